@@ -1,0 +1,212 @@
+"""The kinds of settlement events and what each must do: the rules a leaf obeys, decidable from the leaf and the registered terms alone.
+
+`effects(event, mode)` says which accounts a well-formed event posts to and by how much; `broken_rules(event, terms, batch_no)` names every stateless rule
+it breaks. The sealer refuses by them, the auditor finds by them, the contracts' fraud proofs decide by the same table in Solidity; one set of vectors holds
+the three together. Nothing here needs history: balances, sequence and pointers are checked where the chain of postings is. Source: docs/protocol §2.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from proofs.accounts import FIRST_RESERVED_ID, OPERATOR_ID, RESERVE_ID, cash_account, points_account
+from proofs.messages import PointsEvent
+from proofs.words import ZERO_WORD
+
+LEVELS_MAX = 2
+CLOCK_SKEW_SECONDS_MAX = 300
+
+ON_REDEMPTION, ON_ISSUANCE = 0, 1
+
+
+class Kind(IntEnum):
+    """What an event did. The sign of its points, its parties and its cash legs follow from it alone."""
+
+    EARN = 1
+    """Points confirmed to a member by their issuer, after the hold."""
+    REDEEM = 2
+    """Points of one issuer and one set of terms accepted by the signing merchant."""
+    REFUND_EARN = 3
+    """Points taken back because what earned them was refunded."""
+    REFUND_REDEEM = 4
+    """Points given back because what they paid for was returned."""
+    EXPIRE = 5
+    """Points whose time is over."""
+    EXCHANGE_OUT = 6
+    """Points of another issuer taken in, in exchange for the signer's own."""
+    EXCHANGE_IN = 7
+    """The signer's own points given for those of the EXCHANGE_OUT it names."""
+    REFERRAL = 8
+    """A referral reward in the sponsor's points."""
+    VOID = 9
+    """Burns a nonce; also padding. Does nothing."""
+    ADJUST_UP = 10
+    """A correction in the member's favour, with its reason in the detail."""
+    ADJUST_DOWN = 11
+    """A correction against the member, with its reason in the detail."""
+    REFERRAL_CASH = 12
+    """A referral reward that the rewards contract pays from escrow."""
+    FEE = 13
+    """One payer's fees of one cycle; the issuer field names who receives them."""
+    TRANSFER_OUT = 14
+    """Points leaving a member for another member or a merged account."""
+    TRANSFER_IN = 15
+    """Points arriving from the TRANSFER_OUT it names."""
+
+
+ADDS = frozenset({Kind.EARN, Kind.REFUND_REDEEM, Kind.EXCHANGE_IN, Kind.REFERRAL, Kind.ADJUST_UP, Kind.TRANSFER_IN})
+TAKES = frozenset({Kind.REDEEM, Kind.REFUND_EARN, Kind.EXPIRE, Kind.EXCHANGE_OUT, Kind.ADJUST_DOWN, Kind.TRANSFER_OUT})
+ISSUER_SIGNS = frozenset(
+    {Kind.EARN, Kind.REFUND_EARN, Kind.EXPIRE, Kind.EXCHANGE_IN, Kind.REFERRAL, Kind.ADJUST_UP, Kind.ADJUST_DOWN, Kind.TRANSFER_OUT, Kind.TRANSFER_IN}
+)
+MAY_OWE = frozenset({Kind.REFUND_EARN, Kind.ADJUST_DOWN})
+"""The only kinds that may leave a member account below zero: what was taken back had been spent, and is now a debt."""
+NEEDS_REFERENCE = frozenset({Kind.REFUND_EARN, Kind.REFUND_REDEEM, Kind.EXCHANGE_IN, Kind.REFERRAL, Kind.REFERRAL_CASH, Kind.TRANSFER_IN})
+CAMPAIGN = frozenset({Kind.REFERRAL, Kind.REFERRAL_CASH})
+NO_POINTS = frozenset({Kind.VOID, Kind.REFERRAL_CASH, Kind.FEE})
+NO_MEMBER = frozenset({Kind.VOID, Kind.FEE})
+_ACCEPTED_FROM_ISSUER = frozenset({Kind.REDEEM, Kind.EXCHANGE_OUT})
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Registered terms of one issuer's points: num/den base units a point, locked into a lot when it is earned.
+
+    `acceptor_id` 0 means any merchant; `mode` is ON_REDEMPTION or ON_ISSUANCE; valid for batches from_batch <= n < to_batch, to_batch 0 meaning no end.
+    """
+
+    terms_id: int
+    issuer_id: int
+    acceptor_id: int
+    num: int
+    den: int
+    mode: int
+    from_batch: int
+    to_batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What an event must post: an account and a signed change for each slot that is used. The member's account is a tag, so only its change is known."""
+
+    issuer: tuple[bytes, int] | None = None
+    debtor: tuple[bytes, int] | None = None
+    creditor: tuple[bytes, int] | None = None
+    member: int | None = None
+    total: int = 0
+
+
+def points_delta(event: PointsEvent) -> int:
+    """The signed change of the issuer's and the member's points."""
+    if event.kind in ADDS:
+        return event.points
+    return -event.points if event.kind in TAKES else 0
+
+
+def _cash_legs(event: PointsEvent, mode: int) -> tuple[int, int] | None:
+    """(debtor id, creditor id), or None where the kind moves no cash in this mode."""
+    kind, signer, issuer = event.kind, event.merchant_id, event.issuer_id
+    if kind == Kind.FEE:
+        return signer, issuer
+    if kind in {Kind.TRANSFER_OUT, Kind.TRANSFER_IN}:
+        return None
+    if mode == ON_ISSUANCE:
+        if kind in ADDS:
+            return signer, RESERVE_ID
+        return (RESERVE_ID, signer) if kind in TAKES else None
+    if kind in _ACCEPTED_FROM_ISSUER:
+        return issuer, signer
+    return (signer, issuer) if kind == Kind.REFUND_REDEEM else None
+
+
+def effects(event: PointsEvent, mode: int) -> Effects:
+    """The postings that follow from `event` under terms of `mode`. A slot is None where nothing may be posted."""
+    legs = _cash_legs(event, mode) if event.settle_amount else None
+    if legs is not None and legs[0] == legs[1]:
+        legs = None
+    change = points_delta(event)
+    moves_points = event.kind not in NO_POINTS
+    return Effects(
+        issuer=(points_account(event.issuer_id), change) if moves_points else None,
+        debtor=(cash_account(legs[0]), -event.settle_amount) if legs else None,
+        creditor=(cash_account(legs[1]), event.settle_amount) if legs else None,
+        member=change if moves_points else None,
+        total=change,
+    )
+
+
+def rate_holds(event: PointsEvent, terms: Terms) -> bool:
+    """points = ceil(settleAmount·den/num); for a returned redemption, within one point of it: dust below a point stays with the issuer."""
+    scaled = event.settle_amount * terms.den
+    if event.kind == Kind.REFUND_REDEEM:
+        return abs(scaled - event.points * terms.num) < terms.num
+    return (event.points - 1) * terms.num < scaled <= event.points * terms.num
+
+
+def settles_cash(event: PointsEvent, mode: int) -> bool:
+    """Whether this kind, between these parties and in this mode, must carry a cash amount that follows from its points."""
+    legs = _cash_legs(event, mode)
+    return event.kind != Kind.FEE and legs is not None and legs[0] != legs[1]
+
+
+def broken_rules(event: PointsEvent, terms: Terms | None, batch_no: int) -> Iterator[str]:
+    """Every stateless rule of §2.4 that `event` breaks in batch `batch_no`, by name; `terms` are those its termsId names, None if there are none."""
+    try:
+        Kind(event.kind)
+    except ValueError:
+        yield "kind-unknown"
+        return
+    yield from _broken_shape(event)
+    if event.kind in NO_POINTS:
+        if event.terms_id:
+            yield "terms-not-allowed"
+        return
+    if terms is None:
+        yield "terms-unknown"
+    else:
+        yield from _broken_terms(event, terms, batch_no)
+
+
+def _broken_shape(event: PointsEvent) -> Iterator[str]:
+    kind = event.kind
+    if not event.merchant_id or not event.key_id or not event.nonce:
+        yield "lane-zero"
+    if (event.points == 0) != (kind in NO_POINTS):
+        yield "points-for-kind"
+    if (event.member_ref == ZERO_WORD) != (kind in NO_MEMBER):
+        yield "member-for-kind"
+    if (event.ref_event_id == ZERO_WORD) == (kind in NEEDS_REFERENCE):
+        yield "reference-for-kind"
+    if kind not in CAMPAIGN and (event.campaign_id or event.level or event.basis):
+        yield "campaign-for-kind"
+    if kind in CAMPAIGN and not (event.campaign_id and 1 <= event.level <= LEVELS_MAX):
+        yield "level-for-campaign"
+    yield from _broken_parties(event)
+
+
+def _broken_parties(event: PointsEvent) -> Iterator[str]:
+    kind, signer, issuer = event.kind, event.merchant_id, event.issuer_id
+    if kind in ISSUER_SIGNS and issuer != signer:
+        yield "issuer-must-sign"
+    if kind in {Kind.VOID, Kind.REFERRAL_CASH} and issuer:
+        yield "issuer-not-allowed"
+    if kind not in NO_POINTS and not 0 < issuer < FIRST_RESERVED_ID:
+        yield "issuer-unknown"
+    if kind == Kind.FEE and (OPERATOR_ID not in {signer, issuer} or signer == issuer or not event.settle_amount):
+        yield "fee-parties"
+    if kind in {Kind.VOID, Kind.REFERRAL_CASH} and event.settle_amount:
+        yield "cash-not-allowed"
+
+
+def _broken_terms(event: PointsEvent, terms: Terms, batch_no: int) -> Iterator[str]:
+    if terms.issuer_id != event.issuer_id or terms.acceptor_id not in {0, event.merchant_id}:
+        yield "terms-of-others"
+    if batch_no < terms.from_batch or (terms.to_batch and batch_no >= terms.to_batch):
+        yield "terms-not-in-force"
+    if settles_cash(event, terms.mode):
+        if not rate_holds(event, terms):
+            yield "rate"
+    elif event.settle_amount:
+        yield "cash-not-allowed"

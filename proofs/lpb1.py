@@ -1,0 +1,237 @@
+"""LPB1: the published file of one batch, in the clear, as the sealer writes it before it is compressed and encrypted and as an auditor reads it after.
+
+Layout, all in 32-byte words:
+
+    prelude  b"LPB1" ‖ version uint32 ‖ rows uint32 ‖ nets uint32 ‖ leaves uint32 ‖ 12 zero bytes          1 word
+    header   the BatchHeader's fields with dataHash zero (the file's own hash cannot stand inside it)     17 words
+    rows     account, seq, lastLeafNo, balance; strictly ascending                                        4 words each
+    nets     merchantId, amount                                                                           2 words each
+    leaves   event ‖ r ‖ vs ‖ 4 x (account, seq, prevLeafNo, delta, balance) ‖ totalPointsAfter ‖ leafNo ‖ lanePrevLeafNo     40 words each
+
+The posting slots are issuer, debtor, creditor, member; an unused slot is five zero words. Salts are not in the file: they follow from the batch secret.
+A reader checks form only (lengths, canonical words); what the figures must satisfy is the auditor's business. Source: docs/protocol §3.6.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from proofs.accounts import ROW_SALT_SEQ, salt
+from proofs.messages import AccountRow, BatchHeader, PointsEvent, Posting, SettlementLeaf
+from proofs.words import WORD_BYTES, ZERO_WORD, WordError, int_word, uint_word
+
+MAGIC = b"LPB1"
+VERSION = 1
+RECORD_BYTES = 40 * WORD_BYTES
+ROW_BYTES = 4 * WORD_BYTES
+NET_BYTES = 2 * WORD_BYTES
+HEADER_BYTES = BatchHeader.WORDS * WORD_BYTES
+ROWS_MAX = 2**20
+NETS_MAX = 512
+LEAVES_MAX = 2**20
+
+_PRELUDE = struct.Struct(">4sIIII12x")
+_EVENT_BYTES = PointsEvent.WORDS * WORD_BYTES
+_SLOT_BYTES = 5 * WORD_BYTES
+_SLOTS_AT = _EVENT_BYTES + 2 * WORD_BYTES
+_TAIL_AT = _SLOTS_AT + 4 * _SLOT_BYTES
+_SLOT = struct.Struct(">32s24xQ24xQ32s32s")
+_EMPTY_SLOT = bytes(_SLOT_BYTES)
+
+
+class FileError(ValueError):
+    """The bytes are not an LPB1 file: wrong magic, version, counts, length or a word that is not canonical."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A posting without its salt: one step of one account."""
+
+    account: bytes
+    seq: int
+    prev_leaf_no: int
+    delta: int
+    balance: int
+
+    def posting_hash(self, batch_secret: bytes) -> bytes:
+        """hashStruct of the posting, salted with the batch's secret."""
+        return Posting(
+            self.account, self.seq, self.prev_leaf_no, self.delta, self.balance, salt(batch_secret, self.account, self.seq)
+        ).hash_struct()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The closing state of an account without its salt."""
+
+    account: bytes
+    seq: int
+    last_leaf_no: int
+    balance: int
+
+    def row_hash(self, batch_secret: bytes) -> bytes:
+        """hashStruct of the account row, salted with the batch's secret."""
+        return AccountRow(self.account, self.seq, self.last_leaf_no, self.balance, salt(batch_secret, self.account, ROW_SALT_SEQ)).hash_struct()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One leaf with everything its hashes stand for. `issuer`, `debtor`, `creditor`, `member` are None where the slot is unused."""
+
+    event: PointsEvent
+    sig_r: bytes
+    sig_vs: bytes
+    issuer: Step | None
+    debtor: Step | None
+    creditor: Step | None
+    member: Step | None
+    total_points_after: int
+    leaf_no: int
+    lane_prev_leaf_no: int
+
+    @property
+    def steps(self) -> tuple[Step | None, Step | None, Step | None, Step | None]:
+        """The four slots in file order."""
+        return self.issuer, self.debtor, self.creditor, self.member
+
+    def leaf(self, batch_secret: bytes) -> SettlementLeaf:
+        """The leaf as it stands in the batch's tree."""
+        hashes = [step.posting_hash(batch_secret) if step else ZERO_WORD for step in self.steps]
+        return SettlementLeaf(
+            self.leaf_no, self.lane_prev_leaf_no, self.event.hash_struct(), self.sig_r, self.sig_vs, *hashes, self.total_points_after
+        )
+
+    def to_bytes(self) -> bytes:
+        """The record's 40 words."""
+        slots = b"".join(_EMPTY_SLOT if step is None else _pack_step(step) for step in self.steps)
+        tail = int_word(self.total_points_after) + uint_word(self.leaf_no) + uint_word(self.lane_prev_leaf_no)
+        return self.event.words() + self.sig_r + self.sig_vs + slots + tail
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFile:
+    """One batch in the clear. `header.data_hash` is always zero here; the chain's header has the manifest's hash in that field."""
+
+    header: BatchHeader
+    rows: Sequence[Row]
+    nets: Sequence[tuple[int, int]]
+    records: Sequence[Record]
+
+    def to_bytes(self) -> bytes:
+        """The whole file."""
+        parts = [_PRELUDE.pack(MAGIC, VERSION, len(self.rows), len(self.nets), len(self.records))]
+        parts.append(replace(self.header, data_hash=ZERO_WORD).words())
+        parts.extend(row.account + uint_word(row.seq) + uint_word(row.last_leaf_no) + int_word(row.balance) for row in self.rows)
+        parts.extend(uint_word(merchant) + int_word(amount) for merchant, amount in self.nets)
+        parts.extend(record.to_bytes() for record in self.records)
+        return b"".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A file opened for reading: the small parts parsed, the records left where they are (a `memoryview` of an mmap will do)."""
+
+    data: bytes | memoryview
+    header: BatchHeader
+    rows: list[Row]
+    nets: list[tuple[int, int]]
+    leaf_count: int
+    records_at: int
+
+    def record(self, index: int) -> Record:
+        """Record `index`, 0-based. Raises `FileError` when a word is not canonical."""
+        start = self.records_at + index * RECORD_BYTES
+        return parse_record(bytes(self.data[start : start + RECORD_BYTES]))
+
+    def records(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
+        """Records start … stop-1 in file order."""
+        for index in range(start, self.leaf_count if stop is None else stop):
+            yield self.record(index)
+
+
+def open_file(data: bytes | memoryview) -> Reader:
+    """Parse the prelude, header, rows and nets of a file. Raises `FileError` naming what is wrong."""
+    if len(data) < _PRELUDE.size + HEADER_BYTES:
+        raise FileError(f"a file of {len(data)} bytes is shorter than its header")
+    magic, version, row_count, net_count, leaf_count = _PRELUDE.unpack(bytes(data[: _PRELUDE.size]))
+    if magic != MAGIC or version != VERSION:
+        raise FileError(f"magic {magic!r} version {version} is not LPB1 version {VERSION}")
+    if row_count > ROWS_MAX or net_count > NETS_MAX or leaf_count > LEAVES_MAX:
+        raise FileError(f"counts out of bounds: {row_count} rows, {net_count} nets, {leaf_count} leaves")
+    rows_at = _PRELUDE.size + HEADER_BYTES
+    nets_at = rows_at + row_count * ROW_BYTES
+    records_at = nets_at + net_count * NET_BYTES
+    expected = records_at + leaf_count * RECORD_BYTES
+    if len(data) != expected:
+        raise FileError(f"{len(data)} bytes, but the counts ask for {expected}")
+    try:
+        header = BatchHeader.from_words(bytes(data[_PRELUDE.size : rows_at]))
+        rows = [_parse_row(bytes(data[at : at + ROW_BYTES])) for at in range(rows_at, nets_at, ROW_BYTES)]
+        nets = [_parse_net(bytes(data[at : at + NET_BYTES])) for at in range(nets_at, records_at, NET_BYTES)]
+    except WordError as error:
+        raise FileError(str(error)) from error
+    return Reader(data, header, rows, nets, leaf_count, records_at)
+
+
+def parse_record(words: bytes) -> Record:
+    """The record whose `to_bytes()` are exactly `words`. Raises `FileError` when they are not canonical."""
+    try:
+        event = PointsEvent.from_words(words[:_EVENT_BYTES])
+        issuer, debtor, creditor, member = (_parse_step(words[at : at + _SLOT_BYTES]) for at in range(_SLOTS_AT, _TAIL_AT, _SLOT_BYTES))
+        total = _signed_word(words[_TAIL_AT : _TAIL_AT + 32])
+    except WordError as error:
+        raise FileError(str(error)) from error
+    record = Record(
+        event=event,
+        sig_r=words[_EVENT_BYTES : _EVENT_BYTES + 32],
+        sig_vs=words[_EVENT_BYTES + 32 : _SLOTS_AT],
+        issuer=issuer,
+        debtor=debtor,
+        creditor=creditor,
+        member=member,
+        total_points_after=total,
+        leaf_no=_uint64(words[_TAIL_AT + 32 : _TAIL_AT + 64]),
+        lane_prev_leaf_no=_uint64(words[_TAIL_AT + 64 : _TAIL_AT + 96]),
+    )
+    return record
+
+
+def _pack_step(step: Step) -> bytes:
+    return _SLOT.pack(step.account, step.seq, step.prev_leaf_no, int_word(step.delta), int_word(step.balance))
+
+
+def _parse_step(words: bytes) -> Step | None:
+    if words == _EMPTY_SLOT:
+        return None
+    account, seq, prev_leaf_no, delta, balance = _SLOT.unpack(words)
+    step = Step(account, seq, prev_leaf_no, _signed_word(delta), _signed_word(balance))
+    if _pack_step(step) != words:
+        raise WordError("a posting has bits outside its types")
+    return step
+
+
+def _parse_row(words: bytes) -> Row:
+    return Row(words[:32], _uint64(words[32:64]), _uint64(words[64:96]), _signed_word(words[96:]))
+
+
+def _parse_net(words: bytes) -> tuple[int, int]:
+    merchant = _uint64(words[:32])
+    if merchant >= 2**32:
+        raise WordError(f"merchantId {merchant} does not fit uint32")
+    return merchant, _signed_word(words[32:])
+
+
+def _uint64(word: bytes) -> int:
+    value = int.from_bytes(word, "big")
+    if value >= 2**64:
+        raise FileError(f"{value} does not fit uint64")
+    return value
+
+
+def _signed_word(word: bytes) -> int:
+    value = int.from_bytes(word, "big", signed=True)
+    if not -(2**127) <= value < 2**127:
+        raise WordError(f"{value} does not fit int128")
+    return value
