@@ -98,9 +98,18 @@ class Record:
 
     def leaf(self, batch_secret: bytes) -> SettlementLeaf:
         """The leaf as it stands in the batch's tree."""
-        hashes = [step.posting_hash(batch_secret) if step else ZERO_WORD for step in self.steps]
+        issuer, debtor, creditor, member = (step.posting_hash(batch_secret) if step else ZERO_WORD for step in self.steps)
         return SettlementLeaf(
-            self.leaf_no, self.lane_prev_leaf_no, self.event.hash_struct(), self.sig_r, self.sig_vs, *hashes, self.total_points_after
+            leaf_no=self.leaf_no,
+            lane_prev_leaf_no=self.lane_prev_leaf_no,
+            event_hash=self.event.hash_struct(),
+            sig_r=self.sig_r,
+            sig_vs=self.sig_vs,
+            issuer_posting=issuer,
+            debtor_posting=debtor,
+            creditor_posting=creditor,
+            member_posting=member,
+            total_points_after=self.total_points_after,
         )
 
     def to_bytes(self) -> bytes:
