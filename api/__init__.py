@@ -1,0 +1,1 @@
+"""Everything the outside touches: HTTP, settings, entry points. Imports every operator room; nobody imports it."""

@@ -1,0 +1,1 @@
+"""Makes the ledger public and the merchants square: leaves, batches, files, chain. Imports `ledger` and `proofs`."""

@@ -1,0 +1,74 @@
+"""What every test may ask for: a real PostgreSQL, built once per session by the real migrations, cloned for each test.
+
+    def test_something(database: str) -> None:   # the libpq address of a database of its own, dropped afterwards
+
+Invariants: the server has fsync off and lives in a temporary folder; each worker of a parallel run has its own.
+"""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.config import Config
+from psycopg import sql
+from sqlalchemy import create_engine, pool
+
+from ledger.embedded_postgres import EmbeddedServer, sqlalchemy_url, start
+
+ROOT = Path(__file__).resolve().parent.parent
+_serial = itertools.count(1)
+
+
+def one(dsn: str, statement: str) -> object:
+    """The first column of the first row a statement answers."""
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(statement).fetchone()
+    return row[0] if row else None
+
+
+def migrate(dsn: str, revision: str = "head") -> None:
+    """Bring a database to `revision` by the real migrations."""
+    engine = create_engine(sqlalchemy_url(dsn), poolclass=pool.NullPool)
+    config = Config(ROOT / "alembic.ini")
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    with start(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: EmbeddedServer) -> str:
+    """The name of the template database, at the newest migration. Nobody connects to it but its clones."""
+    migrate(postgres.ensure_database("migrated"))
+    return "migrated"
+
+
+def execute(server: EmbeddedServer, statement: str, *names: str) -> None:
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+@pytest.fixture
+def empty_database(postgres: EmbeddedServer) -> Iterator[str]:
+    """The address of a database without a schema."""
+    name = f"test_{next(_serial)}"
+    yield postgres.ensure_database(name)
+    execute(postgres, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def database(postgres: EmbeddedServer, migrated: str) -> Iterator[str]:
+    """The address of a database at the newest migration, this test's own."""
+    name = f"test_{next(_serial)}"
+    execute(postgres, "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, migrated)
+    yield postgres.dsn(name)
+    execute(postgres, "DROP DATABASE {} WITH (FORCE)", name)
