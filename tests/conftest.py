@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.config import Config
+from hypothesis import settings
 from psycopg import sql
 from sqlalchemy import create_engine, pool
 
@@ -20,6 +21,10 @@ from ledger.embedded_postgres import EmbeddedServer, sqlalchemy_url, start
 
 ROOT = Path(__file__).resolve().parent.parent
 _serial = itertools.count(1)
+
+# How long one example takes depends on who else uses the machine; pytest's own timeout bounds a test.
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
 
 
 def one(dsn: str, statement: str) -> object:
