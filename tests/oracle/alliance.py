@@ -1,8 +1,11 @@
-"""The rule book's earning, redeeming, refunding and clearing, written a second time: slow, in memory, with one dictionary per idea.
+"""The rule book's earning, redeeming, refunding and clearing, written a second time: slow, in memory, with one
+dictionary per idea.
 
-It exists to disagree. Nothing here is imported from the program, and nothing in the program may import it; only tests call it. Every amount is an integer:
+It exists to disagree. Nothing here is imported from the program, and nothing in the program may import it; only tests
+call it. Every amount is an integer:
 purchases in minor units, points whole, AU whole (1 AU = 1 minor unit). Times are milliseconds since the epoch.
-Invariants: a lot never holds less than 0; a member owes an issuer only when no lot of that issuer holds anything; positions sum to zero after every event.
+Invariants: a lot never holds less than 0; a member owes an issuer only when no lot of that issuer holds anything;
+positions sum to zero after every event.
 Source: the rule book ("Points and lots", "Clearing" 1, 2, 5) and the replay conditions of the sample purchases.
 """
 
@@ -21,7 +24,9 @@ OPERATOR = "operator"
 
 @dataclass(frozen=True)
 class Conditions:
-    """What one merchant promised: points per minor units, the AU one point is worth, days of validity, fees in basis points."""
+    """What one merchant promised: points per minor units, the AU one point is worth, days of validity, fees in basis
+    points.
+    """
 
     points: int = 1
     per_minor: int = 100
@@ -33,7 +38,9 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Event:
-    """One line of the events file, understood. `origin` is the purchase that a refund undoes, None where nobody knows it."""
+    """One line of the events file, understood. `origin` is the purchase that a refund undoes, None where nobody knows
+    it.
+    """
 
     event_id: str
     at_ms: int
@@ -110,7 +117,9 @@ class Alliance:
         self.debts[event.member, event.merchant] -= repaid
         self.lots_made += 1
         expires = event.at_ms + terms.validity_days * DAY_MS
-        self.lots[event.member].append(Lot(event.merchant, event.event_id, expires, event.at_ms, self.lots_made, earned - repaid))
+        self.lots[event.member].append(
+            Lot(event.merchant, event.event_id, expires, event.at_ms, self.lots_made, earned - repaid)
+        )
         self.issued[event.merchant] += earned
         self._charge(event.merchant, self._issuance_fee(event.merchant, earned))
 
@@ -131,7 +140,9 @@ class Alliance:
         return sum(au for _, au in drawn.values())
 
     def refund(self, event: Event) -> None:
-        """Take earned points back in proportion: the order's lot, then the issuer's other lots, then debt; the issuance fee falls with them."""
+        """Take earned points back in proportion: the order's lot, then the issuer's other lots, then debt; the
+        issuance fee falls with them.
+        """
         merchant, terms = event.merchant, self.conditions[event.merchant]
         if event.origin is None:
             points = event.amount * terms.points // terms.per_minor
@@ -173,15 +184,15 @@ class Alliance:
         return {pair: points for pair, points in self.debts.items() if points}
 
     def outstanding(self) -> dict[str, int]:
-        """issuer -> points that members hold, less what they owe."""
+        """Issuer -> points that members hold, less what they owe."""
         return {code: self.issued[code] - self.used[code] - self.taken_back[code] for code in self.conditions}
 
     def positions(self) -> dict[str, int]:
-        """party -> AU it is owed (+) or owes (-), accrued fees included."""
+        """Party -> AU it is owed (+) or owes (-), accrued fees included."""
         return {code: self.cash[code] + self.fees[code] for code in [*self.conditions, OPERATOR]}
 
     def nets(self) -> dict[str, int]:
-        """party -> AU that settling moves once fees were charged; zeros left out."""
+        """Party -> AU that settling moves once fees were charged; zeros left out."""
         assert not any(self.fees.values()), "charge_fees comes first"
         return {code: amount for code, amount in self.cash.items() if amount}
 

@@ -102,7 +102,9 @@ def test_an_unknown_order_is_refused() -> None:
 
 
 def test_an_awkward_rate_leaves_dust_with_the_last_lot_of_its_issuer_only() -> None:
-    book = alliance(c=Conditions(au_per_point=Fraction(1, 3))).play([buy("o", 400, merchant="c"), buy("p", 500, merchant="c")])
+    book = alliance(c=Conditions(au_per_point=Fraction(1, 3))).play(
+        [buy("o", 400, merchant="c"), buy("p", 500, merchant="c")]
+    )
     assert book.redeem("r", T0, "a", "m", 2) == 2
     assert [lot.left for lot in book.lots["m"]] == [0, 3], "2 AU are 6 points: 4 of the first, 2 of the second"
     assert book.redeem("s", T0, "a", "m", 99) == 1
@@ -124,7 +126,9 @@ def test_the_rule_derives_a_redemption_from_one_purchase_in_twenty() -> None:
         book.play([buy(f"e{n}", 10_000)])
         applied.append(sum(book.redeemed_au.values()))
     assert {n for n in range(1, 108) if applied[n] != applied[n - 1]} == {29, 47, 107}
-    assert (applied[29], applied[47], applied[107]) == (3_000, 3_000 + 1_800, 4_800 + 3_000), "30 % of the purchase, or what there is"
+    assert (applied[29], applied[47], applied[107]) == (3_000, 3_000 + 1_800, 4_800 + 3_000), (
+        "30 % of the purchase, or what there is"
+    )
 
 
 def test_charged_fees_become_cash_and_everything_sums_to_zero() -> None:
