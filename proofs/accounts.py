@@ -1,7 +1,7 @@
 """Public account numbers, member tags and the salts that hide low-entropy balances.
 
-An account is 32 bytes whose first byte says what it is. Lanes, points and cash accounts have a row in every batch; member accounts are tags that only
-the holder of the member's secret can link. Source: docs/protocol §2.5, §2.6.
+An account is 32 bytes whose first byte says what it is. Lanes, points and cash accounts have a row in every batch;
+member accounts are tags that only the holder of the member's secret can link. Source: docs/protocol §2.5, §2.6.
 """
 
 from __future__ import annotations
@@ -48,5 +48,8 @@ def member_ref(secret: bytes, merchant_id: int, epoch: int) -> bytes:
 
 
 def salt(batch_secret: bytes, account: bytes, seq: int) -> bytes:
-    """The salt of one posting, or with seq = ROW_SALT_SEQ of an account's row: keccak256(batchSecret ‖ account ‖ uint256(seq))."""
+    """The salt of one posting, or with seq = ROW_SALT_SEQ of an account's row.
+
+    Keccak256(batchSecret ‖ account ‖ uint256(seq)).
+    """
     return keccak256(batch_secret + account + uint_word(seq))

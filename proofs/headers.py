@@ -1,7 +1,8 @@
 """The chain of batch headers: genesis, nets, configuration and the history tree.
 
-headerHash_n = hashStruct(header_n) and header_{n+1}.prevHeaderHash = headerHash_n; genesis is bound to chain and hub. The history tree is the one place
-with SHA-256: its root is an ordinary RFC 6962 root over header hashes, so that standard witness tools can cosign it. Source: docs/protocol §3.2-§3.5.
+headerHash_n = hashStruct(header_n) and header_{n+1}.prevHeaderHash = headerHash_n; genesis is bound to chain and hub.
+The history tree is the one place with SHA-256: its root is an ordinary RFC 6962 root over header hashes, so that
+standard witness tools can cosign it. Source: docs/protocol §3.2-§3.5.
 """
 
 from __future__ import annotations
@@ -18,13 +19,19 @@ Nets = Sequence[tuple[int, int]]
 
 
 def genesis_anchor(*, chain_id: int, hub: bytes) -> bytes:
-    """prevHeaderHash of header 0: keccak256(abi.encode(keccak256("LPA-GENESIS"), chainId, hub))."""
+    """PrevHeaderHash of header 0: keccak256(abi.encode(keccak256("LPA-GENESIS"), chainId, hub))."""
     return keccak256(keccak256(b"LPA-GENESIS") + uint_word(chain_id) + bytes(12) + hub)
 
 
 def nets_from(balances: Mapping[int, int], since: Mapping[int, int]) -> list[tuple[int, int]]:
-    """The nets of one settling batch: cash balances by merchantId now, minus those at the last settling batch (absent = 0)."""
-    changes = ((merchant, balances.get(merchant, 0) - since.get(merchant, 0)) for merchant in sorted(set(balances) | set(since)))
+    """The nets of one settling batch.
+
+    Cash balances by merchantId now, minus those at the last settling batch (absent = 0).
+    """
+    changes = (
+        (merchant, balances.get(merchant, 0) - since.get(merchant, 0))
+        for merchant in sorted(set(balances) | set(since))
+    )
     return [(merchant, amount) for merchant, amount in changes if amount]
 
 
@@ -42,7 +49,10 @@ def config_hash(*, rules_version: int, attester_set_version: int, params_version
 
 
 def journal_link(head: bytes, transaction: bytes) -> bytes:
-    """The next head of the private journal's hash chain: keccak256(0x02 ‖ head ‖ keccak256(canonical transaction bytes))."""
+    """The next head of the private journal's hash chain.
+
+    Keccak256(0x02 ‖ head ‖ keccak256(canonical transaction bytes)).
+    """
     return keccak256(b"\x02" + head + keccak256(transaction))
 
 
@@ -58,7 +68,14 @@ def history_root(header_hashes: Sequence[bytes]) -> bytes:
 
 
 def genesis_header(
-    *, chain_id: int, hub: bytes, accounts_count: int, accounts_root: bytes, founded_at: int, config_hash: bytes, data_hash: bytes
+    *,
+    chain_id: int,
+    hub: bytes,
+    accounts_count: int,
+    accounts_root: bytes,
+    founded_at: int,
+    config_hash: bytes,
+    data_hash: bytes,
 ) -> BatchHeader:
     """Header 0: no leaf, zero rows of the founding accounts, bound to chain and hub."""
     return BatchHeader(

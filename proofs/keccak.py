@@ -1,8 +1,9 @@
 """Keccak-256 behind one seam.
 
-Everything on chain and in the published files is hashed with Keccak-256 (the pre-standard SHA-3 padding Ethereum uses). A native wheel is used
-where it is installed; otherwise the much slower but always present implementation of pycryptodome. Both are compared in the tests.
-Called by every module of this room; nobody else needs another hash, except SHA-256 for files and the history tree.
+Everything on chain and in the published files is hashed with Keccak-256 (the pre-standard SHA-3 padding Ethereum uses).
+A native wheel is used where it is installed; otherwise the much slower but always present implementation of
+pycryptodome. Both are compared in the tests. Called by every module of this room; nobody else needs another hash,
+except SHA-256 for files and the history tree.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""The kinds of settlement events and what each must do: the rules a leaf obeys, decidable from the leaf and the registered terms alone.
+"""The kinds of settlement events and what each must do: the rules a leaf obeys, decidable from the leaf and the
+registered terms alone.
 
-`effects(event, mode)` says which accounts a well-formed event posts to and by how much; `broken_rules(event, terms, batch_no)` names every stateless rule
-it breaks. The sealer refuses by them, the auditor finds by them, the contracts' fraud proofs decide by the same table in Solidity; one set of vectors holds
-the three together. Nothing here needs history: balances, sequence and pointers are checked where the chain of postings is. Source: docs/protocol §2.4.
+`effects(event, mode)` says which accounts a well-formed event posts to and by how much; `broken_rules(event, terms,
+batch_no)` names every stateless rule it breaks. The sealer refuses by them, the auditor finds by them, the contracts'
+fraud proofs decide by the same table in Solidity; one set of vectors holds the three together. Nothing here needs
+history: balances, sequence and pointers are checked where the chain of postings is. Source: docs/protocol §2.4.
 """
 
 from __future__ import annotations
@@ -59,11 +61,23 @@ class Kind(IntEnum):
 ADDS = frozenset({Kind.EARN, Kind.REFUND_REDEEM, Kind.EXCHANGE_IN, Kind.REFERRAL, Kind.ADJUST_UP, Kind.TRANSFER_IN})
 TAKES = frozenset({Kind.REDEEM, Kind.REFUND_EARN, Kind.EXPIRE, Kind.EXCHANGE_OUT, Kind.ADJUST_DOWN, Kind.TRANSFER_OUT})
 ISSUER_SIGNS = frozenset(
-    {Kind.EARN, Kind.REFUND_EARN, Kind.EXPIRE, Kind.EXCHANGE_IN, Kind.REFERRAL, Kind.ADJUST_UP, Kind.ADJUST_DOWN, Kind.TRANSFER_OUT, Kind.TRANSFER_IN}
+    {
+        Kind.EARN,
+        Kind.REFUND_EARN,
+        Kind.EXPIRE,
+        Kind.EXCHANGE_IN,
+        Kind.REFERRAL,
+        Kind.ADJUST_UP,
+        Kind.ADJUST_DOWN,
+        Kind.TRANSFER_OUT,
+        Kind.TRANSFER_IN,
+    }
 )
 MAY_OWE = frozenset({Kind.REFUND_EARN, Kind.ADJUST_DOWN})
 """The only kinds that may leave a member account below zero: what was taken back had been spent, and is now a debt."""
-NEEDS_REFERENCE = frozenset({Kind.REFUND_EARN, Kind.REFUND_REDEEM, Kind.EXCHANGE_IN, Kind.REFERRAL, Kind.REFERRAL_CASH, Kind.TRANSFER_IN})
+NEEDS_REFERENCE = frozenset(
+    {Kind.REFUND_EARN, Kind.REFUND_REDEEM, Kind.EXCHANGE_IN, Kind.REFERRAL, Kind.REFERRAL_CASH, Kind.TRANSFER_IN}
+)
 CAMPAIGN = frozenset({Kind.REFERRAL, Kind.REFERRAL_CASH})
 NO_POINTS = frozenset({Kind.VOID, Kind.REFERRAL_CASH, Kind.FEE})
 NO_MEMBER = frozenset({Kind.VOID, Kind.FEE})
@@ -74,7 +88,8 @@ _ACCEPTED_FROM_ISSUER = frozenset({Kind.REDEEM, Kind.EXCHANGE_OUT})
 class Terms:
     """Registered terms of one issuer's points: num/den base units a point, locked into a lot when it is earned.
 
-    `acceptor_id` 0 means any merchant; `mode` is ON_REDEMPTION or ON_ISSUANCE; valid for batches from_batch <= n < to_batch, to_batch 0 meaning no end.
+    `acceptor_id` 0 means any merchant; `mode` is ON_REDEMPTION or ON_ISSUANCE; valid for batches from_batch <= n <
+    to_batch, to_batch 0 meaning no end.
     """
 
     terms_id: int
@@ -89,7 +104,11 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What an event must post: an account and a signed change for each slot that is used. The member's account is a tag, so only its change is known."""
+    """What an event must post.
+
+    An account and a signed change for each slot that is used. The member's account is a tag, so only its change is
+    known.
+    """
 
     issuer: tuple[bytes, int] | None = None
     debtor: tuple[bytes, int] | None = None
@@ -138,7 +157,10 @@ def effects(event: PointsEvent, mode: int) -> Effects:
 
 
 def rate_holds(event: PointsEvent, terms: Terms) -> bool:
-    """points = ceil(settleAmount·den/num); for a returned redemption, within one point of it: dust below a point stays with the issuer."""
+    """Points = ceil(settleAmount·den/num).
+
+    For a returned redemption, within one point of it: dust below a point stays with the issuer.
+    """
     scaled = event.settle_amount * terms.den
     if event.kind == Kind.REFUND_REDEEM:
         return abs(scaled - event.points * terms.num) < terms.num
@@ -146,13 +168,16 @@ def rate_holds(event: PointsEvent, terms: Terms) -> bool:
 
 
 def settles_cash(event: PointsEvent, mode: int) -> bool:
-    """Whether this kind, between these parties and in this mode, must carry a cash amount that follows from its points."""
+    """Whether this kind, between these parties and in this mode, must carry cash that follows from its points."""
     legs = _cash_legs(event, mode)
     return event.kind != Kind.FEE and legs is not None and legs[0] != legs[1]
 
 
 def broken_rules(event: PointsEvent, terms: Terms | None, batch_no: int) -> Iterator[str]:
-    """Every stateless rule of §2.4 that `event` breaks in batch `batch_no`, by name; `terms` are those its termsId names, None if there are none."""
+    """Every stateless rule of §2.4 that `event` breaks in batch `batch_no`, by name.
+
+    `terms` are those its termsId names, None if there are none.
+    """
     try:
         Kind(event.kind)
     except ValueError:

@@ -1,4 +1,5 @@
-"""LPB1: the published file of one batch, in the clear, as the sealer writes it before it is compressed and encrypted and as an auditor reads it after.
+"""LPB1: the published file of one batch, in the clear, as the sealer writes it before it is compressed and encrypted
+and as an auditor reads it after.
 
 Layout, all in 32-byte words:
 
@@ -6,10 +7,12 @@ Layout, all in 32-byte words:
     header   the BatchHeader's fields with dataHash zero (the file's own hash cannot stand inside it)     17 words
     rows     account, seq, lastLeafNo, balance; strictly ascending                                        4 words each
     nets     merchantId, amount                                                                           2 words each
-    leaves   event ‖ r ‖ vs ‖ 4 x (account, seq, prevLeafNo, delta, balance) ‖ totalPointsAfter ‖ leafNo ‖ lanePrevLeafNo     40 words each
+    leaves   event ‖ r ‖ vs ‖ 4 x (account, seq, prevLeafNo, delta, balance)
+             ‖ totalPointsAfter ‖ leafNo ‖ lanePrevLeafNo                                                40 words each
 
-The posting slots are issuer, debtor, creditor, member; an unused slot is five zero words. Salts are not in the file: they follow from the batch secret.
-A reader checks form only (lengths, canonical words); what the figures must satisfy is the auditor's business. Source: docs/protocol §3.6.
+The posting slots are issuer, debtor, creditor, member; an unused slot is five zero words. Salts are not in the file:
+they follow from the batch secret. A reader checks form only (lengths, canonical words); what the figures must satisfy
+is the auditor's business. Source: docs/protocol §3.6.
 """
 
 from __future__ import annotations
@@ -56,9 +59,14 @@ class Step:
     balance: int
 
     def posting_hash(self, batch_secret: bytes) -> bytes:
-        """hashStruct of the posting, salted with the batch's secret."""
+        """HashStruct of the posting, salted with the batch's secret."""
         return Posting(
-            self.account, self.seq, self.prev_leaf_no, self.delta, self.balance, salt(batch_secret, self.account, self.seq)
+            self.account,
+            self.seq,
+            self.prev_leaf_no,
+            self.delta,
+            self.balance,
+            salt(batch_secret, self.account, self.seq),
         ).hash_struct()
 
 
@@ -72,13 +80,18 @@ class Row:
     balance: int
 
     def row_hash(self, batch_secret: bytes) -> bytes:
-        """hashStruct of the account row, salted with the batch's secret."""
-        return AccountRow(self.account, self.seq, self.last_leaf_no, self.balance, salt(batch_secret, self.account, ROW_SALT_SEQ)).hash_struct()
+        """HashStruct of the account row, salted with the batch's secret."""
+        return AccountRow(
+            self.account, self.seq, self.last_leaf_no, self.balance, salt(batch_secret, self.account, ROW_SALT_SEQ)
+        ).hash_struct()
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One leaf with everything its hashes stand for. `issuer`, `debtor`, `creditor`, `member` are None where the slot is unused."""
+    """One leaf with everything its hashes stand for.
+
+    `issuer`, `debtor`, `creditor`, `member` are None where the slot is unused.
+    """
 
     event: PointsEvent
     sig_r: bytes
@@ -98,7 +111,9 @@ class Record:
 
     def leaf(self, batch_secret: bytes) -> SettlementLeaf:
         """The leaf as it stands in the batch's tree."""
-        issuer, debtor, creditor, member = (step.posting_hash(batch_secret) if step else ZERO_WORD for step in self.steps)
+        issuer, debtor, creditor, member = (
+            step.posting_hash(batch_secret) if step else ZERO_WORD for step in self.steps
+        )
         return SettlementLeaf(
             leaf_no=self.leaf_no,
             lane_prev_leaf_no=self.lane_prev_leaf_no,
@@ -121,7 +136,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class BatchFile:
-    """One batch in the clear. `header.data_hash` is always zero here; the chain's header has the manifest's hash in that field."""
+    """One batch in the clear.
+
+    `header.data_hash` is always zero here; the chain's header has the manifest's hash in that field.
+    """
 
     header: BatchHeader
     rows: Sequence[Row]
@@ -132,7 +150,9 @@ class BatchFile:
         """The whole file."""
         parts = [_PRELUDE.pack(MAGIC, VERSION, len(self.rows), len(self.nets), len(self.records))]
         parts.append(replace(self.header, data_hash=ZERO_WORD).words())
-        parts.extend(row.account + uint_word(row.seq) + uint_word(row.last_leaf_no) + int_word(row.balance) for row in self.rows)
+        parts.extend(
+            row.account + uint_word(row.seq) + uint_word(row.last_leaf_no) + int_word(row.balance) for row in self.rows
+        )
         parts.extend(uint_word(merchant) + int_word(amount) for merchant, amount in self.nets)
         parts.extend(record.to_bytes() for record in self.records)
         return b"".join(parts)
@@ -140,7 +160,10 @@ class BatchFile:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A file opened for reading: the small parts parsed, the records left where they are (a `memoryview` of an mmap will do)."""
+    """A file opened for reading.
+
+    The small parts parsed, the records left where they are (a `memoryview` of an mmap will do).
+    """
 
     data: bytes | memoryview
     header: BatchHeader
@@ -188,11 +211,13 @@ def parse_record(words: bytes) -> Record:
     """The record whose `to_bytes()` are exactly `words`. Raises `FileError` when they are not canonical."""
     try:
         event = PointsEvent.from_words(words[:_EVENT_BYTES])
-        issuer, debtor, creditor, member = (_parse_step(words[at : at + _SLOT_BYTES]) for at in range(_SLOTS_AT, _TAIL_AT, _SLOT_BYTES))
+        issuer, debtor, creditor, member = (
+            _parse_step(words[at : at + _SLOT_BYTES]) for at in range(_SLOTS_AT, _TAIL_AT, _SLOT_BYTES)
+        )
         total = _signed_word(words[_TAIL_AT : _TAIL_AT + 32])
     except WordError as error:
         raise FileError(str(error)) from error
-    record = Record(
+    return Record(
         event=event,
         sig_r=words[_EVENT_BYTES : _EVENT_BYTES + 32],
         sig_vs=words[_EVENT_BYTES + 32 : _SLOTS_AT],
@@ -204,7 +229,6 @@ def parse_record(words: bytes) -> Record:
         leaf_no=_uint64(words[_TAIL_AT + 32 : _TAIL_AT + 64]),
         lane_prev_leaf_no=_uint64(words[_TAIL_AT + 64 : _TAIL_AT + 96]),
     )
-    return record
 
 
 def _pack_step(step: Step) -> bytes:

@@ -1,7 +1,8 @@
 """The structs that are hashed, signed and published, with the one EIP-712 domain they are signed under.
 
-Type strings are normative, field order included (docs/protocol: §2.2, §2.3). Amounts: points are whole points of an issuer, cash is base units of the
-settlement asset (6 decimals), times are Unix seconds. An instance is only data; what the fields must satisfy is in `kinds`, `tree` and `headers`.
+Type strings are normative, field order included (docs/protocol: §2.2, §2.3). Amounts: points are whole points of an
+issuer, cash is base units of the settlement asset (6 decimals), times are Unix seconds. An instance is only data; what
+the fields must satisfy is in `kinds`, `tree` and `headers`.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ class PointsEvent(Typed):
     """What a merchant signs: one points event of one lane (merchant_id, key_id), numbered without gaps by `nonce`."""
 
     TYPE: ClassVar[str] = (
-        "PointsEvent(uint8 kind,uint32 merchantId,uint32 keyId,uint64 nonce,uint64 occurredAt,uint32 issuerId,bytes32 memberRef,uint64 points,"
-        "uint32 termsId,uint128 settleAmount,bytes32 refEventId,uint32 campaignId,uint8 level,uint128 basis,bytes32 detailHash)"
+        "PointsEvent(uint8 kind,uint32 merchantId,uint32 keyId,uint64 nonce,uint64 occurredAt,uint32 issuerId,"
+        "bytes32 memberRef,uint64 points,uint32 termsId,uint128 settleAmount,bytes32 refEventId,uint32 campaignId,"
+        "uint8 level,uint128 basis,bytes32 detailHash)"
     )
 
     kind: int
@@ -44,7 +46,10 @@ class PointsEvent(Typed):
 
     @property
     def event_id(self) -> bytes:
-        """merchantId(4) ‖ keyId(4) ‖ nonce(8) ‖ 16 zero bytes: unique because nonces have no gaps; derived, never stored."""
+        """merchantId(4) ‖ keyId(4) ‖ nonce(8) ‖ 16 zero bytes.
+
+        Unique because nonces have no gaps; derived, never stored.
+        """
         return event_id(merchant_id=self.merchant_id, key_id=self.key_id, nonce=self.nonce)
 
 
@@ -55,9 +60,14 @@ def event_id(*, merchant_id: int, key_id: int, nonce: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Posting(Typed):
-    """One step of one account: its sequence number, the leaf of its previous step, the change and the running balance after it."""
+    """One step of one account.
 
-    TYPE: ClassVar[str] = "Posting(bytes32 account,uint64 seq,uint64 prevLeafNo,int128 delta,int128 balance,bytes32 salt)"
+    Its sequence number, the leaf of its previous step, the change and the running balance after it.
+    """
+
+    TYPE: ClassVar[str] = (
+        "Posting(bytes32 account,uint64 seq,uint64 prevLeafNo,int128 delta,int128 balance,bytes32 salt)"
+    )
 
     account: bytes
     seq: int
@@ -69,11 +79,15 @@ class Posting(Typed):
 
 @dataclass(frozen=True, slots=True)
 class SettlementLeaf(Typed):
-    """The leaf of the batch tree: a signed event and the hashes of the postings it causes (zero where a slot is unused)."""
+    """The leaf of the batch tree.
+
+    A signed event and the hashes of the postings it causes (zero where a slot is unused).
+    """
 
     TYPE: ClassVar[str] = (
-        "SettlementLeaf(uint64 leafNo,uint64 lanePrevLeafNo,bytes32 eventHash,bytes32 sigR,bytes32 sigVS,bytes32 issuerPosting,"
-        "bytes32 debtorPosting,bytes32 creditorPosting,bytes32 memberPosting,int128 totalPointsAfter)"
+        "SettlementLeaf(uint64 leafNo,uint64 lanePrevLeafNo,bytes32 eventHash,bytes32 sigR,bytes32 sigVS,"
+        "bytes32 issuerPosting,bytes32 debtorPosting,bytes32 creditorPosting,bytes32 memberPosting,"
+        "int128 totalPointsAfter)"
     )
 
     leaf_no: int
@@ -103,12 +117,16 @@ class AccountRow(Typed):
 
 @dataclass(frozen=True, slots=True)
 class BatchHeader(Typed):
-    """What goes on chain for a batch; its hashStruct is the header hash that the next header names and attesters sign."""
+    """What goes on chain for a batch.
+
+    Its hashStruct is the header hash that the next header names and attesters sign.
+    """
 
     TYPE: ClassVar[str] = (
-        "BatchHeader(uint64 batchNo,bytes32 prevHeaderHash,uint64 firstLeafNo,uint32 leafCount,bytes32 leavesRoot,uint32 accountsCount,"
-        "bytes32 accountsRoot,bytes32 historyRoot,bytes32 journalHead,int128 totalPoints,bytes32 netsHash,uint64 netsSinceBatch,bytes32 dataHash,"
-        "bytes32 blobHash,uint64 openedAt,uint64 sealedAt,bytes32 configHash)"
+        "BatchHeader(uint64 batchNo,bytes32 prevHeaderHash,uint64 firstLeafNo,uint32 leafCount,bytes32 leavesRoot,"
+        "uint32 accountsCount,bytes32 accountsRoot,bytes32 historyRoot,bytes32 journalHead,int128 totalPoints,"
+        "bytes32 netsHash,uint64 netsSinceBatch,bytes32 dataHash,bytes32 blobHash,uint64 openedAt,uint64 sealedAt,"
+        "bytes32 configHash)"
     )
 
     batch_no: int
@@ -134,7 +152,10 @@ class BatchHeader(Typed):
 class AcceptanceReceipt(Typed):
     """The operator's promise to a merchant that an event will be in a batch sealed no later than `merge_by`."""
 
-    TYPE: ClassVar[str] = "AcceptanceReceipt(bytes32 eventHash,uint32 merchantId,uint32 keyId,uint64 nonce,uint64 acceptedAt,uint64 mergeBy)"
+    TYPE: ClassVar[str] = (
+        "AcceptanceReceipt(bytes32 eventHash,uint32 merchantId,uint32 keyId,uint64 nonce,uint64 acceptedAt,"
+        "uint64 mergeBy)"
+    )
 
     event_hash: bytes
     merchant_id: int
@@ -174,7 +195,10 @@ class LiabilityLeaf(Typed):
 class IssuerLiability(Typed):
     """One issuer in the epoch's sum tree of issuers."""
 
-    TYPE: ClassVar[str] = "IssuerLiability(uint32 issuerId,bytes32 sumRoot,uint128 total,uint128 debtTotal,uint64 memberCount,bytes32 salt)"
+    TYPE: ClassVar[str] = (
+        "IssuerLiability(uint32 issuerId,bytes32 sumRoot,uint128 total,uint128 debtTotal,uint64 memberCount,"
+        "bytes32 salt)"
+    )
 
     issuer_id: int
     sum_root: bytes

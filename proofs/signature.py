@@ -1,7 +1,7 @@
 """Signatures over secp256k1 in EIP-2098 compact form: r, and vs = s with the parity bit on top.
 
-Only one form of a signature exists: s in the lower half of the order, r and s not zero; anything else is refused, so a signature cannot be altered into a
-twin. Addresses are 20 bytes. Source: EIP-2098, EIP-2 (low s).
+Only one form of a signature exists: s in the lower half of the order, r and s not zero; anything else is refused, so a
+signature cannot be altered into a twin. Addresses are 20 bytes. Source: EIP-2098, EIP-2 (low s).
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ def sign(private_key: PrivateKey, digest: bytes) -> tuple[bytes, bytes]:
 
 
 def recover(digest: bytes, r: bytes, vs: bytes) -> bytes:
-    """The 20-byte address that signed `digest`. Raises `SignatureError` for anything that the contract would refuse too."""
+    """The 20-byte address that signed `digest`.
+
+    Raises `SignatureError` for anything that the contract would refuse too.
+    """
     packed = int.from_bytes(vs, "big")
     s = packed & ~_PARITY_BIT
     if not 0 < s <= HALF_ORDER or not any(r):
@@ -35,7 +38,7 @@ def recover(digest: bytes, r: bytes, vs: bytes) -> bytes:
     raw = r + s.to_bytes(32, "big") + bytes([packed >> 255])
     try:
         public = PublicKey.from_signature_and_message(raw, digest, hasher=None)
-    except Exception as error:  # noqa: BLE001 - the wheel raises bare Exception for every unrecoverable signature
+    except Exception as error:
         raise SignatureError("no public key belongs to this signature") from error
     return address_of(public)
 

@@ -1,10 +1,12 @@
 """The positional Merkle tree of leaves and of account rows.
 
-Shape of RFC 9162: split at the largest power of two below n, which is the same as building level by level and promoting an odd last node unchanged.
-Siblings are never sorted and never duplicated, so a path proves a position, a count and, with two paths, adjacency. Domain separation:
-leaf = keccak(0x00 ‖ x), node = keccak(0x01 ‖ left ‖ right), where x is itself a typed hash; a node can therefore never pass for a leaf.
+Shape of RFC 9162: split at the largest power of two below n, which is the same as building level by level and promoting
+an odd last node unchanged. Siblings are never sorted and never duplicated, so a path proves a position, a count and,
+with two paths, adjacency. Domain separation: leaf = keccak(0x00 ‖ x), node = keccak(0x01 ‖ left ‖ right), where x is
+itself a typed hash; a node can therefore never pass for a leaf.
 
-Source: RFC 9162 §2.1.1 and §2.1.3.2, with Keccak-256 in place of SHA-256. A tree of size 0 has root ZERO_WORD and proves nothing.
+Source: RFC 9162 §2.1.1 and §2.1.3.2, with Keccak-256 in place of SHA-256. A tree of size 0 has root ZERO_WORD and
+proves nothing.
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ def root_of(items: Sequence[bytes]) -> bytes:
 
 
 def root_from_path(item: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
-    """The root that `path` gives for `item` at `index` of `size` leaves, or None when the path has a hash too few or too many."""
+    """The root that `path` gives for `item` at `index` of `size` leaves; None when it is a hash short or long."""
     if not 0 <= index < size:
         return None
     at, last, node = index, size - 1, leaf_hash(item)
@@ -88,5 +90,8 @@ def root_from_path(item: bytes, index: int, size: int, path: Sequence[bytes]) ->
 
 
 def verify(root: bytes, item: bytes, index: int, size: int, path: Sequence[bytes]) -> bool:
-    """Whether `item` stands at `index` in the tree of `size` leaves with this root. The whole path must be used, no more and no less."""
+    """Whether `item` stands at `index` in the tree of `size` leaves with this root.
+
+    The whole path must be used, no more and no less.
+    """
     return root_from_path(item, index, size, path) == root

@@ -1,8 +1,9 @@
 """Typed structs as runs of 32-byte words: the one encoding that Solidity, Python and JavaScript hash alike.
 
 Every message of the protocol is a struct of static fields, so `abi.encode` of it is a contiguous run of words and
-hashStruct(X) = keccak256(TYPEHASH ‖ words). A subclass of `Typed` states its EIP-712 type string once; the packing is derived from it, ranges
-included: a value that does not fit its type raises `WordError`, in either direction. Nothing here knows what the fields mean.
+hashStruct(X) = keccak256(TYPEHASH ‖ words). A subclass of `Typed` states its EIP-712 type string once; the packing is
+derived from it, ranges included: a value that does not fit its type raises `WordError`, in either direction. Nothing
+here knows what the fields mean.
 
 Source: EIP-712 and the Solidity ABI specification for static types. Used by every module of this room.
 """
@@ -19,7 +20,15 @@ from proofs.keccak import keccak256
 WORD_BYTES = 32
 ZERO_WORD = bytes(WORD_BYTES)
 
-_FORMATS = {"uint8": "31xB", "uint32": "28xI", "uint64": "24xQ", "uint128": "16x16s", "int128": "32s", "bytes32": "32s", "address": "12x20s"}
+_FORMATS = {
+    "uint8": "31xB",
+    "uint32": "28xI",
+    "uint64": "24xQ",
+    "uint128": "16x16s",
+    "int128": "32s",
+    "bytes32": "32s",
+    "address": "12x20s",
+}
 
 
 class WordError(ValueError):
@@ -60,7 +69,10 @@ _DECODE = {"uint128": _unsigned, "int128": _signed}
 
 
 class Typed:
-    """Base of the protocol's structs: subclasses are frozen, slotted dataclasses whose fields follow `TYPE` in order."""
+    """Base of the protocol's structs.
+
+    Subclasses are frozen, slotted dataclasses whose fields follow `TYPE` in order.
+    """
 
     __slots__ = ()
 
@@ -82,7 +94,7 @@ class Typed:
 
     def words(self) -> bytes:
         """`abi.encode` of the fields: `WORDS` words of 32 bytes. Raises `WordError` for a value outside its type."""
-        values = list(type(self)._get(self))
+        values = list(self._get(self))
         for at, kind in self._wide:
             values[at] = _ENCODE[kind](values[at])  # type: ignore[arg-type] # the type string says this field is an integer
         try:
@@ -97,7 +109,10 @@ class Typed:
 
     @classmethod
     def from_words(cls, data: bytes) -> Self:
-        """The struct whose `words()` are exactly `data`. Raises `WordError` when the bytes are short, long or not canonical."""
+        """The struct whose `words()` are exactly `data`.
+
+        Raises `WordError` when the bytes are short, long or not canonical.
+        """
         try:
             values = list(cls._codec.unpack(data))
         except struct.error as error:

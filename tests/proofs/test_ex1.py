@@ -1,4 +1,7 @@
-"""The worked example EX1, hash for hash. The literals here are the normative ones; the vector file is what the other languages read."""
+"""The worked example EX1, hash for hash.
+
+The literals here are the normative ones; the vector file is what the other languages read.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,15 @@ import pytest
 from proofs import kinds, messages
 from proofs.accounts import ROW_SALT_SEQ, member_account, member_ref, salt
 from proofs.headers import genesis_anchor, history_root, nets_hash
-from proofs.messages import AccountRow, BatchHeader, PointsEvent, Posting, SettlementLeaf, domain_separator, signed_digest
+from proofs.messages import (
+    AccountRow,
+    BatchHeader,
+    PointsEvent,
+    Posting,
+    SettlementLeaf,
+    domain_separator,
+    signed_digest,
+)
 from proofs.signature import recover
 from proofs.tree import Tree, leaf_hash, verify
 from proofs.words import snake
@@ -70,7 +81,13 @@ def raw(text: str) -> bytes:
 
 def struct_of(kind: type[Any], fields: dict[str, Any]) -> Any:
     """A struct from its JSON fields."""
-    return kind(**{snake(name): raw(text) if text.startswith("0x") else int(text) for name, text in fields.items() if name not in {"hash", "path"}})
+    return kind(
+        **{
+            snake(name): raw(text) if text.startswith("0x") else int(text)
+            for name, text in fields.items()
+            if name not in {"hash", "path"}
+        }
+    )
 
 
 @pytest.mark.parametrize(("name", "expected"), TYPE_HASHES.items())
@@ -80,13 +97,21 @@ def test_type_hashes(name: str, expected: str) -> None:
 
 
 def test_domain() -> None:
-    assert domain_separator(chain_id=31337, hub=raw(EX1["domain"]["hub"])).hex() == DOMAIN == raw(EX1["domain"]["separator"]).hex()
+    assert (
+        domain_separator(chain_id=31337, hub=raw(EX1["domain"]["hub"])).hex()
+        == DOMAIN
+        == raw(EX1["domain"]["separator"]).hex()
+    )
 
 
 def test_genesis() -> None:
     rows = [struct_of(AccountRow, row) for row in EX1["genesis"]["rows"]]
     header = struct_of(BatchHeader, EX1["genesis"]["header"])
-    assert genesis_anchor(chain_id=31337, hub=raw(EX1["domain"]["hub"])).hex() == GENESIS_ANCHOR == header.prev_header_hash.hex()
+    assert (
+        genesis_anchor(chain_id=31337, hub=raw(EX1["domain"]["hub"])).hex()
+        == GENESIS_ANCHOR
+        == header.prev_header_hash.hex()
+    )
     assert all(row.salt == salt(raw(EX1["secrets"]["genesis"]), row.account, ROW_SALT_SEQ) for row in rows)
     assert Tree([row.hash_struct() for row in rows]).root.hex() == GENESIS_ACCOUNTS_ROOT == header.accounts_root.hex()
     assert header.hash_struct().hex() == GENESIS_HASH
@@ -101,11 +126,18 @@ def test_leaf(index: int) -> None:
     signer = next(m for m in EX1["merchants"] if int(m["merchantId"]) == event.merchant_id)
     assert recover(digest, leaf.sig_r, leaf.sig_vs) == raw(signer["address"])
     assert event.hash_struct() == leaf.event_hash
-    for slot, field in (("issuer", "issuer_posting"), ("debtor", "debtor_posting"), ("creditor", "creditor_posting"), ("member", "member_posting")):
+    for slot, field in (
+        ("issuer", "issuer_posting"),
+        ("debtor", "debtor_posting"),
+        ("creditor", "creditor_posting"),
+        ("member", "member_posting"),
+    ):
         posting = vector["postings"][slot]
         assert getattr(leaf, field) == (struct_of(Posting, posting).hash_struct() if posting else bytes(32))
     assert leaf.hash_struct().hex() == LEAF_HASHES[index]
-    assert verify(raw(EX1["header"]["leavesRoot"]), leaf.hash_struct(), index, 6, [raw(step) for step in vector["path"]])
+    assert verify(
+        raw(EX1["header"]["leavesRoot"]), leaf.hash_struct(), index, 6, [raw(step) for step in vector["path"]]
+    )
 
 
 def test_leaf_3_in_every_part() -> None:
@@ -120,12 +152,19 @@ def test_leaf_3_in_every_part() -> None:
 
 
 def test_effects_are_the_postings_of_the_example() -> None:
-    terms = {int(entry["termsId"]): kinds.Terms(**{snake(name): int(value) for name, value in entry.items()}) for entry in EX1["terms"]}
+    terms = {
+        int(entry["termsId"]): kinds.Terms(**{snake(name): int(value) for name, value in entry.items()})
+        for entry in EX1["terms"]
+    }
     for vector in EX1["leaves"]:
         event = struct_of(PointsEvent, vector["event"])
         expected = kinds.effects(event, kinds.ON_REDEMPTION)
         steps = {slot: (raw(p["account"]), int(p["delta"])) if p else None for slot, p in vector["postings"].items()}
-        assert (expected.issuer, expected.debtor, expected.creditor) == (steps["issuer"], steps["debtor"], steps["creditor"])
+        assert (expected.issuer, expected.debtor, expected.creditor) == (
+            steps["issuer"],
+            steps["debtor"],
+            steps["creditor"],
+        )
         assert expected.member == (steps["member"][1] if steps["member"] else None)
         assert list(kinds.broken_rules(event, terms.get(event.terms_id), 1)) == []
 

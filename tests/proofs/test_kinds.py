@@ -16,7 +16,9 @@ TERMS = Terms(terms_id=1, issuer_id=1, acceptor_id=0, num=10_000, den=1, mode=ON
 REF = b"\x01" * 32
 
 
-def event(kind: Kind, *, signer: int = 2, issuer: int = 1, points: int = 5, settle: int = 0, **changes: object) -> PointsEvent:
+def event(
+    kind: Kind, *, signer: int = 2, issuer: int = 1, points: int = 5, settle: int = 0, **changes: object
+) -> PointsEvent:
     """A well-formed event of `kind` between signer 2 and issuer 1, but for what is named."""
     made = PointsEvent(kind, signer, 1, 1, 1, issuer, b"\x02" * 32, points, 1, settle, bytes(32), 0, 0, 0, bytes(32))
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type] # tests pass single fields
@@ -24,7 +26,7 @@ def event(kind: Kind, *, signer: int = 2, issuer: int = 1, points: int = 5, sett
 
 CASH = 50_000
 TABLE = [
-    # kind                       points  on redemption: debtor, creditor   on issuance: debtor, creditor   (signer 2, issuer 1 unless the issuer must sign)
+    # kind, signer, change of points, (debtor, creditor) on redemption, the same on issuance
     (Kind.EARN, 1, +5, None, (1, RESERVE_ID)),
     (Kind.REDEEM, 2, -5, (1, 2), (RESERVE_ID, 2)),
     (Kind.REFUND_EARN, 1, -5, None, (RESERVE_ID, 1)),
@@ -41,7 +43,9 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("kind", "signer", "change", "redemption", "issuance"), TABLE)
-def test_effects(kind: Kind, signer: int, change: int, redemption: tuple[int, int] | None, issuance: tuple[int, int] | None) -> None:
+def test_effects(
+    kind: Kind, signer: int, change: int, redemption: tuple[int, int] | None, issuance: tuple[int, int] | None
+) -> None:
     for mode, legs in ((ON_REDEMPTION, redemption), (ON_ISSUANCE, issuance)):
         found = effects(event(kind, signer=signer, settle=CASH if legs else 0), mode)
         assert found == Effects(

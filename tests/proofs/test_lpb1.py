@@ -42,7 +42,12 @@ def ex1_file() -> BatchFile:
     ]
     rows = [struct_of(AccountRow, row) for row in EX1["rows"]]
     nets = [(int(net["merchantId"]), int(net["amount"])) for net in EX1["nets"]]
-    return BatchFile(struct_of(BatchHeader, EX1["header"]), [Row(r.account, r.seq, r.last_leaf_no, r.balance) for r in rows], nets, records)
+    return BatchFile(
+        struct_of(BatchHeader, EX1["header"]),
+        [Row(r.account, r.seq, r.last_leaf_no, r.balance) for r in rows],
+        nets,
+        records,
+    )
 
 
 def test_what_is_written_is_read() -> None:
@@ -50,7 +55,9 @@ def test_what_is_written_is_read() -> None:
     reader = open_file(file.to_bytes())
     assert reader.header == dataclasses.replace(file.header, data_hash=bytes(32))
     assert (reader.rows, reader.nets, list(reader.records())) == (file.rows, file.nets, file.records)
-    assert [record.leaf(SECRET).hash_struct() for record in reader.records()] == [raw(leaf["leafHash"]) for leaf in EX1["leaves"]]
+    assert [record.leaf(SECRET).hash_struct() for record in reader.records()] == [
+        raw(leaf["leafHash"]) for leaf in EX1["leaves"]
+    ]
     assert [row.row_hash(SECRET) for row in reader.rows] == [raw(row["hash"]) for row in EX1["rows"]]
 
 

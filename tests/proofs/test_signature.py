@@ -21,7 +21,11 @@ def test_sign_and_recover_agree_with_another_library(secret: int, message: bytes
     key, digest = PrivateKey(secret.to_bytes(32, "big")), keccak256(message)
     r, vs = sign(key, digest)
     theirs = TheirKey(key.secret).sign_msg_hash(digest)
-    assert (r, int.from_bytes(vs, "big") & (2**255 - 1), vs[0] >> 7) == (theirs.r.to_bytes(32, "big"), theirs.s, theirs.v)
+    assert (r, int.from_bytes(vs, "big") & (2**255 - 1), vs[0] >> 7) == (
+        theirs.r.to_bytes(32, "big"),
+        theirs.s,
+        theirs.v,
+    )
     assert recover(digest, r, vs) == TheirKey(key.secret).public_key.to_canonical_address()
 
 

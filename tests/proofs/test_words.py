@@ -50,7 +50,13 @@ def test_words_are_the_abi_and_come_back(kind: type[Typed], data: st.DataObject)
     types = [solidity for solidity, _ in fields_of(kind)]
     values: list[Any] = [data.draw(VALUES[solidity]) for solidity in types]
     made = kind(*values)
-    assert made.words() == encode(types, [("0x" + value.hex()) if solidity == "address" else value for solidity, value in zip(types, values, strict=True)])
+    assert made.words() == encode(
+        types,
+        [
+            ("0x" + value.hex()) if solidity == "address" else value
+            for solidity, value in zip(types, values, strict=True)
+        ],
+    )
     assert kind.from_words(made.words()) == made
 
 
@@ -62,7 +68,14 @@ def event(**changes: object) -> PointsEvent:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"kind": 256}, {"merchant_id": 2**32}, {"nonce": 2**64}, {"points": -1}, {"settle_amount": 2**128}, {"settle_amount": -1}],
+    [
+        {"kind": 256},
+        {"merchant_id": 2**32},
+        {"nonce": 2**64},
+        {"points": -1},
+        {"settle_amount": 2**128},
+        {"settle_amount": -1},
+    ],
     ids=lambda changes: next(iter(changes)),
 )
 def test_a_value_outside_its_type_is_refused(changes: dict[str, object]) -> None:
