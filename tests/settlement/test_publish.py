@@ -1,0 +1,152 @@
+"""Published folders: reproducible, idempotent, readable by whom they are for, and by nobody else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import rfc8785
+import zstandard
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+from proofs.lpb1 import open_file
+from settlement import hpke
+from settlement.publish import Package, PublicationError, Recipient, fetch, pack, publish, published_header
+from tests.settlement.test_seal_ex1 import seal_example
+
+AUDITOR = X25519PrivateKey.from_private_bytes(b"auditor-one".ljust(32, b"\x01"))
+SECOND = X25519PrivateKey.from_private_bytes(b"auditor-two".ljust(32, b"\x02"))
+RECIPIENTS = [
+    Recipient("beta", SECOND.public_key().public_bytes_raw()),
+    Recipient("alpha", AUDITOR.public_key().public_bytes_raw()),
+]
+DATA_KEY = bytes(range(32))
+SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+
+
+def package() -> Package:
+    return pack(seal_example(), data_key=DATA_KEY, recipients=RECIPIENTS)
+
+
+def read_as(key: X25519PrivateKey, kid: str, made: Package) -> tuple[bytes, bytes]:
+    """(file, batch secret) as a stranger with only a library, the manifest and a private key gets them."""
+    manifest = json.loads(made.manifest)
+    entry = next(entry for entry in manifest["recipients"] if entry["kid"] == kid)
+    info = b"LPB1 tongdui batch key" + manifest["batchNo"].to_bytes(8, "big")
+    keys = SUITE.decrypt(bytes.fromhex(entry["enc"] + entry["wrapped"]), key, info=info)
+    cipher = AESGCM(keys[:32])
+    parts = [
+        cipher.decrypt(at.to_bytes(12, "big"), made.blobs[name], None) for at, name in enumerate(manifest["chunks"])
+    ]
+    return zstandard.ZstdDecompressor().decompress(b"".join(parts), max_output_size=manifest["plainLen"]), keys[32:]
+
+
+def test_each_recipient_reads_the_file_and_the_secret() -> None:
+    sealed, made = seal_example(), package()
+    for key, kid in ((AUDITOR, "alpha"), (SECOND, "beta")):
+        assert read_as(key, kid, made) == (sealed.file(), sealed.batch_secret)
+
+
+def test_others_read_nothing() -> None:
+    with pytest.raises(InvalidTag):
+        read_as(SECOND, "alpha", package())
+
+
+def test_manifest_is_canonical_and_sorted() -> None:
+    manifest = json.loads(package().manifest)
+    assert rfc8785.dumps(manifest) == package().manifest
+    assert [entry["kid"] for entry in manifest["recipients"]] == ["alpha", "beta"]
+
+
+def test_packing_again_gives_the_same_bytes() -> None:
+    first, second = package(), package()
+    assert (first.manifest, first.chunks) == (second.manifest, second.chunks)
+
+
+def test_another_content_never_shares_a_key() -> None:
+    sealed = seal_example()
+    later = replace(sealed, header=replace(sealed.header, sealed_at=sealed.header.sealed_at + 1))
+    keys = set()
+    for batch in (sealed, later):
+        made = pack(batch, data_key=DATA_KEY, recipients=RECIPIENTS)
+        entry = json.loads(made.manifest)["recipients"][0]
+        info = b"LPB1 tongdui batch key" + (1).to_bytes(8, "big")
+        keys.add(SUITE.decrypt(bytes.fromhex(entry["enc"] + entry["wrapped"]), AUDITOR, info=info)[:32])
+    assert len(keys) == 2
+
+
+def test_recipients_are_needed_and_distinct() -> None:
+    for wrong in ([], [RECIPIENTS[0], RECIPIENTS[0]]):
+        with pytest.raises(ValueError, match="recipient"):
+            pack(seal_example(), data_key=DATA_KEY, recipients=wrong)
+
+
+def test_published_folder_reads_back(tmp_path: Path) -> None:
+    made = package()
+    header = seal_example().finish(made.data_hash)
+    folders = [tmp_path / "one", tmp_path / "two"]
+    publish(made, header, folders)
+    publish(made, header, folders)
+    for folder in folders:
+        assert published_header(folder, 1) == header
+        assert fetch(folder, header, data_key=DATA_KEY) == seal_example().file()
+        assert sorted(path.name for path in (folder / "blobs").iterdir()) == sorted(made.blobs)
+    assert open_file(fetch(folders[0], header, data_key=DATA_KEY)).leaf_count == 6
+
+
+def test_a_damaged_blob_is_found_and_repaired(tmp_path: Path) -> None:
+    made = package()
+    header = seal_example().finish(made.data_hash)
+    publish(made, header, [tmp_path])
+    blob = tmp_path / "blobs" / next(iter(made.chunks))
+    blob.write_bytes(b"\x00" + blob.read_bytes()[1:])
+    with pytest.raises(PublicationError, match="other bytes"):
+        fetch(tmp_path, header, data_key=DATA_KEY)
+    blob.unlink()
+    with pytest.raises(PublicationError, match="missing"):
+        fetch(tmp_path, header, data_key=DATA_KEY)
+    publish(made, header, [tmp_path])
+    assert fetch(tmp_path, header, data_key=DATA_KEY) == seal_example().file()
+
+
+def test_another_header_is_not_overwritten_unless_named(tmp_path: Path) -> None:
+    made = package()
+    header = seal_example().finish(made.data_hash)
+    publish(made, header, [tmp_path])
+    sealed = seal_example()
+    later = replace(sealed, header=replace(sealed.header, sealed_at=sealed.header.sealed_at + 1))
+    again = pack(later, data_key=DATA_KEY, recipients=RECIPIENTS)
+    with pytest.raises(PublicationError, match="another header"):
+        publish(again, later.finish(again.data_hash), [tmp_path])
+    assert published_header(tmp_path, 1) == header
+    publish(again, later.finish(again.data_hash), [tmp_path], supersedes=header.hash_struct())
+    assert published_header(tmp_path, 1) == later.finish(again.data_hash)
+
+
+def test_the_header_must_name_the_manifest(tmp_path: Path) -> None:
+    with pytest.raises(PublicationError, match="another manifest"):
+        publish(package(), seal_example().header, [tmp_path])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_key_does_not_open_the_folder(tmp_path: Path) -> None:
+    made = package()
+    header = seal_example().finish(made.data_hash)
+    publish(made, header, [tmp_path])
+    with pytest.raises(PublicationError, match="do not decrypt"):
+        fetch(tmp_path, header, data_key=bytes(32))
+
+
+def test_hpke_key_derivation_as_in_the_rfc() -> None:
+    """RFC 9180, appendix A.1: the parts of that example that do not depend on the cipher."""
+    seed = bytes.fromhex("7268600d403fce431561aef583ee1613527cff655c1343f29812e66706df3234")
+    recipient = bytes.fromhex("3948cfe0ad1ddb695d780e59077195da6c56506b027329794ab02bca80815c4d")
+    ephemeral = hpke.derive_key(seed)
+    assert ephemeral.private_bytes_raw().hex() == "52c4a758a802cd8b936eceea314432798d5baf2d7e9235dc084ab1b9cfa2f736"
+    shared = hpke.shared_secret(ephemeral, recipient)
+    assert shared.hex() == "fe0e18c9f024ce43799ae393c7e8fe8fce9d218875e8227b0187c04e7d2ea1fc"
