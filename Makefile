@@ -1,11 +1,49 @@
-# Every target prepares what it needs by itself; `make help` lists them.
+# Each target prepares what it needs by itself. `make help` lists them; variables stand beside the target that reads them.
+SHELL := /bin/sh
 PY := .venv/bin/python
+NODE_PATH_FIRST := PATH="$(CURDIR)/.venv/bin:$$PATH"
+WORKERS ?= 2
+
+export EVENTS REFUND_LINKS SERVE WORKERS TONGDUI_DATABASE_URL
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-lock: ## write requirements.lock anew from pyproject.toml
-	.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-emit-index-url --no-emit-find-links -q -o requirements.lock
+setup: ## make .venv and install the locked packages (all other targets do this first)
+	@./bootstrap
 
-.PHONY: help lock
+demo: setup ## run the demo alliance to its report: EVENTS=path.csv.gz REFUND_LINKS=path.csv.gz SERVE=0
+	@$(PY) -m api.demo
+
+serve: setup ## serve the API on loopback
+	@$(PY) -m api.serve
+
+audit: setup ## audit published batches, trusting nobody: ARGS="--rpc URL --hub 0x.. --data DIR --keys FILE --out FILE"
+	@$(PY) -m auditor audit $(ARGS)
+
+reset: setup ## stop the embedded servers and remove everything the demo made (var/)
+	@$(PY) -c 'from pathlib import Path; from ledger.embedded_postgres import stop; stop(Path("var/postgres"))'
+	@rm -rf var
+
+migrate: setup ## bring the database named by TONGDUI_DATABASE_URL to the newest schema
+	@$(PY) -m alembic -x dsn="$$TONGDUI_DATABASE_URL" upgrade head
+
+test: ## everything a build machine runs, with one closing line: checks, Python tests, contracts: WORKERS=2
+	@./bootstrap node
+	@$(PY) -m tests.everything
+
+check: setup ## the gates alone: ruff, mypy, imports, tidy
+	@$(PY) -m tests.everything check
+
+contracts: ## compile and test the contracts, and see that the exported ABI is current
+	@./bootstrap node
+	@$(PY) -m tests.everything contracts
+
+bench: setup ## measure, beside peers in the same run; results in bench/results/
+	@$(PY) -m bench
+
+lock: setup ## write requirements.lock anew from pyproject.toml
+	@.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
+
+.PHONY: help setup demo serve audit reset migrate test check contracts bench lock

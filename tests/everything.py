@@ -1,0 +1,119 @@
+"""Runs every gate and every test there is, shows their words as they come, and ends in one line that sums what ran.
+
+    python -m tests.everything [check|python|contracts]...     # all three when none is named
+
+Invariants: a part that fails without saying how many failed counts as one failure, so does a part of tests in which
+nothing ran; the exit code is 0 only when nothing failed. Called by the Makefile.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = Path(sys.executable).parent
+WORKERS = os.environ.get("WORKERS") or "2"
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a part says of itself; `failed` also counts errors."""
+
+    passed: int
+    failed: int
+
+    def honest(self, exit_code: int) -> "Count":
+        """The same with what the words concealed: an exit code without a failure, or a part in which nothing ran."""
+        silent = self.failed == 0 and (exit_code != 0 or self.passed == 0)
+        return Count(self.passed, 1 if silent else self.failed)
+
+
+def one_gate(exit_code: int) -> Count:
+    return Count(1, 0) if exit_code == 0 else Count(0, 1)
+
+
+def counted_by_junit(report: Path) -> Count:
+    """Pytest's own report. A test that did not run (skipped) is neither passed nor failed."""
+    if not report.exists() or not report.stat().st_size:
+        return Count(0, 0)
+    suites = list(ET.parse(report).getroot().iter("testsuite"))  # noqa: S314 - written by pytest a moment ago
+    total, failed, skipped = (
+        sum(int(suite.get(name, 0)) for suite in suites for name in names)
+        for names in (("tests",), ("failures", "errors"), ("skipped",))
+    )
+    return Count(total - failed - skipped, failed)
+
+
+def counted_in_words(words: str) -> Count:
+    """The lines of Hardhat ("12 passing", "1 failing") and of node:test ("# pass 3", "ℹ fail 1")."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", words)
+    return Count(*(
+        sum(int(found[1] or found[2]) for found in re.finditer(rf"^\s*(?:(\d+) {gerund}|[#ℹ] {verb} (\d+))\b", plain, re.M))
+        for gerund, verb in (("passing", "pass"), ("failing", "fail"))
+    ))
+
+
+def shown(command: list[str], environment: dict[str, str] | None = None) -> tuple[int, str]:
+    """Run a command, pass its words on line by line, and keep them."""
+    print(f"\n--- {' '.join(command)}", flush=True)
+    kept: list[str] = []
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            kept.append(line)
+    return process.returncode, "".join(kept)
+
+
+def gate(*command: str) -> Count:
+    return one_gate(shown(list(command))[0])
+
+
+def check() -> list[Count]:
+    return [
+        gate(str(PROGRAMS / "ruff"), "check", "."),
+        gate(str(PROGRAMS / "mypy")),
+        gate(str(PROGRAMS / "lint-imports"), "--no-logo"),
+        gate(sys.executable, "-m", "pytest", "-q", "tests/test_tidy.py"),
+    ]
+
+
+def python() -> list[Count]:
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", "-n", WORKERS, "--dist", "loadfile", f"--junitxml={report}"]
+        code, _ = shown([*command, "--ignore=tests/test_tidy.py"])
+        return [counted_by_junit(report).honest(code)]
+
+
+def contracts() -> list[Count]:
+    """npm with the virtual environment's node first on the path, whatever the system has."""
+    environment = {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', '')}", "NO_COLOR": "1",
+                   "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true"}
+    npm = str(PROGRAMS / "npm")
+    code, words = shown([npm, "test"], environment)
+    abi, _ = shown([npm, "run", "abi:check"], environment)
+    return [counted_in_words(words).honest(code), one_gate(abi)]
+
+
+PARTS: dict[str, Callable[[], list[Count]]] = {"check": check, "python": python, "contracts": contracts}
+
+
+def main(names: list[str]) -> int:
+    if unknown := [name for name in names if name not in PARTS]:
+        print(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    counts = [count for name in names or PARTS for count in PARTS[name]()]
+    passed, failed = sum(count.passed for count in counts), sum(count.failed for count in counts)
+    print(f"\n{passed} passed, {failed} failed", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
