@@ -53,10 +53,12 @@ def counted_by_junit(report: Path) -> Count:
 def counted_in_words(words: str) -> Count:
     """The lines of Hardhat ("12 passing", "1 failing") and of node:test ("# pass 3", "ℹ fail 1")."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", words)
-    return Count(*(
-        sum(int(found[1] or found[2]) for found in re.finditer(rf"^\s*(?:(\d+) {gerund}|[#ℹ] {verb} (\d+))\b", plain, re.M))
-        for gerund, verb in (("passing", "pass"), ("failing", "fail"))
-    ))
+    passed, failed = (
+        sum(int(number) for pair in re.findall(rf"^\s*(?:(\d+) {verb}ing|[#ℹ] {verb} (\d+))\b", plain, re.MULTILINE)
+            for number in pair if number)
+        for verb in ("pass", "fail")
+    )
+    return Count(passed, failed)
 
 
 def shown(command: list[str], environment: dict[str, str] | None = None) -> tuple[int, str]:
@@ -93,7 +95,7 @@ def python() -> list[Count]:
 
 
 def contracts() -> list[Count]:
-    """npm with the virtual environment's node first on the path, whatever the system has."""
+    """Run npm with the virtual environment's node first on the path, whatever the system has."""
     environment = {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', '')}", "NO_COLOR": "1",
                    "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true"}
     npm = str(PROGRAMS / "npm")
