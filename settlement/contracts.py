@@ -1,0 +1,154 @@
+"""Contracts by their committed ABI: calls encoded, answers and errors decoded by name.
+
+Invariants: ABI and bytecode come from `proofs/abi`, which a test compares with a fresh compilation; a revert becomes
+`Refused` with the error's name and arguments, so that callers match on names and never on bytes. Called by deployment,
+orchestration and the submitter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from web3 import Web3
+from web3.contract import Contract as WebContract
+
+from proofs.keccak import keccak256
+from settlement.chain import Chain, Log, Reverted, Tag
+
+Name = Literal["SettlementHub", "AlliancePolicy", "MerchantRegistry", "TestToken"]
+
+
+class Refused(Exception):
+    """A contract said no; `name` is its error's, empty where the data is no error it declares."""
+
+    def __init__(self, name: str, arguments: tuple[Any, ...], data: bytes) -> None:
+        shown = ", ".join(f"0x{one.hex()}" if isinstance(one, bytes) else str(one) for one in arguments)
+        super().__init__(f"{name}({shown})" if name else f"reverted with 0x{data.hex()}")
+        self.name, self.arguments, self.data = name, arguments, data
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One decoded log."""
+
+    name: str
+    fields: dict[str, Any]
+    log: Log
+
+
+@cache
+def artifact(name: Name) -> dict[str, Any]:
+    """The committed compilation of a contract: `abi`, `bytecode`, `deployedBytecode`."""
+    found: dict[str, Any] = json.loads((files("proofs") / "abi" / f"{name}.json").read_text())
+    return found
+
+
+@cache
+def _codec(name: Name) -> WebContract:
+    return Web3().eth.contract(abi=artifact(name)["abi"])  # type: ignore[return-value] # web3 answers with a class when it gets no address
+
+
+@cache
+def _errors(name: Name) -> dict[bytes, dict[str, Any]]:
+    """Four-byte selector to ABI entry."""
+    return {_selector(item): item for item in artifact(name)["abi"] if item["type"] == "error"}
+
+
+@cache
+def _events(name: Name) -> dict[bytes, str]:
+    return {keccak256(_signature(item)): item["name"] for item in artifact(name)["abi"] if item["type"] == "event"}
+
+
+def _signature(item: dict[str, Any]) -> bytes:
+    return f"{item['name']}({','.join(_type(one) for one in item['inputs'])})".encode()
+
+
+def _type(one: dict[str, Any]) -> str:
+    kind: str = one["type"]
+    if not kind.startswith("tuple"):
+        return kind
+    return "(" + ",".join(_type(part) for part in one["components"]) + ")" + kind.removeprefix("tuple")
+
+
+def _selector(item: dict[str, Any]) -> bytes:
+    return keccak256(_signature(item))[:4]
+
+
+def plain(value: Any) -> Any:
+    """A struct of ours (a dataclass, fields in ABI order) as the tuple the codec wants, all the way down."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return tuple(plain(getattr(value, field.name)) for field in fields(value))
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return value
+
+
+def deployment_data(name: Name, *arguments: Any) -> bytes:
+    """Creation code with its encoded constructor arguments."""
+    contract = Web3().eth.contract(abi=artifact(name)["abi"], bytecode=artifact(name)["bytecode"])
+    return bytes.fromhex(str(contract.constructor(*map(plain, arguments)).data_in_transaction).removeprefix("0x"))
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One deployed contract of ours."""
+
+    chain: Chain
+    name: Name
+    address: bytes
+
+    def data(self, function: str, *arguments: Any) -> bytes:
+        """Calldata of a function."""
+        encoded = _codec(self.name).encode_abi(function, args=[plain(one) for one in arguments])
+        return bytes.fromhex(encoded.removeprefix("0x"))
+
+    def read(self, function: str, *arguments: Any, tag: Tag = "latest") -> Any:
+        """The answer of a view: one value, or a tuple of several (structs are tuples in field order)."""
+        answer = self.try_out(self.data(function, *arguments), tag=tag)
+        item = next(one for one in artifact(self.name)["abi"] if one["type"] == "function" and one["name"] == function)
+        values = Web3().codec.decode([_type(one) for one in item["outputs"]], answer)
+        return values[0] if len(values) == 1 else values
+
+    def try_out(
+        self, data: bytes, *, sender: bytes | None = None, gas: int | None = None, tag: Tag = "latest"
+    ) -> bytes:
+        """`eth_call` of encoded calldata. Raises `Refused` for what the contract refuses."""
+        try:
+            return self.chain.call(self.address, data, sender=sender, gas=gas, tag=tag)
+        except Reverted as error:
+            raise self.refusal(error.data) from error
+
+    def refusal(self, data: bytes) -> Refused:
+        """The decoded error of a revert."""
+        item = _errors(self.name).get(data[:4])
+        if item is None:
+            return Refused("", (), data)
+        return Refused(item["name"], Web3().codec.decode([_type(one) for one in item["inputs"]], data[4:]), data)
+
+    def events(
+        self, event: str, *, first: int, last: Tag = "latest", topics: Sequence[bytes | None] = ()
+    ) -> list[Event]:
+        """Decoded events by name, `topics` being the indexed arguments as words."""
+        wanted = next(topic for topic, name in _events(self.name).items() if name == event)
+        found = self.chain.logs(self.address, first=first, last=last, topics=[wanted, *topics])
+        return [self.decode(log) for log in found]
+
+    def decode(self, log: Log) -> Event:
+        """One log of this contract."""
+        name = _events(self.name)[log.topics[0]]
+        raw: Any = {
+            "address": Web3.to_checksum_address(log.address),
+            "topics": list(log.topics),
+            "data": log.data,
+            "logIndex": log.log_index,
+            "transactionIndex": 0,
+            "transactionHash": log.tx_hash,
+            "blockHash": log.block_hash,
+            "blockNumber": log.block_number,
+        }
+        return Event(name, dict(_codec(self.name).events[name]().process_log(raw)["args"]), log)

@@ -1,0 +1,161 @@
+"""The loopback HTTP front of the embedded chain: one POST body is one JSON-RPC call or a bounded list of them.
+
+Invariants: it binds to loopback only and answers only requests addressed to loopback (a page in a browser cannot
+reach it under another name); bodies, batches, connections and silence are bounded; the chain is touched by one thread
+at a time. Called by `__main__`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from settlement.embedded_chain.blocks import EmbeddedChain
+from settlement.embedded_chain.methods import RpcError, answer
+
+BODY_BYTES_MAX = 4 * 1024 * 1024
+BATCH_CALLS_MAX = 100
+CONNECTIONS_MAX = 64
+SILENCE_S_MAX = 120.0
+POLL_S = 0.5
+
+PARSE_ERROR, INVALID_REQUEST = -32700, -32600
+
+
+class NotLoopback(ValueError):
+    """The node has no protection of its own and therefore listens on loopback only."""
+
+
+class Node(ThreadingHTTPServer):
+    """The server of one chain. `idle_s` seconds without a request end `serve`; None means never."""
+
+    daemon_threads = True
+    request_queue_size = CONNECTIONS_MAX
+
+    def __init__(self, chain: EmbeddedChain, *, host: str, port: int, idle_s: float | None) -> None:
+        if not ipaddress.ip_address(host).is_loopback:
+            raise NotLoopback(f"{host} is not a loopback address")
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), _Handler)
+        self.chain, self.lock = chain, threading.Lock()
+        self._slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
+        self._idle_s, self.last_request = idle_s, time.monotonic()
+
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        host = f"[{self.server_address[0]!s}]" if self.address_family == socket.AF_INET6 else self.server_address[0]
+        return f"http://{host!s}:{self.server_address[1]}"
+
+    @override
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """One thread a connection, a bounded number of them: one too many is closed, not queued."""
+        if not self._slots.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    @override
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """As the library does it, giving the connection's slot back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._slots.release()
+
+    @override
+    def service_actions(self) -> None:
+        """Called between polls: ends a node that nobody has talked to for too long."""
+        if self._idle_s is not None and time.monotonic() - self.last_request > self._idle_s:
+            threading.Thread(target=self.shutdown, daemon=True).start()
+
+    def serve(self) -> None:
+        """Answer until `shutdown`, then finish the call in hand and close the chain."""
+        self.serve_forever(POLL_S)
+        self.server_close()
+        with self.lock:
+            self.chain.close()
+
+    def reply(self, body: bytes) -> Any:
+        """The JSON value that answers a request body."""
+        try:
+            asked = json.loads(body)
+        except ValueError as error:
+            return _failure(None, RpcError(PARSE_ERROR, f"not JSON: {error}"))
+        if not isinstance(asked, list):
+            return self._one(asked)
+        if not 1 <= len(asked) <= BATCH_CALLS_MAX:
+            return _failure(None, RpcError(INVALID_REQUEST, f"a batch holds 1 to {BATCH_CALLS_MAX} calls"))
+        return [self._one(call) for call in asked]
+
+    def _one(self, call: Any) -> dict[str, Any]:
+        if (
+            not isinstance(call, dict)
+            or not isinstance(call.get("method"), str)
+            or not isinstance(call.get("params", []), list)
+        ):
+            return _failure(
+                None, RpcError(INVALID_REQUEST, "not a JSON-RPC request with a method and a list of params")
+            )
+        try:
+            with self.lock:
+                result = answer(self.chain, call["method"], call.get("params", []))
+        except RpcError as error:
+            return _failure(call.get("id"), error)
+        return {"jsonrpc": "2.0", "id": call.get("id"), "result": result}
+
+
+def _failure(call_id: Any, error: RpcError) -> dict[str, Any]:
+    said: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.data is not None:
+        said["data"] = error.data
+    return {"jsonrpc": "2.0", "id": call_id, "error": said}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Node
+    protocol_version = "HTTP/1.1"
+    server_version = "tongdui-embedded"
+    sys_version = ""
+    timeout: ClassVar[float] = SILENCE_S_MAX
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        """One JSON-RPC request."""
+        self.server.last_request = time.monotonic()
+        if not _names_loopback(self.headers.get("Host", "")):
+            self._send(403, {"error": "this node answers on loopback only"})
+            return
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > BODY_BYTES_MAX:
+            self.close_connection = True
+            self._send(413, {"error": f"Content-Length is required and at most {BODY_BYTES_MAX}"})
+            return
+        self._send(200, self.server.reply(self.rfile.read(int(length))))
+
+    def _send(self, status: int, value: Any) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    @override
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are not logged: they are many and say nothing that the chain does not keep."""
+
+
+def _names_loopback(host: str) -> bool:
+    name = host.rsplit(":", 1)[0].strip("[]")
+    try:
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,25 @@
+"""The node that tests of the chain half share: one embedded chain for the session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from settlement.chain import Chain
+from settlement.embedded_chain.process import EmbeddedNode, start
+from tests.settlement.chain.tiny import SENDER
+
+IDLE_S = 300.0
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
+    with start(tmp_path_factory.mktemp("chain"), fund=[SENDER.address], idle_s=IDLE_S) as node:
+        yield node
+
+
+@pytest.fixture
+def chain(embedded: EmbeddedNode) -> Chain:
+    """The client on the session's embedded chain; tests share its blocks and time."""
+    return Chain(embedded.url)

@@ -1,0 +1,52 @@
+"""A contract of 21 bytes: it logs its calldata under topic 7, and reverts on a single byte."""
+
+from typing import Any
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from web3 import Web3
+
+from settlement.chain import Chain, Receipt, Sent
+
+# CALLDATASIZE == 1 ? revert : log1(calldata, topic 7)
+RUNTIME = bytes.fromhex("36600114601157365f5f376007365fa1005b5f5ffd")
+CREATION = bytes.fromhex("601580600a5f395ff300") + RUNTIME
+TOPIC = (7).to_bytes(32, "big")
+
+SENDER: LocalAccount = Account.from_key(b"\x01" * 32)
+ADDRESS = bytes.fromhex(SENDER.address[2:])
+
+
+def signed(
+    chain: Chain, *, to: bytes | None, data: bytes, nonce: int | None = None, gas: int = 200_000, fee: int | None = None
+) -> tuple[bytes, bytes]:
+    """(hash, raw bytes) of a transaction of SENDER."""
+    fees = chain.fees()
+    fields: dict[str, Any] = {
+        "type": 2,
+        "chainId": chain.chain_id(),
+        "nonce": chain.nonce(ADDRESS) if nonce is None else nonce,
+        "gas": gas,
+        "maxFeePerGas": fees.max_fee_wei if fee is None else fee,
+        "maxPriorityFeePerGas": fees.tip_wei if fee is None else min(fee, fees.tip_wei),
+        "value": 0,
+        "data": data,
+    }
+    if to is not None:
+        fields["to"] = Web3.to_checksum_address(to)
+    made = SENDER.sign_transaction(fields)
+    return bytes(made.hash), bytes(made.raw_transaction)
+
+
+def send(chain: Chain, *, to: bytes | None, data: bytes, **more: int) -> tuple[Sent, Receipt | None]:
+    """Sign, send, and look."""
+    tx_hash, raw = signed(chain, to=to, data=data, **more)
+    return chain.send(raw), chain.receipt(tx_hash)
+
+
+def deploy(chain: Chain) -> bytes:
+    """The address of a fresh tiny contract."""
+    _, receipt = send(chain, to=None, data=CREATION)
+    assert receipt is not None
+    assert receipt.contract is not None
+    return receipt.contract
