@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {BatchHeader, Net} from "../libraries/Words.sol";
+import {IAlliancePolicy} from "./IAlliancePolicy.sol";
+import {ICollateral} from "./ICollateral.sol";
+import {IDefaults} from "./IDefaults.sol";
+import {IMerchantRegistry} from "./IMerchantRegistry.sol";
+import {ISettlementAsset} from "./ISettlementAsset.sol";
+
+/// @notice How far a batch has come.
+enum BatchStatus {
+    /// No such batch.
+    None,
+    /// In its challenge window.
+    Committed,
+    /// Its nets have moved; nothing can undo it.
+    Final,
+    /// Thrown out by a fraud proof.
+    Reverted
+}
+
+/// @title The sequence of batches and the money they move
+/// @notice commit → challenge window → finalise. A log batch only records roots; a settling batch also carries the nets
+/// since the settling batch before it. Nets are locked at commit and moved at finalise, never before.
+interface ISettlementHub is ICollateral, IDefaults {
+    /// What header 0 has beyond its fixed fields. The accounts tree holds a zero row for every account registered by then;
+    /// `dataHash` names the file that holds those rows; `foundedAt` is both openedAt and sealedAt.
+    struct Genesis {
+        uint32 accountsCount;
+        bytes32 accountsRoot;
+        bytes32 dataHash;
+        uint64 foundedAt;
+        bytes32 configHash;
+    }
+
+    struct BatchRecord {
+        uint40 committedAt;
+        uint40 finalAfter;
+        uint40 sealedAt;
+        uint16 openDemands;
+        BatchStatus status;
+        bool settling;
+        uint48 prevSettleBatch;
+    }
+
+    error AssetDecimalsWrong(uint8 decimals);
+    error AlreadyCommitted(uint64 batchNo);
+    error WrongSequence(uint64 expected, uint64 actual);
+    error WrongPrevHeader(bytes32 expected, bytes32 actual);
+    error WrongFirstLeaf(uint64 expected, uint64 actual);
+    error LeafCountOutOfRange(uint32 leafCount, uint32 leafCountMax);
+    error TooManyPending(uint256 pending, uint256 pendingMax);
+    error OpenedAfterSealed(uint64 openedAt, uint64 sealedAt);
+    error SealedInFuture(uint64 sealedAt, uint256 nowSeconds);
+    error SealTooOld(uint64 sealedAt, uint256 nowSeconds, uint256 lagSecondsMax);
+    error SealedBeforePrevious(uint64 previousSealedAt, uint64 sealedAt);
+    error NetsSinceWrong(uint64 expected, uint64 actual);
+    error NetsHashWrong(bytes32 expected, bytes32 actual);
+    error TooManyNets(uint256 count, uint256 countMax);
+    error NetsNotAscending(uint32 previous, uint32 current);
+    error ZeroNet(uint32 merchantId);
+    error NetsUnbalanced(int256 sum);
+    error BlobMissing(bytes32 expected, bytes32 actual);
+    error HeaderMismatch(uint64 batchNo, bytes32 committed, bytes32 actual);
+    error WindowOpen(uint64 batchNo, uint64 finalAfter);
+    error DemandsOpen(uint64 batchNo, uint16 openDemands);
+    error NothingToFinalise(uint64 batchNo, uint64 nextFinalNo);
+    error SettlingBatchInRange(uint64 batchNo);
+
+    event BatchCommitted(
+        uint64 indexed batchNo,
+        bytes32 indexed headerHash,
+        BatchHeader header,
+        uint64 finalAfter,
+        uint256 weight,
+        address[] attesters
+    );
+    event NetsCommitted(uint64 indexed batchNo, Net[] nets);
+    /// At commit this debtor's free collateral fell short of its net. What arrives before finalise still counts.
+    event Shortage(uint64 indexed batchNo, uint32 indexed merchantId, uint256 missing);
+    event BatchFinalised(uint64 indexed batchNo, bytes32 indexed headerHash);
+
+    /// @notice Records a sealed batch. Checks, in this order, each with its own error (1, 11, 17 and 18 are the policy's):
+    /// 1 not paused · 2 caller has SUBMITTER · 3 bond ≥ minimum · 4 batchNo is next (AlreadyCommitted if this very header
+    /// is there, else WrongSequence) · 5 prevHeaderHash · 6 firstLeafNo · 7 1 ≤ leafCount ≤ 2^20 · 8 fewer than 1,024
+    /// pending · 9 openedAt ≤ sealedAt ≤ now ≤ sealedAt + lag · 10 sealedAt ≥ the previous one · 11 configHash, current or
+    /// for 24 h the one before · 12 netsSinceBatch is the last settling batch · 13 netsHash (0 without nets) · 14 at most
+    /// 512 nets and 8 settling batches pending · 15 ids strictly ascending, no zero, Σ = 0 · 16 blob, if named, is carried ·
+    /// 17 attestations: low-s, strictly ascending, in the set · 18 gross within the cap of the window they earn. Then per
+    /// debtor min(|net|, free) is locked; a shortage is an event, never a refusal.
+    /// @dev Joins later, with its module: between 11 and 12, "forced queue head not overdue" (forced events).
+    /// @param header the sealed header; `netsHash` ≠ 0 makes it a settling batch
+    /// @param nets empty for a log batch; a settling batch may also have none
+    /// @param attestations EIP-2098 signatures (r, vs) over the header's digest, ascending by signer
+    function commitBatch(BatchHeader calldata header, Net[] calldata nets, bytes32[2][] calldata attestations) external;
+
+    /// @notice Makes the oldest pending batch final and moves its nets; anyone may call it. Checks, in this order: not
+    /// paused · batchNo is next to finalise · header is the committed one · its window is over · no demand is open · nets
+    /// hash to its netsHash.
+    function finaliseBatch(BatchHeader calldata header, Net[] calldata nets) external;
+
+    /// @notice Makes all pending batches up to `batchNo` final, if they are log batches. The same checks for each.
+    function finaliseThrough(uint64 batchNo) external;
+
+    /// @notice Hash of the header committed under this number; 0 if there is none.
+    function headerHash(uint64 batchNo) external view returns (bytes32);
+
+    function record(uint64 batchNo) external view returns (BatchRecord memory);
+
+    function nextBatchNo() external view returns (uint64);
+
+    function nextFinalNo() external view returns (uint64);
+
+    function nextLeafNo() external view returns (uint64);
+
+    function lastSettleBatch() external view returns (uint64);
+
+    /// @notice Whether this very header is final under this number.
+    function isFinal(uint64 batchNo, bytes32 hash) external view returns (bool);
+
+    /// @notice A merchant's standing with the hub: free + locked − owed to claims.
+    function netPosition(uint32 merchantId) external view returns (int256);
+
+    function domainSeparator() external view returns (bytes32);
+
+    function asset() external view returns (ISettlementAsset);
+
+    function registry() external view returns (IMerchantRegistry);
+
+    function policy() external view returns (IAlliancePolicy);
+}

@@ -1,0 +1,22 @@
+// Hardhat project of the contracts. package.json sits at the repository root because Hardhat accepts no sources outside
+// its project; HARDHAT_CONFIG in the npm scripts points here.
+import { createRequire } from "node:module";
+import { defineConfig } from "hardhat/config";
+
+const require = createRequire(import.meta.url);
+
+export default defineConfig({
+  paths: {
+    sources: "./contracts",
+    tests: "./hardhat/test",
+    ignition: "./hardhat/ignition",
+    artifacts: "./hardhat/artifacts",
+    cache: "./hardhat/cache",
+  },
+  solidity: {
+    // The compiler inside the pinned npm package: nothing is downloaded, and no newer one can slip in.
+    version: "0.8.37",
+    path: require.resolve("solc/soljson.js"),
+    settings: { optimizer: { enabled: true, runs: 200 }, evmVersion: "prague" },
+  },
+});

@@ -1,0 +1,105 @@
+// What each call costs, on one fixed chain, against hardhat/gas.json and against the limits of the protocol (§9.1). The
+// file is written by `npm run gas`; a figure that has moved by more than the tolerance, or passed its limit, fails.
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { before, describe, it } from "node:test";
+import { ATTESTERS, DAY, TILL_MASK, UNIT, commit, newAlliance, newChain } from "./alliance.mjs";
+
+const TABLE = join(import.meta.dirname, "..", "gas.json");
+const TOLERANCE_PER_MILLE = 5n;
+const MERCHANTS = 200;
+const NEW_YEAR_2030 = 1_893_456_000;
+const LIMITS = { "commit log, 3 attestations": 140_000n, "commit settling, 50 nets": 450_000n, "finalise, 50 nets": 600_000n };
+
+const measured = {};
+
+function note(name, receipt) {
+  measured[name] = receipt.gasUsed;
+}
+
+/** `count` nets over the merchants from 1: odd ids pay, even ids receive, all different, sum 0. */
+function netsOf(count) {
+  const amounts = Array.from({ length: count }, (_, i) => BigInt(1_000 + i) * (i % 2 ? 1n : -1n));
+  amounts[count - 1] -= amounts.reduce((sum, amount) => sum + amount, 0n);
+  return amounts.map((amount, i) => ({ merchantId: i + 1, amount }));
+}
+
+describe("gas", () => {
+  let alliance;
+  const quorum = ATTESTERS.slice(0, 3);
+
+  before(async () => {
+    const chain = await newChain();
+    await chain.moveTo(NEW_YEAR_2030);
+    alliance = await newAlliance({ merchants: MERCHANTS, collateral: 100n * UNIT, chain });
+    await commit(alliance, { nets: [], wallets: quorum });
+  });
+
+  async function finalise(header, nets) {
+    return (await alliance.hub.finaliseBatch(header, nets)).wait();
+  }
+
+  it("measures log batches", async () => {
+    const pending = [];
+    for (const count of [0, 3, 5]) {
+      const { header, receipt } = await commit(alliance, { wallets: ATTESTERS.slice(0, count) });
+      note(`commit log, ${count} attestations`, receipt);
+      pending.push(header);
+    }
+    for (let i = 0; i < 10; i++) pending.push((await commit(alliance, { wallets: quorum })).header);
+    await alliance.pass(8 * DAY);
+    await alliance.hub.finaliseThrough(1).then(
+      () => assert.fail("batch 1 settles"),
+      () => {},
+    );
+    const { hub } = alliance;
+    const first = await hub.queryFilter(hub.filters.BatchCommitted(1));
+    await (await hub.finaliseBatch(first[0].args.header.toObject(), [])).wait();
+    note("finalise log", await finalise(pending[0], []));
+    note("finaliseThrough, 12 log batches", await (await hub.finaliseThrough(await hub.nextBatchNo() - 1n)).wait());
+  });
+
+  it("measures settling batches", async () => {
+    for (const count of [3, 10, 50, 200]) {
+      const nets = netsOf(count);
+      const { header, receipt } = await commit(alliance, { nets, wallets: quorum });
+      note(`commit settling, ${count} nets`, receipt);
+      await alliance.pass(DAY);
+      note(`finalise, ${count} nets`, await finalise(header, nets));
+    }
+  });
+
+  it("measures setting up", async () => {
+    const { hub, policy, registry, asset, owner } = alliance;
+    const sixtyFour = Array.from({ length: 64 }, (_, i) => 1_001 + i);
+    const one = (name, sent) => sent.then((tx) => tx.wait()).then((receipt) => note(name, receipt));
+    const entry = { admin: owner.address, payoutAddress: owner.address };
+    await one("addMerchants, 64", registry.addMerchants(sixtyFour.map((merchantId) => ({ merchantId, ...entry }))));
+    const byOwner = registry.connect(owner);
+    const key = { keyId: 1, signer: owner.address, kindMask: TILL_MASK };
+    await one("addKeys, 64", byOwner.addKeys(sixtyFour.map((merchantId) => ({ merchantId, ...key }))));
+    const terms = { acceptorId: 0, num: 10_000, den: 1, mode: 0 };
+    await one("addTerms, 64", byOwner.addTerms(sixtyFour.map((issuerId) => ({ issuerId, ...terms }))));
+    await one("deposit", hub.deposit(1_001, UNIT));
+    for (const [name, contract] of Object.entries({ SettlementHub: hub, AlliancePolicy: policy, MerchantRegistry: registry, TestToken: asset })) {
+      note(`deploy ${name}`, await contract.deploymentTransaction().wait());
+    }
+  });
+
+  it("stays under the limits and at the figures on file", () => {
+    for (const [name, limit] of Object.entries(LIMITS)) {
+      assert.ok(measured[name] <= limit, `${name}: ${measured[name]} gas, at most ${limit}`);
+    }
+    if (process.env.GAS_WRITE) {
+      const table = Object.fromEntries(Object.entries(measured).map(([name, gas]) => [name, Number(gas)]));
+      writeFileSync(TABLE, JSON.stringify(table, null, 2) + "\n");
+    }
+    const onFile = JSON.parse(readFileSync(TABLE, "utf8"));
+    assert.deepEqual(Object.keys(onFile), Object.keys(measured));
+    for (const [name, gas] of Object.entries(measured)) {
+      const drift = gas > BigInt(onFile[name]) ? gas - BigInt(onFile[name]) : BigInt(onFile[name]) - gas;
+      assert.ok(drift * 1_000n <= gas * TOLERANCE_PER_MILLE, `${name}: ${gas} gas, ${onFile[name]} on file. Run: npm run gas`);
+    }
+  });
+});
