@@ -1,0 +1,89 @@
+"""Receipts of sealed events, made from a batch's published file: the operator's side of `proofs.receipt`.
+
+A batch is opened once and kept by the caller for as many receipts as it likes; opening recomputes the whole tree, so
+nothing is handed out that the header does not prove. Called by the front door, which knows from the tables in which
+batch and at which number an event stands. Source: docs/protocol §6.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proofs.accounts import salt
+from proofs.json_form import hex_text, to_json
+from proofs.lpb1 import Record, Step, open_file
+from proofs.messages import BatchHeader, Posting
+from proofs.receipt import SLOTS
+from proofs.tree import Tree
+from settlement.lanes import LaneId, Roster
+
+
+class NoReceipt(LookupError):
+    """There is nothing to give: the leaf is not in this batch, or it has no posting in the slot asked for. The
+    message says which.
+    """
+
+
+class BatchReceipts:
+    """One batch, opened for receipts. `header` is the finished one. Raises ValueError when the file is not the one
+    the header proves.
+    """
+
+    def __init__(
+        self, file: bytes, header: BatchHeader, *, batch_secret: bytes, chain_id: int, hub: bytes, roster: Roster
+    ) -> None:
+        self._reader = open_file(file)
+        self._header = header
+        self._secret = batch_secret
+        self._place = {"chainId": str(chain_id), "hub": hex_text(hub)}
+        self._roster = roster
+        self._tree = Tree([record.leaf(batch_secret).hash_struct() for record in self._reader.records()])
+        if self._tree.root != header.leaves_root:
+            raise ValueError(f"batch {header.batch_no}: the file's leaves are not those of the header")
+
+    def of(self, leaf_no: int, slot: str = "member") -> dict[str, Any]:
+        """The receipt of leaf `leaf_no`, opening the posting in `slot` (issuer, debtor, creditor or member), ready
+        for JSON. Raises `NoReceipt`.
+        """
+        index = leaf_no - self._header.first_leaf_no
+        if not 0 <= index < self._reader.leaf_count:
+            raise NoReceipt(f"leaf {leaf_no} is not in batch {self._header.batch_no}")
+        record = self._reader.record(index)
+        own = dict(zip(SLOTS, record.steps, strict=True))[slot]
+        if own is None:
+            raise NoReceipt(f"leaf {leaf_no} has no {slot} posting")
+        return {
+            **self._place,
+            "signer": hex_text(self._signer(record)),
+            "header": to_json(self._header),
+            "event": to_json(record.event),
+            "sigR": hex_text(record.sig_r),
+            "sigVS": hex_text(record.sig_vs),
+            "postings": {
+                name: hex_text(self._posting_hash(step)) for name, step in zip(SLOTS, record.steps, strict=True)
+            },
+            "own": {"slot": slot, "posting": to_json(self._posting(own))},
+            "leafNo": str(leaf_no),
+            "lanePrevLeafNo": str(record.lane_prev_leaf_no),
+            "totalPointsAfter": str(record.total_points_after),
+            "path": [hex_text(sibling) for sibling in self._tree.path(index)],
+        }
+
+    def _posting(self, step: Step) -> Posting:
+        return Posting(
+            step.account,
+            step.seq,
+            step.prev_leaf_no,
+            step.delta,
+            step.balance,
+            salt(self._secret, step.account, step.seq),
+        )
+
+    def _posting_hash(self, step: Step | None) -> bytes:
+        return self._posting(step).hash_struct() if step else bytes(32)
+
+    def _signer(self, record: Record) -> bytes:
+        lane = self._roster.get(LaneId(record.event.merchant_id, record.event.key_id))
+        if lane is None:
+            raise NoReceipt(f"leaf {record.leaf_no} is signed by a lane that is no longer in the roster")
+        return lane.address
