@@ -75,46 +75,63 @@ def _party(party: int) -> str:
     return "operator" if party == OPERATOR_ID else str(party)
 
 
+# Plain integers: an enum member costs more to name, and accounts are named for every posting.
+_CASH = Family.CASH.value
+_FEES = Family.FEES.value
+_MEMBER = Family.MEMBER.value
+_OUTSTANDING = Family.OUTSTANDING.value
+_PENDING = Family.PENDING.value
+_PENDINGS = Family.PENDINGS.value
+_ROUNDED = Family.ROUNDED.value
+_ROUNDING = Family.ROUNDING.value
+_SETTLED = Family.SETTLED.value
+
+
 def outstanding(issuer: int) -> AccountName:
     """Confirmed points of `issuer` in members' hands."""
-    return AccountName(Family.OUTSTANDING, issuer, issuer)
+    return AccountName(_OUTSTANDING, issuer, issuer)
 
 
 def member(issuer: int, member_no: int) -> AccountName:
     """What a member may spend of `issuer`'s points."""
-    return AccountName(Family.MEMBER, issuer, member_no)
+    return AccountName(_MEMBER, issuer, member_no)
 
 
 def pendings(issuer: int) -> AccountName:
     """The issuer's side of all its pending points."""
-    return AccountName(Family.PENDINGS, issuer, issuer)
+    return AccountName(_PENDINGS, issuer, issuer)
 
 
 def pending(issuer: int, member_no: int) -> AccountName:
     """A member's pending points of `issuer`."""
-    return AccountName(Family.PENDING, issuer, member_no)
+    return AccountName(_PENDING, issuer, member_no)
 
 
 def cash(merchant: int) -> AccountName:
     """A merchant's receivable or payable since genesis."""
-    return AccountName(Family.CASH, MONEY, merchant)
+    return AccountName(_CASH, MONEY, merchant)
 
 
 def fees(merchant: int) -> AccountName:
     """A merchant's fees since the last charge; the operator's are the other side."""
-    return AccountName(Family.FEES, MONEY, merchant)
+    return AccountName(_FEES, MONEY, merchant)
 
 
 def settled(merchant: int) -> AccountName:
     """What the chain has moved for a merchant."""
-    return AccountName(Family.SETTLED, MONEY, merchant)
+    return AccountName(_SETTLED, MONEY, merchant)
 
 
 def rounding(issuer: int, terms_id: int) -> AccountName:
     """Dust of one set of terms that the issuer keeps."""
-    return AccountName(Family.ROUNDING, -terms_id, issuer)
+    return AccountName(_ROUNDING, -terms_id, issuer)
 
 
 def rounded(issuer: int, terms_id: int) -> AccountName:
     """The other side of `rounding`."""
-    return AccountName(Family.ROUNDED, -terms_id, issuer)
+    return AccountName(_ROUNDED, -terms_id, issuer)
+
+
+def of_merchant(merchant: int) -> set[AccountName]:
+    """All of a merchant's own accounts but those for dust."""
+    return {outstanding(merchant), pendings(merchant), cash(merchant), fees(merchant), settled(merchant)}

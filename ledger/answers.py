@@ -22,6 +22,13 @@ class LegRef(NamedTuple):
     no: int
 
 
+class LotId(NamedTuple):
+    """A lot by the journal entry that made it and its number there, from 1."""
+
+    seq: int
+    no: int
+
+
 class Leg(Struct, frozen=True, kw_only=True):
     """One future settlement leaf: one posting on each public account it touches.
 
@@ -59,7 +66,7 @@ class LotMove(NamedTuple):
     else 0.
     """
 
-    lot: int
+    lot: LotId
     issuer: int
     member: str
     terms_id: int

@@ -1,0 +1,67 @@
+"""Earn: an order was paid, its points are pending until the hold is over. The verb; called by the book.
+
+points = floor(amount · points / per_minor), under the terms in force when the order was paid. An order too small for a
+point is taken all the same: it can be refunded, and its name is used.
+"""
+
+from __future__ import annotations
+
+from ledger import accounts, orders
+from ledger.commands import Earn
+from ledger.entry import Entry
+from ledger.refusals import Refused
+from ledger.slice import Order
+from ledger.units import AMOUNT_MAX
+from ledger.wants import Wants
+
+BASE = 0
+"""The role of a lot that the buyer earned."""
+
+
+def wants(command: Earn, want: Wants) -> None:
+    want.member_with(command.member, command.merchant_id)
+    want.orders.add((command.merchant_id, command.order))
+
+
+def earn(command: Earn, entry: Entry) -> dict[str, int | str]:
+    """Refusals in order: merchant-unknown, member-unknown, order-exists, terms-missing, points-too-many."""
+    merchant = entry.slice.registry.merchants.get(command.merchant_id)
+    if merchant is None:
+        raise Refused("merchant-unknown", "merchant_id", merchant_id=command.merchant_id)
+    member_no = entry.slice.members[command.member]
+    if member_no is None:
+        raise Refused("member-unknown", "member", member=command.member)
+    if entry.slice.orders[command.merchant_id, command.order] is not None:
+        raise Refused("order-exists", "order", order=command.order)
+    terms = entry.slice.registry.terms_at(command.merchant_id, command.at_ms)
+    if terms is None:
+        raise Refused("terms-missing", "merchant_id", merchant_id=command.merchant_id, at_ms=command.at_ms)
+    points = orders.points_for(merchant, command.amount_minor)
+    if points > AMOUNT_MAX:
+        raise Refused("points-too-many", "amount_minor", points=points, points_max=AMOUNT_MAX)
+    order = Order(
+        merchant_id=command.merchant_id,
+        name=command.order,
+        seq=entry.seq,
+        at_ms=command.at_ms,
+        member_no=member_no,
+        member=command.member,
+        amount_minor=command.amount_minor,
+        terms_id=terms.terms_id,
+        fee_bps=merchant.issuance_fee_bps,
+        confirm_from_ms=command.at_ms + merchant.hold_ms,
+    )
+    if points:
+        order.add_lot(member_no=member_no, member=command.member, role=BASE, points=points)
+    why = orders.confirm(entry, order, was_pending=False) if merchant.hold_ms == 0 else _hold(entry, order)
+    entry.open_order(order)
+    return why
+
+
+def _hold(entry: Entry, order: Order) -> dict[str, int | str]:
+    """Every lot is pending: seen, not spendable."""
+    for lot in order.lots:
+        entry.move(lot.points, debit=accounts.pending(lot.issuer, lot.member_no), credit=accounts.pendings(lot.issuer))
+    for lot in order.lots:
+        entry.change_lot(lot, points=lot.points)
+    return {"points": sum(lot.points for lot in order.lots), "confirm_from_ms": order.confirm_from_ms}

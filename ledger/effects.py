@@ -1,0 +1,62 @@
+"""What a batch changed, as rows to write: filled by the book, taken by the store. No decisions.
+
+New and changed rows are kept as the live objects, so that a row changed twice in a batch is written once, as it ended.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ledger.answers import JournalPosting, LotId
+from ledger.commands import OpenMerchant, PublishTerms
+from ledger.slice import Claim, Lot, Order
+
+
+class JournalRow(NamedTuple):
+    """One journal entry: the command's and the receipt's canonical bytes."""
+
+    seq: int
+    verb: str
+    at_ms: int
+    command: bytes
+    receipt: bytes
+
+
+class AnswerRow(NamedTuple):
+    """One key: of a receipt the journal position, of a refusal the bytes themselves."""
+
+    key: str
+    seq: int | None
+    command: bytes | None
+    body: bytes | None
+
+
+class Effects:
+    """Everything to be written after a batch."""
+
+    __slots__ = (
+        "answers",
+        "changed_lots",
+        "changed_orders",
+        "claims",
+        "journal",
+        "members",
+        "merchants",
+        "new_lots",
+        "new_orders",
+        "postings",
+        "terms",
+    )
+
+    def __init__(self) -> None:
+        self.journal: list[JournalRow] = []
+        self.answers: list[AnswerRow] = []
+        self.postings: list[tuple[int, JournalPosting]] = []
+        self.members: list[tuple[int, str]] = []
+        self.merchants: list[tuple[int, OpenMerchant]] = []
+        self.terms: list[tuple[int, PublishTerms]] = []
+        self.claims: dict[Claim, int] = {}
+        self.new_orders: dict[tuple[int, str], Order] = {}
+        self.changed_orders: dict[tuple[int, str], Order] = {}
+        self.new_lots: dict[LotId, Lot] = {}
+        self.changed_lots: dict[LotId, Lot] = {}

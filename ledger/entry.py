@@ -1,0 +1,125 @@
+"""A journal entry in the making: what verbs write with. Balanced by construction, undone as a whole.
+
+`move` writes both sides at once, so postings sum to zero per unit whatever a verb does. A verb checks, then posts, then
+changes rows: the one refusal that can come late, a balance out of range, finds only postings, and `undo` takes them
+back. Only the book makes entries.
+"""
+
+from __future__ import annotations
+
+from ledger.accounts import AccountName
+from ledger.answers import JournalPosting, Leg, LegRef, LotMove
+from ledger.commands import OpenMerchant, PublishTerms
+from ledger.effects import Effects
+from ledger.refusals import Refused
+from ledger.slice import Claim, Lot, Order, Slice
+from ledger.units import BALANCE_MAX
+from proofs.kinds import Kind
+
+
+class Entry:
+    """Journal entry `seq` of a command that happened at `at_ms`: its legs, postings and lot moves so far."""
+
+    __slots__ = ("_effects", "at_ms", "legs", "lots", "postings", "seq", "slice")
+
+    def __init__(self, state: Slice, effects: Effects, at_ms: int) -> None:
+        self.slice = state
+        self.seq = state.seq + 1
+        self.at_ms = at_ms
+        self.legs: list[Leg] = []
+        self.postings: list[JournalPosting] = []
+        self.lots: list[LotMove] = []
+        self._effects = effects
+
+    def leg(
+        self,
+        kind: Kind,
+        *,
+        signer: int,
+        issuer: int,
+        member: str | None,
+        points: int = 0,
+        terms_id: int = 0,
+        au: int = 0,
+        ref: LegRef | None = None,
+        fee_au: int = 0,
+    ) -> int:
+        """Add a future leaf; answers its number, for the postings that belong to it."""
+        no = len(self.legs) + 1
+        self.legs.append(
+            Leg(
+                no=no,
+                kind=kind.value,
+                signer=signer,
+                issuer=issuer,
+                member=member,
+                points=points,
+                terms_id=terms_id,
+                au=au,
+                ref=ref,
+                fee_au=fee_au,
+            )
+        )
+        return no
+
+    def move(self, amount: int, *, debit: AccountName, credit: AccountName, leg: int = 0) -> None:
+        """Debit one account and credit another by `amount` > 0 of their common unit."""
+        assert amount > 0
+        assert debit.unit == credit.unit
+        self._post(debit, amount, leg)
+        self._post(credit, -amount, leg)
+
+    def _post(self, account: AccountName, amount: int, leg: int) -> None:
+        n, balance = self.slice.accounts[account]
+        n += 1
+        balance += amount
+        if not -BALANCE_MAX <= balance <= BALANCE_MAX:
+            raise Refused("balance-out-of-range", account=account.label(), balance=balance)
+        self.slice.accounts[account] = (n, balance)
+        self.postings.append(JournalPosting(account, n, leg, amount, balance))
+
+    def undo(self) -> None:
+        """Take every posting back, newest first."""
+        for account, n, _, amount, balance in reversed(self.postings):
+            self.slice.accounts[account] = (n - 1, balance - amount)
+
+    def claim(self, claim: Claim) -> None:
+        """Take a name for good."""
+        self.slice.claims[claim] = self.seq
+        self._effects.claims[claim] = self.seq
+
+    def enrol(self, member: str) -> None:
+        """A new member, numbered by this entry; owns nothing yet."""
+        self.slice.members[member] = self.seq
+        self.slice.lots_of[self.seq] = []
+        self._effects.members.append((self.seq, member))
+
+    def open_merchant(self, merchant: OpenMerchant) -> None:
+        self.slice.registry.add_merchant(merchant)
+        self._effects.merchants.append((self.seq, merchant))
+
+    def publish_terms(self, terms: PublishTerms) -> None:
+        self.slice.registry.add_terms(terms)
+        self._effects.terms.append((self.seq, terms))
+
+    def open_order(self, order: Order) -> None:
+        """A new order with its lots; called when everything is posted."""
+        self.slice.orders[order.merchant_id, order.name] = order
+        self._effects.new_orders[order.merchant_id, order.name] = order
+        for lot in order.lots:
+            self.slice.lots[lot.id] = lot
+            self._effects.new_lots[lot.id] = lot
+
+    def change_order(self, order: Order) -> None:
+        """Note that a verb changed it."""
+        name = (order.merchant_id, order.name)
+        if order.seq != self.seq and name not in self._effects.new_orders:
+            self._effects.changed_orders[name] = order
+
+    def change_lot(self, lot: Lot, *, points: int, au: int = 0) -> None:
+        """Note that a verb changed it, with `points` the signed change of what remains."""
+        if lot.id.seq != self.seq and lot.id not in self._effects.new_lots:
+            self._effects.changed_lots[lot.id] = lot
+        self.lots.append(
+            LotMove(lot.id, lot.issuer, lot.member, lot.terms_id, points, lot.remaining, lot.expires_at_ms, au)
+        )

@@ -1,0 +1,278 @@
+"""Fill a slice from PostgreSQL: everything a batch wants, in a fixed number of statements whatever the batch's size.
+
+Called by the store, with the head locked, in two rounds: what is known by name, then the accounts those rows lead to.
+Every statement is an index probe per element of an array parameter; the connection forbids other plans
+(`ledger.store`). What the slice holds already is true and is not read again. Text arrays travel as lines, integer
+arrays as literals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+
+from ledger import accounts, commands
+from ledger.accounts import AccountName
+from ledger.answers import LegRef, LotId
+from ledger.commands import OpenMerchant, PublishTerms
+from ledger.slice import Claim, Lot, Order, Registry, Remembered, Slice
+from ledger.wants import Wants
+from proofs.accounts import OPERATOR_ID
+
+Connection = psycopg.Connection[Any]
+Row = tuple[Any, ...]
+
+ANSWERS = r"""
+SELECT a.key, a.seq IS NOT NULL, coalesce(a.command, j.command), coalesce(a.body, j.receipt)
+FROM unnest(string_to_array(%s, E'\n')) AS asked (key)
+CROSS JOIN LATERAL (SELECT * FROM ledger.answer WHERE shard = 0 AND key = asked.key LIMIT 1) a
+LEFT JOIN LATERAL (SELECT command, receipt FROM ledger.journal WHERE shard = 0 AND seq = a.seq LIMIT 1) j ON true
+"""
+
+REGISTRY = """
+SELECT command FROM ledger.journal
+WHERE shard = 0 AND seq IN (SELECT seq FROM ledger.merchant UNION ALL SELECT seq FROM ledger.terms)
+ORDER BY seq
+"""
+
+MEMBERS = r"""
+SELECT m.name, m.member_no
+FROM unnest(string_to_array(%s, E'\n')) AS asked (name)
+CROSS JOIN LATERAL (SELECT * FROM ledger.member WHERE shard = 0 AND name = asked.name LIMIT 1) m
+"""
+
+CLAIMS = r"""
+SELECT c.used, c.merchant_id, c.name, c.seq
+FROM unnest(%s::smallint[], %s::integer[], string_to_array(%s, E'\n')) AS asked (used, merchant_id, name)
+CROSS JOIN LATERAL (
+    SELECT * FROM ledger.claim
+    WHERE shard = 0 AND merchant_id = asked.merchant_id AND used = asked.used AND name = asked.name LIMIT 1
+) c
+"""
+
+_ASKED_ORDERS = r"""
+FROM unnest(%s::integer[], string_to_array(%s, E'\n')) AS asked (merchant_id, name)
+CROSS JOIN LATERAL (
+    SELECT * FROM ledger.orders WHERE shard = 0 AND merchant_id = asked.merchant_id AND name = asked.name LIMIT 1
+) o
+"""
+_LOT = """
+l.seq, l.no, l.issuer, l.member_no, m.name, l.terms_id, l.role, l.points,
+l.standing, l.remaining, l.confirmed_at_ms, l.expires_at_ms, l.earned_seq, l.earned_leg
+"""
+_LOT_MEMBER = """
+CROSS JOIN LATERAL (SELECT name FROM ledger.member WHERE shard = 0 AND member_no = l.member_no LIMIT 1) m
+"""
+
+# The statements below are put together from the constants above; values travel as parameters.
+ORDERS = f"""
+SELECT o.merchant_id, o.name, o.seq, o.at_ms, o.member_no, m.name, o.amount_minor, o.terms_id, o.fee_bps,
+       o.confirm_from_ms, o.refunded_minor, o.confirmed_at_ms
+{_ASKED_ORDERS}
+CROSS JOIN LATERAL (SELECT name FROM ledger.member WHERE shard = 0 AND member_no = o.member_no LIMIT 1) m
+"""  # noqa: S608
+
+LOTS_OF_  # The statements below are put together from the constants above; values travel as parameters.
+ORDERS = f"""
+SELECT o.merchant_id, o.name, {_LOT}
+{_ASKED_ORDERS}
+CROSS JOIN LATERAL (SELECT * FROM ledger.lot WHERE shard = 0 AND seq = o.seq ORDER BY no) l
+{_LOT_MEMBER}
+ORDER BY l.seq, l.no
+"""
+
+OPEN_LOTS = rf"""
+WITH spender AS (
+    SELECT m.member_no
+    FROM unnest(string_to_array(%s, E'\n')) AS asked (name)
+    CROSS JOIN LATERAL (SELECT member_no FROM ledger.member WHERE shard = 0 AND name = asked.name LIMIT 1) m
+    UNION
+    SELECT l.member_no
+    {_ASKED_ORDERS}
+    CROSS JOIN LATERAL (SELECT member_no FROM ledger.lot WHERE shard = 0 AND seq = o.seq) l
+)
+SELECT spender.member_no, {_LOT}
+FROM spender
+LEFT JOIN LATERAL (SELECT * FROM ledger.lot WHERE shard = 0 AND member_no = spender.member_no AND open) l ON true
+LEFT JOIN LATERAL (SELECT name FROM ledger.member WHERE shard = 0 AND member_no = l.member_no LIMIT 1) m ON true
+"""  # noqa: S608
+
+ACCOUNTS = """
+SELECT asked.i, last.n, last.balance
+FROM unnest(%s::smallint[], %s::integer[], %s::bigint[]) WITH ORDINALITY AS asked (family, unit, party, i)
+CROSS JOIN LATERAL (
+    SELECT n, balance FROM ledger.posting
+    WHERE shard = 0 AND family = asked.family AND unit = asked.unit AND party = asked.party
+    ORDER BY n DESC LIMIT 1
+) last
+"""
+
+
+def lines(values: Iterable[str]) -> str:
+    """Text values as one parameter for string_to_array: none of ours can hold a line break."""
+    return "\n".join(values)
+
+
+def integers(values: Iterable[int | None]) -> str:
+    """Integers as an array literal: far cheaper than adapting a list."""
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def answers(rows: Iterable[Row]) -> dict[str, Remembered | None]:
+    """What ANSWERS found, by key."""
+    return {key: Remembered(command.encode(), body.encode(), done) for key, done, command, body in rows}
+
+
+def registry(conn: Connection) -> Registry:
+    """All merchants and terms, by playing the commands that made them."""
+    whole = Registry()
+    for (command,) in conn.execute(REGISTRY):
+        parsed = commands.parse(command.encode())
+        if isinstance(parsed, OpenMerchant):
+            whole.add_merchant(parsed)
+        elif isinstance(parsed, PublishTerms):
+            whole.add_terms(parsed)
+    return whole
+
+
+def fill(conn: Connection, state: Slice, want: Wants) -> None:
+    """Load what `want` names and `state` does not hold yet, then the accounts it leads to."""
+    _fill_by_name(conn, state, want)
+    _fill_accounts(conn, state, sorted(_accounts(state, want) - state.accounts.keys()))
+
+
+def _fill_by_name(conn: Connection, state: Slice, want: Wants) -> None:
+    members = sorted(want.members - state.members.keys())
+    claims = sorted(want.claims - state.claims.keys())
+    orders = sorted((want.orders | want.refunded) - state.orders.keys())
+    spenders = sorted(name for name in want.spenders if state.members.get(name) not in state.lots_of)
+    refunded = sorted(name for name in want.refunded if not _lots_known(state, name))
+    found: dict[str, psycopg.Cursor[Row]] = {}
+    with conn.pipeline():
+        if members:
+            found["members"] = conn.execute(MEMBERS, [lines(members)], binary=True)
+        if claims:
+            used, merchants, names = zip(*claims, strict=True)
+            found["claims"] = conn.execute(CLAIMS, [integers(used), integers(merchants), lines(names)], binary=True)
+        if orders:
+            found["orders"] = conn.execute(ORDERS, _order_names(orders), binary=True)
+            found["lots"] = conn.execute(LOTS_OF_ORDERS, _order_names(orders), binary=True)
+        if spenders or refunded:
+            found["open"] = conn.execute(OPEN_LOTS, [lines(spenders), *_order_names(refunded)], binary=True)
+    state.members.update(dict.fromkeys(members), **dict(found.get("members", ())))
+    state.claims.update(dict.fromkeys(claims))
+    state.claims.update({Claim(*claim): seq for *claim, seq in found.get("claims", ())})
+    state.orders.update(dict.fromkeys(orders))
+    _add_orders(state, found.get("orders", ()), found.get("lots", ()))
+    add_open_lots(state, found.get("open", ()))
+
+
+def _order_names(orders: Sequence[tuple[int, str]]) -> list[str]:
+    return [integers(merchant_id for merchant_id, _ in orders), lines(name for _, name in orders)]
+
+
+def _lots_known(state: Slice, name: tuple[int, str]) -> bool:
+    """Whether the open lots of everybody who earned by this order are held."""
+    if name not in state.orders:
+        return False
+    order = state.orders[name]
+    return order is None or all(lot.member_no in state.lots_of for lot in order.lots)
+
+
+def _add_orders(state: Slice, orders: Iterable[Row], lots: Iterable[Row]) -> None:
+    for merchant_id, name, seq, at_ms, member_no, member, amount, terms_id, bps, confirm_from, refunded, done in orders:
+        order = Order(
+            merchant_id=merchant_id,
+            name=name,
+            seq=seq,
+            at_ms=at_ms,
+            member_no=member_no,
+            member=member,
+            amount_minor=amount,
+            terms_id=terms_id,
+            fee_bps=bps,
+            confirm_from_ms=confirm_from,
+        )
+        order.refunded_minor = refunded
+        order.confirmed_at_ms = done
+        state.orders[merchant_id, name] = order
+    for merchant_id, name, *row in lots:
+        owner = state.orders[merchant_id, name]
+        assert owner is not None
+        owner.lots.append(_lot(state, row))
+
+
+def add_open_lots(state: Slice, rows: Iterable[Row]) -> None:
+    """Rows of spenders without an open lot carry nulls: they say that there is none."""
+    fresh: dict[int, list[Lot]] = {}
+    for spender, *row in rows:
+        mine = fresh.setdefault(spender, [])
+        if row[0] is not None:
+            mine.append(_lot(state, row))
+    for member_no, mine in fresh.items():
+        state.lots_of.setdefault(member_no, mine)
+
+
+def _lot(state: Slice, row: Sequence[Any]) -> Lot:
+    """The lot of a row, the same object if the slice has it."""
+    seq, no, issuer, member_no, member, terms_id, role, points, standing, remaining, confirmed, expires, by, leg = row
+    known = state.lots.get(LotId(seq, no))
+    if known is not None:
+        return known
+    lot = Lot(
+        lot_id=LotId(seq, no),
+        issuer=issuer,
+        member_no=member_no,
+        member=member,
+        terms_id=terms_id,
+        role=role,
+        points=points,
+    )
+    lot.standing, lot.remaining = standing, remaining
+    lot.confirmed_at_ms, lot.expires_at_ms = confirmed, expires
+    lot.earned_by = LegRef(by, leg) if by is not None else None
+    state.lots[lot.id] = lot
+    return lot
+
+
+def _accounts(state: Slice, want: Wants) -> set[AccountName]:
+    """Every account that the wanted rows can lead to."""
+    merchants = set(want.merchants)
+    if want.every_merchant:
+        merchants |= state.registry.merchants.keys()
+    pairs = {(issuer, state.members[name]) for name, issuers in want.issuers_of.items() for issuer in issuers}
+    lots = [lot for key in want.orders | want.refunded for lot in _lots_of_order(state, key)]
+    spenders = {state.members[name] for name in want.spenders} | {lot.member_no for lot in lots}
+    lots += [lot for member_no in spenders if member_no is not None for lot in state.lots_of.get(member_no, ())]
+    pairs |= {(lot.issuer, lot.member_no) for lot in lots}
+    merchants |= {issuer for issuer, _ in pairs}
+    found = {accounts.fees(OPERATOR_ID), accounts.cash(OPERATOR_ID), accounts.settled(accounts.CHAIN)}
+    for issuer in merchants:
+        found |= accounts.of_merchant(issuer)
+    for issuer, member_no in pairs:
+        if member_no is not None:
+            found |= {accounts.member(issuer, member_no), accounts.pending(issuer, member_no)}
+    return found | _dust_accounts(state, merchants, want.terms)
+
+
+def _dust_accounts(state: Slice, issuers: set[int], fresh: set[tuple[int, int]]) -> set[AccountName]:
+    """A redemption may leave dust under any terms of these issuers whose rate is not one over something."""
+    terms = [each for issuer in issuers for each in state.registry.terms_of.get(issuer, ())]
+    pairs = {(each.issuer_id, each.terms_id) for each in terms if each.au_num > 1} | fresh
+    return {account(*pair) for pair in pairs for account in (accounts.rounding, accounts.rounded)}
+
+
+def _lots_of_order(state: Slice, key: tuple[int, str]) -> list[Lot]:
+    order = state.orders[key]
+    return order.lots if order is not None else []
+
+
+def _fill_accounts(conn: Connection, state: Slice, wanted: Sequence[AccountName]) -> None:
+    if not wanted:
+        return
+    families, units, parties = zip(*wanted, strict=True)
+    found = conn.execute(ACCOUNTS, [integers(families), integers(units), integers(parties)], binary=True)
+    state.accounts.update(dict.fromkeys(wanted, (0, 0)))
+    state.accounts.update({wanted[i - 1]: (n, balance) for i, n, balance in found})

@@ -1,0 +1,227 @@
+"""Refund: money was given back, so the points it earned are taken back in proportion. The verb; called by the book.
+
+Of each lot of the order stands floor(earned · (amount − refunded) / amount) after all its refunds together, so that
+parts never drift. A pending order loses pending points. A confirmed one is taken first from the lot itself, then from
+the member's other lots of that issuer, and what was already spent becomes a debt, as far as the merchant's policy goes.
+A refund whose order nobody knows takes what its amount would earn now. No other merchant's settlement is touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger import accounts, orders
+from ledger.commands import OpenMerchant, PublishTerms, Refund
+from ledger.entry import Entry
+from ledger.lots import draw_order, is_open, take, value_au
+from ledger.refusals import Refused
+from ledger.slice import Claim, Lot, Order, Slice, Used
+from ledger.units import AMOUNT_MAX, BPS
+from ledger.wants import Wants
+from proofs.accounts import OPERATOR_ID
+from proofs.kinds import Kind
+
+
+def wants(command: Refund, want: Wants) -> None:
+    want.member_with(command.member, command.merchant_id)
+    want.claims.add(_claim(command))
+    want.spenders.add(command.member)
+    if command.order is not None:
+        want.refunded.add((command.merchant_id, command.order))
+
+
+def refund(command: Refund, entry: Entry) -> dict[str, int | str]:
+    """Refusals in order: merchant-unknown, member-unknown, refund-exists; with an order: order-unknown,
+    order-of-another-member, refund-exceeds-order; without one: terms-missing, points-too-many.
+    """
+    merchant = entry.slice.registry.merchants.get(command.merchant_id)
+    if merchant is None:
+        raise Refused("merchant-unknown", "merchant_id", merchant_id=command.merchant_id)
+    member_no = entry.slice.members[command.member]
+    if member_no is None:
+        raise Refused("member-unknown", "member", member=command.member)
+    if entry.slice.claims[_claim(command)] is not None:
+        raise Refused("refund-exists", "refund", refund=command.refund)
+    if command.order is None:
+        why = _without_order(entry, merchant, member_no, command)
+    else:
+        why = _of_order(entry, merchant, _order(entry.slice, command), command.amount_minor)
+    entry.claim(_claim(command))
+    return why
+
+
+def _claim(command: Refund) -> Claim:
+    return Claim(Used.REFUND, command.merchant_id, command.refund)
+
+
+def _order(state: Slice, command: Refund) -> Order:
+    """The order that the command names, if it can bear the refund."""
+    assert command.order is not None
+    order = state.orders[command.merchant_id, command.order]
+    if order is None:
+        raise Refused("order-unknown", "order", order=command.order)
+    if order.member != command.member:
+        raise Refused("order-of-another-member", "member", member=command.member)
+    if order.refunded_minor + command.amount_minor > order.amount_minor:
+        raise Refused(
+            "refund-exceeds-order",
+            "amount_minor",
+            amount_minor=command.amount_minor,
+            refundable_minor=order.amount_minor - order.refunded_minor,
+        )
+    return order
+
+
+@dataclass(slots=True)
+class _Claw:
+    """What one member gives back: `asked` by lot of the order, `taken` of it as policy allows, `parts` out of lots."""
+
+    member_no: int
+    asked: list[tuple[Lot, int]]
+    taken: int
+    parts: list[tuple[Lot, int]]
+
+
+def _of_order(entry: Entry, merchant: OpenMerchant, order: Order, amount_minor: int) -> dict[str, int | str]:
+    asked = _asked(order, amount_minor)
+    before = sum(lot.standing for lot in order.lots)
+    if order.confirmed_at_ms is None:
+        claws = [_Claw(lot.member_no, [(lot, points)], points, [(lot, points)]) for lot, points in asked]
+        _post_pending(entry, claws)
+        fee = 0
+    else:
+        claws = _claws(entry.slice, merchant, asked)
+        after = before - sum(claw.taken for claw in claws)
+        fee = orders.issuance_fee(entry, order, before) - orders.issuance_fee(entry, order, after)
+        for claw in claws:
+            _post_claw(entry, claw, fee if claw is claws[0] else 0)
+        _return_fee(entry, merchant.merchant_id, fee)
+    for claw in claws:
+        _settle(entry, claw)
+    order.refunded_minor += amount_minor
+    entry.change_order(order)
+    return _why(sum(points for _, points in asked), claws, fee)
+
+
+def _asked(order: Order, amount_minor: int) -> list[tuple[Lot, int]]:
+    """(lot, points) that this refund takes: what stood after the refunds before it, less what stands after."""
+    left = order.amount_minor - order.refunded_minor
+    asked = [
+        (lot, lot.points * left // order.amount_minor - lot.points * (left - amount_minor) // order.amount_minor)
+        for lot in order.lots
+    ]
+    return [(lot, points) for lot, points in asked if points]
+
+
+def _claws(state: Slice, merchant: OpenMerchant, asked: list[tuple[Lot, int]]) -> list[_Claw]:
+    """One claw-back per member, in the order of the order's lots."""
+    by_member: dict[int, list[tuple[Lot, int]]] = {}
+    for lot, points in asked:
+        by_member.setdefault(lot.member_no, []).append((lot, points))
+    return [_claw(state, merchant, member_no, mine) for member_no, mine in by_member.items()]
+
+
+def _claw(state: Slice, merchant: OpenMerchant, member_no: int, asked: list[tuple[Lot, int]]) -> _Claw:
+    own = [lot for lot, _ in asked if is_open(lot)]
+    others = [lot for lot in _open_lots(state, member_no, merchant.merchant_id) if lot not in own]
+    return _Claw(member_no, asked, *_allowed(merchant, own + others, sum(points for _, points in asked)))
+
+
+def _allowed(merchant: OpenMerchant, lots: list[Lot], asked: int) -> tuple[int, list[tuple[Lot, int]]]:
+    """(points taken, lots they come from) under the merchant's policy."""
+    if merchant.refund_policy == "only_pending":
+        return 0, []
+    parts = take(lots, asked)
+    return (asked if merchant.refund_policy == "debt" else sum(points for _, points in parts)), parts
+
+
+def _open_lots(state: Slice, member_no: int, issuer: int) -> list[Lot]:
+    """All that still stands of this issuer's points, expired or not, in drawing order."""
+    return sorted((lot for lot in state.lots_of[member_no] if lot.issuer == issuer and is_open(lot)), key=draw_order)
+
+
+def _without_order(entry: Entry, merchant: OpenMerchant, member_no: int, command: Refund) -> dict[str, int | str]:
+    issuer = merchant.merchant_id
+    terms = entry.slice.registry.terms_at(issuer, command.at_ms)
+    if terms is None:
+        raise Refused("terms-missing", "merchant_id", merchant_id=issuer, at_ms=command.at_ms)
+    asked = orders.points_for(merchant, command.amount_minor)
+    if asked > AMOUNT_MAX:
+        raise Refused("points-too-many", "amount_minor", points=asked, points_max=AMOUNT_MAX)
+    taken, parts = _allowed(merchant, _open_lots(entry.slice, member_no, issuer), asked)
+    fee = value_au(taken, terms) * merchant.issuance_fee_bps // BPS
+    claw = _Claw(member_no, [], taken, parts)
+    if taken:
+        _post_adjustment(entry, claw, command.member, terms, fee)
+    _return_fee(entry, issuer, fee)
+    _settle(entry, claw)
+    return _why(asked, [claw], fee)
+
+
+def _post_pending(entry: Entry, claws: list[_Claw]) -> None:
+    for claw in claws:
+        issuer = claw.parts[0][0].issuer
+        entry.move(claw.taken, debit=accounts.pendings(issuer), credit=accounts.pending(issuer, claw.member_no))
+
+
+def _post_claw(entry: Entry, claw: _Claw, fee: int) -> None:
+    lot = claw.asked[0][0]
+    if not claw.taken:
+        return
+    leg = entry.leg(
+        Kind.REFUND_EARN,
+        signer=lot.issuer,
+        issuer=lot.issuer,
+        member=lot.member,
+        points=claw.taken,
+        terms_id=lot.terms_id,
+        ref=lot.earned_by,
+        fee_au=-fee,
+    )
+    _take_back(entry, lot.issuer, claw, leg)
+
+
+def _post_adjustment(entry: Entry, claw: _Claw, member: str, terms: PublishTerms, fee: int) -> None:
+    """A claw-back that can name no earning."""
+    issuer = terms.issuer_id
+    leg = entry.leg(
+        Kind.ADJUST_DOWN,
+        signer=issuer,
+        issuer=issuer,
+        member=member,
+        points=claw.taken,
+        terms_id=terms.terms_id,
+        fee_au=-fee,
+    )
+    _take_back(entry, issuer, claw, leg)
+
+
+def _take_back(entry: Entry, issuer: int, claw: _Claw, leg: int) -> None:
+    holder = accounts.member(issuer, claw.member_no)
+    entry.move(claw.taken, debit=accounts.outstanding(issuer), credit=holder, leg=leg)
+
+
+def _return_fee(entry: Entry, issuer: int, fee: int) -> None:
+    if fee:
+        entry.move(fee, debit=accounts.fees(issuer), credit=accounts.fees(OPERATOR_ID))
+
+
+def _settle(entry: Entry, claw: _Claw) -> None:
+    """Bring the lots to what was posted: what stands of the order's, what remains of all that gave."""
+    left = claw.taken
+    for lot, points in claw.asked:
+        lot.standing -= min(points, left)
+        left -= min(points, left)
+    for lot, points in claw.parts:
+        lot.remaining -= points
+        entry.change_lot(lot, points=-points)
+    given = {lot.id for lot, _ in claw.parts}
+    for lot, _ in claw.asked:
+        if lot.id not in given:
+            entry.change_lot(lot, points=0)
+
+
+def _why(asked: int, claws: list[_Claw], fee: int) -> dict[str, int | str]:
+    taken = sum(claw.taken for claw in claws)
+    from_lots = sum(points for claw in claws for _, points in claw.parts)
+    return {"asked": asked, "taken": taken, "debt": taken - from_lots, "fee_au": -fee}

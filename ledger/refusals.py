@@ -1,0 +1,54 @@
+"""How a verb says no, and the catalogue of every way to say it.
+
+    Refused
+    ├── malformed            a value outside its type; nothing is remembered
+    ├── key-reused           the key belongs to another command; the first keeps it
+    └── everything else      depends on the state; remembered, so that a retry never turns from refused to done
+
+A verb raises `Refused` before it changes anything; the book turns it into a `Refusal`. Which verb refuses what, in
+which order: docs/ledger.md. The ledger knows no HTTP; who maps codes to statuses is the door.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ledger.answers import Refusal
+
+CATALOGUE: Final[dict[str, str]] = {
+    "malformed": "A value is outside its type or range.",
+    "key-reused": "This idempotency key was used for another command.",
+    "merchant-exists": "A merchant with this number exists.",
+    "code-taken": "Another merchant has this code.",
+    "merchant-unknown": "No merchant has this number.",
+    "terms-exist": "Terms with this number exist.",
+    "mode-unsupported": "This clearing mode is not offered yet.",
+    "terms-missing": "The issuer has published no terms in force at this time.",
+    "member-exists": "A member with this name exists.",
+    "member-unknown": "No member has this name.",
+    "order-exists": "This merchant already has an order of this name.",
+    "order-unknown": "This merchant has no order of this name.",
+    "order-of-another-member": "The order belongs to another member.",
+    "already-confirmed": "The order was confirmed before.",
+    "hold-not-over": "The order's hold is not over.",
+    "points-too-many": "The order would earn more points than one command may move.",
+    "redemption-exists": "This merchant already has a redemption of this name.",
+    "nothing-to-redeem": "The member has nothing that could be redeemed.",
+    "balance-too-low": "The member's spendable points are worth less than asked.",
+    "issuer-over-limit": "An issuer's collateral cannot bear its leg.",
+    "refund-exists": "This merchant already has a refund of this name.",
+    "refund-exceeds-order": "The refunds of this order would exceed its amount.",
+    "cycle-charged": "The fees of this cycle were charged before.",
+    "batch-settled": "The nets of this batch were recorded before.",
+    "nets-unordered": "Nets must ascend strictly by merchant, without zeros.",
+    "nets-unbalanced": "Nets must sum to zero.",
+    "balance-out-of-range": "A balance would leave the range an account can hold.",
+}
+
+
+class Refused(Exception):
+    """A command that cannot be done, with the input at fault and both sides of a mismatch."""
+
+    def __init__(self, code: str, field: str | None = None, /, **data: int | str) -> None:
+        super().__init__(code)
+        self.refusal = Refusal(code=code, message=CATALOGUE[code], field=field, data=data)

@@ -1,0 +1,188 @@
+"""Write a batch's effects to PostgreSQL: one array insert or update per table that changed, then the head.
+
+Called by the store inside its transaction. Rows are built column by column; the statements turn arrays back into rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+
+from ledger.effects import Effects
+from ledger.loading import integers, lines
+from ledger.lots import is_open
+from ledger.slice import Lot, Order
+
+Connection = psycopg.Connection[Any]
+
+JOURNAL = r"""
+INSERT INTO ledger.journal (shard, seq, at_ms, verb, command, receipt)
+SELECT 0, * FROM unnest(%s::bigint[], %s::bigint[], string_to_array(%s, E'\n'),
+                        string_to_array(%s, E'\n'), string_to_array(%s, E'\n'))
+"""
+ANSWERS = r"""
+INSERT INTO ledger.answer (shard, key, seq, command, body)
+SELECT 0, * FROM unnest(string_to_array(%s, E'\n'), %s::bigint[],
+                        string_to_array(%s, E'\n', ''), string_to_array(%s, E'\n', ''))
+"""
+POSTINGS = """
+INSERT INTO ledger.posting (shard, seq, leg, n, amount, balance, family, unit, party)
+SELECT 0, * FROM unnest(%s::bigint[], %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                        %s::smallint[], %s::integer[], %s::bigint[])
+"""
+MEMBERS = r"""
+INSERT INTO ledger.member (shard, member_no, name)
+SELECT 0, * FROM unnest(%s::bigint[], string_to_array(%s, E'\n'))
+"""
+MERCHANTS = r"""
+INSERT INTO ledger.merchant (shard, merchant_id, code, seq)
+SELECT 0, * FROM unnest(%s::integer[], string_to_array(%s, E'\n'), %s::bigint[])
+"""
+TERMS = """
+INSERT INTO ledger.terms (shard, terms_id, issuer_id, seq)
+SELECT 0, * FROM unnest(%s::integer[], %s::integer[], %s::bigint[])
+"""
+CLAIMS = r"""
+INSERT INTO ledger.claim (shard, used, merchant_id, name, seq)
+SELECT 0, * FROM unnest(%s::smallint[], %s::integer[], string_to_array(%s, E'\n'), %s::bigint[])
+"""
+NEW_ORDERS = r"""
+INSERT INTO ledger.orders (shard, merchant_id, name, seq, at_ms, member_no, amount_minor, terms_id, fee_bps,
+                           confirm_from_ms, refunded_minor, confirmed_at_ms)
+SELECT 0, * FROM unnest(%s::integer[], string_to_array(%s, E'\n'), %s::bigint[], %s::bigint[], %s::bigint[],
+                        %s::bigint[], %s::integer[], %s::integer[], %s::bigint[], %s::bigint[], %s::bigint[])
+"""
+CHANGED_ORDERS = r"""
+UPDATE ledger.orders o SET refunded_minor = new.refunded, confirmed_at_ms = new.confirmed
+FROM unnest(%s::integer[], string_to_array(%s, E'\n'), %s::bigint[], %s::bigint[])
+     AS new (merchant_id, name, refunded, confirmed)
+WHERE o.shard = 0 AND o.merchant_id = new.merchant_id AND o.name = new.name
+"""
+NEW_LOTS = """
+INSERT INTO ledger.lot (shard, seq, no, standing, remaining, confirmed_at_ms, expires_at_ms, earned_seq, earned_leg,
+                        open, role, issuer, terms_id, member_no, points)
+SELECT 0, * FROM unnest(%s::bigint[], %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+                        %s::bigint[], %s::smallint[], %s::boolean[], %s::smallint[], %s::integer[], %s::integer[],
+                        %s::bigint[], %s::bigint[])
+"""
+CHANGED_LOTS = """
+UPDATE ledger.lot l
+SET standing = new.standing, remaining = new.remaining, confirmed_at_ms = new.confirmed, expires_at_ms = new.expires,
+    earned_seq = new.earned_seq, earned_leg = new.earned_leg, open = new.open
+FROM unnest(%s::bigint[], %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+            %s::smallint[], %s::boolean[])
+     AS new (seq, no, standing, remaining, confirmed, expires, earned_seq, earned_leg, open)
+WHERE l.shard = 0 AND l.seq = new.seq AND l.no = new.no
+"""
+HEAD = "UPDATE ledger.head SET seq = %s, registry_seq = %s WHERE shard = 0"
+
+
+def write(conn: Connection, effects: Effects, seq: int, registry_seq: int) -> None:
+    """Everything in `effects`, and the head at `seq` if anything was journalled. Call it inside a pipeline."""
+    if effects.journal:
+        _write_journal(conn, effects)
+        conn.execute(HEAD, [seq, registry_seq])
+    if effects.answers:
+        keys, seqs, asked, bodies = zip(*effects.answers, strict=True)
+        conn.execute(ANSWERS, [lines(keys), integers(seqs), _texts(asked), _texts(bodies)])
+    if effects.claims:
+        used, merchants, names = zip(*effects.claims, strict=True)
+        takers = integers(effects.claims.values())
+        conn.execute(CLAIMS, [integers(used), integers(merchants), lines(names), takers])
+    _write_registry(conn, effects)
+    _write_orders(conn, effects)
+    _write_lots(conn, effects)
+
+
+def _write_journal(conn: Connection, effects: Effects) -> None:
+    seqs, verbs, times, asked, receipts = zip(*effects.journal, strict=True)
+    conn.execute(JOURNAL, [integers(seqs), integers(times), lines(verbs), _texts(asked), _texts(receipts)])
+    if not effects.postings:
+        return
+    seqs, postings = zip(*effects.postings, strict=True)
+    names, ns, legs, amounts, balances = zip(*postings, strict=True)
+    families, units, parties = zip(*names, strict=True)
+    columns = (seqs, legs, ns, amounts, balances, families, units, parties)
+    conn.execute(POSTINGS, [integers(column) for column in columns])
+
+
+def _write_registry(conn: Connection, effects: Effects) -> None:
+    if effects.members:
+        numbers, names = zip(*effects.members, strict=True)
+        conn.execute(MEMBERS, [integers(numbers), lines(names)])
+    if effects.merchants:
+        seqs, opened = zip(*effects.merchants, strict=True)
+        ids, codes = [each.merchant_id for each in opened], [each.code for each in opened]
+        conn.execute(MERCHANTS, [integers(ids), lines(codes), integers(seqs)])
+    if effects.terms:
+        seqs, published = zip(*effects.terms, strict=True)
+        ids, issuers = [each.terms_id for each in published], [each.issuer_id for each in published]
+        conn.execute(TERMS, [integers(ids), integers(issuers), integers(seqs)])
+
+
+def _write_orders(conn: Connection, effects: Effects) -> None:
+    if effects.new_orders:
+        conn.execute(NEW_ORDERS, _new_order_columns(list(effects.new_orders.values())))
+    if effects.changed_orders:
+        orders = list(effects.changed_orders.values())
+        conn.execute(
+            CHANGED_ORDERS,
+            [
+                integers(order.merchant_id for order in orders),
+                lines(order.name for order in orders),
+                integers(order.refunded_minor for order in orders),
+                integers(order.confirmed_at_ms for order in orders),
+            ],
+        )
+
+
+def _new_order_columns(orders: list[Order]) -> list[str]:
+    return [
+        integers(order.merchant_id for order in orders),
+        lines(order.name for order in orders),
+        integers(order.seq for order in orders),
+        integers(order.at_ms for order in orders),
+        integers(order.member_no for order in orders),
+        integers(order.amount_minor for order in orders),
+        integers(order.terms_id for order in orders),
+        integers(order.fee_bps for order in orders),
+        integers(order.confirm_from_ms for order in orders),
+        integers(order.refunded_minor for order in orders),
+        integers(order.confirmed_at_ms for order in orders),
+    ]
+
+
+def _write_lots(conn: Connection, effects: Effects) -> None:
+    if effects.new_lots:
+        lots = list(effects.new_lots.values())
+        fixed = [
+            integers(lot.role for lot in lots),
+            integers(lot.issuer for lot in lots),
+            integers(lot.terms_id for lot in lots),
+            integers(lot.member_no for lot in lots),
+            integers(lot.points for lot in lots),
+        ]
+        conn.execute(NEW_LOTS, _changing_columns(lots) + fixed)
+    if effects.changed_lots:
+        conn.execute(CHANGED_LOTS, _changing_columns(list(effects.changed_lots.values())))
+
+
+def _changing_columns(lots: list[Lot]) -> list[str]:
+    return [
+        integers(lot.id.seq for lot in lots),
+        integers(lot.id.no for lot in lots),
+        integers(lot.standing for lot in lots),
+        integers(lot.remaining for lot in lots),
+        integers(lot.confirmed_at_ms for lot in lots),
+        integers(lot.expires_at_ms for lot in lots),
+        integers(lot.earned_by.seq if lot.earned_by else None for lot in lots),
+        integers(lot.earned_by.no if lot.earned_by else None for lot in lots),
+        integers(int(is_open(lot)) for lot in lots),
+    ]
+
+
+def _texts(values: Iterable[bytes | None]) -> str:
+    """Canonical JSON as lines; none of it holds a raw line break, and an empty line is a null."""
+    return b"\n".join([value or b"" for value in values]).decode()
