@@ -74,14 +74,13 @@ SELECT o.merchant_id, o.name, o.seq, o.at_ms, o.member_no, m.name, o.amount_mino
 CROSS JOIN LATERAL (SELECT name FROM ledger.member WHERE shard = 0 AND member_no = o.member_no LIMIT 1) m
 """  # noqa: S608
 
-LOTS_OF_  # The statements below are put together from the constants above; values travel as parameters.
-ORDERS = f"""
+LOTS_OF_ORDERS = f"""
 SELECT o.merchant_id, o.name, {_LOT}
 {_ASKED_ORDERS}
 CROSS JOIN LATERAL (SELECT * FROM ledger.lot WHERE shard = 0 AND seq = o.seq ORDER BY no) l
 {_LOT_MEMBER}
 ORDER BY l.seq, l.no
-"""
+"""  # noqa: S608
 
 OPEN_LOTS = rf"""
 WITH spender AS (
@@ -107,7 +106,7 @@ CROSS JOIN LATERAL (
     WHERE shard = 0 AND family = asked.family AND unit = asked.unit AND party = asked.party
     ORDER BY n DESC LIMIT 1
 ) last
-"""
+"""  # noqa: S608
 
 
 def lines(values: Iterable[str]) -> str:

@@ -102,7 +102,7 @@ def _member_balance(
 
 
 def open_lots(conn: Connection, member: str) -> list[Lot]:
-    """A member's confirmed lots with something left, of every issuer, expired ones that no entry has expired included."""
+    """A member's confirmed lots with something left, of every issuer, expired or not."""
     state = Slice(0, Registry())
     rows = conn.execute(loading.OPEN_LOTS, [member, "{}", ""])
     loading.add_open_lots(state, rows)
