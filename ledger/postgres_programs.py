@@ -141,13 +141,15 @@ def in_namespace(uid: int, gid: int) -> Account | None:
 def dropped_to(uid: int, gid: int, folder: Path, programs: Programs) -> Account | None:
     """Root giving up its account by setpriv.
 
-    Where the programs or the data lie behind a folder only root may enter (a clone under /root), the capability to pass
-    through it is kept; everything else is given up.
+    Where the programs or the data lie behind a folder only root may enter (a clone in root's home), the capability to
+    pass through it is kept, and everything else given up; the secure bit keeps it in force for access(), by which
+    initdb and pg_ctl look for their companions.
     """
     plain = ("setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups")
-    passing = (*plain, "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override")
+    only = "-all,+dac_override"
+    passing = (*plain, "--securebits=+no_setuid_fixup", f"--inh-caps={only}", f"--ambient-caps={only}")
     for prefix in ((*plain, "--"), (*passing, "--")):
-        if works(prefix, programs.path("postgres"), "--version") and works(prefix, "stat", str(folder / ".")):
+        if all(works(prefix, "test", "-x", path) for path in (programs.path("postgres"), str(folder))):
             return Account(prefix, uid, gid)
     return None
 
@@ -170,5 +172,8 @@ def account_for(folder: Path, programs: Programs) -> Account:
         nobody = pwd.getpwnam("nobody")
         account = in_namespace(uid, gid) or dropped_to(nobody.pw_uid, nobody.pw_gid, folder, programs)
     if account is None:
-        raise StartFailed("PostgreSQL must not be root, and neither unshare nor setpriv works: run as a normal user")
+        raise StartFailed(
+            f"PostgreSQL must not run as account {uid}, which is root or has no name, and neither unshare nor setpriv "
+            "works here: run as a normal user with a name"
+        )
     return account

@@ -1,4 +1,4 @@
-"""What the ledger's tests share: a folder for a server of their own, stopped afterwards."""
+"""What the launcher's tests share: a folder for a server of their own, stopped afterwards, and who may collect what."""
 
 import os
 from collections.abc import Iterator
@@ -6,10 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from ledger import postgres_programs
 from ledger.embedded_postgres import start
+from tests.ledger.accounts import NOBODY
 
-# Becoming another account takes root; as a normal user these tests do not exist rather than pass for nothing.
-collect_ignore = [] if os.geteuid() == 0 else ["test_embedded_postgres_accounts.py"]
+# Becoming another account takes root, a namespace takes a machine that allows it (most containers do not). Where that
+# is not so these files are not collected, rather than passing for nothing.
+ROOT_ONLY = "test_embedded_postgres_accounts.py"
+NAMESPACES_ONLY = "test_embedded_postgres_namespaces.py"
+root = os.geteuid() == 0
+namespaces = root and postgres_programs.in_namespace(0, 0) is not None
+collect_ignore = [name for name, wanted in ((ROOT_ONLY, root), (NAMESPACES_ONLY, namespaces)) if not wanted]
 
 
 @pytest.fixture
@@ -19,3 +26,18 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     yield folder
     if (folder / "data").exists():
         start(folder, durable=False).stop()
+
+
+def open_to_all(folder: Path) -> None:
+    for parent in folder.parents[:4]:
+        if parent.stat().st_uid == os.geteuid() and parent != Path("/tmp"):  # noqa: S108 - only its mode is looked at
+            parent.chmod(0o755)
+
+
+@pytest.fixture
+def foreign(folder: Path) -> Path:
+    """A folder of another account."""
+    folder.mkdir()
+    open_to_all(folder)
+    os.chown(folder, NOBODY, NOBODY)
+    return folder
