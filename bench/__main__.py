@@ -1,0 +1,24 @@
+"""Runs every benchmark, one after the other, and keeps their results. Each runs alone with `python -m bench.<name>`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+NAMES = ("postings", "seal", "audit")
+
+
+def main() -> int:
+    """0 when every benchmark ran to its end."""
+    failed = []
+    for name in NAMES:
+        print(f"== bench.{name}", flush=True)
+        if subprocess.run([sys.executable, "-m", f"bench.{name}"], check=False).returncode:
+            failed.append(name)
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
