@@ -1,0 +1,176 @@
+"""The command line: `python -m auditor audit` and `python -m auditor attest`.
+
+Exit codes: 0 clean, 1 findings, 2 incomplete (data missing, node silent), 3 the nodes disagree, 4 wrong use. Nothing is
+written but the report, the page, the attestations and, on standard error, progress. Entry point of the room.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from auditor.attest import AttestRefused, attest, load_signer
+from auditor.audit import Means, Outcome, Verdict, audit, processes_here
+from auditor.chain import Chain, read
+from auditor.fetch import load_key, mirror
+from auditor.findings import shown
+from auditor.page import page
+from auditor.progress import Watch
+from auditor.report import report
+from auditor.rpc import Nodes, RpcError, RpcsDisagree
+from proofs.signature import address_of
+
+CLEAN, FINDINGS, INCOMPLETE, RPCS_DISAGREE, WRONG_USE = 0, 1, 2, 3, 4
+_EXIT = {Verdict.CLEAN: CLEAN, Verdict.FINDINGS: FINDINGS, Verdict.INCOMPLETE: INCOMPLETE}
+_TAGS = ("finalized", "latest")
+_ADDRESS_BYTES = 20
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong use has an exit code of its own: argparse's 2 means incomplete here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(WRONG_USE, f"{self.prog}: {message}\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the return value is the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        with Nodes([options.rpc, *([options.rpc2] if options.rpc2 else [])]) as nodes:
+            code: int = options.run(options, nodes)
+            return code
+    except RpcsDisagree as error:
+        return _stop(RPCS_DISAGREE, f"the nodes disagree: {error}")
+    except RpcError as error:
+        return _stop(INCOMPLETE, f"incomplete: {error}")
+    except (AttestRefused, ValueError, OSError) as error:
+        return _stop(WRONG_USE, str(error))
+
+
+def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
+    tag = options.to if options.to in _TAGS else "finalized"
+    anchor = _anchor(options.anchor)
+    with Watch(quiet=options.quiet) as watch:
+        chain = read(nodes, options.hub, tag=tag, from_block=anchor.get("deployBlock", 0))
+        last = None if options.to in _TAGS else int(options.to)
+        outcome = audit(chain, chain.commits, _means(options, watch), first=options.first, last=last)
+        _check_anchor(anchor, outcome)
+    told = report(outcome, rpc=nodes.names, anchored="codeHash" in anchor)
+    _write(options.out, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    if options.html:
+        _write(options.html, page(told))
+    _tell(outcome)
+    return _EXIT[outcome.verdict]
+
+
+def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
+    key = load_signer(options.signer)
+    folder = next((Path(each) for each in options.data if Path(each).is_dir()), None)
+    if folder is None:
+        raise ValueError("attest needs a folder among --data: sealed headers are read from <folder>/headers")
+    with Watch(quiet=options.quiet) as watch:
+        chain = read(nodes, options.hub, tag="latest")
+        outcome, attestations = attest(chain, folder, _means(options, watch), key=key, state=options.state)
+    told = {
+        "attester": shown(address_of(key.public_key)),
+        "attestations": [each.as_json() for each in attestations],
+        "findings": [finding.as_json() for finding in outcome.findings.kept],
+        "incomplete": outcome.incomplete,
+    }
+    _write(options.out, json.dumps(told, indent=1) + "\n")
+    _tell(outcome)
+    sys.stderr.write(f"{len(attestations)} header(s) signed\n")
+    return _EXIT[outcome.verdict]
+
+
+def _means(options: argparse.Namespace, watch: Watch) -> Means:
+    return Means([mirror(each) for each in options.data], load_key(options.keys), options.jobs, watch)
+
+
+def _anchor(path: Path | None) -> dict[str, Any]:
+    """The trust anchor file, all fields optional: chainId, codeHash, genesisHeaderHash, deployBlock."""
+    if path is None:
+        return {}
+    told = json.loads(path.read_text())
+    if isinstance(told, dict):
+        return told
+    raise ValueError(f"{path}: not a trust anchor")
+
+
+def _check_anchor(anchor: dict[str, Any], outcome: Outcome) -> None:
+    """Check 1 as far as an anchor says: chain, code and genesis are those it names."""
+    chain: Chain = outcome.chain
+    genesis = chain.commits[0].header_hash if chain.commits else b""
+    actual = {"chainId": chain.chain_id, "codeHash": shown(chain.code_hash), "genesisHeaderHash": shown(genesis)}
+    for name, value in actual.items():
+        if name in anchor and anchor[name] != value:
+            outcome.findings.add("code-differs", 0, f"anchor.{name}", expected=anchor[name], actual=value)
+
+
+def _tell(outcome: Outcome) -> None:
+    leaves = sum(batch.leaves for batch in outcome.batches if batch.checked)
+    lines = [f"{outcome.verdict.value}: batches {outcome.first} to {outcome.last}, {leaves:,} events checked"]
+    lines += [f"  {code}: {count}" for code, count in sorted(outcome.findings.counts.items())]
+    lines += [f"  {note}" for note in outcome.incomplete]
+    sys.stderr.write("\n".join(lines) + "\n")
+
+
+def _stop(code: int, message: str) -> int:
+    sys.stderr.write(f"{message}\n")
+    return code
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_text(text)
+    aside.replace(path)
+
+
+def _address(text: str) -> bytes:
+    raw = bytes.fromhex(text.removeprefix("0x"))
+    if len(raw) != _ADDRESS_BYTES:
+        raise ValueError(f"{text} is not an address")
+    return raw
+
+
+def _to(text: str) -> str:
+    if text not in _TAGS and not text.isdecimal():
+        raise ValueError(f"{text} is neither of {_TAGS} nor a batch number")
+    return text
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="auditor", description=(__doc__ or "").split("\n", 1)[0])
+    commands = parser.add_subparsers(required=True, metavar="audit | attest")
+    both = _Parser(add_help=False)
+    both.add_argument("--rpc", required=True, help="JSON-RPC address of a node")
+    both.add_argument("--rpc2", help="a second node, of somebody else, that must give the same answers")
+    both.add_argument("--hub", required=True, type=_address, help="address of the SettlementHub")
+    both.add_argument("--data", required=True, action="append", help="a mirror: folder or http(s) address; repeatable")
+    both.add_argument("--keys", required=True, type=Path, help="auditor key file")
+    both.add_argument("--out", required=True, type=Path, help="where the JSON goes")
+    both.add_argument("--jobs", type=int, default=processes_here(), help="processes (default: one for each processor)")
+    both.add_argument("--quiet", action="store_true", help="no progress")
+    check = commands.add_parser("audit", parents=[both], help="check what is on the chain")
+    check.add_argument("--from", dest="first", type=int, default=0, help="first batch (default 0)")
+    check.add_argument("--to", type=_to, default="finalized", help="finalized (default), latest, or a batch number")
+    check.add_argument("--anchor", type=Path, help="trust anchor file")
+    check.add_argument("--html", type=Path, help="where a page for people goes")
+    check.set_defaults(run=_audit)
+    sign = commands.add_parser("attest", parents=[both], help="check what is sealed, and sign it")
+    sign.add_argument("--signer", required=True, type=Path, help="the attester's key file")
+    sign.add_argument("--state", required=True, type=Path, help="file that remembers what was signed")
+    sign.set_defaults(run=_attest)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

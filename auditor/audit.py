@@ -1,0 +1,219 @@
+"""An audit from end to end: every header on the chain, then every batch's file, in order.
+
+Headers are always walked from genesis, whatever range was asked for, because a range is only as good as the chain it
+hangs on. The verdict is clean only if nothing was found and nothing was missing. Called by the command line and by
+`attest`; the outcome is data, which `report` and `page` show. Source: protocol §6.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from auditor.attestations import check_attestations, check_settled
+from auditor.batch import SHARD_LEAVES_MAX, Context, Run, audit_batch
+from auditor.books import Books, cash_balances
+from auditor.chain import Chain, Commit
+from auditor.fetch import AuditorKey, Mirror, Missing, Plain, Source, Substituted
+from auditor.findings import Findings
+from auditor.headers import HeaderWalk
+from auditor.progress import Watch
+from proofs.lpb1 import FileError, Row, open_file
+from proofs.messages import domain_separator
+from proofs.tree import root_of
+
+PROCESSES_MAX = 32
+
+
+class Verdict(StrEnum):
+    """The one word of an audit."""
+
+    CLEAN = "clean"
+    """Everything in the range was checked and held."""
+    FINDINGS = "findings"
+    """Something is false."""
+    INCOMPLETE = "incomplete"
+    """Nothing false was found, but not everything could be checked."""
+
+
+@dataclass(slots=True)
+class BatchOutcome:
+    """What one batch came to. `checked` is False where its file could not be read."""
+
+    batch_no: int
+    header_hash: bytes
+    data_hash: bytes
+    leaves: int
+    checked: bool = False
+    plain_bytes: int = 0
+    sealed_bytes: int = 0
+    good_signatures: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    gross_cash: int = 0
+    net_cash: int = 0
+    settling: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an audit came to. Points and cash are of the checked batches; `liabilities` and `debts` are points."""
+
+    chain: Chain
+    first: int
+    last: int
+    batches: list[BatchOutcome] = field(default_factory=list)
+    findings: Findings = field(default_factory=Findings)
+    incomplete: list[str] = field(default_factory=list)
+    on_trust: list[str] = field(default_factory=list)
+    points: int = 0
+    liabilities: int = 0
+    debts: int = 0
+    seconds: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        """Findings weigh more than gaps, gaps more than silence."""
+        if self.findings.total:
+            return Verdict.FINDINGS
+        return Verdict.INCOMPLETE if self.incomplete else Verdict.CLEAN
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What an audit works with: where files are, the key that opens them, processes, and who watches."""
+
+    mirrors: Sequence[Mirror]
+    key: AuditorKey
+    processes: int
+    watch: Watch
+
+
+def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int = 0, last: int | None = None) -> Outcome:
+    """Check `commits` (those of `chain`, and sealed ones after them in attester mode); files of first … last."""
+    started = time.monotonic()
+    newest = max((commit.header.batch_no for commit in commits), default=-1)
+    outcome = Outcome(chain, first, newest if last is None else min(last, newest))
+    if not commits:
+        outcome.incomplete.append("the chain has no batch at all, not even a genesis: is this the hub's deploy block?")
+    separator = domain_separator(chain_id=chain.chain_id, hub=chain.hub)
+    walk = HeaderWalk(chain.chain_id, chain.hub, outcome.findings)
+    for commit in commits:
+        walk.take(commit)
+        check_attestations(commit, separator, outcome.findings)
+        check_settled(commit, outcome.findings)
+    chosen = [commit for commit in commits if first <= commit.header.batch_no <= outcome.last]
+    leaves = sum(commit.header.leaf_count for commit in chosen)
+    means.watch.expect(leaves)
+    with tempfile.TemporaryDirectory(prefix="audit-") as scratch, _runner(means.processes, leaves) as run:
+        source = Source(means.mirrors, means.key, Path(scratch))
+        books = _opening(commits, first, source, outcome)
+        context = Context(separator, chain.registry, run)
+        for commit in chosen:
+            outcome.batches.append(_audit_one(commit, source, books, context, outcome))
+            means.watch.done(commit.header.batch_no, commit.header.leaf_count)
+    _total(outcome, books)
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def _audit_one(commit: Commit, source: Source, books: Books, context: Context, outcome: Outcome) -> BatchOutcome:
+    header, started, findings = commit.header, time.monotonic(), Findings()
+    told = BatchOutcome(header.batch_no, commit.header_hash, header.data_hash, header.leaf_count)
+    told.settling = any(header.nets_hash)
+    plain = _fetch(commit, source, findings, outcome)
+    if plain is None:
+        books.lose()
+    else:
+        whole = audit_batch(commit, plain, books, context, findings)
+        plain.path.unlink()
+        told.checked = books.rows is not None
+        told.plain_bytes, told.sealed_bytes = plain.plain_bytes, plain.sealed_bytes
+        told.good_signatures, told.gross_cash = whole.good_signatures, whole.gross_cash
+        told.net_cash = sum(amount for _, amount in commit.nets or () if amount > 0)
+    told.counts = dict(findings.counts)
+    told.seconds = time.monotonic() - started
+    outcome.findings.extend(findings)
+    return told
+
+
+def _fetch(commit: Commit, source: Source, findings: Findings, outcome: Outcome) -> Plain | None:
+    header = commit.header
+    try:
+        return source.fetch(header.batch_no, header.data_hash)
+    except Missing as error:
+        outcome.incomplete.append(f"batch {header.batch_no}: {error}")
+    except Substituted as error:
+        findings.add(error.code, header.batch_no, error.place, expected=error.expected, actual=error.actual)
+    return None
+
+
+def _opening(commits: Sequence[Commit], first: int, source: Source, outcome: Outcome) -> Books:
+    """The books before batch `first`: empty for genesis, else the published rows, proven by their own header's root."""
+    books = Books()
+    if first == 0:
+        return books
+    books.lose()
+    outcome.on_trust.append(f"how members stood before batch {first}, because the range starts there")
+    by_number = {commit.header.batch_no: commit for commit in commits}
+    if first not in by_number or first - 1 not in by_number:
+        return books
+    before, since = by_number[first - 1], by_number.get(by_number[first].header.nets_since_batch)
+    rows = _rows(before, source, outcome)
+    if rows is not None:
+        books.rows, books.total_points = {row.account: row for row in rows}, before.header.total_points
+    settled = _rows(since, source, outcome) if since is not None else None
+    if since is not None and settled is not None:
+        books.settled_batch, books.settled_cash = since.header.batch_no, cash_balances(settled)
+    return books
+
+
+def _rows(commit: Commit, source: Source, outcome: Outcome) -> list[Row] | None:
+    """The rows of a batch outside the range, if its file is there and they hash to the header's root."""
+    findings = Findings()
+    plain = _fetch(commit, source, findings, outcome)
+    if plain is None:
+        outcome.findings.extend(findings)
+        return None
+    try:
+        rows = open_file(plain.path.read_bytes()).rows
+    except FileError as error:
+        outcome.incomplete.append(f"batch {commit.header.batch_no}: {error}")
+        return None
+    finally:
+        plain.path.unlink()
+    if root_of([row.row_hash(plain.batch_secret) for row in rows]) != commit.header.accounts_root:
+        outcome.incomplete.append(f"batch {commit.header.batch_no}: its rows are not those of its header")
+        return None
+    return rows
+
+
+def _total(outcome: Outcome, books: Books) -> None:
+    outcome.points = books.total_points or 0
+    balances = [standing.balance for standing in books.members.values()]
+    outcome.liabilities = sum(balance for balance in balances if balance > 0)
+    outcome.debts = -sum(balance for balance in balances if balance < 0)
+
+
+@contextmanager
+def _runner(processes: int, leaves: int) -> Iterator[Run]:
+    """Shards in this process, or in several where there is enough work to pay for starting them."""
+    if processes <= 1 or leaves <= 2 * SHARD_LEAVES_MAX:
+        yield map
+        return
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, PROCESSES_MAX), mp_context=fresh) as pool:
+        yield pool.map
+
+
+def processes_here() -> int:
+    """How many processes this machine can run at once."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,245 @@
+"""Check 6: the published file of a batch, from its hash on the chain to the plain bytes on the auditor's own disk.
+
+Every step is bound to the one before: dataHash names the manifest, the manifest names the chunks, the wrapped key
+opens them, and only then are they decompressed, in bounded pieces, into a file that dies with the audit. A mirror
+that lacks a blob or holds wrong bytes is passed over for the next; data that nobody has is `Missing` (the audit is
+incomplete), data that is false is `Substituted` (a finding). Source: protocol §3.6, RFC 9180 (HPKE).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Protocol, cast
+
+import httpx2
+import zstandard
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+from proofs.lpb1 import LEAVES_MAX, NET_BYTES, NETS_MAX, RECORD_BYTES, ROW_BYTES, ROWS_MAX
+
+MANIFEST_BYTES_MAX = 2**20
+CHUNK_BYTES_MAX = 2**20
+AEAD_TAG_BYTES = 16
+CHUNKS_MAX = 4_096
+PLAIN_BYTES_MAX = 2**16 + ROWS_MAX * ROW_BYTES + NETS_MAX * NET_BYTES + LEAVES_MAX * RECORD_BYTES
+WINDOW_BYTES_MAX = 2**27
+"""The most memory a stream may ask the decompressor for."""
+
+HTTP_TIMEOUT_SECONDS = 60.0
+WRAP_INFO = b"LPB1 tongdui batch key"
+_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+class Missing(Exception):
+    """What the chain names cannot be had from any mirror, or was not shared with this auditor."""
+
+
+class Substituted(Exception):
+    """What was published is not what the chain names; `code` is the finding."""
+
+    def __init__(self, code: str, place: str, *, expected: object, actual: object) -> None:
+        self.code, self.place, self.expected, self.actual = code, place, expected, actual
+        super().__init__(f"{code} at {place}")
+
+
+class Mirror(Protocol):
+    """A place that keeps blobs under their SHA-256."""
+
+    def read(self, name: str, *, bytes_max: int) -> bytes | None:
+        """The bytes kept under this hash (64 hex digits), at most `bytes_max` + 1 of them; None if it has none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A mirror on disk: `<root>/blobs/<sha256>`."""
+
+    root: Path
+
+    def read(self, name: str, *, bytes_max: int) -> bytes | None:
+        """As `Mirror.read`."""
+        try:
+            with (self.root / "blobs" / name).open("rb") as blob:
+                return blob.read(bytes_max + 1)
+        except FileNotFoundError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """A mirror behind HTTP: `<address>/blobs/<sha256>`."""
+
+    address: str
+
+    def read(self, name: str, *, bytes_max: int) -> bytes | None:
+        """As `Mirror.read`; a mirror that cannot be reached has nothing."""
+        taken = bytearray()
+        try:
+            with httpx2.stream(
+                "GET", f"{self.address.rstrip('/')}/blobs/{name}", timeout=HTTP_TIMEOUT_SECONDS
+            ) as answer:
+                if answer.status_code != httpx2.codes.OK:
+                    return None
+                for piece in answer.iter_bytes():
+                    taken += piece
+                    if len(taken) > bytes_max:
+                        break
+        except httpx2.TransportError:
+            return None
+        return bytes(taken)
+
+
+def mirror(where: str) -> Mirror:
+    """The mirror a command line names: an http(s) address or a folder."""
+    return Web(where) if where.startswith(("http://", "https://")) else Folder(Path(where))
+
+
+@dataclass(frozen=True, slots=True)
+class AuditorKey:
+    """The X25519 key under which batches are wrapped for this auditor."""
+
+    kid: str
+    private: X25519PrivateKey
+
+
+def load_key(path: Path) -> AuditorKey:
+    """The key in a JSON file {"kid", "x25519"}. Raises ValueError naming what is wrong with it."""
+    try:
+        told = json.loads(path.read_text())
+        raw = bytes.fromhex(str(told["x25519"]).removeprefix("0x"))
+        return AuditorKey(str(told["kid"]), X25519PrivateKey.from_private_bytes(raw))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not an auditor key file: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a batch's data consist of. `wrapped` is enc ‖ ciphertext for this auditor."""
+
+    chunks: tuple[str, ...]
+    plain_len: int
+    wrapped: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A batch's file in the clear, on disk, with the secret that salts its hashes."""
+
+    path: Path
+    batch_secret: bytes
+    plain_bytes: int
+    sealed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Mirrors in the order in which they are asked, the auditor's key, and a folder for plain files."""
+
+    mirrors: Sequence[Mirror]
+    key: AuditorKey
+    scratch: Path
+
+    def fetch(self, batch_no: int, data_hash: bytes) -> Plain:
+        """The file that `data_hash` names, verified and decrypted. Raises `Missing` or `Substituted`."""
+        manifest = self._manifest(batch_no, data_hash)
+        data_key, batch_secret = self._unwrap(batch_no, manifest.wrapped)
+        path = self.scratch / f"{batch_no}.lpb1"
+        sealed_bytes = 0
+        with path.open("wb") as target:
+            path.chmod(0o600)
+            bounded = _Bounded(target, manifest.plain_len)
+            decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES_MAX)
+            try:
+                with decompressor.stream_writer(cast("IO[bytes]", bounded), closefd=False) as stream:
+                    for piece in self._pieces(manifest, data_key):
+                        sealed_bytes += len(piece)
+                        stream.write(piece)
+            except zstandard.ZstdError as error:
+                raise Substituted("undecipherable", "stream", expected="zstd", actual=error) from error
+        if bounded.length != manifest.plain_len:
+            raise Substituted("file-length", "plainLen", expected=manifest.plain_len, actual=bounded.length)
+        return Plain(path, batch_secret, bounded.length, sealed_bytes)
+
+    def _manifest(self, batch_no: int, data_hash: bytes) -> Manifest:
+        raw = self._blob(data_hash.hex(), "manifest", MANIFEST_BYTES_MAX)
+        try:
+            told = json.loads(raw)
+            assert_that(told["batchNo"] == batch_no, "batchNo", batch_no, told["batchNo"])
+            chunks = tuple(told["chunks"])
+            assert_that(all(isinstance(c, str) and _HASH.fullmatch(c) for c in chunks), "chunks", "hashes", chunks[:3])
+            assert_that(len(chunks) <= CHUNKS_MAX, "chunks", f"at most {CHUNKS_MAX}", len(chunks))
+            plain_len = told["plainLen"]
+            assert_that(
+                isinstance(plain_len, int) and 0 < plain_len <= PLAIN_BYTES_MAX, "plainLen", "a length", plain_len
+            )
+            mine = [each for each in told["recipients"] if each["kid"] == self.key.kid]
+            wrapped = bytes.fromhex(mine[0]["enc"] + mine[0]["wrapped"]) if mine else None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Substituted(
+                "manifest-malformed", "manifest", expected="an LPB1 manifest", actual=repr(error)
+            ) from error
+        if wrapped is None:
+            raise Missing(f"batch {batch_no} was not wrapped for auditor {self.key.kid}")
+        return Manifest(chunks, plain_len, wrapped)
+
+    def _unwrap(self, batch_no: int, wrapped: bytes) -> tuple[bytes, bytes]:
+        try:
+            plain = _SUITE.decrypt(wrapped, self.key.private, WRAP_INFO + batch_no.to_bytes(8, "big"))
+        except (InvalidTag, ValueError) as error:
+            raise Substituted("undecipherable", "wrapped key", expected="a key", actual=repr(error)) from error
+        if len(plain) != 64:  # noqa: PLR2004 - data key and batch secret, 32 bytes each
+            raise Substituted("undecipherable", "wrapped key", expected="64 bytes", actual=len(plain))
+        return plain[:32], plain[32:]
+
+    def _pieces(self, manifest: Manifest, data_key: bytes) -> Iterator[bytes]:
+        cipher = AESGCM(data_key)
+        for index, name in enumerate(manifest.chunks):
+            sealed = self._blob(name, f"chunk {index}", CHUNK_BYTES_MAX + AEAD_TAG_BYTES)
+            try:
+                yield cipher.decrypt(index.to_bytes(12, "big"), sealed, None)
+            except (InvalidTag, ValueError) as error:
+                raise Substituted("undecipherable", f"chunk {index}", expected="AES-256-GCM", actual=name) from error
+
+    def _blob(self, name: str, place: str, bytes_max: int) -> bytes:
+        wrong = None
+        for each in self.mirrors:
+            data = each.read(name, bytes_max=bytes_max)
+            if data is None:
+                continue
+            digest = sha256(data).hexdigest()
+            if digest == name and len(data) <= bytes_max:
+                return data
+            wrong = wrong or digest
+        if wrong is None:
+            raise Missing(f"{place}: no mirror has {name}")
+        raise Substituted("blob-substituted", place, expected=name, actual=wrong)
+
+
+def assert_that(held: bool, place: str, expected: object, actual: object) -> None:  # noqa: FBT001 - reads as a sentence
+    """Raise the finding of a malformed manifest unless it held."""
+    if not held:
+        raise Substituted("manifest-malformed", f"manifest.{place}", expected=expected, actual=actual)
+
+
+class _Bounded:
+    """A file that refuses to grow past the length the manifest announced: no stream fills the auditor's disk."""
+
+    def __init__(self, target: IO[bytes], bytes_max: int) -> None:
+        self._target, self._bytes_max = target, bytes_max
+        self.length = 0
+
+    def write(self, data: bytes) -> int:
+        """Append, or raise `Substituted`."""
+        self.length += len(data)
+        if self.length > self._bytes_max:
+            raise Substituted("file-length", "plainLen", expected=self._bytes_max, actual=f"at least {self.length}")
+        return self._target.write(data)

@@ -1,0 +1,112 @@
+"""The outcome of an audit as JSON: what a machine files and another auditor can compare.
+
+Amounts are decimal strings, hashes 0x-hex. A check's state is `held`, `broken` or `not checked`: a check that had
+nothing to look at is never called held. Called by the command line. Source: protocol §6 "report JSON".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from auditor.audit import BatchOutcome, Outcome
+from auditor.findings import CHECKS, RULES, shown
+
+_RATIO_SCALE = 10_000
+_DATA_CHECKS = frozenset(range(6, 19)) | {25}
+
+
+def report(outcome: Outcome, *, rpc: Sequence[str], anchored: bool) -> dict[str, Any]:
+    """The whole report. `anchored` says whether the anchor named a code hash (check 1)."""
+    chain = outcome.chain
+    return {
+        "verdict": outcome.verdict.value,
+        "anchor": {
+            "chainId": chain.chain_id,
+            "hub": shown(chain.hub),
+            "registry": shown(chain.registry_address),
+            "codeHash": shown(chain.code_hash),
+            "genesisHeaderHash": _genesis(outcome),
+        },
+        "range": {"from": outcome.first, "to": outcome.last},
+        "finalizedBlock": {"number": chain.block_no, "hash": shown(chain.block_hash)},
+        "rpc": list(rpc),
+        "batches": [_batch(each) for each in outcome.batches],
+        "checks": checks(outcome, anchored=anchored),
+        "findings": [finding.as_json() for finding in outcome.findings.kept],
+        "findingsTotal": outcome.findings.total,
+        "incomplete": outcome.incomplete,
+        "takenOnTrust": outcome.on_trust,
+        "totals": totals(outcome),
+        "attest": outcome.verdict == "clean",
+        "seconds": round_seconds(outcome.seconds),
+    }
+
+
+def checks(outcome: Outcome, *, anchored: bool) -> list[dict[str, Any]]:
+    """Every check with what it came to."""
+    read = any(batch.checked for batch in outcome.batches)
+    told = []
+    for number, promise in CHECKS.items():
+        broken = outcome.findings.of_check(number)
+        looked = anchored if number == 1 else (read if number in _DATA_CHECKS else bool(outcome.last >= 0))
+        state = "broken" if broken else ("held" if looked else "not checked")
+        told.append({"check": number, "promise": promise, "state": state, "findings": broken})
+    return told
+
+
+def totals(outcome: Outcome) -> dict[str, Any]:
+    """Figures over the checked batches; netting is what was paid against what would have been, leg by leg."""
+    settled = max((batch.batch_no for batch in outcome.batches if batch.settling), default=-1)
+    gross = sum(batch.gross_cash for batch in outcome.batches if batch.batch_no <= settled)
+    net = sum(batch.net_cash for batch in outcome.batches)
+    leaves = sum(batch.leaves for batch in outcome.batches if batch.checked)
+    return {
+        "events": leaves,
+        "points": str(outcome.points),
+        "liabilities": str(outcome.liabilities),
+        "debts": str(outcome.debts),
+        "grossCash": str(gross),
+        "netCash": str(net),
+        "nettingRatio": netting_ratio(gross, net),
+        "eventsPerSecond": int(leaves / outcome.seconds) if outcome.seconds else 0,
+    }
+
+
+def netting_ratio(gross: int, net: int) -> str | None:
+    """The share of gross cash that netting saved, with four decimals, rounded down; None when nothing was owed."""
+    if gross == 0:
+        return None
+    saved = max(0, gross - net) * _RATIO_SCALE // gross
+    return f"{saved // _RATIO_SCALE}.{saved % _RATIO_SCALE:04d}"
+
+
+def round_seconds(seconds: float) -> float:
+    """Milliseconds are enough."""
+    return int(seconds * 1000) / 1000
+
+
+def _genesis(outcome: Outcome) -> str | None:
+    first = next((each for each in outcome.chain.commits if each.header.batch_no == 0), None)
+    return None if first is None else shown(first.header_hash)
+
+
+def _batch(batch: BatchOutcome) -> dict[str, Any]:
+    by_check: dict[int, int] = {}
+    for code, count in batch.counts.items():
+        by_check[RULES[code].check] = by_check.get(RULES[code].check, 0) + count
+    return {
+        "no": batch.batch_no,
+        "headerHash": shown(batch.header_hash),
+        "leaves": batch.leaves,
+        "settling": batch.settling,
+        "checked": batch.checked,
+        "rootOk": batch.checked and not by_check.get(8),
+        "sigsOk": batch.good_signatures,
+        "sigsBad": by_check.get(9, 0),
+        "stepsBad": by_check.get(10, 0) + by_check.get(14, 0),
+        "netsOk": batch.checked and not by_check.get(18),
+        "findings": sum(batch.counts.values()),
+        "data": {"manifest": shown(batch.data_hash), "plainBytes": batch.plain_bytes, "bytes": batch.sealed_bytes},
+        "seconds": round_seconds(batch.seconds),
+    }

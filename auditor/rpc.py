@@ -1,0 +1,122 @@
+"""Questions to Ethereum nodes over JSON-RPC, and the rule that two nodes must give the same answer.
+
+One `Node` is one URL. `Nodes` asks all of them and compares: what they all say is believed, anything else ends the
+audit with `RpcsDisagree`, because an auditor that is lied to has found nothing. Bounded: answers, time and tries.
+This module knows no contract. Source: the Ethereum JSON-RPC specification.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from itertools import count
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+import httpx2
+
+ANSWER_BYTES_MAX = 64 * 2**20
+TIMEOUT_SECONDS = 30.0
+TRIES_MAX = 3
+
+T = TypeVar("T")
+
+
+class RpcError(Exception):
+    """A node could not be asked: unreachable, not JSON-RPC, or it refused the question."""
+
+
+class RpcRefused(RpcError):
+    """The node answered with an error; its words are in the message."""
+
+
+class RpcsDisagree(Exception):
+    """Two nodes gave different answers to one question about the same block."""
+
+    def __init__(self, question: str, answers: Sequence[tuple[str, object]]) -> None:
+        self.question, self.answers = question, answers
+        told = "; ".join(f"{name} says {str(answer)[:200]}" for name, answer in answers)
+        super().__init__(f"{question}: {told}")
+
+
+class Node:
+    """One JSON-RPC endpoint."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise RpcError(f"{url!r} is not an http(s) address of a node")
+        self.name = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+        self._url = url
+        self._ids = count(1)
+        self._client = httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+
+    def ask(self, method: str, *params: object) -> Any:
+        """The result of one call. Raises `RpcRefused` for the node's own error, `RpcError` when no answer came."""
+        body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
+        for attempt in range(1, TRIES_MAX + 1):
+            try:
+                return _result(self._post(body), method)
+            except httpx2.TransportError as error:
+                if attempt == TRIES_MAX:
+                    raise RpcError(f"{self.name} cannot be reached: {error}") from error
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def _post(self, body: dict[str, object]) -> bytes:
+        with self._client.stream("POST", self._url, json=body) as response:
+            answer = bytearray()
+            for piece in response.iter_bytes():
+                answer += piece
+                if len(answer) > ANSWER_BYTES_MAX:
+                    raise RpcError(f"{self.name} answers with more than {ANSWER_BYTES_MAX} bytes")
+            return bytes(answer)
+
+
+def _result(answer: bytes, method: str) -> Any:
+    try:
+        told = json.loads(answer)
+    except ValueError as error:
+        raise RpcError(f"{method}: the answer is not JSON: {answer[:80]!r}") from error
+    if not isinstance(told, dict) or ("result" not in told and "error" not in told):
+        raise RpcError(f"{method}: the answer is not JSON-RPC: {answer[:80]!r}")
+    if told.get("error") is not None:
+        raise RpcRefused(f"{method}: {json.dumps(told['error'])[:400]}")
+    return told["result"]
+
+
+class Nodes:
+    """One or more nodes that must agree."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._nodes = [Node(url) for url in urls]
+
+    @property
+    def names(self) -> list[str]:
+        """The nodes as they may be shown: without path and query, which may hold a key."""
+        return [node.name for node in self._nodes]
+
+    def each(self, method: str, *params: object) -> list[Any]:
+        """Every node's own answer, for questions whose answers may differ (how far it has come)."""
+        return [node.ask(method, *params) for node in self._nodes]
+
+    def agreed(self, shape: Callable[[Any], T], method: str, *params: object) -> T:
+        """The one answer, brought into `shape` before it is compared. Raises `RpcsDisagree`."""
+        answers = [shape(answer) for answer in self.each(method, *params)]
+        if any(answer != answers[0] for answer in answers[1:]):
+            question = f"{method}({json.dumps(params)[:200]})"
+            raise RpcsDisagree(question, list(zip(self.names, answers, strict=True)))
+        return answers[0]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for node in self._nodes:
+            node.close()
+
+    def __enter__(self) -> Self:
+        return self
