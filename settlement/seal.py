@@ -20,13 +20,13 @@ from proofs.accounts import CASH, POINTS, lane_account, salt
 from proofs.headers import genesis_header, history_root, nets_from, nets_hash
 from proofs.kinds import CLOCK_SKEW_SECONDS_MAX, MAY_OWE, ON_REDEMPTION, Terms, broken_rules, effects
 from proofs.lpb1 import LEAVES_MAX, NETS_MAX, BatchFile, Record, Row, Step
-from proofs.messages import BatchHeader, Posting, SettlementLeaf, domain_separator, signed_digest
-from proofs.signature import SignatureError, recover
+from proofs.messages import BatchHeader, Posting, SettlementLeaf
 from proofs.tree import root_of
 from proofs.words import ZERO_WORD
-from settlement.lanes import LaneId, LaneSigner, Roster, Signature
+from settlement.lanes import LaneSigner, Roster, Signature
 from settlement.leaves import Move, UnsealedLeaf
 from settlement.refusals import Reason, SealRefused
+from settlement.signing import signatures
 
 
 class Tip(NamedTuple):
@@ -158,11 +158,13 @@ def seal(
     for leaf in leaves:
         _check_event(leaf, rules, opening.header.batch_no + 1, sealed_at)
     event_hashes = [leaf.event.hash_struct() for leaf in leaves]
-    signatures = _signatures(leaves, event_hashes, rules, signer)
+    signed = signatures(
+        leaves, event_hashes, chain_id=rules.chain_id, hub=rules.hub, roster=rules.roster, signer=signer
+    )
     chains = _Chains(opening.rows, member_tips, opening.header.total_points, batch_secret)
     sealed_leaves = [
         chains.leaf(first_leaf_no + index, leaf, event_hash, signature)
-        for index, (leaf, event_hash, signature) in enumerate(zip(leaves, event_hashes, signatures, strict=True))
+        for index, (leaf, event_hash, signature) in enumerate(zip(leaves, event_hashes, signed, strict=True))
     ]
     rows = chains.rows(registered)
     nets = _nets(rows, opening, settling=settling)
@@ -251,37 +253,6 @@ def _check_event(leaf: UnsealedLeaf, rules: Rules, batch_no: int, sealed_at: int
         raise SealRefused(Reason.POSTINGS, leaf.source, expected=(due.issuer, due.debtor, due.creditor), actual=posted)
     if (leaf.member.delta if leaf.member else None) != due.member:
         raise SealRefused(Reason.POSTINGS, leaf.source, expected=due.member, actual=leaf.member)
-
-
-def _signatures(
-    leaves: Sequence[UnsealedLeaf], event_hashes: Sequence[bytes], rules: Rules, signer: LaneSigner
-) -> list[Signature]:
-    """One signature per event, each checked against the registered address: a signer is another program, perhaps on
-    another machine.
-    """
-    separator = domain_separator(chain_id=rules.chain_id, hub=rules.hub)
-    digests = [signed_digest(separator, event_hash) for event_hash in event_hashes]
-    lanes = [LaneId(leaf.event.merchant_id, leaf.event.key_id) for leaf in leaves]
-    signatures = signer.sign(list(zip(lanes, digests, strict=True)))
-    if len(signatures) != len(leaves):
-        raise SealRefused(Reason.SIGNATURE, expected=f"{len(leaves)} signatures", actual=len(signatures))
-    addresses = {lane.id: lane.address for lane in rules.roster}
-    for leaf, lane_id, digest, (r, vs) in zip(leaves, lanes, digests, signatures, strict=True):
-        if _signer_of(digest, r, vs) != addresses[lane_id]:
-            raise SealRefused(
-                Reason.SIGNATURE,
-                leaf.source,
-                expected=f"one by {addresses[lane_id].hex()}",
-                actual=f"{r.hex()} {vs.hex()}",
-            )
-    return signatures
-
-
-def _signer_of(digest: bytes, r: bytes, vs: bytes) -> bytes | None:
-    try:
-        return recover(digest, r, vs)
-    except SignatureError:
-        return None
 
 
 class _Chains:

@@ -224,7 +224,7 @@ class Operator:
             batch_secret=self.secret(),
             journal_head=head,
             opened_at=FOUNDED_AT,
-            sealed_at=FOUNDED_AT + 10_000 + self.opening.header.batch_no,
+            sealed_at=FOUNDED_AT + 1_000_000 + self.opening.header.batch_no,
             settling=settling,
         )
 
