@@ -1,0 +1,97 @@
+"""Who is calling: from an Authorization header to a merchant and what it may do.
+
+Invariants: a wrong secret and an unknown name answer alike; the secret is compared in constant time; a key that was
+ended is refused everywhere within `KEY_CACHED_SECONDS_MAX`. Database work happens in a thread, never on the event loop.
+Handlers ask through `allowed(scope)`; only `api.door` makes a `Doorkeeper`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import anyio.to_thread
+import psycopg
+from psycopg_pool import ConnectionPool
+from starlette.requests import Request
+
+from api import keys
+from api.keys import StoredKey
+from api.problems import Problem
+
+KEY_CACHED_SECONDS_MAX = 5
+KEYS_CACHED_MAX = 10_000
+AUTHORIZATION_CHARS_MAX = 200
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tongdui"'}
+
+
+Pool = ConnectionPool[psycopg.Connection[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A merchant that proved who it is, by one of its keys."""
+
+    merchant_id: int
+    key_name: str
+    scopes: frozenset[str]
+
+
+class Doorkeeper:
+    """Checks bearer keys against the stored ones and remembers what it read for a few seconds."""
+
+    def __init__(self, pool: Pool, *, production: bool, now: Callable[[], datetime]) -> None:
+        self._pool = pool
+        self._production = production
+        self._now = now
+        self._read: dict[str, tuple[datetime, StoredKey]] = {}
+
+    async def admit(self, authorization: str | None, scope: str) -> Caller:
+        """The caller, if its key is good for `scope`. Refusals in order: credentials-missing, credentials-unknown,
+        credentials-expired, test-key-refused, scope-missing.
+        """
+        kind, _, text = (authorization or "").partition(" ")
+        if kind.lower() != "bearer" or not text or len(text) > AUTHORIZATION_CHARS_MAX:
+            raise Problem("credentials-missing", "Authorization: wants 'Bearer tdk_...'.", headers=_CHALLENGE)
+        token = keys.read_token(text.strip())
+        stored = await self._stored(token.name) if token else None
+        if token is None or stored is None or not stored.opens_for(token):
+            raise Problem("credentials-unknown", "Authorization: this key is not known here.", headers=_CHALLENGE)
+        if stored.over(self._now()):
+            raise Problem("credentials-expired", f"Authorization: key {stored.name} has ended.", headers=_CHALLENGE)
+        if self._production and stored.environment == "test":
+            raise Problem("test-key-refused", f"Authorization: key {stored.name} is a test key.")
+        if scope not in stored.scopes:
+            raise Problem("scope-missing", f"Key {stored.name} lacks the scope {scope}.")
+        return Caller(stored.merchant_id, stored.name, stored.scopes)
+
+    async def _stored(self, name: str) -> StoredKey | None:
+        found = self._read.get(name)
+        if found is not None and self._now() - found[0] < timedelta(seconds=KEY_CACHED_SECONDS_MAX):
+            return found[1]
+        key = await anyio.to_thread.run_sync(self._read_key, name)
+        if key is not None:
+            if len(self._read) >= KEYS_CACHED_MAX:
+                self._read.clear()
+            self._read[name] = (self._now(), key)
+        return key
+
+    def _read_key(self, name: str) -> StoredKey | None:
+        with self._pool.connection() as connection:
+            key = keys.look_up(connection, name)
+            if key is not None:
+                keys.mark_used(connection, name)
+        return key
+
+
+def allowed(scope: str) -> Callable[[Request], Awaitable[Caller]]:
+    """A FastAPI dependency: the caller, once its key is known to be good for `scope`."""
+
+    async def caller(request: Request) -> Caller:
+        doorkeeper: Doorkeeper = request.app.state.door.doorkeeper
+        return await doorkeeper.admit(request.headers.get("authorization"), scope)
+
+    caller.__name__ = scope
+    return caller

@@ -1,0 +1,103 @@
+"""What the handlers stand on: the poster that writes, a pool that reads, the keys, the clock. Opened once per process.
+
+Invariants: one poster, one writing connection; the others are bounded and have the serving role's rights alone; closing
+waits for what was taken. Made by `api.serve` and by tests; handlers reach it through `door_of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg_pool import ConnectionPool
+from starlette.requests import Request
+
+from api.auth import Doorkeeper, Pool
+from api.problems import Problem
+from ledger.poster import QUEUE_COMMANDS_MAX, Poster
+from ledger.store import ROLE, open_store
+
+READ_WAIT_SECONDS_MAX = 5.0
+RETRY_IN_FLIGHT_SECONDS = 1
+
+
+class Flights:
+    """The writes that have not had their answer yet, by the ledger's key. One event loop, hence no lock."""
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+
+    @property
+    def held(self) -> int:
+        """How many there are."""
+        return len(self._keys)
+
+    @contextmanager
+    def only(self, key: str) -> Iterator[None]:
+        """Hold `key` for the duration. Refuses with request-in-flight when somebody holds it."""
+        if key in self._keys:
+            headers = {"Retry-After": str(RETRY_IN_FLIGHT_SECONDS)}
+            raise Problem("request-in-flight", "The first request with this key is being answered.", headers=headers)
+        self._keys.add(key)
+        try:
+            yield
+        finally:
+            self._keys.discard(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Everything a handler may use."""
+
+    poster: Poster
+    pool: Pool
+    doorkeeper: Doorkeeper
+    now: Callable[[], datetime]
+    flights: Flights = field(default_factory=Flights)
+
+    @contextmanager
+    def reading(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection whose statements all see the same moment and can change nothing."""
+        with self.pool.connection() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield connection
+
+
+@contextmanager
+def open_door(
+    dsn: str,
+    *,
+    production: bool,
+    readers_max: int,
+    now: Callable[[], datetime],
+    queue_commands_max: int = QUEUE_COMMANDS_MAX,
+) -> Iterator[Door]:
+    """A door to the migrated database at `dsn`."""
+    with (
+        ConnectionPool(
+            dsn,
+            min_size=1,
+            max_size=readers_max,
+            timeout=READ_WAIT_SECONDS_MAX,
+            kwargs={"autocommit": True},
+            configure=_humble,
+            open=True,
+        ) as pool,
+        Poster(open_store(dsn), queue_commands_max=queue_commands_max) as poster,
+    ):
+        yield Door(poster, pool, Doorkeeper(pool, production=production, now=now), now)
+
+
+def _humble(connection: psycopg.Connection[Any]) -> None:
+    """Give up every right that serving does not need."""
+    connection.execute(f"SET ROLE {ROLE}")
+
+
+def door_of(request: Request) -> Door:
+    """The process's door."""
+    door: Door = request.app.state.door
+    return door

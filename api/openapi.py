@@ -1,0 +1,135 @@
+"""The API's description of itself: OpenAPI 3.1 from the same shapes that decode and encode.
+
+`documented` is what each route says about itself; `description` puts the document together. `docs/openapi.json` is
+written from it (`python -m api.published`) and a test compares. Invariant: every code an operation can answer is named
+under its status. Called by the handlers at import and by `api.app`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api import shapes
+from api.parse import ID_CHARS_MAX, ID_PATTERN
+from api.problems import CATALOGUE, MEDIA_TYPE, ProblemOut
+
+Json = dict[str, Any]
+
+_REF = "#/components/schemas/"
+ROOTS = (
+    *(shapes.OrderPaid, shapes.OrderRefunded, shapes.MemberJoined, shapes.EventBatch),
+    *(shapes.Redemption, shapes.RefundOrder),
+    *(shapes.ReceiptOut, shapes.SealedReceiptOut, shapes.BatchOut, shapes.MemberBalancesOut),
+    *(shapes.SettlementBatchOut, shapes.HealthOut, shapes.ReadyOut, ProblemOut),
+)
+UNIONS = {"AnyEvent": shapes.AnyEvent}
+
+ID_SCHEMA: Json = {"type": "string", "minLength": 1, "maxLength": ID_CHARS_MAX, "pattern": ID_PATTERN}
+NAME_SCHEMA: Json = ID_SCHEMA | {"maxLength": shapes.NAME_CHARS_MAX}
+IDEMPOTENCY_KEY: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "One per intent, for ever. Repeated: the first answer again, with Idempotent-Replayed: true.",
+    "schema": ID_SCHEMA,
+    "example": "till-3-5561-a",
+}
+EVENT_ID_AS_KEY: Json = {
+    **{name: value for name, value in IDEMPOTENCY_KEY.items() if name != "example"},
+    "required": False,
+    "description": "May be left out: the event's own id is its key. If sent it has to be the same.",
+}
+DRY_RUN: Json = {
+    "name": "dry_run",
+    "in": "query",
+    "required": False,
+    "description": "true: answer as if, with 200 instead of 201; nothing is recorded, not even the key.",
+    "schema": {"type": "boolean", "default": False},
+}
+REQUEST_ID: Json = {
+    "name": "X-Request-Id",
+    "in": "header",
+    "required": False,
+    "description": "Named in the answer and in our logs; made up when absent.",
+    "schema": {"type": "string", "maxLength": 64},
+}
+KEYED_CODES = ("credentials-missing", "credentials-unknown", "credentials-expired", "test-key-refused", "scope-missing")
+BODY_CODES = ("media-type-unsupported", "body-too-large", "body-malformed", "field-invalid")
+FAULT_CODES = ("unavailable", "internal")
+
+
+def in_path(name: str, schema: Json, example: object) -> Json:
+    """A parameter of the path; replaces what FastAPI knows of it."""
+    return {"name": name, "in": "path", "required": True, "schema": schema, "example": example}
+
+
+def documented(
+    summary: str,
+    text: str,
+    *,
+    gives: tuple[int, str, str],
+    codes: Iterable[str],
+    takes: str | None = None,
+    example: Json | None = None,
+    parameters: Iterable[Json] = (),
+    keyed: bool = True,
+) -> Json:
+    """What a route's decorator is given. `gives` is (status, meaning, shape), `takes` a shape, `codes` beyond those
+    of keys, bodies and faults that follow from the rest.
+    """
+    status, meaning, shape = gives
+    every = (*(KEYED_CODES if keyed else ()), *(BODY_CODES if takes else ()), *codes, *FAULT_CODES)
+    extra: Json = {"parameters": [*parameters, REQUEST_ID], "security": [{"merchant": []}] if keyed else []}
+    if takes:
+        content = {"schema": {"$ref": _REF + takes}, **({"example": example} if example else {})}
+        extra["requestBody"] = {"required": True, "content": {"application/json": content}}
+    answer = {"description": meaning, "content": {"application/json": {"schema": {"$ref": _REF + shape}}}}
+    return {
+        "status_code": status,
+        "summary": summary,
+        "description": text,
+        "responses": {status: answer, **_problem_responses(every)},
+        "openapi_extra": extra,
+    }
+
+
+def _problem_responses(codes: Iterable[str]) -> dict[int, Json]:
+    """One response per status, naming its codes."""
+    by_status: dict[int, list[str]] = {}
+    for code in dict.fromkeys(codes):
+        by_status.setdefault(CATALOGUE[code].status, []).append(code)
+    schema = {"schema": {"$ref": _REF + "ProblemOut"}}
+    return {
+        status: {"description": ", ".join(named), "content": {MEDIA_TYPE: schema}}
+        for status, named in sorted(by_status.items())
+    }
+
+
+def description(app: FastAPI) -> Json:
+    """The whole document."""
+    document = get_openapi(
+        title=app.title, version=app.version, openapi_version="3.1.0", description=app.description, routes=app.routes
+    )
+    shared: Json = document.setdefault("components", {})
+    shared["schemas"] = _schemas()
+    shared["securitySchemes"] = {
+        "merchant": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key of a merchant: tdk_live_... or tdk_test_...",
+        }
+    }
+    return document
+
+
+def _schemas() -> Json:
+    """Every shape, by name."""
+    named = tuple(UNIONS.values())
+    made, components = msgspec.json.schema_components([*ROOTS, *named], ref_template=_REF + "{name}")
+    unions = dict(zip(UNIONS, made[len(ROOTS) :], strict=True))
+    return dict(sorted({**components, **unions}.items()))

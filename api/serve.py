@@ -1,0 +1,67 @@
+"""`python -m api.serve`: the API as a process, on loopback unless told otherwise.
+
+Reads the settings, brings an embedded database to the newest migration (a database of one's own is migrated by
+`make migrate`), opens the door and hands it to uvicorn. Ctrl-C or SIGTERM: no new request is taken, those at hand are
+answered, then the ledger closes. This is the one place of the room that looks at the clock.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import structlog
+import uvicorn
+
+from api.app import create_app
+from api.door import open_door
+from api.settings import Settings
+from ledger.embedded_postgres import open_database
+
+GRACE_SECONDS_MAX = 20
+KEEP_ALIVE_SECONDS = 30
+CONNECTIONS_MAX = 1_000
+
+
+def log_plainly() -> None:
+    """One JSON object a line; a traceback without its variables, because keys are among them."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def serve(dsn: str, settings: Settings) -> None:
+    """Answer requests over the migrated database at `dsn` until told to stop."""
+    log_plainly()
+    production = settings.environment == "production"
+    with open_door(dsn, production=production, readers_max=settings.readers_max, now=now) as door:
+        uvicorn.run(
+            create_app(door),
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=CONNECTIONS_MAX,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS_MAX,
+        )
+
+
+def main() -> None:
+    """Serve what the settings name."""
+    settings = Settings()
+    with open_database(settings.database_url, settings.var / "postgres") as dsn:
+        serve(dsn, settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The process itself: it starts on loopback, answers, and stops cleanly when told, losing nothing it acknowledged."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import psycopg
+import pytest
+
+from api import keys
+from tests.api.conftest import TEA
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_SECONDS_MAX = 30
+STOP_SECONDS_MAX = 30
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def serving(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """The process over a database, and its address."""
+    port = free_port()
+    monkeypatch.setenv("TONGDUI_DATABASE_URL", database)
+    monkeypatch.setenv("TONGDUI_PORT", str(port))
+    process = subprocess.Popen([sys.executable, "-m", "api.serve"], cwd=ROOT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        until = time.monotonic() + START_SECONDS_MAX
+        while time.monotonic() < until:
+            try:
+                if httpx2.get(f"{address}/health/ready", timeout=1).status_code == 200:
+                    break
+            except httpx2.TransportError:
+                time.sleep(0.1)
+        yield process, address
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.usefixtures("door")
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_and_stops_when_told(database: str, monkeypatch: pytest.MonkeyPatch, told: signal.Signals) -> None:
+    with psycopg.connect(database) as connection:
+        token = keys.issue(connection, merchant_id=TEA, environment="test")
+    event = {"type": "member.joined", "id": "e-1", "occurred_at": "2026-07-10T12:00:00Z", "member": "m"}
+    headers = {"Authorization": f"Bearer {token}"}
+    with serving(database, monkeypatch) as (process, address):
+        first = httpx2.post(f"{address}/v1/events", json=event, headers=headers)
+        assert first.status_code == 201
+        process.send_signal(told)
+        code = process.wait(STOP_SECONDS_MAX)
+    assert code in {0, -told}
+    with serving(database, monkeypatch) as (_, address):
+        again = httpx2.post(f"{address}/v1/events", json=event, headers=headers)
+    assert again.content == first.content
+    assert again.headers["idempotent-replayed"] == "true"

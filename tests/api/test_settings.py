@@ -1,0 +1,51 @@
+"""What an operator may set, and what is refused before anything starts."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from api.settings import Settings
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 # the setting under test; nothing listens
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ENVIRONMENT", "DATABASE_URL", "HOST", "PORT", "PUBLIC", "READERS_MAX", "VAR"):
+        monkeypatch.delenv(f"TONGDUI_{name}", raising=False)
+
+
+def test_without_settings_it_is_loopback_and_development() -> None:
+    settings = Settings()
+    assert (settings.host, settings.environment, settings.database_url) == ("127.0.0.1", "development", None)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"TONGDUI_ENVIRONMENT": "production"}, "TONGDUI_DATABASE_URL"),
+        ({"TONGDUI_HOST": EVERYWHERE}, "TONGDUI_HOST"),
+        ({"TONGDUI_PORT": "70000"}, "port"),
+        ({"TONGDUI_READERS_MAX": "0"}, "readers_max"),
+        ({"TONGDUI_ENVIRONMENT": "staging"}, "environment"),
+    ],
+)
+def test_a_dangerous_setting_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], named: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=named):
+        Settings()
+
+
+def test_listening_for_everybody_has_to_be_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TONGDUI_HOST", EVERYWHERE)
+    monkeypatch.setenv("TONGDUI_PUBLIC", "true")
+    assert Settings().public
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(Settings(), "port", 1)  # noqa: B010 # mypy knows as well that it is frozen
