@@ -1,10 +1,7 @@
-# Each target prepares what it needs by itself. `make help` lists them; variables stand beside the target that reads them.
+# Each target prepares what it needs by itself. `make help` lists them, with the variables each reads from the
+# environment or from make's command line (make demo SERVE=0); what is not given is not passed on.
 SHELL := /bin/sh
 PY := .venv/bin/python
-NODE_PATH_FIRST := PATH="$(CURDIR)/.venv/bin:$$PATH"
-WORKERS ?= 2
-
-export EVENTS REFUND_LINKS SERVE WORKERS TONGDUI_DATABASE_URL
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +19,7 @@ audit: setup ## audit published batches, trusting nobody: ARGS="--rpc URL --hub 
 	@$(PY) -m auditor audit $(ARGS)
 
 reset: setup ## stop the embedded servers and remove everything the demo made (var/)
-	@$(PY) -c 'from pathlib import Path; from ledger.embedded_postgres import stop; stop(Path("var/postgres"))'
-	@rm -rf var
+	@$(PY) -m api.demo.reset
 
 migrate: setup ## bring the database named by TONGDUI_DATABASE_URL to the newest schema
 	@$(PY) -m alembic -x dsn="$$TONGDUI_DATABASE_URL" upgrade head

@@ -82,16 +82,19 @@ def check() -> list[Count]:
         gate(str(PROGRAMS / "ruff"), "check", "."),
         gate(str(PROGRAMS / "mypy")),
         gate(str(PROGRAMS / "lint-imports"), "--no-logo"),
-        gate(sys.executable, "-m", "pytest", "-q", "tests/test_tidy.py"),
+        tests("tests/test_tidy.py"),
     ]
 
 
-def python() -> list[Count]:
+def tests(*arguments: str) -> Count:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", "-n", WORKERS, "--dist", "loadfile", f"--junitxml={report}"]
-        code, _ = shown([*command, "--ignore=tests/test_tidy.py"])
-        return [counted_by_junit(report).honest(code)]
+        code, _ = shown([sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *arguments])
+        return counted_by_junit(report).honest(code)
+
+
+def python() -> list[Count]:
+    return [tests("-n", WORKERS, "--dist", "loadfile", "--ignore=tests/test_tidy.py")]
 
 
 def contracts() -> list[Count]:
