@@ -1,0 +1,259 @@
+"""The real ledger, on a real database, sealed: what comes out of the journal becomes batches, and both books agree."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from coincurve import PrivateKey
+
+from ledger import journal, queries
+from ledger.answers import Receipt
+from ledger.commands import (
+    ChargeFees,
+    Command,
+    Confirm,
+    Earn,
+    EarnRate,
+    Enrol,
+    ForDays,
+    Net,
+    OpenMerchant,
+    PublishTerms,
+    Redeem,
+    Refund,
+    SettleNets,
+)
+from ledger.store import open_store
+from proofs.accounts import CASH, OPERATOR_ID, POINTS, RESERVE_ID, member_account
+from proofs.kinds import ON_REDEMPTION, Kind, Terms
+from proofs.words import ZERO_WORD
+from settlement.lanes import HOSTED_KINDS, Keystore, LaneId
+from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed
+from settlement.seal import Opening, Rules, Sealed, Tip, genesis, seal
+from tests.settlement.alliance import FOUNDED_AT, digest, secret_of
+
+DAY_MS = 86_400_000
+START_MS = FOUNDED_AT * 1_000
+RATES = {1: (1, 1), 2: (2, 7), 3: (100, 3), 4: (1, 10)}
+HOLDS_MS = {1: 0, 2: 0, 3: DAY_MS, 4: 0}
+MEMBERS = [f"member-{number}" for number in range(12)]
+COMMANDS = 400
+LEAVES_PER_BATCH = 60
+
+
+def founding() -> list[Command]:
+    """Four merchants with awkward rates, fees of all sorts, one with a hold, one with a refund policy of its own."""
+    made: list[Command] = []
+    for merchant, (num, den) in RATES.items():
+        made += [
+            OpenMerchant(
+                key=f"open/{merchant}",
+                at_ms=START_MS,
+                merchant_id=merchant,
+                code=f"M{merchant}",
+                name=f"商户 {merchant}",
+                earn=EarnRate(3, 10),
+                hold_ms=HOLDS_MS[merchant],
+                validity=ForDays(365),
+                redemption_fee_bps=150,
+                issuance_fee_bps=25,
+                refund_policy="within_balance" if merchant == 4 else "debt",
+            ),
+            PublishTerms(
+                key=f"terms/{merchant}", at_ms=START_MS, terms_id=merchant, issuer_id=merchant, au_num=num, au_den=den
+            ),
+        ]
+    return made + [Enrol(key=f"enrol/{member}", at_ms=START_MS, member=member) for member in MEMBERS]
+
+
+def traffic(chance: random.Random) -> Iterator[Command]:
+    """Purchases, redemptions at anybody, refunds with and without origin, confirmations, fees in the middle and at
+    the end.
+    """
+    orders: list[tuple[int, str, str, int, int]] = []
+    for number in range(COMMANDS):
+        at_ms = START_MS + (number + 1) * DAY_MS // 8
+        merchant, member, key = chance.choice(list(RATES)), chance.choice(MEMBERS), f"command/{number}"
+        match chance.choice(["earn", "earn", "earn", "redeem", "redeem", "refund", "unknown", "confirm"]):
+            case "redeem":
+                yield Redeem(
+                    key=key,
+                    at_ms=at_ms,
+                    merchant_id=merchant,
+                    member=member,
+                    redemption=f"r{number}",
+                    au=chance.randint(1, 5_000),
+                    at_most=True,
+                )
+            case "refund" if orders:
+                issuer, owner, order, amount, _ = chance.choice(orders)
+                yield Refund(
+                    key=key,
+                    at_ms=at_ms,
+                    merchant_id=issuer,
+                    member=owner,
+                    refund=f"f{number}",
+                    order=order,
+                    amount_minor=chance.randint(1, amount),
+                )
+            case "unknown":
+                yield Refund(
+                    key=key,
+                    at_ms=at_ms,
+                    merchant_id=merchant,
+                    member=member,
+                    refund=f"f{number}",
+                    order=None,
+                    amount_minor=chance.randint(1, 900),
+                )
+            case "confirm" if orders:
+                issuer, _, order, _, _ = chance.choice(orders)
+                yield Confirm(key=key, at_ms=at_ms, order_merchant_id=issuer, order=order)
+            case _:
+                orders.append((merchant, member, f"o{number}", chance.randint(1, 30_000), at_ms))
+                yield Earn(
+                    key=key,
+                    at_ms=at_ms,
+                    merchant_id=merchant,
+                    member=member,
+                    order=f"o{number}",
+                    amount_minor=orders[-1][3],
+                )
+        if number in {COMMANDS // 2, COMMANDS - 1}:
+            yield ChargeFees(key=f"fees/{number}", at_ms=at_ms, cycle=f"cycle-{number}")
+
+
+def keys() -> Keystore:
+    lanes = ((merchant, *lane) for merchant in (*RATES, OPERATOR_ID) for lane in HOSTED_KINDS.items())
+    return Keystore(
+        {LaneId(merchant, key_id): (PrivateKey(digest(merchant, key_id)), kinds) for merchant, key_id, kinds in lanes}
+    )
+
+
+class Sealer:
+    """What the orchestration does, with dictionaries for tables."""
+
+    def __init__(self) -> None:
+        self.keystore = keys()
+        terms = {
+            issuer: Terms(issuer, issuer, 0, num * 10_000, den, ON_REDEMPTION, 1, 0)
+            for issuer, (num, den) in RATES.items()
+        }
+        self.rules = Rules(
+            chain_id=1, hub=bytes(20), roster=self.keystore.roster, terms=terms, config_hash=digest("config")
+        )
+        self.registered = registered_accounts(
+            self.keystore.roster, issuers=RATES, parties=[*RATES, OPERATOR_ID, RESERVE_ID]
+        )
+        start = genesis(
+            chain_id=1,
+            hub=bytes(20),
+            registered=self.registered,
+            founded_at=FOUNDED_AT,
+            config_hash=digest("config"),
+            batch_secret=digest("secret", 0),
+        )
+        self.opening: Opening = start.opening(start.header)
+        self.tips: dict[bytes, Tip] = {}
+        self.events: dict[object, bytes] = {}
+        self.head = ZERO_WORD
+
+    def seal(self, entries: list[journal.JournalEntry], *, settling: bool) -> Sealed:
+        wanted, secret = needs(entries), digest("secret", self.opening.header.batch_no + 1)
+        leaves = unsealed(
+            entries,
+            roster=self.rules.roster,
+            secrets={member: secret_of(member) for member in wanted.members},
+            references={ref: self.events[ref] for ref in wanted.references},
+            nonces=nonces_of(self.opening.rows),
+            batch_secret=secret,
+        )
+        self.head = journal_head(self.head, entries)
+        sealed = seal(
+            self.opening,
+            leaves,
+            rules=self.rules,
+            signer=self.keystore,
+            member_tips={
+                account: self.tips[account]
+                for issuer, member in wanted.accounts
+                if (account := member_account(secret_of(member), issuer)) in self.tips
+            },
+            registered=self.registered,
+            batch_secret=secret,
+            journal_head=self.head,
+            opened_at=FOUNDED_AT,
+            sealed_at=max(self.opening.header.sealed_at, entries[-1].at_ms // 1_000),
+            settling=settling,
+        )
+        self.opening = self.opening.after(sealed, sealed.finish(digest("manifest")))
+        self.tips |= sealed.member_tips
+        self.events |= {leaf.source: leaf.event.event_id for leaf in leaves}
+        return sealed
+
+
+def read_all(connection: psycopg.Connection[object]) -> list[journal.JournalEntry]:
+    entries: list[journal.JournalEntry] = []
+    while page := journal.read(connection, len(entries), 97):
+        entries += page
+    return entries
+
+
+def seal_all(entries: list[journal.JournalEntry]) -> tuple[Sealer, list[Sealed]]:
+    """All entries in batches of about LEAVES_PER_BATCH leaves, the last one settling."""
+    sealer, waiting, made = Sealer(), [], []
+    for entry in entries:
+        waiting.append(entry)
+        last = entry is entries[-1]
+        if last or sum(len(each.legs) for each in waiting) >= LEAVES_PER_BATCH:
+            made.append(sealer.seal(waiting, settling=last))
+            waiting = []
+    return sealer, made
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_both_books_agree(database: str, seed: int) -> None:
+    with open_store(database) as store:
+        answers = store.post(founding())
+        assert all(isinstance(answer.outcome, Receipt) for answer in answers)
+        answers = store.post(list(traffic(random.Random(seed))))
+        taken = [answer.outcome for answer in answers if isinstance(answer.outcome, Receipt)]
+    with psycopg.connect(database) as connection:
+        entries = read_all(connection)
+        assert entries[-1].seq == journal.head_seq(connection)
+        sealer, batches = seal_all(entries)
+        assert sum(batch.header.leaf_count for batch in batches) == sum(len(receipt.legs) for receipt in taken)
+        positions, issued = queries.positions(connection), queries.outstanding(connection)
+    kinds = {record.event.kind for batch in batches for record in batch.records}
+    assert kinds == {Kind.EARN, Kind.REDEEM, Kind.REFUND_EARN, Kind.ADJUST_DOWN, Kind.FEE}
+    closing = batches[-1]
+    for row in closing.rows:
+        party = int.from_bytes(row.account[1:5], "big")
+        if row.account[0] == CASH and party in positions:
+            assert row.balance == positions[party].cash * 10_000
+        if row.account[0] == POINTS:
+            assert row.balance == issued[party].outstanding
+    assert closing.header.total_points == sum(points.outstanding for points in issued.values())
+    assert dict(closing.nets) == {party: each.cash * 10_000 for party, each in positions.items() if each.cash}
+    assert sum(amount for _, amount in closing.nets) == 0
+    assert len(closing.nets) >= 4
+    assert any(tip.balance < 0 for tip in sealer.tips.values()), "no debt came about: the traffic is too tame"
+
+
+def test_what_the_chain_moved_leaves_no_leaf(database: str) -> None:
+    with open_store(database) as store:
+        store.post(
+            [*founding(), Earn(key="e", at_ms=START_MS, merchant_id=1, member=MEMBERS[0], order="o", amount_minor=500)]
+        )
+        store.post([Redeem(key="r", at_ms=START_MS, merchant_id=2, member=MEMBERS[0], redemption="r", au=70)])
+        store.post([SettleNets(key="s", at_ms=START_MS, batch_no=1, nets=(Net(1, -70), Net(2, 70)))])
+    with psycopg.connect(database) as connection:
+        entries = read_all(connection)
+    assert entries[-1].verb == "settle_nets"
+    assert entries[-1].postings
+    assert entries[-1].legs == ()
+    _, [batch] = seal_all(entries)
+    assert batch.nets == [(1, -700_000), (2, 700_000)]
