@@ -153,6 +153,15 @@ def test_links_between_documents_lead_somewhere() -> None:
     assert not [(path, link) for path, link in links if not (ROOT / path).parent.joinpath(link).exists()]
 
 
+def test_files_that_documents_name_are_there() -> None:
+    named = [
+        (source.path, name) for source in sources() if source.parts.suffix == ".md"
+        for name in re.findall(r"`((?:[a-z_]+/)+[\w.-]+\.(?:py|sol|mjs|ts|json|md))(?:::\w+)?`", source.text)
+    ]
+    assert named
+    assert not [(path, name) for path, name in named if not (ROOT / name).exists() and not name.startswith("var/")]
+
+
 def test_make_help_lists_every_target() -> None:
     declared = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     told = subprocess.check_output(["make", "help"], cwd=ROOT, text=True)
