@@ -13,6 +13,7 @@ export default defineConfig({
     artifacts: "./hardhat/artifacts",
     cache: "./hardhat/cache",
   },
+  test: { solidity: { fuzz: { runs: 64 }, invariant: { runs: 32, depth: 64, failOnRevert: true } } },
   solidity: {
     // The compiler inside the pinned npm package: nothing is downloaded, and no newer one can slip in.
     version: "0.8.37",
