@@ -95,10 +95,10 @@ contract SettlementHub is Defaults, EIP712, ISettlementHub {
         if (hash != _headerHash[batchNo]) revert HeaderMismatch(batchNo, _headerHash[batchNo], hash);
         _requireFinalisable(batchNo);
         _checkNetsHash(header.netsHash, nets);
+        _record[batchNo].status = BatchStatus.Final;
+        if (!_settle(batchNo, nets)) return;
         c.nextFinalNo += 1;
         if (_record[batchNo].settling) c.pendingSettling -= 1;
-        _record[batchNo].status = BatchStatus.Final;
-        _settle(batchNo, nets);
         emit BatchFinalised(batchNo, hash);
     }
 

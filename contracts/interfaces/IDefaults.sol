@@ -24,6 +24,8 @@ interface IDefaults {
     event NetSettled(uint64 indexed batchNo, uint32 indexed merchantId, int256 net, uint256 shortfall);
     /// `defaultId` is the batch number.
     event Defaulted(uint64 indexed defaultId, uint32 indexed merchantId, uint256 missing);
+    /// This batch has so many defaults that finaliseBatch must be called again; `place` of twice its nets are done.
+    event SettlementContinues(uint64 indexed batchNo, uint256 place);
     event LossAllocated(uint64 indexed batchNo, uint32 indexed creditorId, uint256 cut);
     event DebtRepaid(uint64 indexed defaultId, uint32 indexed merchantId, uint256 amount, uint256 stillOwed);
     event ClaimCollected(uint64 indexed defaultId, uint32 indexed creditorId, uint256 amount);

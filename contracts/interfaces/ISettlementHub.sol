@@ -14,7 +14,7 @@ enum BatchStatus {
     None,
     /// In its challenge window.
     Committed,
-    /// Its nets have moved; nothing can undo it.
+    /// Its nets have moved, or are moving; nothing can undo it.
     Final,
     /// Thrown out by a fraud proof.
     Reverted
@@ -34,6 +34,7 @@ interface ISettlementHub is ICollateral, IDefaults {
         bytes32 configHash;
     }
 
+    /// `openDemands` and the status Reverted are the courts' to set, and join with them; until then they stay 0 and unused.
     struct BatchRecord {
         uint40 committedAt;
         uint40 finalAfter;
@@ -97,7 +98,8 @@ interface ISettlementHub is ICollateral, IDefaults {
 
     /// @notice Makes the oldest pending batch final and moves its nets; anyone may call it. Checks, in this order: not
     /// paused · batchNo is next to finalise · header is the committed one · its window is over · no demand is open · nets
-    /// hash to its netsHash.
+    /// hash to its netsHash. A batch with many defaults takes several calls with the same arguments (SettlementContinues);
+    /// it is next to finalise until the last of them, and status Final from the first, for nothing can undo it.
     function finaliseBatch(BatchHeader calldata header, Net[] calldata nets) external;
 
     /// @notice Makes all pending batches up to `batchNo` final, if they are log batches. The same checks for each.

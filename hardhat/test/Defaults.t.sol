@@ -19,7 +19,7 @@ contract DefaultsTest is HubFixture {
         uint256 missing = _fundDebtors(nets, seed);
         BatchHeader memory h = _commit(nets);
         _pass(7 days);
-        _hub.finaliseBatch(h, nets);
+        _finalise(h, nets);
         assert(_hub.defaultPool(h.batchNo).claims == missing);
         (uint256 credited, uint256 cuts) = _checkCreditors(h.batchNo, nets, missing, gross);
         assert(cuts == missing);
@@ -34,7 +34,7 @@ contract DefaultsTest is HubFixture {
         _fundDebtors(nets, seed);
         BatchHeader memory h = _commit(nets);
         _pass(7 days);
-        _hub.finaliseBatch(h, nets);
+        _finalise(h, nets);
         for (uint256 i = 0; i < nets.length; ++i) {
             _repayInParts(nets[i].merchantId);
             if (i % 7 == 0) _collectAll(h.batchNo, nets);

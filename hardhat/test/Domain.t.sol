@@ -14,7 +14,7 @@ contract DomainTest is HubFixture {
     }
 
     /// After a chain splits, a signature for one side is none for the other.
-    function testFuzz_TheSeparatorIsRecomputedWhenTheChainIdChanges(uint64 id) public {
+    function testFuzz_TheSeparatorIsRecomputedWhenTheChainIdChanges(uint32 id) public {
         VM.chainId(uint256(id) + 1);
         bytes32 expected = keccak256(
             abi.encode(DOMAIN_TYPEHASH, keccak256("PointsAlliance"), keccak256("1"), block.chainid, address(_hub))

@@ -72,6 +72,13 @@ abstract contract HubFixture {
         _hub.commitBatch(h, nets, new bytes32[2][](0));
     }
 
+    function _finalise(BatchHeader memory h, Net[] memory nets) internal returns (uint256 calls) {
+        while (_hub.nextFinalNo() == h.batchNo) {
+            _hub.finaliseBatch(h, nets);
+            calls += 1;
+        }
+    }
+
     function _entries(uint32 merchants) private view returns (IMerchantRegistry.NewMerchant[] memory list) {
         list = new IMerchantRegistry.NewMerchant[](merchants);
         for (uint32 i = 0; i < merchants; ++i) {

@@ -8,9 +8,15 @@ import { ATTESTERS, DAY, TILL_MASK, UNIT, commit, newAlliance, newChain } from "
 
 const TABLE = join(import.meta.dirname, "..", "gas.json");
 const TOLERANCE_PER_MILLE = 5n;
-const MERCHANTS = 200;
+const MERCHANTS = 512;
 const NEW_YEAR_2030 = 1_893_456_000;
-const LIMITS = { "commit log, 3 attestations": 140_000n, "commit settling, 50 nets": 450_000n, "finalise, 50 nets": 600_000n };
+const LIMITS = {
+  "commit log, 3 attestations": 140_000n,
+  "commit settling, 50 nets": 450_000n,
+  "finalise, 50 nets": 600_000n,
+  "commit settling, 512 nets": 12_000_000n,
+  "finalise, 512 nets, dearest call": 12_000_000n,
+};
 
 const measured = {};
 
@@ -68,6 +74,30 @@ describe("gas", () => {
       await alliance.pass(DAY);
       note(`finalise, ${count} nets`, await finalise(header, nets));
     }
+  });
+
+  it("measures 512 nets when all debtors default, and when all creditors lose", async () => {
+    const { hub } = alliance;
+    const owing = Array.from({ length: MERCHANTS }, (_, i) => ({ merchantId: i + 1, amount: -300n * UNIT }));
+    owing[0].amount = BigInt(MERCHANTS - 1) * 300n * UNIT;
+    const losing = owing.map(({ merchantId, amount }) => ({ merchantId, amount: -amount }));
+    let [dearestCommit, dearest] = [0n, 0n];
+    for (const nets of [owing, losing]) {
+      const { header, receipt } = await commit(alliance, { nets, wallets: quorum });
+      if (receipt.gasUsed > dearestCommit) dearestCommit = receipt.gasUsed;
+      await alliance.pass(DAY);
+      for (let calls = 0; (await hub.nextFinalNo()) === header.batchNo; calls++) {
+        assert.ok(calls < 30);
+        const { gasUsed } = await finalise(header, nets);
+        if (gasUsed > dearest) dearest = gasUsed;
+      }
+      const { held, owed } = await hub.solvency();
+      assert.equal(held, owed);
+    }
+    const { claims } = await hub.defaultPool((await hub.nextBatchNo()) - 2n);
+    assert.ok(claims > BigInt(MERCHANTS - 1) * 199n * UNIT, "every debtor has defaulted on two thirds");
+    note("commit settling, 512 nets", { gasUsed: dearestCommit });
+    note("finalise, 512 nets, dearest call", { gasUsed: dearest });
   });
 
   it("measures setting up", async () => {

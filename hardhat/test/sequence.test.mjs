@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import { id } from "ethers";
 import { ATTESTERS, DAY, HOUR, UNIT, attestations, commit, events, newAlliance, newChain, nextHeader, refusal } from "./alliance.mjs";
-import { ZERO, concat, netsHash, word } from "./words.mjs";
+import { ZERO, netsHash, word } from "./words.mjs";
 
 const QUORUM = ATTESTERS.slice(0, 3);
 const NETS = [
