@@ -24,7 +24,8 @@ class Invariant(NamedTuple):
     detail: str
 
 
-# `last` holds each account's last balance, `legs` every leg. Family numbers are those of ledger.accounts.Family. Every statement answers one row per thing that is wrong.
+# `last` holds each account's last balance, `legs` every leg. Family numbers are those of ledger.accounts.Family.
+# Every statement answers one row per thing that is wrong.
 _ASK = """
 WITH last AS (
     SELECT DISTINCT ON (family, unit, party) family, unit, party, balance
@@ -126,13 +127,14 @@ STATEMENTS: dict[str, str] = {
     """,
     "refusals-leave-no-trace": """
         SELECT 'key ' || a.key FROM ledger.answer a
-        JOIN ledger.journal j ON j.shard = a.shard AND j.command = a.command WHERE a.shard = 0 AND a.seq IS NULL
+        JOIN ledger.journal j ON j.shard = a.shard AND j.command = a.command
+        WHERE a.shard = 0 AND a.seq IS NULL
     """,
 }  # fmt: skip
 
 
 def check(conn: Connection, progress: Callable[[str], None] = lambda _: None) -> list[Invariant]:
-    """Every invariant, over one snapshot; `progress` hears each name before it is asked. The connection must be idle."""
+    """Every invariant, over one snapshot; `progress` hears each name first. The connection must be idle."""
     with conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         return [_ask(conn, name, progress) for name in STATEMENTS]

@@ -129,11 +129,14 @@ def test_named_address_wins(folder: Path) -> None:
     assert not folder.exists()
 
 
-@pytest.mark.parametrize(("dsn", "url"), [
-    ("postgresql:///a?host=/s", "postgresql+psycopg:///a?host=/s"),
-    ("postgres://u@h/a", "postgresql+psycopg://u@h/a"),
-    ("postgresql+psycopg://u@h/a", "postgresql+psycopg://u@h/a"),
-])
+@pytest.mark.parametrize(
+    ("dsn", "url"),
+    [
+        ("postgresql:///a?host=/s", "postgresql+psycopg:///a?host=/s"),
+        ("postgres://u@h/a", "postgresql+psycopg://u@h/a"),
+        ("postgresql+psycopg://u@h/a", "postgresql+psycopg://u@h/a"),
+    ],
+)
 def test_sqlalchemy_address(dsn: str, url: str) -> None:
     assert sqlalchemy_url(dsn) == url
 

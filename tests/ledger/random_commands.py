@@ -1,0 +1,86 @@
+"""Random commands with a seed: the same alliance and the same history for the grouping, store and crash tests.
+
+Awkward rates, holds and none, every refund policy, collateral that binds, repeated keys and names, refusals among them.
+"""
+
+from __future__ import annotations
+
+import random
+
+from ledger.commands import (
+    ChargeFees,
+    Command,
+    Confirm,
+    Earn,
+    EarnRate,
+    Enrol,
+    ForDays,
+    Redeem,
+    Refund,
+)
+from tests.ledger.scene import DAY, changed, opening, rate
+
+MERCHANTS = (1, 2, 3, 4)
+MEMBERS = tuple(f"m{i}" for i in range(8))
+
+
+def opening_commands() -> list[Command]:
+    """Four issuers that differ in everything."""
+    return [
+        opening(1, refund_policy="debt"),
+        opening(2, earn=EarnRate(3, 700), hold_ms=DAY, refund_policy="within_balance", redemption_fee_bps=333),
+        opening(3, earn=EarnRate(4, 100), validity=ForDays(3), refund_policy="debt", issuance_fee_bps=777),
+        opening(4, earn=EarnRate(1, 30), refund_policy="only_pending", credit_limit_au=2_000, haircut_bps=9_000),
+        rate(1),
+        rate(2, 7, 3),
+        rate(3, 1, 2),
+        rate(4, 2, 3),
+        rate(4, 3, 7, key="newer", terms_id=44, at_ms=4 * DAY),
+        *[Enrol(key=f"enrol-{name}", at_ms=0, member=name) for name in MEMBERS],
+    ]
+
+
+def history(seed: int, length: int) -> list[Command]:
+    """`opening_commands`, then `length` commands over ten days."""
+    draw = random.Random(seed)
+    commands = opening_commands()
+    for i in range(length):
+        commands.append(_command(draw, i, i * 10 * DAY // length))
+        if draw.random() < 0.08:
+            commands.append(_again(draw, commands))
+    return commands
+
+
+def _command(draw: random.Random, i: int, at: int) -> Command:
+    merchant, member = draw.choice(MERCHANTS), draw.choice(MEMBERS)
+    order = f"o{draw.randrange(max(1, i))}" if draw.random() < 0.9 else None
+    kind = draw.random()
+    if kind < 0.5:
+        amount = draw.choice([1, 99, 2_999, 10_000, draw.randrange(1, 50_000)])
+        return Earn(key=f"e{i}", at_ms=at, merchant_id=merchant, member=member, order=f"o{i}", amount_minor=amount)
+    if kind < 0.65:
+        return Confirm(key=f"c{i}", at_ms=at, order_merchant_id=2, order=order or "none")
+    if kind < 0.85:
+        return Redeem(
+            key=f"r{i}",
+            at_ms=at,
+            merchant_id=merchant,
+            member=member,
+            redemption=f"r{i}",
+            au=draw.randrange(1, 900),
+            at_most=draw.random() < 0.6,
+            over_limit=draw.choice(["skip", "decline"]),
+        )
+    if kind < 0.98:
+        amount = draw.randrange(1, 6_000)
+        return Refund(
+            key=f"f{i}", at_ms=at, merchant_id=merchant, member=member, refund=f"f{i}", order=order, amount_minor=amount
+        )
+    return ChargeFees(key=f"fees{i}", at_ms=at, cycle=f"c{i % 5}")
+
+
+def _again(draw: random.Random, commands: list[Command]) -> Command:
+    """An earlier command once more: as it was, at another time, or under another key."""
+    command = draw.choice(commands)
+    changes: dict[str, object] = draw.choice([{}, {"at_ms": command.at_ms + 1}, {"key": command.key + "'"}])
+    return changed(command, **changes)

@@ -1,0 +1,201 @@
+"""Hypothesis plays random commands on the pure book and asks for every invariant of the rule book after each step.
+
+The refund target is what matters most: the machine remembers orders, so that most refunds and confirmations hit one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+
+from ledger.accounts import CHAIN, Family, settled
+from ledger.answers import Answer, Receipt
+from ledger.commands import ChargeFees, Command, Confirm, Earn, Net, Redeem, Refund, SettleNets
+from ledger.lots import debt
+from proofs.kinds import ADDS, Kind
+from tests.ledger.random_commands import MEMBERS, MERCHANTS, opening_commands
+from tests.ledger.scene import DAY, Scene, changed
+
+ORDER = tuple[int, str, str]
+members, merchants = st.sampled_from(MEMBERS), st.sampled_from(MERCHANTS)
+amounts = st.one_of(st.integers(1, 60_000), st.sampled_from([1, 99, 100, 10_000]))
+
+
+class BookMachine(RuleBasedStateMachine):
+    """A book, everything it was asked with its first answer, and a clock that may jump back."""
+
+    orders: Bundle[ORDER] = Bundle("orders")
+    asked: Bundle[tuple[Command, Answer]] = Bundle("asked")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scene = Scene()
+        self.at = 0
+        self.serial = 0
+        self.issued: Counter[int] = Counter()
+        self.refunded: Counter[tuple[int, str]] = Counter()
+        self.paid: dict[tuple[int, str], int] = {}
+
+    @initialize()
+    def open(self) -> None:
+        assert all(isinstance(answer.outcome, Receipt) for answer in self.scene.play(*opening_commands()))
+
+    def ask(self, command: Command) -> Answer:
+        """Apply, and check what every answer must satisfy."""
+        state = self.scene.book.slice
+        seq = state.seq
+        answer = self.scene.book.apply(command)
+        self.scene.book.take_effects()
+        if isinstance(answer.outcome, Receipt):
+            assert answer.outcome.seq == state.seq == seq + 1
+            self.check_receipt(answer.outcome)
+        else:
+            assert state.seq == seq
+        return answer
+
+    def check_receipt(self, receipt: Receipt) -> None:
+        """Postings of an entry balance per unit; its legs move exactly what they say on the public accounts."""
+        sums: Counter[int] = Counter()
+        for posting in receipt.postings:
+            sums[posting.account.unit] += posting.amount
+        assert not any(sums.values())
+        for leg in receipt.legs:
+            sign = 1 if leg.kind in ADDS else -1
+            mine = {p.account.family: p.amount for p in receipt.postings if p.leg == leg.no}
+            assert mine.get(Family.MEMBER, 0) == sign * leg.points == -mine.get(Family.OUTSTANDING, 0)
+            if leg.kind != Kind.FEE:
+                self.issued[leg.issuer] += sign * leg.points
+            if leg.kind == Kind.REDEEM and leg.au:
+                terms = self.scene.book.slice.registry.terms[leg.terms_id]
+                assert (leg.points - 1) * terms.au_num < leg.au * terms.au_den <= leg.points * terms.au_num
+
+    def key(self) -> str:
+        self.serial += 1
+        return f"k{self.serial}"
+
+    @rule(ms=st.integers(-DAY, 3 * DAY))
+    def time_passes(self, ms: int) -> None:
+        self.at = max(0, self.at + ms)
+
+    @rule(target=orders, member=members, merchant=merchants, amount=amounts)
+    def earn(self, member: str, merchant: int, amount: int) -> ORDER:
+        key = self.key()
+        answer = self.ask(
+            Earn(key=key, at_ms=self.at, merchant_id=merchant, member=member, order=key, amount_minor=amount)
+        )
+        assert isinstance(answer.outcome, Receipt)
+        self.paid[merchant, key] = amount
+        return merchant, member, key
+
+    @rule(target=asked, order=orders)
+    def confirm(self, order: ORDER) -> tuple[Command, Answer]:
+        command = Confirm(key=self.key(), at_ms=self.at, order_merchant_id=order[0], order=order[2])
+        return command, self.ask(command)
+
+    @rule(target=asked, order=orders, amount=amounts)
+    def refund(self, order: ORDER, amount: int) -> tuple[Command, Answer]:
+        merchant, member, name = order
+        key = self.key()
+        command = Refund(
+            key=key, at_ms=self.at, merchant_id=merchant, member=member, refund=key, order=name, amount_minor=amount
+        )
+        answer = self.ask(command)
+        if isinstance(answer.outcome, Receipt):
+            self.refunded[merchant, name] += amount
+        assert self.refunded[merchant, name] <= self.paid[merchant, name]
+        return command, answer
+
+    @rule(target=asked, member=members, merchant=merchants, amount=amounts)
+    def refund_of_unknown_origin(self, member: str, merchant: int, amount: int) -> tuple[Command, Answer]:
+        key = self.key()
+        command = Refund(
+            key=key, at_ms=self.at, merchant_id=merchant, member=member, refund=key, order=None, amount_minor=amount
+        )
+        return command, self.ask(command)
+
+    @rule(target=asked, member=members, merchant=merchants, au=st.integers(1, 2_000), at_most=st.booleans())
+    def redeem(self, member: str, merchant: int, au: int, *, at_most: bool) -> tuple[Command, Answer]:
+        key = self.key()
+        command = Redeem(
+            key=key, at_ms=self.at, merchant_id=merchant, member=member, redemption=key, au=au, at_most=at_most
+        )
+        answer = self.ask(command)
+        if isinstance(answer.outcome, Receipt):
+            applied = sum(move.au for move in answer.outcome.lots)
+            assert applied == answer.outcome.why["au"]
+            assert applied <= au
+            assert applied == au or at_most
+            assert all(self.at < (move.expires_at_ms or 0) for move in answer.outcome.lots)
+        return command, answer
+
+    @rule()
+    def charge_fees(self) -> None:
+        key = self.key()
+        before = self.scene.positions()
+        self.ask(ChargeFees(key=key, at_ms=self.at, cycle=key))
+        assert self.scene.positions() == before
+
+    @rule()
+    def settle(self) -> None:
+        nets = tuple(Net(party, au) for party, au in sorted(self.scene.positions().items()))
+        answer = self.ask(SettleNets(key=self.key(), at_ms=self.at, batch_no=self.serial, nets=nets))
+        assert isinstance(answer.outcome, Receipt)
+        assert self.scene.positions() == {}
+
+    @rule(target=asked, first=consumes(asked))
+    def ask_again(self, first: tuple[Command, Answer]) -> tuple[Command, Answer]:
+        command, answer = first
+        again = self.ask_unchanged(command)
+        assert (again.body, again.replayed) == (answer.body, True)
+        other = self.ask_unchanged(changed(command, at_ms=command.at_ms + 1))
+        assert getattr(other.outcome, "code", None) == "key-reused"
+        assert getattr(other.outcome, "field", None) == "at_ms"
+        return first
+
+    def ask_unchanged(self, command: Command) -> Answer:
+        before = dict(self.scene.book.slice.accounts)
+        answer = self.scene.book.apply(command)
+        assert dict(self.scene.book.slice.accounts) == before
+        return answer
+
+    @invariant()
+    def positions_sum_to_zero(self) -> None:
+        assert sum(self.scene.positions().values()) == 0
+
+    @invariant()
+    def lots_explain_balances(self) -> None:
+        confirmed: Counter[tuple[int, int]] = Counter()
+        pending: Counter[tuple[int, int]] = Counter()
+        for lot in self.scene.book.slice.lots.values():
+            assert 0 <= lot.remaining <= lot.points
+            assert 0 <= lot.standing <= lot.points
+            kind = confirmed if lot.confirmed_at_ms is not None else pending
+            kind[lot.issuer, lot.member_no] += lot.remaining
+        for account, (_, balance) in self.scene.book.slice.accounts.items():
+            if account.family == Family.MEMBER:
+                assert confirmed[account.unit, account.party] == balance + debt(balance)
+            if account.family == Family.PENDING:
+                assert pending[account.unit, account.party] == balance
+
+    @invariant()
+    def issuer_roll_forward_closes(self) -> None:
+        for account, (_, balance) in self.scene.book.slice.accounts.items():
+            if account.family == Family.OUTSTANDING:
+                assert -balance == self.issued[account.party]
+
+    @invariant()
+    def every_unit_balances(self) -> None:
+        sums: dict[tuple[int, bool], int] = defaultdict(int)
+        for account, (_, balance) in self.scene.book.slice.accounts.items():
+            sums[account.unit, account.family in {Family.PENDING, Family.PENDINGS}] += balance
+        assert not any(sums.values())
+        assert self.scene.balance(settled(CHAIN)) == 0
+
+
+BookMachine.TestCase.settings = settings(
+    max_examples=40, stateful_step_count=50, suppress_health_check=[HealthCheck.too_slow]
+)
+TestBook = BookMachine.TestCase
