@@ -11,13 +11,14 @@ called by the orchestration for a range of whole journal entries, and its answer
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
+
+import msgspec
 
 from ledger.accounts import Family
 from ledger.answers import JournalPosting, Leg, LegRef
@@ -38,6 +39,7 @@ MS_PER_SECOND: Final = 1_000
 SECONDS_PER_DAY: Final = 86_400
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
+_json = msgspec.json.Encoder()
 _points_account = lru_cache(maxsize=4096)(points_account)
 _cash_account = lru_cache(maxsize=4096)(cash_account)
 
@@ -188,6 +190,7 @@ class _Leaves:
         self._references = dict(references)
         self._nonces = dict(nonces)
         self._batch_secret = batch_secret
+        self._lanes: dict[tuple[int, int], LaneId] = {}
         self._accounts: dict[tuple[int, str], bytes] = {}
         self._names: dict[tuple[str, int, int], bytes] = {}
 
@@ -235,15 +238,18 @@ class _Leaves:
         )
 
     def _lane(self, leg: Leg, source: LegRef) -> LaneId:
+        asked = leg.signer, leg.kind
+        lane_id = self._lanes.get(asked)
+        if lane_id is None:
+            self._lanes[asked] = lane_id = self._lane_of(leg, source)
+        return lane_id
+
+    def _lane_of(self, leg: Leg, source: LegRef) -> LaneId:
         try:
             return self._roster.lane_for(leg.signer, Kind(leg.kind)).id
         except LaneUnknown as error:
-            raise SealRefused(
-                Reason.LANE_UNKNOWN,
-                source,
-                expected=f"a lane for {error.kind.name}",
-                actual=f"none at merchant {leg.signer}",
-            ) from error
+            expected, actual = f"a lane for {error.kind.name}", f"none at merchant {leg.signer}"
+            raise SealRefused(Reason.LANE_UNKNOWN, source, expected=expected, actual=actual) from error
 
     def _secret(self, member: str | None, source: LegRef) -> bytes:
         """What keys this leg's tags and salts: the member's secret, or the batch's where there is no member."""
@@ -285,18 +291,19 @@ def detail_text(entry: JournalEntry, leg_no: int, digest: bytes) -> bytes:
     """The private detail that an event's detailHash commits to, as RFC 8785 JSON; `digest` is
     keccak256(entry.canonical).
 
-    All values are ASCII words and small integers, for which sorted keys without blanks are the canonical form (a test
+    All values are ASCII words and small integers, for which names in order and no blanks are the canonical form (a test
     compares with a library).
     """
-    detail = {
-        "entry": digest.hex(),
-        "key": entry.key,
-        "part": leg_no,
-        "parts": len(entry.legs),
-        "seq": entry.seq,
-        "verb": entry.verb,
-    }
-    return json.dumps(detail, separators=(",", ":"), sort_keys=True).encode()
+    return _json.encode(
+        {
+            "entry": digest.hex(),
+            "key": entry.key,
+            "part": leg_no,
+            "parts": len(entry.legs),
+            "seq": entry.seq,
+            "verb": entry.verb,
+        }
+    )
 
 
 def detail_salt(source: LegRef, secret: bytes) -> bytes:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from ledger.answers import LegRef
@@ -38,6 +39,7 @@ class Tip(NamedTuple):
 
 
 UNTOUCHED = Tip(0, 0, 0)
+_lane_account = lru_cache(maxsize=4096)(lane_account)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,7 +290,7 @@ class _Chains:
 
     def _lane(self, leaf_no: int, leaf: UnsealedLeaf) -> int:
         event = leaf.event
-        account = lane_account(event.merchant_id, event.key_id)
+        account = _lane_account(event.merchant_id, event.key_id)
         tip = self._tip_of_row(account, leaf.source)
         if event.nonce != tip.seq + 1:
             raise SealRefused(Reason.LANE_GAP, leaf.source, expected=tip.seq + 1, actual=event.nonce)
