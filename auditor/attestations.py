@@ -14,7 +14,6 @@ from auditor.chain import Commit, Governance, OnChain
 from auditor.findings import Findings
 from proofs.messages import BatchHeader, signed_digest
 from proofs.signature import SignatureError, recover
-from proofs.words import ZERO_WORD
 
 QUORUM_WEIGHT_MIN = 2
 
@@ -43,7 +42,7 @@ def check_attestations(commit: Commit, separator: bytes, findings: Findings) -> 
     weight = sum(known.get(attester, (0, 0))[1] for attester in on_chain.attesters)
     if weight != on_chain.weight:
         findings.add("attester-weight", header.batch_no, "weight", expected=weight, actual=on_chain.weight)
-    _check_window(header, on_chain, weight, findings)
+    _check_window(commit, on_chain, weight, findings)
 
 
 def check_settled(commit: Commit, findings: Findings) -> None:
@@ -59,12 +58,12 @@ def check_settled(commit: Commit, findings: Findings) -> None:
             findings.add("settled-differs", commit.header.batch_no, place, expected=expected, actual=actual)
 
 
-def is_quorum(attesters: Iterable[bytes], governance: Governance, *, settling: bool) -> bool:
+def is_quorum(attesters: Iterable[bytes], governance: Governance, *, moving: bool) -> bool:
     """Whether these attesters shorten the window: enough weight, an auditor and a merchant's watcher among them.
 
-    In a settling batch whoever administers a merchant counts as a watcher only, whatever its role.
+    In a batch that moves money whoever administers a merchant counts as a watcher only, whatever its role.
     """
-    interested = governance.admins if settling else frozenset()
+    interested = governance.admins if moving else frozenset()
     members = {each: governance.attesters[each] for each in attesters if each in governance.attesters}
     auditors = {each for each, (role, _) in members.items() if role == Role.AUDITOR and each not in interested}
     weight = sum(weight for _, weight in members.values())
@@ -99,10 +98,10 @@ def _signer(digest: bytes, r: bytes, vs: bytes) -> bytes:
         return bytes(20)
 
 
-def _check_window(header: BatchHeader, on_chain: OnChain, weight: int, findings: Findings) -> None:
+def _check_window(commit: Commit, on_chain: OnChain, weight: int, findings: Findings) -> None:
     params = on_chain.governance.params
-    fast = is_quorum(on_chain.attesters, on_chain.governance, settling=header.nets_hash != ZERO_WORD)
+    fast = is_quorum(on_chain.attesters, on_chain.governance, moving=bool(commit.nets))
     expected = on_chain.block_time + (params.fast_window_seconds if fast else params.slow_window_seconds)
     if on_chain.final_after != expected:
         place = f"finalAfter, weight {weight} of {quorum_weight(on_chain.governance)}"
-        findings.add("window", header.batch_no, place, expected=expected, actual=on_chain.final_after)
+        findings.add("window", commit.header.batch_no, place, expected=expected, actual=on_chain.final_after)

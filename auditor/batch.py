@@ -35,11 +35,12 @@ Run: TypeAlias = Callable[[Callable[[Job], Shard], Iterable[Job]], Iterator[Shar
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What holds for all batches of one audit."""
+    """What holds for all batches of one audit. `shard_leaves_max` is a power of two: a shard is one subtree."""
 
     separator: bytes
     registry: Registry
     run: Run = map
+    shard_leaves_max: int = SHARD_LEAVES_MAX
 
 
 def audit_batch(commit: Commit, plain: Plain, books: Books, context: Context, findings: Findings) -> Shard:
@@ -99,7 +100,7 @@ def _jobs(header: BatchHeader, reader: Reader, plain: Plain, context: Context) -
             path=plain.path,
             records_at=reader.records_at,
             start=start,
-            stop=min(start + SHARD_LEAVES_MAX, reader.leaf_count),
+            stop=min(start + context.shard_leaves_max, reader.leaf_count),
             batch_no=header.batch_no,
             first_leaf_no=header.first_leaf_no,
             sealed_at=header.sealed_at,
@@ -107,7 +108,7 @@ def _jobs(header: BatchHeader, reader: Reader, plain: Plain, context: Context) -
             separator=context.separator,
             registry=context.registry,
         )
-        for start in range(0, reader.leaf_count, SHARD_LEAVES_MAX)
+        for start in range(0, reader.leaf_count, context.shard_leaves_max)
     ]
 
 

@@ -41,12 +41,12 @@ class RpcsDisagree(Exception):
 
 
 class Node:
-    """One JSON-RPC endpoint."""
+    """One JSON-RPC endpoint. Raises ValueError for an address that cannot be one."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise RpcError(f"{url!r} is not an http(s) address of a node")
+            raise ValueError(f"{url!r} is not an http(s) address of a node")
         self.name = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
         self._url = url
         self._ids = count(1)

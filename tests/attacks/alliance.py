@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
+from typing import NamedTuple
 
 from coincurve import PrivateKey
 
@@ -43,10 +44,18 @@ def keystore() -> Keystore:
     return Keystore({lane: (key_of(*lane), HOSTED_KINDS[lane.key_id]) for lane in lanes})
 
 
+class Place(NamedTuple):
+    """The chain and hub that all signatures are bound to."""
+
+    chain_id: int = CHAIN_ID
+    hub: bytes = HUB
+
+
 @cache
-def rules() -> Rules:
+def rules(place: Place = Place()) -> Rules:  # noqa: B008 - a NamedTuple of constants
     terms = {i: Terms(i, i, 0, UNITS_PER_POINT[i], 1, ON_REDEMPTION, 1, 0) for i in MERCHANTS}
-    return Rules(chain_id=CHAIN_ID, hub=HUB, roster=keystore().roster, terms=terms, config_hash=CONFIG_HASH)
+    chain_id, hub = place
+    return Rules(chain_id=chain_id, hub=hub, roster=keystore().roster, terms=terms, config_hash=CONFIG_HASH)
 
 
 @cache
@@ -137,12 +146,12 @@ class Batch:
     package: Package
 
 
-def history(recipient: Recipient) -> list[Batch]:
+def history(recipient: Recipient, place: Place = Place()) -> list[Batch]:  # noqa: B008 - a NamedTuple of constants
     """Genesis and four batches: log, settling, log, settling."""
     ledger = Ledger()
     start = genesis(
-        chain_id=CHAIN_ID,
-        hub=HUB,
+        chain_id=place.chain_id,
+        hub=place.hub,
         registered=registered(),
         founded_at=FOUNDED_AT,
         config_hash=CONFIG_HASH,
@@ -156,7 +165,7 @@ def history(recipient: Recipient) -> list[Batch]:
         sealed = seal(
             opening,
             ledger.pending,
-            rules=rules(),
+            rules=rules(place),
             signer=keystore(),
             member_tips=dict(tips),
             registered=registered(),

@@ -1,0 +1,157 @@
+"""The attester: signs what is sealed and true, never twice for one number, never before it is written down."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from dataclasses import replace
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import pytest
+
+from auditor.attest import Attestation, AttestRefused, _locked, attest, load_signer, remember, sealed_commits
+from auditor.audit import Means, Verdict
+from auditor.chain import Chain
+from auditor.fetch import AuditorKey, Folder
+from auditor.progress import Watch
+from proofs.json_form import to_json
+from proofs.messages import signed_digest
+from proofs.signature import recover
+from tests.attacks.forge import ATTESTERS, KID, PRIVATE, SEPARATOR, World, address
+
+KEY = ATTESTERS[0]
+
+
+def sealed_world(world: World, on_chain: int) -> Chain:
+    """The first batches on the chain, all headers in the folder."""
+    (world.folder / "headers").mkdir(exist_ok=True)
+    for batch in world.batches:
+        path = world.folder / "headers" / f"{batch.header.batch_no}.json"
+        path.write_text(json.dumps(to_json(batch.header)))
+    chain = world.chain()
+    del chain.commits[on_chain:]
+    return chain
+
+
+def attested(world: World, chain: Chain, state: Path) -> tuple[Verdict, list[Attestation]]:
+    means = Means([Folder(world.folder)], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True))
+    outcome, signed = attest(chain, world.folder, means, key=KEY, state=state)
+    return outcome.verdict, signed
+
+
+def test_what_is_sealed_and_true_is_signed(world: World, tmp_path: Path) -> None:
+    verdict, signed = attested(world, sealed_world(world, 2), tmp_path / "state.json")
+    assert verdict == Verdict.CLEAN
+    assert [each.batch_no for each in signed] == [2, 3, 4]
+    for each in signed:
+        assert each.header_hash == world.batches[each.batch_no].header.hash_struct()
+        assert recover(signed_digest(SEPARATOR, each.header_hash), each.r, each.vs) == address(KEY)
+    state = json.loads((tmp_path / "state.json").read_text())
+    assert state["signed"] == {str(each.batch_no): "0x" + each.header_hash.hex() for each in signed}
+
+
+def test_the_same_header_is_signed_the_same_way_again(world: World, tmp_path: Path) -> None:
+    chain = sealed_world(world, 2)
+    first, second = (attested(world, chain, tmp_path / "state.json") for _ in range(2))
+    assert first == second
+
+
+def test_nothing_is_signed_if_anything_is_found(world: World, tmp_path: Path) -> None:
+    world.batches[4].nets.pop()
+    world.rehead(4)
+    verdict, signed = attested(world, sealed_world(world, 2), tmp_path / "state.json")
+    assert (verdict, signed) == (Verdict.FINDINGS, [])
+    assert not (tmp_path / "state.json").exists()
+
+
+def test_nothing_is_signed_if_anything_is_missing(world: World, tmp_path: Path) -> None:
+    (world.folder / "blobs" / world.batches[3].header.data_hash.hex()).unlink()
+    verdict, signed = attested(world, sealed_world(world, 2), tmp_path / "state.json")
+    assert (verdict, signed) == (Verdict.INCOMPLETE, [])
+
+
+def test_a_second_header_for_a_number_is_refused(world: World, tmp_path: Path) -> None:
+    attested(world, sealed_world(world, 2), tmp_path / "state.json")
+    world.batches[3].forced = {"journal_head": bytes([1]) * 32}
+    world.rechain()
+    with pytest.raises(AttestRefused, match="is signed already"):
+        attested(world, sealed_world(world, 2), tmp_path / "state.json")
+
+
+def test_it_is_written_down_before_it_is_signed(world: World, tmp_path: Path) -> None:
+    """A state that cannot be kept means no signature: the folder is a file."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        attested(world, sealed_world(world, 2), tmp_path / "file" / "state.json")
+
+
+def test_a_state_of_another_key_is_refused(world: World, tmp_path: Path) -> None:
+    chain = sealed_world(world, 2)
+    attested(world, chain, tmp_path / "state.json")
+    with pytest.raises(AttestRefused, match="kept for"):
+        remember(tmp_path / "state.json", chain, address(ATTESTERS[1]), [])
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"signed": {}}', "not json"])
+def test_a_damaged_state_is_refused_not_forgotten(world: World, tmp_path: Path, content: str) -> None:
+    (tmp_path / "state.json").write_text(content)
+    with pytest.raises(AttestRefused, match="not an attester's state"):
+        attested(world, sealed_world(world, 2), tmp_path / "state.json")
+
+
+def _hold(state: Path, ready: Event, go_on: Event) -> None:
+    """Another attester with the same state, in a process of its own."""
+    with _locked(state):
+        ready.set()
+        go_on.wait(30)
+
+
+def test_one_attester_at_a_time(world: World, tmp_path: Path) -> None:
+    chain, state = sealed_world(world, 2), tmp_path / "state.json"
+    context = multiprocessing.get_context("spawn")
+    ready, go_on = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(state, ready, go_on))
+    holder.start()
+    assert ready.wait(30)
+    try:
+        with pytest.raises(AttestRefused, match="another attester"):
+            attested(world, chain, state)
+    finally:
+        go_on.set()
+        holder.join(30)
+
+
+def test_sealed_headers_follow_the_chain_without_a_gap(world: World) -> None:
+    chain = sealed_world(world, 2)
+    (world.folder / "headers" / "3.json").unlink()
+    assert [commit.header.batch_no for commit in sealed_commits(chain, world.folder)] == [2]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"batchNo": 2}'])
+def test_a_header_file_that_is_none_is_refused(world: World, content: str) -> None:
+    chain = sealed_world(world, 2)
+    (world.folder / "headers" / "2.json").write_text(content)
+    with pytest.raises(AttestRefused, match="not a header"):
+        sealed_commits(chain, world.folder)
+
+
+def test_a_header_under_another_number_is_refused(world: World) -> None:
+    chain = sealed_world(world, 2)
+    other = replace(world.batches[2].header, batch_no=7)
+    (world.folder / "headers" / "2.json").write_text(json.dumps(to_json(other)))
+    with pytest.raises(AttestRefused, match="header of batch 7"):
+        sealed_commits(chain, world.folder)
+
+
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "signer.key"
+    path.write_text(KEY.to_hex())
+    path.chmod(0o644)
+    with pytest.raises(AttestRefused, match="others may read"):
+        load_signer(path)
+    path.chmod(0o600)
+    assert load_signer(path).to_hex() == KEY.to_hex()
+    path.write_text("not hex")
+    with pytest.raises(AttestRefused, match="not a secp256k1 key"):
+        load_signer(path)

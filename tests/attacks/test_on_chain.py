@@ -1,0 +1,150 @@
+"""The auditor end to end: a process that knows a node, a hub, a folder and a key, on an alliance really settled.
+
+One alliance is founded, attested, committed and finalised on the embedded chain for the whole module; each test audits
+it, or a copy of what it published, and looks at the exit code and the report.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from settlement.embedded_chain.process import EmbeddedNode, start
+from tests.attacks.liar import Liar
+from tests.attacks.on_chain import ADMIN, Settled, settle
+
+pytestmark = pytest.mark.xdist_group("audit on chain")
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
+    with start(tmp_path_factory.mktemp("audited-chain"), fund=[ADMIN.address], idle_s=300.0) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def settled(node: EmbeddedNode, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+    """All four batches attested while sealed, then committed and final."""
+    made = settle(node.url, tmp_path_factory.mktemp("audited"))
+    attestations = made.attest()
+    assert [[entry["batchNo"] for entry in signed] for signed in attestations] == [[1, 2, 3, 4]] * 3
+    for batch_no in range(1, 5):
+        made.commit(batch_no, attestations)
+    for batch_no in range(1, 5):
+        made.finalise(batch_no)
+    return made
+
+
+def audited(settled: Settled, out: Path, *arguments: object, data: Path | None = None) -> tuple[int, dict[str, Any]]:
+    """Exit code and report of one audit."""
+    run = settled.auditor("audit", "--data", data or settled.published, "--out", out, *arguments)
+    assert out.exists(), run.stderr
+    report: dict[str, Any] = json.loads(out.read_text())
+    return run.returncode, report
+
+
+def test_an_honest_alliance_is_clean(settled: Settled, tmp_path: Path) -> None:
+    code, report = audited(settled, tmp_path / "report.json", "--html", tmp_path / "report.html")
+    assert (code, report["verdict"], report["findings"]) == (0, "clean", [])
+    assert [batch["no"] for batch in report["batches"]] == [0, 1, 2, 3, 4]
+    assert report["totals"]["events"] == sum(batch["sigsOk"] for batch in report["batches"]) == 21
+    assert report["totals"]["points"] == report["totals"]["liabilities"]
+    assert {check["state"] for check in report["checks"] if check["check"] != 1} == {"held"}
+    assert report["checks"][0]["state"] == "not checked"
+    page = (tmp_path / "report.html").read_text()
+    assert "✓ Clean" in page
+    assert "http" not in page.replace(settled.url, "")
+
+
+def test_an_anchor_makes_the_code_part_of_the_audit(settled: Settled, tmp_path: Path) -> None:
+    _, report = audited(settled, tmp_path / "first.json")
+    anchor = tmp_path / "anchor.json"
+    anchor.write_text(json.dumps(report["anchor"]))
+    code, report = audited(settled, tmp_path / "report.json", "--anchor", anchor)
+    assert (code, report["checks"][0]["state"]) == (0, "held")
+    anchor.write_text(json.dumps(report["anchor"] | {"codeHash": "0x" + "11" * 32}))
+    code, report = audited(settled, tmp_path / "report.json", "--anchor", anchor)
+    assert (code, [finding["code"] for finding in report["findings"]]) == (1, ["code-differs"])
+
+
+def test_a_range_says_what_it_takes_on_trust(settled: Settled, tmp_path: Path) -> None:
+    code, report = audited(settled, tmp_path / "report.json", "--from", 3, "--to", 4)
+    assert (code, [batch["no"] for batch in report["batches"]]) == (0, [3, 4])
+    assert len(report["takenOnTrust"]) == 1
+
+
+def test_a_corrupted_mirror_is_a_finding(settled: Settled, tmp_path: Path) -> None:
+    spoiled = tmp_path / "published"
+    shutil.copytree(settled.published, spoiled)
+    chunk = next(iter(settled.batches[2].package.chunks))
+    (spoiled / "blobs" / chunk).write_bytes(b"something else")
+    code, report = audited(settled, tmp_path / "report.json", data=spoiled)
+    assert (code, [finding["code"] for finding in report["findings"]]) == (1, ["blob-substituted"])
+
+
+def test_withheld_data_is_incomplete(settled: Settled, tmp_path: Path) -> None:
+    spoiled = tmp_path / "published"
+    shutil.copytree(settled.published, spoiled)
+    (spoiled / "blobs" / settled.batches[1].header.data_hash.hex()).unlink()
+    code, report = audited(settled, tmp_path / "report.json", data=spoiled)
+    assert (code, report["verdict"], report["findings"]) == (2, "incomplete", [])
+
+
+def test_two_honest_nodes_agree(settled: Settled, tmp_path: Path) -> None:
+    with Liar(settled.url, lambda _method, result: result) as second:
+        code, report = audited(settled, tmp_path / "report.json", "--rpc2", second.url)
+    assert (code, len(report["rpc"])) == (0, 2)
+
+
+def no_last_log(method: str, result: Any) -> Any:
+    return result[:-1] if method == "eth_getLogs" else result
+
+
+def another_header(method: str, result: Any) -> Any:
+    return "0x" + "11" * 32 if method == "eth_call" else result
+
+
+def another_code(method: str, result: Any) -> Any:
+    return result[:-2] + "00" if method == "eth_getCode" else result
+
+
+def another_block(method: str, result: Any) -> Any:
+    return result | {"hash": "0x" + "11" * 32} if method == "eth_getBlockByNumber" else result
+
+
+@pytest.mark.parametrize("lie", [no_last_log, another_header, another_code, another_block])
+def test_a_node_that_lies_stops_the_audit(settled: Settled, tmp_path: Path, lie: Callable[[str, Any], Any]) -> None:
+    with Liar(settled.url, lie) as second:
+        run = settled.auditor(
+            "audit", "--data", settled.published, "--out", tmp_path / "report.json", "--rpc2", second.url
+        )
+    assert run.returncode == 3, run.stderr
+    assert "disagree" in run.stderr
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_a_silent_node_leaves_the_audit_incomplete(settled: Settled, tmp_path: Path) -> None:
+    run = settled.auditor(
+        "audit", "--data", settled.published, "--out", tmp_path / "r.json", "--rpc2", "http://127.0.0.1:9"
+    )
+    assert run.returncode == 2, run.stderr
+
+
+def test_an_address_without_a_hub_leaves_the_audit_incomplete(settled: Settled, tmp_path: Path) -> None:
+    run = settled.auditor("audit", "--data", settled.published, "--out", tmp_path / "r.json", "--hub", "0x" + "22" * 20)
+    assert run.returncode == 2
+    assert "no contract" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--to", "yesterday"), ("--keys", "/nowhere"), ("--hub", "0x12"), ("--rpc", "ftp://127.0.0.1")]
+)
+def test_wrong_use_has_an_exit_code_of_its_own(settled: Settled, tmp_path: Path, arguments: tuple[str, str]) -> None:
+    run = settled.auditor("audit", "--data", settled.published, "--out", tmp_path / "r.json", *arguments)
+    assert run.returncode == 4, run.stderr
+    assert "Traceback" not in run.stderr
