@@ -1,0 +1,109 @@
+"""The report in the terminal, in the words of a merchant. Reads a `Report`, prints with rich, decides nothing."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from api.demo.report import Events, Merchant, Report, money
+
+MERCHANTS_SHOWN_MAX = 20
+
+
+def show(report: Report, console: Console) -> None:
+    """Print all of it; the longest list is cut after MERCHANTS_SHOWN_MAX merchants and says so."""
+    console.print(Panel.fit("[bold]Tongdui 通兑[/bold]  what happened, who owes whom, and whether it is true"))
+    for line in _sentences(report):
+        console.print(f"• {line}", highlight=False)
+    console.print(_merchants(report), _chain(report), _checks(report))
+    for problem in report.problems:
+        console.print(f"[bold red]✗ {problem}[/bold red]")
+
+
+def _sentences(report: Report) -> list[str]:
+    return [_who(report), _what(report.events), _paid(report), _moved(report), _cost(report)]
+
+
+def _who(report: Report) -> str:
+    alliance = report.alliance
+    return f"{alliance.merchants} merchants, {alliance.members:,} members; 1 AU = 0.01 {alliance.currency}."
+
+
+def _what(events: Events) -> str:
+    refused = f"{events.refused:,} refused" + (f", see {events.rejects}" if events.refused else "")
+    refunds = f"{events.refunds:,} refunds ({events.refunds_without_origin} of unknown origin)"
+    taken = f"{events.taken:,} events taken, {events.added:,} of them new"
+    return f"{taken}: {events.purchases:,} purchases, {refunds}; {refused}."
+
+
+def _paid(report: Report) -> str:
+    redeemed = sum(sum(flows.values()) for flows in report.flows_au.values())
+    elsewhere = redeemed - sum(flows.get(code, 0) for code, flows in report.flows_au.items())
+    return (
+        f"{report.events.redemptions:,} payments with points, {money(redeemed, report.alliance.currency)} in all, "
+        f"{money(elsewhere)} of it at a merchant that had not issued them."
+    )
+
+
+def _moved(report: Report) -> str:
+    moved = sum(net for net in report.nets.values() if net > 0)
+    return (
+        f"{len(report.batches)} batches on the chain; {money(moved, report.alliance.currency)} moved between merchants "
+        f"and the nets sum to {sum(report.nets.values())}."
+    )
+
+
+def _cost(report: Report) -> str:
+    return f"{report.gas.per_event:,} gas an event; {report.events_per_second:,} events a second taken."
+
+
+def _merchants(report: Report) -> Table:
+    table = Table(title="Merchants: points of their own; money in " + report.alliance.currency, title_justify="left")
+    table.add_column("merchant")
+    for name in ("issued", "used", "taken back", "outstanding", "accepted", "fees", "the chain moved", "still open"):
+        table.add_column(name, justify="right")
+    biggest = sorted(report.points.values(), key=lambda merchant: -merchant.issued)
+    for merchant in biggest[:MERCHANTS_SHOWN_MAX]:
+        table.add_row(*_row(merchant))
+    if len(biggest) > MERCHANTS_SHOWN_MAX:
+        table.caption = f"the {MERCHANTS_SHOWN_MAX} largest of {len(biggest)}; all are in report.json and report.html"
+    return table
+
+
+def _row(merchant: Merchant) -> list[str]:
+    points = [merchant.issued, merchant.used, merchant.taken_back, merchant.outstanding]
+    cash = [merchant.accepted_au, merchant.fees_au, merchant.net_au, merchant.position_au]
+    return [merchant.name, *(f"{amount:,}" for amount in points), *(money(amount) for amount in cash)]
+
+
+def _chain(report: Report) -> Table:
+    table = Table(title="Batches", title_justify="left")
+    for name in ("batch", "leaves", "kind", "state", "gas", "header hash"):
+        table.add_column(name, justify="right" if name in {"batch", "leaves", "gas"} else "left")
+    for batch in report.batches:
+        kind = "settling" if batch.settling else "log"
+        table.add_row(
+            str(batch.number), f"{batch.leaves:,}", kind, batch.state, f"{batch.gas:,}", batch.header_hash[:18] + "…"
+        )
+    return table
+
+
+def _checks(report: Report) -> Table:
+    table = Table(title="Is it true?", title_justify="left")
+    table.add_column("")
+    table.add_column("what must hold")
+    table.add_column("what was found")
+    for name, result in report.invariants.items():
+        table.add_row(_mark(held=result.held), name, result.detail)
+    audit = report.audit
+    table.add_row(
+        _mark(held=audit.verdict == "clean"),
+        "the auditor, who saw only the chain and the published files",
+        f"{audit.verdict}; {audit.events:,} events checked, {len(audit.findings)} findings",
+    )
+    return table
+
+
+def _mark(*, held: bool) -> str:
+    return "[green]✓[/green]" if held else "[red]✗[/red]"

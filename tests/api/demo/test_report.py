@@ -1,0 +1,129 @@
+"""The report says what it was given, escapes what came from files, fits the page rules, and names what is wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from rich.console import Console
+
+from api.demo import console, page, report
+from api.demo.charts import columns, heat_map, signed_bars
+from api.demo.report import Alliance, Audit, Batch, Events, Gas, Invariant, Merchant, Month, Report, money
+
+
+def merchant(number: int, name: str, net_au: int) -> Merchant:
+    """A merchant with figures that can be told apart."""
+    return Merchant(
+        id=number,
+        name=name,
+        issued=1_000 * number,
+        used=300,
+        used_at_home=100,
+        taken_back=50,
+        outstanding=1_000 * number - 350,
+        accepted_au=400,
+        redeemed_elsewhere_au=200,
+        fees_au=8,
+        position_au=0,
+        net_au=net_au,
+    )
+
+
+@pytest.fixture
+def sound() -> Report:
+    """Two merchants, one batch, everything in order."""
+    return Report(
+        alliance=Alliance("CNY", 2, 5),
+        events=Events("year.csv", 27_064, 64, 1, 26_358, 706, 26, 1_300, 2, {"date": 1}, "var/rejects.jsonl"),
+        points={"a": merchant(1, "惠客 <b>Huike</b>", -152), "b": merchant(2, "Blue Cup", 147)},
+        operator_au=5,
+        nets={"a": -152, "b": 147, "operator": 5},
+        flows_au={"a": {"a": 100, "b": 200}, "b": {"b": 50}},
+        months=[Month("2025-01", 1_200, 9, 150), Month("2025-02", 800, 7, 200)],
+        batches=[Batch(1, 4_096, settling=True, state="final", gas=410_000, header_hash="0x" + "ab" * 32)],
+        gas=Gas(410_000, {"commit": 300_000, "finalise": 110_000}, 100),
+        invariants={"positions sum to zero": Invariant(held=True, detail="3 parties")},
+        audit=Audit("clean", [], {"8. the root": "held"}, 4_096),
+        seconds={"replay": 2.5, "audit": 1.25},
+        events_per_second=10_800,
+    )
+
+
+def printed(given: Report) -> str:
+    """What the terminal shows."""
+    stream = io.StringIO()
+    console.show(given, Console(file=stream, width=200))
+    return stream.getvalue()
+
+
+def test_the_file_has_the_promised_names(sound: Report, tmp_path: Path) -> None:
+    report.write(sound, tmp_path / "report.json")
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert (written["events"]["taken"], written["events"]["refused"]) == (27_064, 1)
+    assert written["points"]["b"]["issued"] == 2_000
+    assert sum(written["nets"].values()) == 0
+    assert written["invariants"] == {"positions sum to zero": {"held": True, "detail": "3 parties"}}
+    assert written["gas"]["total"] == 410_000
+    assert (written["audit"]["verdict"], written["audit"]["findings"]) == ("clean", [])
+    assert written["seconds"] == {"replay": 2.5, "audit": 1.25}
+    assert written["problems"] == []
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_what_is_wrong_is_named_everywhere(sound: Report) -> None:
+    broken = replace(
+        sound,
+        nets={"a": 1},
+        invariants={"lots": Invariant(held=False, detail="7 against 8")},
+        audit=Audit("findings", [{"code": "BadNet"}]),
+    )
+    assert broken.problems == ["invariant lots: 7 against 8", "nets sum to 1 AU", "audit: findings, 1 findings"]
+    for shown in (page.render(broken), printed(broken)):
+        assert all(problem in shown for problem in broken.problems)
+    assert "Not all is well" in page.render(broken)
+
+
+def test_the_terminal_tells_the_figures(sound: Report) -> None:
+    shown = printed(sound)
+    for words in (
+        "27,064 events taken, 64 of them new",
+        "1 refused, see var/rejects.jsonl",
+        "Blue Cup",
+        "−1.52",
+        "sum to 0",
+        "clean",
+    ):
+        assert words in shown
+
+
+def test_the_page_stands_alone_and_escapes_names(sound: Report) -> None:
+    html = page.render(sound)
+    assert "惠客 &lt;b&gt;Huike&lt;/b&gt;" in html
+    assert "<b>Huike" not in html
+    assert not re.search(r"<script|<link|<img|src=|url\(|https?:", html)
+    assert "All of it holds" in html
+    assert html.count("<svg") == html.count("</svg>") == 5
+
+
+def test_charts_are_well_formed_and_hold_their_figures() -> None:
+    charts = [
+        signed_bars("a & b", {"<x>": -5, "y": 10, "zero": 0}, str),
+        columns("c", {"2025-01": 3, "2025-02": 0}, str),
+        heat_map("h", ["p", "q&"], lambda row, column: 9 if row != column else 0, str),
+        signed_bars("nothing", {}, str),
+    ]
+    for chart in charts:
+        ET.fromstring(chart)  # noqa: S314 - made a line above
+    assert "&lt;x&gt;" in charts[0]
+    assert "p → q&amp;: 9" in charts[2]
+
+
+@pytest.mark.parametrize(("au", "shown"), [(0, "0.00"), (5, "0.05"), (-152, "−1.52"), (123_456_789, "1,234,567.89")])
+def test_money_is_written_with_two_places(au: int, shown: str) -> None:
+    assert money(au) == shown
