@@ -57,7 +57,7 @@ REQUEST_ID: Json = {
     "name": "X-Request-Id",
     "in": "header",
     "required": False,
-    "description": "Comes back with the answer and stands in our logs. Absent, or not 1 to 64 of A-Z a-z 0-9 . _ -: made up.",
+    "description": "Comes back and stands in our logs. Made up when absent or not 1 to 64 of A-Z a-z 0-9 . _ -",
     "schema": {"type": "string"},
 }
 KEYED_CODES = ("credentials-missing", "credentials-unknown", "credentials-expired", "test-key-refused", "scope-missing")

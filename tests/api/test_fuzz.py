@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import schemathesis
@@ -37,7 +38,7 @@ def test_the_api_keeps_to_its_document(
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(max_examples=EXAMPLES_MAX, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-    def fuzz(case: Case) -> None:
+    def fuzz(case: Case[Any]) -> None:
         case.call_and_validate(headers=headers, excluded_checks=NOT_CHECKED)
 
     fuzz()
