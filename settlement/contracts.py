@@ -20,6 +20,8 @@ from web3.contract import Contract as WebContract
 from proofs.keccak import keccak256
 from settlement.chain import Chain, Log, Reverted, Tag
 
+ADDRESS_BYTES = 20
+
 Name = Literal["SettlementHub", "AlliancePolicy", "MerchantRegistry", "TestToken"]
 
 
@@ -80,11 +82,15 @@ def _selector(item: dict[str, Any]) -> bytes:
 
 
 def plain(value: Any) -> Any:
-    """A struct of ours (a dataclass, fields in ABI order) as the tuple the codec wants, all the way down."""
+    """Arguments as the codec wants them, all the way down: structs of ours as tuples, 20 bytes as an address."""
     if is_dataclass(value) and not isinstance(value, type):
         return tuple(plain(getattr(value, field.name)) for field in fields(value))
-    if isinstance(value, list | tuple):
+    if isinstance(value, tuple):
+        return tuple(plain(one) for one in value)
+    if isinstance(value, list):
         return [plain(one) for one in value]
+    if isinstance(value, bytes) and len(value) == ADDRESS_BYTES:
+        return Web3.to_checksum_address(value)
     return value
 
 

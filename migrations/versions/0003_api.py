@@ -7,7 +7,7 @@ role cannot do more. Run by Alembic only; never edited once released.
 from alembic import op
 
 revision = "0003_api"
-down_revision = "0001_ledger"
+down_revision = "0002_settlement"
 branch_labels = None
 depends_on = None
 

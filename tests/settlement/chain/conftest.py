@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from settlement.chain import Chain
 from settlement.embedded_chain.process import EmbeddedNode, start
+from tests.settlement.chain.field import Field, registry_commands
 from tests.settlement.chain.tiny import SENDER
 
 IDLE_S = 300.0
@@ -23,3 +25,11 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]
 def chain(embedded: EmbeddedNode) -> Chain:
     """The client on the session's embedded chain; tests share its blocks and time."""
     return Chain(embedded.url)
+
+
+@pytest.fixture
+def field(database: str, embedded: EmbeddedNode, tmp_path: Path) -> Field:
+    """A small alliance of its own: fresh contracts on the shared chain, merchants, terms and members in the ledger."""
+    made = Field(dsn=database, url=embedded.url, folder=tmp_path)
+    made.post(registry_commands())
+    return made

@@ -1,0 +1,107 @@
+"""One alliance on one chain: its contracts, its parameters, and the proof that they are still the ones we settled on.
+
+Invariants: `attach` compares genesis block and runtime code with the anchor row before anything is read or sent; a
+wiped chain, another chain or replaced code is an error that says what to do, never a fresh start. Called by every entry
+point that talks to the chain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from proofs.headers import config_hash
+from proofs.keccak import keccak256
+from settlement import tables
+from settlement.chain import Chain
+from settlement.contracts import Contract
+from settlement.tables import Anchor, Conn
+
+AUDITOR, MERCHANT_WATCHER = 1, 2
+UNIT = 10**6
+"""Base units of one unit of the settlement asset."""
+
+
+class AllianceError(RuntimeError):
+    """Root: `NotFounded`, `OtherChain`, `OtherCode`."""
+
+
+class NotFounded(AllianceError):
+    """This database has no contracts yet: deployment was not run, or not to its end."""
+
+
+class OtherChain(AllianceError):
+    """The node serves another chain than the one this database settled on: wiped, or a wrong address."""
+
+
+class OtherCode(AllianceError):
+    """The hub's address holds other code than was deployed."""
+
+
+class Params(NamedTuple):
+    """The hub's parameters in the policy's order; bounds are in the contract. Seconds, weights, base units."""
+
+    fast_window_seconds: int
+    slow_window_seconds: int
+    seal_lag_seconds_max: int
+    withdraw_delay_seconds: int
+    honest_weight: int
+    operator_bond_min: int
+    gross_cap_slow: int
+    gross_cap_fast: int
+
+
+PARAMS = Params(6 * 3_600, 7 * 86_400, 6 * 3_600, 7 * 86_400, 3, 50_000 * UNIT, 100_000 * UNIT, 2_000_000 * UNIT)
+"""Protocol §4.1's defaults."""
+
+FOUNDING_CONFIG = config_hash(rules_version=1, attester_set_version=1, params_version=1)
+"""The configuration a fresh policy starts with."""
+
+
+class Attester(NamedTuple):
+    """Someone whose signature over a header counts, and in whose interest they verify."""
+
+    address: bytes
+    role: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alliance:
+    """The contracts in force."""
+
+    anchor: Anchor
+    chain: Chain
+
+    @property
+    def hub(self) -> Contract:
+        return Contract(self.chain, "SettlementHub", self.anchor.hub)
+
+    @property
+    def registry(self) -> Contract:
+        return Contract(self.chain, "MerchantRegistry", self.anchor.registry)
+
+    @property
+    def policy(self) -> Contract:
+        return Contract(self.chain, "AlliancePolicy", self.anchor.policy)
+
+    @property
+    def token(self) -> Contract:
+        return Contract(self.chain, "TestToken", self.anchor.token)
+
+
+def attach(conn: Conn, chain: Chain) -> Alliance:
+    """The alliance of this database on this chain. Raises `NotFounded`, `OtherChain`, `OtherCode`."""
+    anchor = tables.anchor(conn)
+    if anchor is None:
+        raise NotFounded("no contracts are recorded in this database; run the deployment")
+    chain_id, genesis_hash = chain.chain_id(), chain.genesis_hash()
+    if (chain_id, genesis_hash) != (anchor.chain_id, anchor.genesis_hash):
+        raise OtherChain(
+            f"{chain.url} serves chain {chain_id} with genesis {genesis_hash.hex()}, but this database settled on "
+            f"{anchor.chain_id} with {anchor.genesis_hash.hex()}: the chain was wiped or the address is wrong. "
+            "Restore the chain, or start both anew (make reset)."
+        )
+    if keccak256(chain.code(anchor.hub)) != anchor.code_hash:
+        raise OtherCode(f"0x{anchor.hub.hex()} does not hold the hub that was deployed there")
+    return Alliance(anchor=anchor, chain=chain)

@@ -1,0 +1,241 @@
+"""From journal to published batch: pick a range, seal it, keep it, publish it; or do the same again for one that is
+due.
+
+Invariants: a batch's secrets are stored before they are used, and its range, header, rows, nets and leaves in one SQL
+transaction; after that it can be recomputed bit for bit from the database, so a crash before or during publication is
+repaired by `publish_again`. Ranges are whole journal entries and follow each other without a gap. Times are the
+chain's, because the contract judges them by its own clock. Called by `submitter` and the entry points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ledger.answers import Answer, LegRef
+from ledger.commands import Command
+from ledger.journal import JournalEntry
+from proofs.messages import BatchHeader
+from settlement import keys, openings, tables
+from settlement.alliance import Alliance
+from settlement.founding import Publication
+from settlement.lanes import LaneSigner, Roster
+from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed, void_leaf
+from settlement.outbox import Checkpoint, Outbox, unwatched
+from settlement.publish import Package, Recipient, pack, publish
+from settlement.seal import Rules, Sealed, seal
+from settlement.steps import State
+from settlement.tables import Batch, Conn, SealedFields
+
+BATCH_LEAVES_MAX = 65_536
+
+
+class NotReproducible(RuntimeError):
+    """A stored batch does not come out the same again: keys, journal or code have changed under it."""
+
+
+class LaneKeys(LaneSigner, Protocol):
+    """Whatever holds the lanes' keys, with the list of them."""
+
+    @property
+    def roster(self) -> Roster: ...
+
+
+class Ledger(Protocol):
+    """The poster, as far as settlement needs it."""
+
+    def post(self, commands: Sequence[Command]) -> Sequence[Answer]:
+        """One answer for each command, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """Everything that settlement works with. `conn` is in autocommit mode and used by one thread."""
+
+    conn: Conn
+    alliance: Alliance
+    outbox: Outbox
+    publication: Publication
+    lanes: LaneKeys
+    ledger: Ledger
+    checkpoint: Checkpoint = unwatched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Terms:
+    """What a batch is sealed with besides its journal entries."""
+
+    sealed_at: int
+    settling: bool
+    config_hash: bytes
+    registered: Sequence[bytes]
+    recipients: Sequence[Recipient]
+
+
+def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_LEAVES_MAX) -> Batch | None:
+    """Seal and publish the next batch: up to `leaves_max` legs of whole journal entries, or the range of a batch that
+    was put aside. None when there is nothing to seal; a settling batch with nothing in it holds one VOID.
+
+    Raises `SealRefused` and leaves nothing but the batch's secrets behind.
+    """
+    last = tables.last_batch(s.conn)
+    assert last is not None, "founding stores batch 0"
+    previous = _predecessor(s.conn, last)
+    batch_no = previous.batch_no + 1
+    plan = tables.plan(s.conn, batch_no)
+    planned = plan if plan is not None and plan.last_seq is not None else None
+    settling = settling if planned is None or planned.settling is None else planned.settling
+    entries = openings.entries(
+        s.conn, previous.done.last_seq, leaves_max=leaves_max, last_seq=planned.last_seq if planned else None
+    )
+    if not settling and not any(entry.legs for entry in entries):
+        return None
+    now = s.alliance.chain.now()
+    opened = last if last.state is State.OPEN else _open(s, batch_no, plan.incarnation + 1 if plan else 0, now)
+    merchants = openings.issuers(s.conn)
+    terms = _Terms(
+        sealed_at=max(now, previous.done.sealed_at, opened.opened_at),
+        settling=settling,
+        config_hash=s.alliance.policy.read("configHash"),
+        registered=registered_accounts(s.lanes.roster, issuers=merchants, parties=openings.parties(s.conn)),
+        recipients=s.publication.recipients,
+    )
+    sealed, package = _build(s, opened, previous, entries, terms)
+    last_seq = entries[-1].seq if entries else previous.done.last_seq
+    seqs = previous.done.last_seq + 1, last_seq
+    batch = _store(s, opened, terms, sealed, seqs=seqs, header=sealed.finish(package.data_hash))
+    s.checkpoint("sealed")
+    _publish(s, batch, package)
+    return tables.batch(s.conn, batch_no)
+
+
+def publish_again(s: Settlement, batch: Batch) -> None:
+    """Recompute a SEALED batch and publish it. Raises `NotReproducible`."""
+    previous, done = tables.batch(s.conn, batch.batch_no - 1), batch.done
+    assert previous is not None
+    terms = _Terms(
+        sealed_at=done.sealed_at,
+        settling=done.settling,
+        config_hash=done.header.config_hash,
+        registered=[row.account for row in done.rows],
+        recipients=done.recipients,
+    )
+    entries = openings.entries(s.conn, previous.done.last_seq, leaves_max=0, last_seq=done.last_seq)
+    sealed, package = _build(s, batch, previous, entries, terms)
+    if sealed.finish(package.data_hash) != done.header:
+        raise NotReproducible(f"batch {batch.batch_no}: recomputed header differs from the stored one")
+    _publish(s, batch, package)
+
+
+def put_aside(s: Settlement, batch: Batch) -> None:
+    """Make room for another incarnation of this batch and of all that were sealed on top of it."""
+    with s.conn.transaction():
+        tables.supersede_from(s.conn, batch.batch_no)
+
+
+def seal_planned(s: Settlement) -> list[int]:
+    """Seal anew what was put aside, in order; the numbers."""
+    done: list[int] = []
+    while (last := tables.last_batch(s.conn)) is not None:
+        following = last.batch_no if last.state is State.OPEN else last.batch_no + 1
+        if tables.plan(s.conn, following) is None or seal_next(s) is None:
+            break
+        done.append(following)
+    return done
+
+
+def _predecessor(conn: Conn, last: Batch) -> Batch:
+    """The newest sealed batch: `last`, or the one before it when `last` was only opened."""
+    if last.state is not State.OPEN:
+        return last
+    found = tables.batch(conn, last.batch_no - 1)
+    assert found is not None
+    return found
+
+
+def _open(s: Settlement, batch_no: int, incarnation: int, now: int) -> Batch:
+    opened = keys.opened(s.publication.vault, batch_no=batch_no, incarnation=incarnation, opened_at=now)
+    tables.open_batch(s.conn, opened)
+    return opened
+
+
+def _build(
+    s: Settlement, batch: Batch, previous: Batch, entries: Sequence[JournalEntry], terms: _Terms
+) -> tuple[Sealed, Package]:
+    """The pure part, with its inputs read from the database and the registry."""
+    wanted = needs(entries)
+    secrets = s.publication.vault.members(s.conn, wanted.members)
+    batch_secret = keys.batch_secret(s.publication.vault, batch)
+    nonces = nonces_of(previous.done.rows)
+    leaves = unsealed(
+        entries,
+        roster=s.lanes.roster,
+        secrets=secrets,
+        references=openings.references(s.conn, wanted),
+        nonces=nonces,
+        batch_secret=batch_secret,
+    )
+    if not leaves:
+        source = LegRef(entries[-1].seq if entries else previous.done.last_seq, 0)
+        leaves = [void_leaf(source=source, roster=s.lanes.roster, nonces=nonces, occurred_at=terms.sealed_at)]
+    anchor = s.alliance.anchor
+    rules = Rules(
+        chain_id=anchor.chain_id,
+        hub=anchor.hub,
+        roster=s.lanes.roster,
+        terms=openings.registered_terms(s.alliance.registry, first_block=anchor.deploy_block),
+        config_hash=terms.config_hash,
+    )
+    sealed = seal(
+        openings.opening(s.conn, previous),
+        leaves,
+        rules=rules,
+        signer=s.lanes,
+        member_tips=openings.tips(s.conn, wanted, secrets, last_seq=previous.done.last_seq),
+        registered=terms.registered,
+        batch_secret=batch_secret,
+        journal_head=journal_head(previous.done.header.journal_head, entries),
+        opened_at=batch.opened_at,
+        sealed_at=terms.sealed_at,
+        settling=terms.settling,
+    )
+    data_key = keys.data_key(s.publication.vault, batch)
+    return sealed, pack(sealed, data_key=data_key, recipients=terms.recipients)
+
+
+def _store(
+    s: Settlement, opened: Batch, terms: _Terms, sealed: Sealed, *, seqs: tuple[int, int], header: BatchHeader
+) -> Batch:
+    """OPEN becomes SEALED with everything that belongs to it. `seqs`: first and last journal entry of the range."""
+    fields = SealedFields(
+        first_leaf=header.first_leaf_no,
+        last_leaf=header.first_leaf_no + header.leaf_count - 1,
+        first_seq=seqs[0],
+        last_seq=seqs[1],
+        settling=terms.settling,
+        sealed_at=terms.sealed_at,
+        header=header,
+        rows=sealed.rows,
+        nets=sealed.nets,
+        recipients=terms.recipients,
+    )
+    with s.conn.transaction():
+        tables.seal_batch(s.conn, opened, fields)
+        tables.add_leaves(s.conn, opened, list(_leaf_rows(sealed)))
+    stored = tables.batch(s.conn, opened.batch_no)
+    assert stored is not None
+    return stored
+
+
+def _leaf_rows(sealed: Sealed) -> Iterable[tuple[int, bytes, int, int]]:
+    for record, source in zip(sealed.records, sealed.sources, strict=True):
+        yield record.leaf_no, record.event.event_id, source.seq, source.no
+
+
+def _publish(s: Settlement, batch: Batch, package: Package) -> None:
+    plan = tables.plan(s.conn, batch.batch_no)
+    publish(package, batch.done.header, s.publication.folders, supersedes=None if plan is None else plan.header_hash)
+    s.checkpoint("published")
+    tables.advance(s.conn, batch, State.PUBLISHED)

@@ -1,0 +1,192 @@
+"""Found an alliance: deploy the contracts, register who takes part, put the money in place, record the anchor.
+
+Invariants: every transaction has a purpose in the outbox, so a deployment that was interrupted anywhere goes on where
+it was and no contract exists twice; nothing counts as founded before the hub's own headerHash(0) is the genesis that
+was prepared for it. The account that deploys also administers the hosted merchants; a merchant with a signer of its own
+takes its place over by the registry's setAddresses. Called by the entry points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from math import gcd
+from typing import Any, TypeVar
+
+import rlp
+
+from ledger.commands import PublishTerms
+from proofs.keccak import keccak256
+from settlement import tables
+from settlement.alliance import FOUNDING_CONFIG, Alliance, NotFounded, attach
+from settlement.chain import Chain, bounded_gas
+from settlement.contracts import Contract, Name, deployment_data
+from settlement.founding import Founding, Publication, genesis_batch
+from settlement.lanes import Lane
+from settlement.leaves import BASE_UNITS_PER_AU
+from settlement.outbox import Intent, Outbox
+from settlement.steps import State
+from settlement.tables import Anchor, Batch, Conn
+
+MERCHANTS_PER_TX, LANES_PER_TX, TERMS_PER_TX = 32, 96, 64
+CALL_GAS, MERCHANT_GAS, LANE_GAS, TERMS_GAS = 100_000, 100_000, 45_000, 130_000
+CREATE_GAS_PER_BYTE = 300
+UNLIMITED = 2**256 - 1
+
+T = TypeVar("T")
+
+
+class NoGasMoney(RuntimeError):
+    """The deploying account has nothing to pay with."""
+
+
+class TermsOutOfOrder(ValueError):
+    """The registry numbers terms 1, 2, 3, …, and the ledger's numbers must be the same."""
+
+
+class GenesisDiffers(RuntimeError):
+    """The hub opened with another header 0 than was prepared for it."""
+
+
+def found(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, publication: Publication) -> Alliance:
+    """The alliance, founded now or long ago, with everything that was still missing done. Raises as `attach` does."""
+    if chain.balance(outbox.sender) == 0:
+        raise NoGasMoney(f"0x{outbox.sender.hex()} has no gas money on {chain.url}")
+    try:
+        alliance = attach(conn, chain)
+    except NotFounded:
+        alliance = _deploy(conn, chain, outbox, founding, publication)
+    _call(outbox, "bind-hub", alliance.registry, "bindHub", alliance.anchor.hub)
+    _fund(alliance, outbox, founding)
+    return alliance
+
+
+def extend(alliance: Alliance, outbox: Outbox, founding: Founding) -> None:
+    """Register the merchants, lanes and terms that the registry does not have yet, valid from the next batch."""
+    _register(alliance.registry, outbox, founding, first_block=alliance.anchor.deploy_block)
+
+
+def deposit(alliance: Alliance, outbox: Outbox, *, merchant_id: int, amount: int, reference: str) -> None:
+    """Add collateral (base units of the outbox' own tokens), once for each `reference`."""
+    _call(outbox, f"deposit:{merchant_id}:{reference}", alliance.hub, "deposit", merchant_id, amount, gas=250_000)
+
+
+def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, publication: Publication) -> Alliance:
+    admin = outbox.sender
+    token, deploy_block = _create(chain, outbox, "TestToken")
+    registry, _ = _create(chain, outbox, "MerchantRegistry", admin)
+    _register(registry, outbox, founding, first_block=deploy_block)
+    attesters = [tuple(attester) for attester in founding.attesters]
+    policy, _ = _create(
+        chain, outbox, "AlliancePolicy", registry.address, admin, tuple(founding.params), attesters, FOUNDING_CONFIG
+    )
+    zero = genesis_batch(
+        conn, founding, publication, chain_id=outbox.chain_id, hub=_hub_address(chain, outbox), now=chain.now()
+    )
+    hub, _ = _create(chain, outbox, "SettlementHub", token.address, policy.address, admin, _genesis_argument(zero))
+    if hub.read("headerHash", 0) != zero.header_hash:
+        raise GenesisDiffers(f"the hub at 0x{hub.address.hex()} is not the one that genesis was made for")
+    anchor = Anchor(
+        chain_id=outbox.chain_id,
+        genesis_hash=chain.genesis_hash(),
+        token=token.address,
+        registry=registry.address,
+        policy=policy.address,
+        hub=hub.address,
+        code_hash=keccak256(chain.code(hub.address)),
+        deploy_block=deploy_block,
+        deployer=outbox.sender,
+        founded_at=zero.done.sealed_at,
+    )
+    with conn.transaction():
+        tables.set_anchor(conn, anchor)
+        tables.advance(conn, zero, State.FINALISED)
+    return attach(conn, chain)
+
+
+def _genesis_argument(zero: Batch) -> tuple[int, bytes, bytes, int, bytes]:
+    """The hub's `Genesis` struct."""
+    header = zero.done.header
+    return header.accounts_count, header.accounts_root, header.data_hash, header.opened_at, header.config_hash
+
+
+def _create(chain: Chain, outbox: Outbox, name: Name, *arguments: Any) -> tuple[Contract, int]:
+    """The one contract of this name, deployed now or before, and the block that has it."""
+    data = deployment_data(name, *arguments)
+    gas = bounded_gas(500_000 + CREATE_GAS_PER_BYTE * len(data))
+    receipt = outbox.complete(Intent(f"deploy:{name}", None, data, gas))
+    assert receipt.contract is not None, "a creation that succeeded has an address"
+    return Contract(chain, name, receipt.contract), receipt.block_number
+
+
+def _hub_address(chain: Chain, outbox: Outbox) -> bytes:
+    """Where the hub is, or is going to be: an address follows from the deploying account and its nonce."""
+    nonce = outbox.nonce_of("deploy:SettlementHub")
+    at = chain.nonce(outbox.sender) if nonce is None else nonce
+    return keccak256(rlp.encode([outbox.sender, at]))[12:]
+
+
+def _register(registry: Contract, outbox: Outbox, founding: Founding, *, first_block: int) -> None:
+    """Everything of `founding` that the registry's events do not show yet, some dozens of items a transaction."""
+    known = {event.fields["merchantId"] for event in registry.events("MerchantSet", first=first_block)}
+    lanes = {
+        (event.fields["merchantId"], event.fields["keyId"]) for event in registry.events("KeySet", first=first_block)
+    }
+    admin = outbox.sender
+    merchants = [(party, admin, admin) for party in founding.parties if party not in known]
+    keys = [_lane_argument(lane) for lane in founding.roster if lane.id not in lanes]
+    terms = _new_terms(founding.terms, registry.read("termsCount"))
+    for function, items, size, gas in (
+        ("addMerchants", merchants, MERCHANTS_PER_TX, MERCHANT_GAS),
+        ("addKeys", keys, LANES_PER_TX, LANE_GAS),
+        ("addTerms", terms, TERMS_PER_TX, TERMS_GAS),
+    ):
+        for part in _parts(items, size):
+            purpose = f"{function}:{keccak256(repr(part).encode()).hex()[:16]}"
+            _call(outbox, purpose, registry, function, part, gas=bounded_gas(CALL_GAS + gas * len(part)))
+
+
+def _lane_argument(lane: Lane) -> tuple[int, int, bytes, int]:
+    return lane.merchant_id, lane.key_id, lane.address, lane.kind_mask
+
+
+def _new_terms(terms: Sequence[PublishTerms], held: int) -> list[tuple[int, int, int, int, int]]:
+    """(issuer, any acceptor, num, den in base units a point, mode) of the terms after the `held` first ones."""
+    ordered = sorted(terms, key=lambda each: each.terms_id)
+    if [each.terms_id for each in ordered] != list(range(1, len(ordered) + 1)):
+        raise TermsOutOfOrder(f"terms must be numbered from 1 without a gap, not {[t.terms_id for t in ordered]}")
+    return [(each.issuer_id, 0, *_base_units(each), int(each.mode)) for each in ordered[held:]]
+
+
+def _base_units(terms: PublishTerms) -> tuple[int, int]:
+    """A point's worth in base units, reduced."""
+    num = terms.au_num * BASE_UNITS_PER_AU
+    common = gcd(num, terms.au_den)
+    return num // common, terms.au_den // common
+
+
+def _fund(alliance: Alliance, outbox: Outbox, founding: Founding) -> None:
+    """Mint, approve, post the bond, deposit each merchant's collateral: each once."""
+    bond = founding.params.operator_bond_min
+    total = bond + sum(founding.collateral.values())
+    _call(outbox, "mint:founding", alliance.token, "mint", outbox.sender, total)
+    _call(outbox, "approve:founding", alliance.token, "approve", alliance.anchor.hub, UNLIMITED)
+    _call(outbox, "bond:founding", alliance.hub, "postBond", bond, gas=250_000)
+    for merchant_id, amount in sorted(founding.collateral.items()):
+        deposit(alliance, outbox, merchant_id=merchant_id, amount=amount, reference="founding")
+
+
+def _call(
+    outbox: Outbox, purpose: str, contract: Contract, function: str, *arguments: Any, gas: int = CALL_GAS
+) -> None:
+    """One call that takes effect once. Raises `Refused` with the contract's own word before anything is signed."""
+    intent = Intent(purpose, contract.address, contract.data(function, *arguments), gas)
+    if outbox.nonce_of(purpose) is None:
+        contract.try_out(intent.data, sender=outbox.sender, gas=gas)
+    outbox.complete(intent)
+
+
+def _parts(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part

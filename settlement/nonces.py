@@ -1,0 +1,148 @@
+"""The rows behind the outbox: one nonce for one purpose, and every transaction that was ever signed for it.
+
+Invariants are the tables' (migration 0002): a purpose has at most one nonce, a transaction a reserved nonce, a mined
+one its block. Only `outbox` writes here; `status` reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+
+from settlement.chain import Receipt
+
+_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('settlement.chain_nonce', 0))"
+_OF_PURPOSE = """
+SELECT tx.tx_hash, tx.nonce, tx.raw, tx.max_fee, tx.prio, tx.status,
+    coalesce(extract(epoch FROM clock_timestamp() - tx.sent_at), 0)
+FROM settlement.chain_nonce AS nonce JOIN settlement.chain_tx AS tx USING (chain_id, sender, nonce)
+WHERE nonce.chain_id = %(chain_id)s AND nonce.sender = %(sender)s AND nonce.purpose = %(purpose)s
+ORDER BY tx.max_fee DESC
+"""
+_NEXT = """
+SELECT coalesce(max(nonce) + 1, 0) FROM settlement.chain_nonce WHERE chain_id = %(chain_id)s AND sender = %(sender)s
+"""
+_RESERVE = """
+INSERT INTO settlement.chain_nonce (chain_id, sender, nonce, purpose, batch_no)
+VALUES (%(chain_id)s, %(sender)s, %(nonce)s, %(purpose)s, %(batch_no)s)
+"""
+_STORE = """
+INSERT INTO settlement.chain_tx (tx_hash, chain_id, sender, nonce, raw, max_fee, prio, status)
+VALUES (%(tx_hash)s, %(chain_id)s, %(sender)s, %(nonce)s, %(raw)s, %(max_fee)s, %(prio)s, 'SIGNED')
+ON CONFLICT (tx_hash) DO NOTHING
+"""
+_MARK_SENT = """
+UPDATE settlement.chain_tx SET status = 'SENT', sent_at = coalesce(sent_at, clock_timestamp())
+WHERE tx_hash = %(tx_hash)s AND status = 'SIGNED'
+"""
+_MARK_MINED = """
+UPDATE settlement.chain_tx
+SET status = %(status)s, block_hash = %(block_hash)s, block_number = %(block_number)s, gas_used = %(gas_used)s
+WHERE tx_hash = %(tx_hash)s
+"""
+_UNMINE = """
+UPDATE settlement.chain_tx SET status = 'SENT', block_hash = NULL, block_number = NULL, gas_used = NULL
+WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce = %(nonce)s AND status IN ('MINED', 'REVERTED')
+"""
+_DROP = """
+UPDATE settlement.chain_tx SET status = 'DROPPED'
+WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce = %(nonce)s AND status IN ('SIGNED', 'SENT')
+"""
+_DONE = """
+UPDATE settlement.chain_nonce SET done = true
+WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce = %(nonce)s
+"""
+_OPEN_BELOW = """
+SELECT DISTINCT ON (nonce) tx.raw
+FROM settlement.chain_nonce JOIN settlement.chain_tx AS tx USING (chain_id, sender, nonce)
+WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce < %(nonce)s AND NOT done
+ORDER BY nonce, tx.max_fee DESC
+"""
+_RETIRE = """
+UPDATE settlement.chain_nonce SET purpose = purpose || '#' || nonce, done = true
+WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND purpose = %(purpose)s
+"""
+_RETIRED = """
+SELECT count(*) FROM settlement.chain_nonce
+WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND starts_with(purpose, %(purpose)s || '#')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTx:
+    """One signed transaction; `age_s` since it was first sent, 0 if it never was."""
+
+    tx_hash: bytes
+    nonce: int
+    raw: bytes
+    max_fee: int
+    prio: int
+    status: str
+    age_s: float
+
+
+class NonceBook:
+    """The rows of one sender on one chain."""
+
+    def __init__(self, conn: Connection[Any], *, chain_id: int, sender: bytes) -> None:
+        self._conn = conn
+        self._mine: dict[str, Any] = {"chain_id": chain_id, "sender": sender}
+
+    def of_purpose(self, purpose: str) -> list[StoredTx]:
+        """Every transaction signed for a purpose, the best paying first."""
+        rows = self._conn.execute(_OF_PURPOSE, {**self._mine, "purpose": purpose}).fetchall()
+        return [
+            StoredTx(bytes(tx_hash), nonce, bytes(raw), int(max_fee), int(prio), status, float(age_s))
+            for tx_hash, nonce, raw, max_fee, prio, status, age_s in rows
+        ]
+
+    def lock(self) -> None:
+        """Until the transaction ends nobody else reserves a nonce."""
+        self._conn.execute(_LOCK)
+
+    def reserve(self, purpose: str, *, batch_no: int | None, used: int) -> int:
+        """The next nonce, now this purpose's; `used` is how many the chain has seen. Under `lock`."""
+        row = self._conn.execute(_NEXT, self._mine).fetchone()
+        nonce = max(used, row[0] if row else 0)
+        self._conn.execute(_RESERVE, {**self._mine, "nonce": nonce, "purpose": purpose, "batch_no": batch_no})
+        return nonce
+
+    def store(self, tx: StoredTx) -> None:
+        """Keep signed bytes."""
+        fields = {"tx_hash": tx.tx_hash, "nonce": tx.nonce, "raw": tx.raw, "max_fee": tx.max_fee, "prio": tx.prio}
+        self._conn.execute(_STORE, {**self._mine, **fields})
+
+    def mark_sent(self, tx: StoredTx) -> None:
+        """It is about to be handed to a node."""
+        self._conn.execute(_MARK_SENT, {"tx_hash": tx.tx_hash})
+
+    def mark_mined(self, receipt: Receipt) -> None:
+        """It is in this block, which may still be reorganised away."""
+        status = "MINED" if receipt.succeeded else "REVERTED"
+        place = {"block_hash": receipt.block_hash, "block_number": receipt.block_number, "gas_used": receipt.gas_used}
+        self._conn.execute(_MARK_MINED, {"tx_hash": receipt.tx_hash, "status": status, **place})
+
+    def unmine(self, nonce: int) -> None:
+        """The block that held it is gone."""
+        self._conn.execute(_UNMINE, {**self._mine, "nonce": nonce})
+
+    def close(self, nonce: int) -> None:
+        """A finalised block has used the nonce: what is not mined now never will be."""
+        self._conn.execute(_DROP, {**self._mine, "nonce": nonce})
+        self._conn.execute(_DONE, {**self._mine, "nonce": nonce})
+
+    def open_below(self, nonce: int) -> list[bytes]:
+        """The best paying bytes of every lower nonce that is not done, ascending."""
+        rows = self._conn.execute(_OPEN_BELOW, {**self._mine, "nonce": nonce}).fetchall()
+        return [bytes(raw) for (raw,) in rows]
+
+    def retire(self, purpose: str) -> None:
+        """Rename a purpose that ended without its effect, so that it may have a new nonce."""
+        self._conn.execute(_RETIRE, {**self._mine, "purpose": purpose})
+
+    def retired(self, purpose: str) -> int:
+        """How many nonces this purpose has used up."""
+        row = self._conn.execute(_RETIRED, {**self._mine, "purpose": purpose}).fetchone()
+        return int(row[0]) if row else 0

@@ -1,0 +1,127 @@
+"""What sealing needs to know, read from the two schemas: where the last batch ended, and what the next legs refer to.
+
+Invariants: read-only; everything comes from rows that were written in the same transaction as the batch they belong to,
+so an opening is always that of a whole batch. The last leaf of a member's account is found through the ledger's own
+postings: posting -> (journal seq, leg) -> leaf. Called by `batches`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ledger import journal, queries
+from ledger.accounts import Family
+from ledger.answers import LegRef
+from ledger.journal import JournalEntry
+from proofs.accounts import OPERATOR_ID, RESERVE_ID, member_account
+from proofs.kinds import Terms
+from settlement import tables
+from settlement.contracts import Contract
+from settlement.leaves import Needs
+from settlement.seal import Opening, Tip, cash_balances
+from settlement.tables import Batch, Conn
+
+_TIPS = """
+SELECT wanted.issuer, wanted.name, last.n, leaf.leaf_no, last.balance
+FROM unnest(%(issuers)s::integer[], %(names)s::text[]) AS wanted (issuer, name)
+JOIN ledger.member USING (name)
+CROSS JOIN LATERAL (
+    SELECT n, seq, leg, balance FROM ledger.posting
+    WHERE shard = member.shard AND family = %(family)s AND unit = wanted.issuer AND party = member.member_no
+        AND seq <= %(last_seq)s
+    ORDER BY n DESC LIMIT 1
+) AS last
+LEFT JOIN settlement.batch_leaf AS leaf ON leaf.journal_seq = last.seq AND leaf.leg_no = last.leg
+"""
+_REFERENCES = """
+SELECT journal_seq, leg_no, event_id
+FROM settlement.batch_leaf JOIN unnest(%(seqs)s::bigint[], %(nos)s::smallint[]) AS wanted (journal_seq, leg_no)
+    USING (journal_seq, leg_no)
+"""
+_SETTLED = """
+SELECT max(batch_no) FROM settlement.batch
+WHERE superseded_by IS NULL AND (settling OR batch_no = 0) AND batch_no <= %s
+"""
+
+
+class TipWithoutLeaf(RuntimeError):
+    """A posting before the range has no leaf: an earlier batch left something out."""
+
+
+def opening(conn: Conn, previous: Batch) -> Opening:
+    """Where `previous` left off."""
+    row = conn.execute(_SETTLED, [previous.batch_no]).fetchone()
+    settled = tables.batch(conn, row[0]) if row else None
+    assert settled is not None, "batch 0 counts as the first settling batch"
+    return Opening(
+        header=previous.done.header,
+        header_hashes=tables.header_hashes(conn, previous.batch_no + 1),
+        rows=previous.done.rows,
+        settled_batch=settled.batch_no,
+        settled_cash=cash_balances(settled.done.rows),
+    )
+
+
+def entries(conn: Conn, after_seq: int, *, leaves_max: int, last_seq: int | None = None) -> list[JournalEntry]:
+    """Whole journal entries after `after_seq`: as many as hold `leaves_max` legs, or exactly up to `last_seq`."""
+    found: list[JournalEntry] = []
+    legs = 0
+    while page := journal.read(conn, after_seq):
+        for entry in page:
+            legs += len(entry.legs)
+            if (legs > leaves_max and found) if last_seq is None else entry.seq > last_seq:
+                return found
+            found.append(entry)
+        after_seq = page[-1].seq
+    return found
+
+
+def tips(conn: Conn, needs: Needs, secrets: Mapping[str, bytes], *, last_seq: int) -> dict[bytes, Tip]:
+    """The end of every touched member account that an earlier batch holds."""
+    touched = sorted(needs.accounts)
+    fields = {"issuers": [issuer for issuer, _ in touched], "names": [name for _, name in touched]}
+    rows = conn.execute(_TIPS, {**fields, "family": Family.MEMBER.value, "last_seq": last_seq}).fetchall()
+    found = {}
+    for issuer, name, n, leaf_no, balance in rows:
+        if leaf_no is None:
+            raise TipWithoutLeaf(f"posting {n} of a member's account with issuer {issuer} has no leaf")
+        found[member_account(secrets[name], issuer)] = Tip(n, leaf_no, balance)
+    return found
+
+
+def references(conn: Conn, needs: Needs) -> dict[LegRef, bytes]:
+    """Event ids of legs that earlier batches hold."""
+    wanted = sorted(needs.references)
+    fields = {"seqs": [ref.seq for ref in wanted], "nos": [ref.no for ref in wanted]}
+    rows = conn.execute(_REFERENCES, fields).fetchall()
+    return {LegRef(seq, no): bytes(event_id) for seq, no, event_id in rows}
+
+
+def parties(conn: Conn) -> list[int]:
+    """Everyone who has a cash account: merchants, the operator and the reserve."""
+    return [*(merchant.merchant_id for merchant in queries.merchants(conn)), OPERATOR_ID, RESERVE_ID]
+
+
+def issuers(conn: Conn) -> list[int]:
+    """Everyone who may issue points."""
+    return [merchant.merchant_id for merchant in queries.merchants(conn)]
+
+
+def registered_terms(registry: Contract, *, first_block: int) -> dict[int, Terms]:
+    """All terms as the registry's events tell them."""
+    ended = {
+        event.fields["termsId"]: event.fields["toBatch"] for event in registry.events("TermsEnded", first=first_block)
+    }
+    return {
+        terms["termsId"]: Terms(
+            terms_id=terms["termsId"],
+            issuer_id=terms["issuerId"],
+            acceptor_id=terms["acceptorId"],
+            num=terms["num"],
+            den=terms["den"],
+            mode=terms["mode"],
+            from_batch=terms["fromBatch"],
+            to_batch=ended.get(terms["termsId"], 0),
+        )
+        for terms in (event.fields for event in registry.events("TermsAdded", first=first_block))
+    }

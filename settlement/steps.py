@@ -1,0 +1,222 @@
+"""What to do next with one batch: a pure, total function of what we stored and what the chain says.
+
+The states are the protocol's (§5) and live in `settlement.batch.state`. Rules that decide here: R2 (what the contract
+holds under our number comes before everything we remember), R7 (a confirmed batch that vanished goes back and its
+bytes are sent again), R8 (a signed header is never replaced while it could still be mined), R9 (a batch too old for the
+contract is sealed anew only when its transaction is proven dead). No I/O, no clock: `submitter` observes and acts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import assert_never
+
+from settlement.outbox import BUMPS_MAX, Fate
+
+ATTESTATION_WAIT_S = 30 * 60
+STUCK_S = 120
+ATTEMPTS_MAX = 5
+ABSENT = bytes(32)
+
+
+class State(Enum):
+    """How far a batch has come."""
+
+    OPEN = "has its secrets, not yet its range"
+    SEALED = "range, header and times are fixed"
+    PUBLISHED = "its file is on every mirror, read back and checked"
+    ATTESTED = "has its quorum, or has waited long enough for one"
+    SUBMITTED = "its commit is signed and stored, perhaps sent"
+    CONFIRMED = "the contract holds its header in a finalised block"
+    CHALLENGED = "somebody has demanded data of it"
+    FINALISING = "its finalisation is signed and stored, perhaps sent"
+    FINALISED = "its nets have moved, in a finalised block"
+    FAILED_FRAUD = "thrown out by a fraud proof; a person decides"
+    FAILED_CASCADE = "thrown out because one before it was"
+    FAILED_CONFLICT = "another header stands under its number; a person decides"
+
+
+TERMINAL = frozenset({State.FINALISED, State.FAILED_FRAUD, State.FAILED_CASCADE, State.FAILED_CONFLICT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """What we stored about one batch. Times are Unix seconds."""
+
+    batch_no: int
+    state: State
+    header_hash: bytes
+    sealed_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What the chain says about it: `*_final` at the finalised block, the rest at the newest.
+
+    Hashes are ABSENT where the contract holds none; `commit` and `finalise` are the fates of our transactions, with the
+    seconds since the first send, replacements and attempts of the one that is on its way.
+    """
+
+    now: int
+    next_batch_no: int
+    next_final_no: int
+    next_final_no_final: int
+    hash_latest: bytes
+    hash_final: bytes
+    final_after: int
+    open_demands: int
+    reverted_final: bool
+    predecessor_reverted_final: bool
+    paused_until: int
+    seal_lag_s_max: int
+    quorum: bool
+    commit: Fate
+    finalise: Fate
+    age_s: float
+    replacements: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Become:
+    """Write down the next state."""
+
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do before `until` (Unix seconds by the chain's clock), or until something outside changes (None)."""
+
+    reason: str
+    until: int | None = None
+
+
+class Do(Enum):
+    """One thing to do; doing it twice does no harm."""
+
+    PUBLISH = "write the file to every mirror"
+    COMMIT = "sign and store the commit if there is none, and send it"
+    FINALISE = "the same for the finalisation"
+    BUMP_COMMIT = "replace the commit that is stuck"
+    BUMP_FINALISE = "replace the finalisation that is stuck"
+    RETRY_COMMIT = "give the commit a new nonce"
+    RETRY_FINALISE = "give the finalisation a new nonce"
+    VOID_COMMIT = "use up the nonce of a commit that came too late"
+    RESEAL = "seal the same range anew"
+
+
+Step = Become | Wait | Do
+
+
+def next_step(batch: Submission, seen: Observation) -> Step:
+    """The next step of one batch. Total: every state and every observation has one."""
+    match batch.state:
+        case State.OPEN:
+            return Wait("not sealed yet")
+        case State.SEALED | State.PUBLISHED | State.ATTESTED | State.SUBMITTED:
+            return _towards_confirmed(batch, seen)
+        case State.CONFIRMED | State.CHALLENGED | State.FINALISING:
+            return _towards_finalised(batch, seen)
+        case State.FINALISED | State.FAILED_FRAUD | State.FAILED_CASCADE | State.FAILED_CONFLICT:
+            return Wait(batch.state.value)
+        case _:
+            assert_never(batch.state)
+
+
+def _towards_confirmed(batch: Submission, seen: Observation) -> Step:
+    """R2 first: whatever we remember, an equal hash is our batch and another one is a conflict."""
+    if seen.hash_final == batch.header_hash:
+        return Become(State.CONFIRMED)
+    if seen.hash_latest == batch.header_hash:
+        return Wait("waits for the block of its commit to be finalised")
+    if seen.hash_latest != ABSENT or seen.next_batch_no > batch.batch_no:
+        return Become(State.FAILED_CONFLICT)
+    if seen.now > batch.sealed_at + seen.seal_lag_s_max:
+        return _too_late(seen)
+    match batch.state:
+        case State.SEALED:
+            return Do.PUBLISH
+        case State.PUBLISHED:
+            return _attested(batch, seen)
+        case _:
+            return _commit(batch, seen)
+
+
+def _too_late(seen: Observation) -> Step:
+    """R9: the contract would refuse it. Only a transaction that can never be mined makes room for another header."""
+    match seen.commit:
+        case Fate.NEVER | Fate.DROPPED:
+            return Do.RESEAL
+        case Fate.WAITING:
+            return Do.VOID_COMMIT
+        case Fate.REVERTED:
+            return Do.RESEAL
+        case Fate.MINED:
+            return Wait("its commit is mined but its header not seen yet")
+        case _:
+            assert_never(seen.commit)
+
+
+def _attested(batch: Submission, seen: Observation) -> Step:
+    deadline = batch.sealed_at + ATTESTATION_WAIT_S
+    if seen.quorum or seen.now >= deadline:
+        return Become(State.ATTESTED)
+    return Wait("waits for a quorum of attesters", until=deadline)
+
+
+def _commit(batch: Submission, seen: Observation) -> Step:
+    if seen.now < seen.paused_until:
+        return Wait("the hub is paused", until=seen.paused_until)
+    if seen.next_batch_no < batch.batch_no:
+        return Wait("waits for the batch before it")
+    if batch.state is State.ATTESTED and seen.commit is not Fate.NEVER:
+        return Become(State.SUBMITTED)
+    return _push(seen.commit, seen, Do.COMMIT, Do.BUMP_COMMIT, Do.RETRY_COMMIT)
+
+
+def _push(fate: Fate, seen: Observation, send: Do, bump: Do, retry: Do) -> Step:
+    """Bring one transaction into a block: send it, send it again, pay more, or begin anew on another nonce."""
+    match fate:
+        case Fate.NEVER:
+            return send
+        case Fate.WAITING:
+            stuck = seen.age_s > STUCK_S * (seen.replacements + 1)
+            return bump if stuck and seen.replacements < BUMPS_MAX else send
+        case Fate.REVERTED | Fate.DROPPED:
+            return retry if seen.attempts < ATTEMPTS_MAX else Wait(f"failed {seen.attempts} times; a person decides")
+        case Fate.MINED:
+            return Wait("mined, its effect not seen yet")
+        case _:
+            assert_never(fate)
+
+
+def _towards_finalised(batch: Submission, seen: Observation) -> Step:
+    if seen.reverted_final:
+        return Become(State.FAILED_CASCADE if seen.predecessor_reverted_final else State.FAILED_FRAUD)
+    if seen.hash_final not in {batch.header_hash, ABSENT}:
+        return Become(State.FAILED_CONFLICT)
+    if seen.hash_final == ABSENT:
+        return Become(State.SUBMITTED)
+    if seen.next_final_no_final > batch.batch_no:
+        return Become(State.FINALISED)
+    if seen.next_final_no > batch.batch_no:
+        return Wait("waits for the block of its finalisation to be finalised")
+    if seen.open_demands:
+        return Become(State.CHALLENGED) if batch.state is not State.CHALLENGED else Wait("data of it is demanded")
+    if batch.state is State.CHALLENGED:
+        return Become(State.CONFIRMED)
+    return _finalise(batch, seen)
+
+
+def _finalise(batch: Submission, seen: Observation) -> Step:
+    if seen.now < seen.final_after:
+        return Wait("in its challenge window", until=seen.final_after)
+    if seen.now < seen.paused_until:
+        return Wait("the hub is paused", until=seen.paused_until)
+    if seen.next_final_no < batch.batch_no:
+        return Wait("waits for the batch before it to become final")
+    if batch.state is State.CONFIRMED and seen.finalise is not Fate.NEVER:
+        return Become(State.FINALISING)
+    return _push(seen.finalise, seen, Do.FINALISE, Do.BUMP_FINALISE, Do.RETRY_FINALISE)
