@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from proofs.accounts import ROW_SALT_SEQ, salt
+from proofs.keccak import keccak256
 from proofs.messages import AccountRow, BatchHeader, PointsEvent, Posting, SettlementLeaf
 from proofs.words import WORD_BYTES, ZERO_WORD, WordError, int_word, uint_word
 
@@ -59,15 +60,10 @@ class Step:
     balance: int
 
     def posting_hash(self, batch_secret: bytes) -> bytes:
-        """HashStruct of the posting, salted with the batch's secret."""
-        return Posting(
-            self.account,
-            self.seq,
-            self.prev_leaf_no,
-            self.delta,
-            self.balance,
-            salt(batch_secret, self.account, self.seq),
-        ).hash_struct()
+        """HashStruct of the posting, salted with the batch's secret: the slot in the file is the struct but for its
+        salt, so the same words serve both.
+        """
+        return keccak256(Posting.TYPEHASH + _pack_step(self) + salt(batch_secret, self.account, self.seq))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ledger.answers import LegRef
-from proofs.accounts import CASH, POINTS, lane_account, salt
+from proofs.accounts import CASH, POINTS, lane_account
 from proofs.headers import genesis_header, history_root, nets_from, nets_hash
 from proofs.kinds import CLOCK_SKEW_SECONDS_MAX, MAY_OWE, ON_REDEMPTION, Terms, broken_rules, effects
 from proofs.lpb1 import LEAVES_MAX, NETS_MAX, BatchFile, Record, Row, Step
-from proofs.messages import BatchHeader, Posting, SettlementLeaf
+from proofs.messages import BatchHeader, SettlementLeaf
 from proofs.tree import root_of
 from proofs.words import ZERO_WORD
 from settlement.lanes import LaneSigner, Roster, Signature
@@ -324,8 +324,8 @@ class _Chains:
 
     def _posting(self, move: Move, prev_leaf_no: int) -> tuple[Step, bytes]:
         account, seq, delta, balance = move
-        posting = Posting(account, seq, prev_leaf_no, delta, balance, salt(self._batch_secret, account, seq))
-        return Step(account, seq, prev_leaf_no, delta, balance), posting.hash_struct()
+        step = Step(account, seq, prev_leaf_no, delta, balance)
+        return step, step.posting_hash(self._batch_secret)
 
 
 def _next_tip(tip: Tip, move: Move, leaf_no: int, source: LegRef) -> Tip:
