@@ -244,7 +244,7 @@ class Outbox:
         if intent.to is not None:
             fields["to"] = intent.to
         tx_hash, raw = self._signer.sign(fields)
-        return StoredTx(tx_hash, nonce, raw, fees.max_fee_wei, fees.tip_wei, "SIGNED", 0.0)
+        return StoredTx(tx_hash, nonce, raw, fees.max_fee_wei, fees.tip_wei, "SIGNED", age_s=0)
 
     def _send(self, tx: StoredTx) -> Sent:
         """Hand the bytes over; where the node misses a lower nonce, send that one's stored bytes first."""
