@@ -30,6 +30,9 @@ ENTRY_POINTS = ("api/", "settlement/embedded_chain/", "settlement/tasks.py", "au
 # Seconds to wait are not money: such a line says so in the unit of its name.
 WAITING = re.compile(r"(?i)seconds|timeout|_s(_max)?\b|-s\b")
 
+# Holds forbidden words on purpose: it shows that the contracts' own lint fires on them.
+SAMPLES = "hardhat/test/lint.test.mjs"
+
 
 @dataclass(frozen=True)
 class Source:
@@ -143,6 +146,8 @@ def every_test_runs(source: Source) -> Iterator[str]:
 
 
 def nothing_left_to_do(source: Source) -> Iterator[str]:
+    if source.path == SAMPLES:
+        return
     for number, line in enumerate(source.text.splitlines(), 1):
         if re.search(r"(?<![|/])\b(?:TODO|FIXME|XXX|HACK)\b(?![|/])", line):  # a pattern that looks for them is none
             yield f"line {number} leaves something to do: {line.strip()[:60]}"
