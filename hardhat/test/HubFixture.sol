@@ -60,7 +60,7 @@ abstract contract HubFixture {
         h.prevHeaderHash = _hub.headerHash(h.batchNo - 1);
         h.firstLeafNo = _hub.nextLeafNo();
         h.leafCount = 1;
-        h.netsHash = keccak256(abi.encode(nets));
+        if (nets.length != 0) h.netsHash = keccak256(abi.encode(nets));
         h.netsSinceBatch = _hub.lastSettleBatch();
         h.openedAt = uint64(_now);
         h.sealedAt = uint64(_now);

@@ -1,5 +1,6 @@
-// What each call costs, on one fixed chain, against hardhat/gas.json and against the limits of the protocol (§9.1). The
-// file is written by `npm run gas`; a figure that has moved by more than the tolerance, or passed its limit, fails.
+// What each call costs, on one fixed chain, against hardhat/gas.json and against the limits of the protocol (§9.1). That
+// file and the table in docs/contracts.md are written by `npm run gas`; a figure that has moved by more than the tolerance
+// fails, and so does one over its limit.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,6 +8,8 @@ import { before, describe, it } from "node:test";
 import { ATTESTERS, DAY, TILL_MASK, UNIT, commit, newAlliance, newChain } from "./alliance.mjs";
 
 const TABLE = join(import.meta.dirname, "..", "gas.json");
+const PAGE = join(import.meta.dirname, "..", "..", "docs", "contracts.md");
+const [PAGE_FROM, PAGE_TO] = ["<!-- gas: written by npm run gas -->\n", "<!-- end of gas -->"];
 const TOLERANCE_PER_MILLE = 5n;
 const MERCHANTS = 512;
 const NEW_YEAR_2030 = 1_893_456_000;
@@ -19,6 +22,16 @@ const LIMITS = {
 };
 
 const measured = {};
+
+/** The page with its gas table made from these figures. */
+function pageWith(page, table) {
+  const [before, rest] = page.split(PAGE_FROM);
+  const lines = Object.entries(table).map(([name, gas]) => `| ${name} | ${gas.toLocaleString("en-US")} | ${limitOf(name)} |`);
+  const body = ["| call | gas | limit |", "|---|--:|--:|", ...lines, ""].join("\n");
+  return before + PAGE_FROM + body + PAGE_TO + rest.split(PAGE_TO)[1];
+}
+
+const limitOf = (name) => LIMITS[name]?.toLocaleString("en-US") ?? "";
 
 function note(name, receipt) {
   measured[name] = receipt.gasUsed;
@@ -124,9 +137,12 @@ describe("gas", () => {
     if (process.env.GAS_WRITE) {
       const table = Object.fromEntries(Object.entries(measured).map(([name, gas]) => [name, Number(gas)]));
       writeFileSync(TABLE, JSON.stringify(table, null, 2) + "\n");
+      writeFileSync(PAGE, pageWith(readFileSync(PAGE, "utf8"), table));
     }
     const onFile = JSON.parse(readFileSync(TABLE, "utf8"));
     assert.deepEqual(Object.keys(onFile), Object.keys(measured));
+    const page = readFileSync(PAGE, "utf8");
+    assert.equal(page, pageWith(page, onFile), "docs/contracts.md shows other figures. Run: npm run gas");
     for (const [name, gas] of Object.entries(measured)) {
       const drift = gas > BigInt(onFile[name]) ? gas - BigInt(onFile[name]) : BigInt(onFile[name]) - gas;
       assert.ok(drift * 1_000n <= gas * TOLERANCE_PER_MILLE, `${name}: ${gas} gas, ${onFile[name]} on file. Run: npm run gas`);
