@@ -14,7 +14,7 @@ from api.answers import receipt_of
 from api.auth import Caller, allowed
 from api.commands import scoped
 from api.door import door_of
-from api.openapi import ID_SCHEMA, documented, in_path
+from api.openapi import ID_SCHEMA, PathText, documented, in_path
 from api.parse import id_in
 from api.problems import Problem, invalid
 from ledger.answers import Receipt
@@ -35,7 +35,7 @@ _encode = msgspec.json.Encoder().encode
     ),
 )
 def get_receipt(
-    request: Request, event_id: str, caller: Annotated[Caller, Depends(allowed("receipts:read"))]
+    request: Request, event_id: PathText, caller: Annotated[Caller, Depends(allowed("receipts:read"))]
 ) -> Response:
     id_in(event_id, pointer="#path/event_id")
     with door_of(request).reading() as connection:

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from api.auth import Caller, allowed
 from api.clock import now_ms
 from api.door import door_of
-from api.openapi import NAME_SCHEMA, documented, in_path
+from api.openapi import NAME_SCHEMA, PathText, documented, in_path
 from api.parse import id_in, moment
 from api.problems import invalid
 from api.shapes import NAME_CHARS_MAX, MemberBalancesOut
@@ -37,7 +37,7 @@ _NOTHING = MemberBalance(issuer=0, confirmed=0, pending=0, debt=0, available_poi
     ),
 )
 def get_balances(
-    request: Request, member: str, caller: Annotated[Caller, Depends(allowed("members:read"))]
+    request: Request, member: PathText, caller: Annotated[Caller, Depends(allowed("members:read"))]
 ) -> Response:
     id_in(member, pointer="#path/member", chars_max=NAME_CHARS_MAX)
     door = door_of(request)

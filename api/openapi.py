@@ -8,10 +8,10 @@ under its status. Called by the handlers at import and by `api.app`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import FastAPI
+from fastapi import FastAPI, Path
 from fastapi.openapi.utils import get_openapi
 
 from api import shapes
@@ -19,6 +19,8 @@ from api.parse import ID_CHARS_MAX, ID_PATTERN
 from api.problems import CATALOGUE, MEDIA_TYPE, ProblemOut
 
 Json = dict[str, Any]
+PathText = Annotated[str, Path(include_in_schema=False)]
+"""A path parameter that its operation documents itself, and that its handler checks."""
 
 _REF = "#/components/schemas/"
 ROOTS = (
@@ -55,8 +57,8 @@ REQUEST_ID: Json = {
     "name": "X-Request-Id",
     "in": "header",
     "required": False,
-    "description": "Named in the answer and in our logs; made up when absent.",
-    "schema": {"type": "string", "maxLength": 64},
+    "description": "Comes back and stands in our logs. Made up when absent or not 1 to 64 of A-Z a-z 0-9 . _ -",
+    "schema": {"type": "string"},
 }
 KEYED_CODES = ("credentials-missing", "credentials-unknown", "credentials-expired", "test-key-refused", "scope-missing")
 BODY_CODES = ("media-type-unsupported", "body-too-large", "body-malformed", "field-invalid")
@@ -64,7 +66,7 @@ FAULT_CODES = ("unavailable", "internal")
 
 
 def in_path(name: str, schema: Json, example: object) -> Json:
-    """A parameter of the path; replaces what FastAPI knows of it."""
+    """A parameter of the path, told apart from what FastAPI would say of it (`PathText`)."""
     return {"name": name, "in": "path", "required": True, "schema": schema, "example": example}
 
 

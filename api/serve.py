@@ -13,9 +13,9 @@ import structlog
 import uvicorn
 
 from api.app import create_app
+from api.database import Behind, migrated_database
 from api.door import open_door
 from api.settings import Settings
-from ledger.embedded_postgres import open_database
 
 GRACE_SECONDS_MAX = 20
 KEEP_ALIVE_SECONDS = 30
@@ -59,8 +59,11 @@ def serve(dsn: str, settings: Settings) -> None:
 def main() -> None:
     """Serve what the settings name."""
     settings = Settings()
-    with open_database(settings.database_url, settings.var / "postgres") as dsn:
-        serve(dsn, settings)
+    try:
+        with migrated_database(settings.database_url, settings.var / "postgres") as dsn:
+            serve(dsn, settings)
+    except Behind as behind:
+        raise SystemExit(f"api.serve: {behind}") from behind
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class Place:
         if len(os.fsencode(beside / f".s.PGSQL.{PORT}.lock")) <= SOCKET_PATH_BYTES_MAX:
             return beside
         mark = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"tongdui-{self.folder.stat().st_uid}-{mark}"
+        return Path(tempfile.gettempdir()) / f"tongdui-{mark}"
 
 
 @dataclass(slots=True)
@@ -333,6 +333,8 @@ def halt(place: Place, programs: Programs, account: Account) -> None:
         return
     command = [*account.prefix, programs.path("pg_ctl"), "stop", "-w", "-m", "fast", "-D", str(place.data)]
     run([*command, "-t", str(STOP_SECONDS_MAX)], place)
+    with contextlib.suppress(OSError):  # only an empty folder goes, and only where nobody would look for it later
+        place.socket.rmdir()
 
 
 def run(command: list[str], place: Place) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 from proofs.accounts import salt
 from proofs.json_form import hex_text, to_json
 from proofs.lpb1 import Record, Step, open_file
-from proofs.messages import BatchHeader, Posting
+from proofs.messages import BatchHeader, Posting, domain_separator, signed_digest
 from proofs.receipt import SLOTS
+from proofs.signature import recover
 from proofs.tree import Tree
-from settlement.lanes import LaneId, Roster
 
 
 class NoReceipt(LookupError):
@@ -29,14 +29,12 @@ class BatchReceipts:
     the header proves.
     """
 
-    def __init__(
-        self, file: bytes, header: BatchHeader, *, batch_secret: bytes, chain_id: int, hub: bytes, roster: Roster
-    ) -> None:
+    def __init__(self, file: bytes, header: BatchHeader, *, batch_secret: bytes, chain_id: int, hub: bytes) -> None:
         self._reader = open_file(file)
         self._header = header
         self._secret = batch_secret
         self._place = {"chainId": str(chain_id), "hub": hex_text(hub)}
-        self._roster = roster
+        self._separator = domain_separator(chain_id=chain_id, hub=hub)
         self._tree = Tree([record.leaf(batch_secret).hash_struct() for record in self._reader.records()])
         if self._tree.root != header.leaves_root:
             raise ValueError(f"batch {header.batch_no}: the file's leaves are not those of the header")
@@ -83,7 +81,5 @@ class BatchReceipts:
         return self._posting(step).hash_struct() if step else bytes(32)
 
     def _signer(self, record: Record) -> bytes:
-        lane = self._roster.get(LaneId(record.event.merchant_id, record.event.key_id))
-        if lane is None:
-            raise NoReceipt(f"leaf {record.leaf_no} is signed by a lane that is no longer in the roster")
-        return lane.address
+        """Whoever signed it: the address that the registry must show for the lane."""
+        return recover(signed_digest(self._separator, record.event.hash_struct()), record.sig_r, record.sig_vs)

@@ -14,9 +14,9 @@ import psycopg
 import typer
 
 from api import keys
+from api.database import Behind, migrated_database
 from api.keys import SCOPES
 from api.settings import Settings
-from ledger.embedded_postgres import open_database
 from ledger.queries import merchants
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Issue, rotate, end and list the keys of merchants.")
@@ -31,11 +31,11 @@ def _database() -> Iterator[psycopg.Connection[Any]]:
     settings = Settings()
     try:
         with (
-            open_database(settings.database_url, settings.var / "postgres") as dsn,
+            migrated_database(settings.database_url, settings.var / "postgres") as dsn,
             psycopg.connect(dsn) as connection,
         ):
             yield connection
-    except (LookupError, ValueError) as error:
+    except (Behind, LookupError, ValueError) as error:
         typer.echo(f"refused: {error.args[0]}", err=True)
         raise typer.Exit(1) from error
 

@@ -18,7 +18,7 @@ def batch() -> BatchReceipts:
     sealed = seal_example()
     header = sealed.finish(raw(EX1["header"]["dataHash"]))
     return BatchReceipts(
-        sealed.file(), header, batch_secret=sealed.batch_secret, chain_id=31337, hub=rules().hub, roster=rules().roster
+        sealed.file(), header, batch_secret=sealed.batch_secret, chain_id=31337, hub=rules().hub
     )
 
 
@@ -53,7 +53,7 @@ def test_a_file_of_another_batch_is_refused() -> None:
     sealed = seal_example()
     with pytest.raises(ValueError, match="not those of the header"):
         BatchReceipts(
-            sealed.file(), sealed.header, batch_secret=bytes(32), chain_id=1, hub=bytes(20), roster=rules().roster
+            sealed.file(), sealed.header, batch_secret=bytes(32), chain_id=1, hub=bytes(20)
         )
 
 

@@ -1,0 +1,54 @@
+"""The database an entry point works on, at the newest migration before anybody uses it.
+
+Invariants: the embedded database is brought up to date, because it is ours alone; a database that the operator names is
+never changed here: when it is behind, the entry point says so and stops. Called by the entry points of this room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, pool
+
+from ledger.embedded_postgres import open_database, sqlalchemy_url
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Behind(RuntimeError):
+    """The named database lacks migrations; says which it has, which it needs and the command that brings them."""
+
+
+@contextmanager
+def migrated_database(url: str | None, folder: Path) -> Iterator[str]:
+    """The libpq address of the database that `url` names, else of the embedded one under `folder`, ready for use.
+
+    Raises `Behind`, or what `ledger.embedded_postgres.open_database` raises.
+    """
+    with open_database(url, folder) as dsn:
+        _bring_or_check(dsn, ours=url is None)
+        yield dsn
+
+
+def _bring_or_check(dsn: str, *, ours: bool) -> None:
+    config = Config(ROOT / "alembic.ini")
+    wanted = ScriptDirectory.from_config(config).get_current_head()
+    engine = create_engine(sqlalchemy_url(dsn), poolclass=pool.NullPool)
+    try:
+        with engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+            connection.rollback()
+            if found == wanted:
+                return
+            if not ours:
+                raise Behind(f"the database is at {found or 'no'} migration, not at {wanted}: run `make migrate`")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
