@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from coincurve import PrivateKey
 
+from auditor.registry import Key, Registry
 from ledger import journal, queries
 from ledger.answers import Receipt
 from ledger.commands import (
@@ -29,10 +31,14 @@ from ledger.commands import (
 from ledger.store import open_store
 from proofs.accounts import CASH, OPERATOR_ID, POINTS, RESERVE_ID, member_account
 from proofs.kinds import ON_REDEMPTION, Kind, Terms
+from proofs.messages import BatchHeader
 from proofs.words import ZERO_WORD
 from settlement.lanes import HOSTED_KINDS, Keystore, LaneId
 from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed
+from settlement.publish import Package, Recipient, pack, publish
 from settlement.seal import Opening, Rules, Sealed, Tip, genesis, seal
+from tests.attacks.alliance import CHAIN_ID, HUB
+from tests.attacks.forge import KID, PRIVATE, Forged, World, found
 from tests.settlement.alliance import FOUNDED_AT, digest, secret_of
 
 DAY_MS = 86_400_000
@@ -143,23 +149,46 @@ class Sealer:
             for issuer, (num, den) in RATES.items()
         }
         self.rules = Rules(
-            chain_id=1, hub=bytes(20), roster=self.keystore.roster, terms=terms, config_hash=digest("config")
+            chain_id=CHAIN_ID, hub=HUB, roster=self.keystore.roster, terms=terms, config_hash=digest("config")
         )
         self.registered = registered_accounts(
             self.keystore.roster, issuers=RATES, parties=[*RATES, OPERATOR_ID, RESERVE_ID]
         )
         start = genesis(
-            chain_id=1,
-            hub=bytes(20),
+            chain_id=CHAIN_ID,
+            hub=HUB,
             registered=self.registered,
             founded_at=FOUNDED_AT,
             config_hash=digest("config"),
             batch_secret=digest("secret", 0),
         )
-        self.opening: Opening = start.opening(start.header)
+        self.published: list[tuple[Sealed, Package, BatchHeader]] = []
+        self.opening: Opening = start.opening(self.package(start))
         self.tips: dict[bytes, Tip] = {}
         self.events: dict[object, bytes] = {}
         self.head = ZERO_WORD
+
+    def package(self, sealed: Sealed) -> BatchHeader:
+        """The finished header; what is to be published is kept."""
+        recipient = Recipient(KID, PRIVATE.public_key().public_bytes_raw())
+        package = pack(sealed, data_key=digest("data key", sealed.header.batch_no), recipients=[recipient])
+        header = sealed.finish(package.data_hash)
+        self.published.append((sealed, package, header))
+        return header
+
+    def world(self, folder: Path) -> World:
+        """Everything as an auditor finds it: the published folder, the registry, the headers on a chain."""
+        registry = Registry(terms=dict(self.rules.terms))
+        for lane in self.keystore.roster:
+            registry.add_merchant(lane.merchant_id)
+            registry.keys[lane.id] = Key(lane.address, 1, 0, lane.kind_mask)
+        for _, package, header in self.published:
+            publish(package, header, [folder])
+        batches = [
+            Forged(header, list(sealed.rows), list(sealed.nets), list(sealed.records), sealed.batch_secret)
+            for sealed, _, header in self.published
+        ]
+        return World(folder, batches, registry)
 
     def seal(self, entries: list[journal.JournalEntry], *, settling: bool) -> Sealed:
         wanted, secret = needs(entries), digest("secret", self.opening.header.batch_no + 1)
@@ -189,7 +218,7 @@ class Sealer:
             sealed_at=max(self.opening.header.sealed_at, entries[-1].at_ms // 1_000),
             settling=settling,
         )
-        self.opening = self.opening.after(sealed, sealed.finish(digest("manifest")))
+        self.opening = self.opening.after(sealed, self.package(sealed))
         self.tips |= sealed.member_tips
         self.events |= {leaf.source: leaf.event.event_id for leaf in leaves}
         return sealed
@@ -215,7 +244,7 @@ def seal_all(entries: list[journal.JournalEntry]) -> tuple[Sealer, list[Sealed]]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_both_books_agree(database: str, seed: int) -> None:
+def test_both_books_agree_and_the_auditor_with_them(database: str, seed: int, tmp_path: Path) -> None:
     with open_store(database) as store:
         answers = store.post(founding())
         assert all(isinstance(answer.outcome, Receipt) for answer in answers)
@@ -240,7 +269,11 @@ def test_both_books_agree(database: str, seed: int) -> None:
     assert dict(closing.nets) == {party: each.cash * 10_000 for party, each in positions.items() if each.cash}
     assert sum(amount for _, amount in closing.nets) == 0
     assert len(closing.nets) >= 4
-    assert any(tip.balance < 0 for tip in sealer.tips.values()), "no debt came about: the traffic is too tame"
+    outcome = sealer.world(tmp_path).audit()
+    assert (found(outcome), outcome.incomplete, len(outcome.batches)) == (set(), [], len(sealer.published))
+    debts = -sum(tip.balance for tip in sealer.tips.values() if tip.balance < 0)
+    assert (outcome.points, outcome.debts) == (closing.header.total_points, debts)
+    assert debts, "no debt came about: the traffic is too tame"
 
 
 def test_what_the_chain_moved_leaves_no_leaf(database: str) -> None:
