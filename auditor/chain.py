@@ -124,6 +124,7 @@ class _Replay:
         self._attesters: dict[bytes, tuple[int, int]] = {}
         self._admins: dict[int, bytes] = {}
         self._newest: dict[int, Commit] = {}
+        self._times: dict[int, int] = {}
 
     def take(self, log: Log) -> None:
         """One log; events that an audit does not read are passed over."""
@@ -141,7 +142,7 @@ class _Replay:
         on_chain = OnChain(
             place=f"block {log.block_no}, log {log.log_index}",
             stored_hash=_call(self._nodes, self._hub, "headerHash(uint64)", uint_word(told["batchNo"]), self._block_no),
-            block_time=self._nodes.agreed(_block, "eth_getBlockByNumber", hex(log.block_no), False)[2],  # noqa: FBT003 - JSON
+            block_time=self._time(log.block_no),
             final_after=told["finalAfter"],
             weight=told["weight"],
             attesters=told["attesters"],
@@ -174,9 +175,11 @@ class _Replay:
     def _StatusSet(self, _log: Log, **told: Any) -> None:  # noqa: N802 - named after the event
         self.registry.set_status(told["merchantId"], told["status"], from_batch=told["fromBatch"])
 
-    def _KeySet(self, _log: Log, **told: Any) -> None:  # noqa: N802 - named after the event
+    def _KeySet(self, log: Log, **told: Any) -> None:  # noqa: N802 - named after the event
         lane = told["merchantId"], told["keyId"]
-        self.registry.keys[lane] = Key(told["signer"], told["fromBatch"], NO_END, told["kindMask"])
+        self.registry.keys[lane] = Key(
+            told["signer"], told["fromBatch"], NO_END, told["kindMask"], self._time(log.block_no)
+        )
 
     def _KeyRevoked(self, _log: Log, **told: Any) -> None:  # noqa: N802 - named after the event
         self.registry.keys[told["merchantId"], told["keyId"]].to_batch = told["toBatch"]
@@ -189,6 +192,13 @@ class _Replay:
 
     def _TermsEnded(self, _log: Log, **told: Any) -> None:  # noqa: N802 - named after the event
         self.registry.end_terms(told["termsId"], to_batch=told["toBatch"])
+
+    def _time(self, block_no: int) -> int:
+        """When a block was made; many logs share one."""
+        if block_no not in self._times:
+            answer = self._nodes.agreed(_block, "eth_getBlockByNumber", hex(block_no), False)  # noqa: FBT003 - JSON
+            self._times[block_no] = answer[2]
+        return self._times[block_no]
 
     def _on_chain(self, batch_no: int) -> OnChain:
         commit = self._newest.get(batch_no)

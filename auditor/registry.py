@@ -23,12 +23,16 @@ RESTRICTED_KINDS = frozenset({Kind.REFUND_EARN, Kind.REFUND_REDEEM, Kind.VOID, K
 
 @dataclass(slots=True)
 class Key:
-    """One lane: valid for from_batch <= batch < to_batch, NO_END apart; bit k of `kind_mask` opens kind k."""
+    """One lane: valid for from_batch <= batch < to_batch, NO_END apart; bit k of `kind_mask` opens kind k.
+
+    `registered_at` is the time of the block that opened it, in Unix seconds.
+    """
 
     signer: bytes
     from_batch: int
     to_batch: int
     kind_mask: int
+    registered_at: int = 0
 
 
 @dataclass(slots=True)
@@ -75,6 +79,9 @@ class Registry:
             return None
         return key.signer
 
-    def lanes_open_before(self, batch_no: int) -> list[tuple[int, int]]:
-        """(merchant, key) of every lane that was open in an earlier batch, ascending."""
-        return sorted(lane for lane, key in self.keys.items() if key.from_batch < batch_no)
+    def lanes_before(self, opened_at: int) -> list[tuple[int, int]]:
+        """(merchant, key) of every lane that was registered before a batch was opened, ascending.
+
+        The number of the batch would not do: several may be sealed already when a lane is opened from the next on.
+        """
+        return sorted(lane for lane, key in self.keys.items() if key.registered_at < opened_at)

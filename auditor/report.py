@@ -45,14 +45,22 @@ def report(outcome: Outcome, *, rpc: Sequence[str], anchored: bool) -> dict[str,
 
 def checks(outcome: Outcome, *, anchored: bool) -> list[dict[str, Any]]:
     """Every check with what it came to."""
-    read = any(batch.checked for batch in outcome.batches)
+    looked = _looked(outcome, anchored=anchored)
     told = []
     for number, promise in CHECKS.items():
         broken = outcome.findings.of_check(number)
-        looked = anchored if number == 1 else (read if number in _DATA_CHECKS else bool(outcome.last >= 0))
-        state = "broken" if broken else ("held" if looked else "not checked")
+        state = "broken" if broken else ("held" if number in looked else "not checked")
         told.append({"check": number, "promise": promise, "state": state, "findings": broken})
     return told
+
+
+def _looked(outcome: Outcome, *, anchored: bool) -> set[int]:
+    """The checks that had something to look at."""
+    committed = [commit for commit in outcome.chain.commits if commit.on_chain is not None and commit.header.batch_no]
+    settled = any(commit.on_chain is not None and commit.on_chain.final and commit.nets for commit in committed)
+    read = any(batch.checked for batch in outcome.batches)
+    there = {1: anchored, 5: bool(committed), 19: settled} | dict.fromkeys(_DATA_CHECKS, read)
+    return {number for number in CHECKS if there.get(number, bool(outcome.chain.commits))}
 
 
 def totals(outcome: Outcome) -> dict[str, Any]:

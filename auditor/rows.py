@@ -37,7 +37,7 @@ def check_rows(
     for row in rows:
         _check_row(header, row, segments.get(row.account), books, findings)
     due = {account for account in segments if account[0] != MEMBER} | set(books.rows or ())
-    due |= {lane_account(*lane) for lane in registry.lanes_open_before(header.batch_no)}
+    due |= {lane_account(*lane) for lane in registry.lanes_before(header.opened_at)}
     for account in sorted(due - {row.account for row in rows}):
         _add(findings, "row-missing", header, account, expected="a row", actual="none")
 

@@ -18,7 +18,7 @@ from auditor.registry import Registry
 from auditor.segments import Segment, Standing, standing_before
 from proofs.accounts import MEMBER, lane_account
 from proofs.keccak import keccak256
-from proofs.kinds import CLOCK_SKEW_SECONDS_MAX, MAY_OWE, ON_REDEMPTION, Kind, broken_rules, effects
+from proofs.kinds import CLOCK_SKEW_SECONDS_MAX, MAY_OWE, ON_REDEMPTION, Kind, broken_rules, effects, points_delta
 from proofs.lpb1 import RECORD_BYTES, FileError, Record, Step, parse_record
 from proofs.messages import PointsEvent, Posting, SettlementLeaf, signed_digest
 from proofs.signature import SignatureError, recover
@@ -203,7 +203,7 @@ class _Scanner:
 
     def _total(self, record: Record) -> None:
         shard, after = self.shard, record.total_points_after
-        before = after - effects(record.event, ON_REDEMPTION).total
+        before = after - points_delta(record.event)
         if shard.total_after is None:
             shard.total_before = before
         elif shard.total_after != before:

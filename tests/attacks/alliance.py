@@ -128,6 +128,10 @@ class Ledger:
         self.pending.append(UnsealedLeaf(LegRef(len(self.pending) + 1, 1), event, *moves))
         return event_id(merchant_id=signer, key_id=lane.key_id, nonce=nonce)
 
+    def held(self, member: str, issuer: int) -> int:
+        """Points of one issuer that a member has."""
+        return self.standing.get(member_account(secret_of(member), issuer), (0, 0))[1]
+
     def _move(self, leg: tuple[bytes, int] | None) -> Move | None:
         if leg is None:
             return None

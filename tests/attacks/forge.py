@@ -134,21 +134,26 @@ def _honest() -> list[alliance.Batch]:
     return alliance.history(Recipient(KID, PRIVATE.public_key().public_bytes_raw()))
 
 
+def honest_registry() -> Registry:
+    """All lanes and terms, from batch 1 on."""
+    registry = Registry(terms=dict(alliance.rules().terms))
+    for lane in alliance.keystore().roster:
+        registry.add_merchant(lane.merchant_id)
+        registry.keys[lane.id] = Key(lane.address, 1, 0, lane.kind_mask)
+    return registry
+
+
 def honest_world(folder: Path) -> World:
     """The honest history, as the operator's code published it."""
     (folder / "blobs").mkdir(parents=True)
     for batch in _honest():
         for name, blob in batch.package.blobs.items():
             (folder / "blobs" / name).write_bytes(blob)
-    registry = Registry(terms=dict(alliance.rules().terms))
-    for lane in alliance.keystore().roster:
-        registry.add_merchant(lane.merchant_id)
-        registry.keys[lane.id] = Key(lane.address, 1, 0, lane.kind_mask)
     batches = [
         Forged(b.header, list(b.sealed.rows), list(b.sealed.nets), list(b.sealed.records), b.sealed.batch_secret)
         for b in _honest()
     ]
-    return World(folder, batches, registry)
+    return World(folder, batches, honest_registry())
 
 
 def resigned(record: Record, event: PointsEvent, key: PrivateKey | None = None) -> Record:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from auditor.registry import Key
 from proofs.accounts import cash_account, lane_account, points_account
 from proofs.headers import nets_hash
 from proofs.lpb1 import Row
@@ -190,3 +191,15 @@ def skew(world: World, changes: dict[int, int]) -> None:
     batch = world.batches[2]
     batch.nets = [(merchant, amount + changes.get(merchant, 0)) for merchant, amount in batch.nets]
     world.rehead(2)
+
+
+def test_a_lane_opened_after_sealing_needs_no_row_yet(world: World) -> None:
+    """Registered while batches 1 to 3 were sealed and not committed: only batch 4 was opened after it."""
+    lane = (1, 77)
+    opened_at = world.batches[4].header.opened_at
+    world.registry.keys[lane] = Key(bytes(20), 1, 0, 0, opened_at)
+    assert found(world.audit()) == set()
+    world.registry.keys[lane].registered_at -= 1
+    outcome = world.audit()
+    assert set(outcome.findings.counts) == {"row-missing"}
+    assert {finding.batch_no for finding in outcome.findings.kept} == {4}

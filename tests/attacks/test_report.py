@@ -1,0 +1,85 @@
+"""The report and the page: what a reader is told of a clean, a false and a gappy history."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from auditor.page import page
+from auditor.progress import Watch
+from auditor.report import netting_ratio, report
+from tests.attacks.forge import World, found
+
+
+def told(world: World) -> tuple[dict[str, object], str]:
+    """Report and page of an audit of `world`; the page is made from what JSON keeps."""
+    made = json.loads(json.dumps(report(world.audit(), rpc=["http://127.0.0.1:1"], anchored=False)))
+    return made, page(made)
+
+
+def states(made: dict[str, object]) -> dict[int, str]:
+    checks = made["checks"]
+    assert isinstance(checks, list)
+    return {check["check"]: check["state"] for check in checks}
+
+
+def test_a_clean_report(world: World) -> None:
+    made, shown = told(world)
+    assert (made["verdict"], made["attest"], made["findingsTotal"]) == ("clean", True, 0)
+    assert set(states(made).values()) == {"held", "not checked"}
+    assert "✓ Clean" in shown
+    assert "✗" not in shown
+    assert not re.search(r"<script|src=|href=|@import|url\(", shown)
+
+
+def test_a_broken_check_is_red_and_its_findings_are_told(world: World) -> None:
+    world.batches[2].nets.pop()
+    world.rehead(2)
+    made, shown = told(world)
+    assert (made["verdict"], made["attest"]) == ("findings", False)
+    assert {number for number, state in states(made).items() if state == "broken"} == found(world.audit())
+    assert "✗ broken" in shown
+    assert "net-wrong" in shown
+    findings = made["findings"]
+    assert isinstance(findings, list)
+    assert findings[0].keys() >= {"code", "check", "severity", "batchNo", "place", "expected", "actual"}
+
+
+def test_what_could_not_be_read_is_never_held(world: World) -> None:
+    for blob in (world.folder / "blobs").iterdir():
+        blob.unlink()
+    made, shown = told(world)
+    assert (made["verdict"], made["attest"]) == ("incomplete", False)
+    assert {states(made)[number] for number in range(6, 19)} == {"not checked"}
+    assert "Could not be checked" in shown
+    assert "not read" in shown
+
+
+def test_the_page_shows_text_as_text(world: World) -> None:
+    made, _ = told(world)
+    made["incomplete"] = ["<script>alert(1)</script>"]
+    assert "<script>" not in page(made)
+
+
+def test_netting_of_the_worked_example() -> None:
+    assert netting_ratio(4_500_000, 2_000_000) == "0.5555"
+    assert netting_ratio(5, 5) == "0.0000"
+    assert netting_ratio(5, 0) == "1.0000"
+    assert netting_ratio(0, 0) is None
+
+
+def test_progress_is_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with Watch() as watch:
+        watch.expect(3)
+        watch.done(0, 1)
+        watch.done(1, 1)
+        watch.done(2, 1)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines()[-1] == "batch 2: 3 of 3 leaves"
+    with Watch(quiet=True) as silent:
+        silent.expect(1)
+        silent.done(0, 1)
+    assert capsys.readouterr().err == ""
