@@ -12,6 +12,7 @@ from settlement.embedded_chain.process import EmbeddedNode, start
 from tests.settlement.chain.field import Field, registry_commands
 from tests.settlement.chain.tiny import SENDER
 
+ROOT = Path(__file__).resolve().parents[3]
 IDLE_S = 300.0
 
 
