@@ -43,6 +43,9 @@ class Event:
     log: Log
 
 
+_CODEC = Web3().codec
+
+
 @cache
 def artifact(name: Name) -> dict[str, Any]:
     """The committed compilation of a contract: `abi`, `bytecode`, `deployedBytecode`."""
@@ -117,7 +120,7 @@ class Contract:
         """The answer of a view: one value, or a tuple of several (structs are tuples in field order)."""
         answer = self.try_out(self.data(function, *arguments), tag=tag)
         item = next(one for one in artifact(self.name)["abi"] if one["type"] == "function" and one["name"] == function)
-        values = Web3().codec.decode([_type(one) for one in item["outputs"]], answer)
+        values = _CODEC.decode([_type(one) for one in item["outputs"]], answer)
         return values[0] if len(values) == 1 else values
 
     def try_out(
@@ -134,7 +137,7 @@ class Contract:
         item = _errors(self.name).get(data[:4])
         if item is None:
             return Refused("", (), data)
-        return Refused(item["name"], Web3().codec.decode([_type(one) for one in item["inputs"]], data[4:]), data)
+        return Refused(item["name"], _CODEC.decode([_type(one) for one in item["inputs"]], data[4:]), data)
 
     def events(
         self, event: str, *, first: int, last: Tag = "latest", topics: Sequence[bytes | None] = ()

@@ -148,8 +148,10 @@ class Outbox:
 
         Raises `TransactionFailed` when it reverted or lost its nonce, `NotMinedYet`.
         """
+        outcome = self.observe(intent.purpose)
         for _ in range(max(1, int(wait_s_max / COMPLETE_POLL_S))):
-            outcome = self.submit(intent)
+            if outcome.fate in {Fate.NEVER, Fate.WAITING}:
+                outcome = self.submit(intent)
             match outcome.fate:
                 case Fate.MINED if outcome.receipt is not None:
                     return outcome.receipt

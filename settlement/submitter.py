@@ -15,7 +15,7 @@ from ledger.commands import Net, SettleNets
 from settlement import batches, tables
 from settlement.attestations import has_quorum, wire_form
 from settlement.batches import Settlement
-from settlement.chain import commit_gas, finalise_gas
+from settlement.chain import Tag, commit_gas, finalise_gas
 from settlement.contracts import Refused
 from settlement.leaves import BASE_UNITS_PER_AU, MS_PER_SECOND
 from settlement.outbox import Fate, FeeCeiling, Intent
@@ -74,31 +74,56 @@ def _drive_one(s: Settlement, batch_no: int) -> Standing:
     return Standing(batch_no, State.OPEN, "goes on at the next drive", None)
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What the hub holds of one batch at one block."""
+
+    next_batch_no: int
+    next_final_no: int
+    header_hash: bytes
+    final_after: int
+    open_demands: int
+    reverted: bool
+
+
+def _view(s: Settlement, number: int, tag: Tag) -> _View:
+    hub = s.alliance.hub
+    _, final_after, _, open_demands, batch_status, *_ = hub.read("record", number, tag=tag)
+    return _View(
+        hub.read("nextBatchNo", tag=tag),
+        hub.read("nextFinalNo", tag=tag),
+        hub.read("headerHash", number, tag=tag),
+        final_after,
+        open_demands,
+        batch_status == REVERTED_STATUS,
+    )
+
+
 def observe(s: Settlement, batch: Batch) -> Observation:
     """All that `next_step` wants to know, read now."""
-    hub, policy, number = s.alliance.hub, s.alliance.policy, batch.batch_no
-    record, final = hub.read("record", number), hub.read("record", number, tag="finalized")
-    before = hub.read("record", number - 1, tag="finalized")
-    commit, finalise = (s.outbox.observe(purpose(batch, verb)) for verb in ("commit", "finalise"))
-    current, verb = (commit, "commit") if batch.state in _COMMITTING else (finalise, "finalise")
+    chain, policy, number = s.alliance.chain, s.alliance.policy, batch.batch_no
+    latest = _view(s, number, "latest")
+    final = latest if chain.head("finalized") == chain.head() else _view(s, number, "finalized")
+    verb = "commit" if batch.state in _COMMITTING else "finalise"
+    ours = s.outbox.observe(purpose(batch, verb))
     return Observation(
-        now=s.alliance.chain.now(),
-        next_batch_no=hub.read("nextBatchNo"),
-        next_final_no=hub.read("nextFinalNo"),
-        next_final_no_final=hub.read("nextFinalNo", tag="finalized"),
-        hash_latest=hub.read("headerHash", number),
-        hash_final=hub.read("headerHash", number, tag="finalized"),
-        final_after=record[1],
-        open_demands=record[3],
-        reverted_final=final[4] == REVERTED_STATUS,
-        predecessor_reverted_final=before[4] == REVERTED_STATUS,
+        now=chain.now(),
+        next_batch_no=latest.next_batch_no,
+        next_final_no=latest.next_final_no,
+        next_final_no_final=final.next_final_no,
+        hash_latest=latest.header_hash,
+        hash_final=final.header_hash,
+        final_after=latest.final_after,
+        open_demands=latest.open_demands,
+        reverted_final=final.reverted,
+        predecessor_reverted_final=final.reverted and _view(s, number - 1, "finalized").reverted,
         paused_until=policy.read("pausedUntil"),
         seal_lag_s_max=policy.read("params")[2],
         quorum=batch.state is State.PUBLISHED and has_quorum(s.conn, s.alliance, batch),
-        commit=commit.fate,
-        finalise=finalise.fate,
-        age_s=current.newest.age_s if current.newest else 0.0,
-        replacements=current.replacements,
+        commit=ours.fate if verb == "commit" else Fate.NEVER,
+        finalise=ours.fate if verb == "finalise" else Fate.NEVER,
+        age_s=ours.newest.age_s if ours.newest else 0,
+        replacements=ours.replacements,
         attempts=s.outbox.attempts(purpose(batch, verb)),
     )
 
