@@ -29,7 +29,7 @@ class LotId(NamedTuple):
     no: int
 
 
-class Leg(Struct, frozen=True, kw_only=True):
+class Leg(Struct, frozen=True, kw_only=True, gc=False):
     """One future settlement leaf: one posting on each public account it touches.
 
     `no` counts from 1 within the journal entry; `kind` is a proofs.kinds.Kind; `signer` the merchant whose lane signs;
@@ -76,7 +76,7 @@ class LotMove(NamedTuple):
     au: int
 
 
-class Receipt(Struct, frozen=True, kw_only=True):
+class Receipt(Struct, frozen=True, kw_only=True, gc=False):
     """A command that was done: journal position, legs, postings with balances after, lots made and drawn, and why it
     came out so.
 
@@ -94,7 +94,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     why: dict[str, int | str]
 
 
-class Refusal(Struct, frozen=True, kw_only=True):
+class Refusal(Struct, frozen=True, kw_only=True, gc=False):
     """A command that was not done. `code` is in the verb's list, `field` names the input at fault, `data` carries both
     sides of a mismatch.
     """

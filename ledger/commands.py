@@ -32,7 +32,7 @@ from proofs.kinds import ON_REDEMPTION
 RefundPolicy = Literal["only_pending", "within_balance", "debt"]
 
 
-class Command(Struct, frozen=True, kw_only=True, tag_field="verb"):
+class Command(Struct, frozen=True, kw_only=True, gc=False, tag_field="verb"):
     """What every command carries."""
 
     key: Key
@@ -58,7 +58,7 @@ class Until(Struct, frozen=True, tag="until", tag_field="kind"):
     until_ms: Millis
 
 
-class OpenMerchant(Command, frozen=True, kw_only=True, tag="open_merchant"):
+class OpenMerchant(Command, frozen=True, kw_only=True, gc=False, tag="open_merchant"):
     """A merchant joins, as issuer of its own points and acceptor of all.
 
     `credit_limit_au` is the collateral behind its debts (None: unlimited), of which `haircut_bps` counts.
@@ -77,7 +77,7 @@ class OpenMerchant(Command, frozen=True, kw_only=True, tag="open_merchant"):
     haircut_bps: BpsShare = 10_000
 
 
-class PublishTerms(Command, frozen=True, kw_only=True, tag="publish_terms"):
+class PublishTerms(Command, frozen=True, kw_only=True, gc=False, tag="publish_terms"):
     """One point of `issuer_id` is worth au_num/au_den AU from `at_ms` on; locked into each lot when it is earned."""
 
     terms_id: TermsNo
@@ -87,13 +87,13 @@ class PublishTerms(Command, frozen=True, kw_only=True, tag="publish_terms"):
     mode: int = ON_REDEMPTION
 
 
-class Enrol(Command, frozen=True, kw_only=True, tag="enrol"):
+class Enrol(Command, frozen=True, kw_only=True, gc=False, tag="enrol"):
     """A member joins the alliance."""
 
     member: Name
 
 
-class Earn(Command, frozen=True, kw_only=True, tag="earn"):
+class Earn(Command, frozen=True, kw_only=True, gc=False, tag="earn"):
     """An order was paid. Its points are pending for the merchant's hold; with no hold they are confirmed in the same
     journal entry.
     """
@@ -104,14 +104,14 @@ class Earn(Command, frozen=True, kw_only=True, tag="earn"):
     amount_minor: Positive
 
 
-class Confirm(Command, frozen=True, kw_only=True, tag="confirm"):
+class Confirm(Command, frozen=True, kw_only=True, gc=False, tag="confirm"):
     """The hold of an order is over: what still stands of its points becomes spendable."""
 
     order_merchant_id: Id
     order: Name
 
 
-class Redeem(Command, frozen=True, kw_only=True, tag="redeem"):
+class Redeem(Command, frozen=True, kw_only=True, gc=False, tag="redeem"):
     """A member pays `au` at a merchant with points of any issuers, captured at once.
 
     `at_most`: draw what is there, up to `au`. `over_limit`: when an issuer's collateral cannot bear its leg, skip that
@@ -126,7 +126,7 @@ class Redeem(Command, frozen=True, kw_only=True, tag="redeem"):
     over_limit: Literal["skip", "decline"] = "skip"
 
 
-class Refund(Command, frozen=True, kw_only=True, tag="refund"):
+class Refund(Command, frozen=True, kw_only=True, gc=False, tag="refund"):
     """Money was given back for `order` (None: its origin is unknown), so the points it earned go too."""
 
     merchant_id: Id
@@ -136,7 +136,7 @@ class Refund(Command, frozen=True, kw_only=True, tag="refund"):
     amount_minor: Positive
 
 
-class ChargeFees(Command, frozen=True, kw_only=True, tag="charge_fees"):
+class ChargeFees(Command, frozen=True, kw_only=True, gc=False, tag="charge_fees"):
     """The cycle's accrued fees move into cash, one FEE leg per merchant that has any."""
 
     cycle: Name
@@ -149,7 +149,7 @@ class Net(Struct, frozen=True):
     au: int
 
 
-class SettleNets(Command, frozen=True, kw_only=True, tag="settle_nets"):
+class SettleNets(Command, frozen=True, kw_only=True, gc=False, tag="settle_nets"):
     """A settling batch was finalised: what the chain moved, strictly ascending by merchant, no zero, sum zero."""
 
     batch_no: Positive

@@ -19,7 +19,7 @@ Connection = psycopg.Connection[Any]
 ENTRIES_PER_READ_MAX = 10_000
 
 
-class JournalEntry(Struct, frozen=True, kw_only=True):
+class JournalEntry(Struct, frozen=True, kw_only=True, gc=False):
     """One entry: what was asked, what it did. `canonical` is the command's bytes, a newline, the receipt's bytes: what
     the journal chain hashes.
     """

@@ -8,8 +8,8 @@ arrays as literals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -23,6 +23,7 @@ from proofs.accounts import OPERATOR_ID
 
 Connection = psycopg.Connection[Any]
 Row = tuple[Any, ...]
+K = TypeVar("K", str, tuple[int, str], Claim, AccountName)
 
 ANSWERS = r"""
 SELECT a.key, a.seq IS NOT NULL, coalesce(a.command, j.command), coalesce(a.body, j.receipt)
@@ -139,13 +140,21 @@ def registry(conn: Connection) -> Registry:
 def fill(conn: Connection, state: Slice, want: Wants) -> None:
     """Load what `want` names and `state` does not hold yet, then the accounts it leads to."""
     _fill_by_name(conn, state, want)
-    _fill_accounts(conn, state, sorted(_accounts(state, want) - state.accounts.keys()))
+    _fill_accounts(conn, state, _missing(_accounts(state, want), state.accounts))
+
+
+def _missing(wanted: Iterable[K], held: Mapping[K, object]) -> list[K]:
+    """What of `wanted` is not held, in order.
+
+    Not `wanted - held.keys()`: that walks everything that is held.
+    """
+    return sorted(key for key in wanted if key not in held)
 
 
 def _fill_by_name(conn: Connection, state: Slice, want: Wants) -> None:
-    members = sorted(want.members - state.members.keys())
-    claims = sorted(want.claims - state.claims.keys())
-    orders = sorted((want.orders | want.refunded) - state.orders.keys())
+    members = _missing(want.members, state.members)
+    claims = _missing(want.claims, state.claims)
+    orders = _missing(want.orders | want.refunded, state.orders)
     spenders = sorted(name for name in want.spenders if state.members.get(name) not in state.lots_of)
     refunded = sorted(name for name in want.refunded if not _lots_known(state, name))
     found: dict[str, psycopg.Cursor[Row]] = {}
@@ -182,7 +191,7 @@ def _lots_known(state: Slice, name: tuple[int, str]) -> bool:
 
 def _add_orders(state: Slice, orders: Iterable[Row], lots: Iterable[Row]) -> None:
     for merchant_id, name, seq, at_ms, member_no, member, amount, terms_id, bps, confirm_from, refunded, done in orders:
-        order = Order(
+        state.orders[merchant_id, name] = Order(
             merchant_id=merchant_id,
             name=name,
             seq=seq,
@@ -193,10 +202,9 @@ def _add_orders(state: Slice, orders: Iterable[Row], lots: Iterable[Row]) -> Non
             terms_id=terms_id,
             fee_bps=bps,
             confirm_from_ms=confirm_from,
+            refunded_minor=refunded,
+            confirmed_at_ms=done,
         )
-        order.refunded_minor = refunded
-        order.confirmed_at_ms = done
-        state.orders[merchant_id, name] = order
     for merchant_id, name, *row in lots:
         owner = state.orders[merchant_id, name]
         assert owner is not None
@@ -221,17 +229,19 @@ def _lot(state: Slice, row: Sequence[Any]) -> Lot:
     if known is not None:
         return known
     lot = Lot(
-        lot_id=LotId(seq, no),
+        id=LotId(seq, no),
         issuer=issuer,
         member_no=member_no,
         member=member,
         terms_id=terms_id,
         role=role,
         points=points,
+        standing=standing,
+        remaining=remaining,
+        confirmed_at_ms=confirmed,
+        expires_at_ms=expires,
+        earned_by=LegRef(by, leg) if by is not None else None,
     )
-    lot.standing, lot.remaining = standing, remaining
-    lot.confirmed_at_ms, lot.expires_at_ms = confirmed, expires
-    lot.earned_by = LegRef(by, leg) if by is not None else None
     state.lots[lot.id] = lot
     return lot
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Generic, NamedTuple, TypeVar
 
+from msgspec import Struct
+
 from ledger.accounts import AccountName, Family
 from ledger.answers import LegRef, LotId
 from ledger.commands import OpenMerchant, PublishTerms
@@ -43,103 +45,58 @@ class Claim(NamedTuple):
     name: str
 
 
-class Lot:
+class Lot(Struct, kw_only=True, eq=False, gc=False):
     """Points of one issuer, rate and expiry, earned by one order.
 
     `points` as earned; `standing` of them not clawed back; `remaining` of those not spent. A pending lot has no expiry
-    yet. `role` says why this member got it ("base"; referral levels follow). `earned_by` is the leg that confirmed it.
+    yet. `role` says why this member got it (0: it paid; referral levels follow). `earned_by` is the leg that confirmed
+    it.
     """
 
-    __slots__ = (
-        "confirmed_at_ms",
-        "earned_by",
-        "expires_at_ms",
-        "id",
-        "issuer",
-        "member",
-        "member_no",
-        "points",
-        "remaining",
-        "role",
-        "standing",
-        "terms_id",
-    )
-
-    def __init__(
-        self, *, lot_id: LotId, issuer: int, member_no: int, member: str, terms_id: int, role: int, points: int
-    ) -> None:
-        self.id = lot_id
-        self.issuer = issuer
-        self.member_no = member_no
-        self.member = member
-        self.terms_id = terms_id
-        self.role = role
-        self.points = points
-        self.standing = points
-        self.remaining = points
-        self.confirmed_at_ms: int | None = None
-        self.expires_at_ms: int | None = None
-        self.earned_by: LegRef | None = None
+    id: LotId
+    issuer: int
+    member_no: int
+    member: str
+    terms_id: int
+    role: int
+    points: int
+    standing: int
+    remaining: int
+    confirmed_at_ms: int | None = None
+    expires_at_ms: int | None = None
+    earned_by: LegRef | None = None
 
 
-class Order:
+class Order(Struct, kw_only=True, eq=False, gc=False):
     """A purchase, the lots it made for whoever earns by it, and how much of it was given back."""
 
-    __slots__ = (
-        "amount_minor",
-        "at_ms",
-        "confirm_from_ms",
-        "confirmed_at_ms",
-        "fee_bps",
-        "lots",
-        "member",
-        "member_no",
-        "merchant_id",
-        "name",
-        "refunded_minor",
-        "seq",
-        "terms_id",
-    )
-
-    def __init__(
-        self,
-        *,
-        merchant_id: int,
-        name: str,
-        seq: int,
-        at_ms: int,
-        member_no: int,
-        member: str,
-        amount_minor: int,
-        terms_id: int,
-        fee_bps: int,
-        confirm_from_ms: int,
-    ) -> None:
-        self.merchant_id = merchant_id
-        self.name = name
-        self.seq = seq
-        self.at_ms = at_ms
-        self.member_no = member_no
-        self.member = member
-        self.amount_minor = amount_minor
-        self.terms_id = terms_id
-        self.fee_bps = fee_bps
-        self.confirm_from_ms = confirm_from_ms
-        self.refunded_minor = 0
-        self.confirmed_at_ms: int | None = None
-        self.lots: list[Lot] = []
+    merchant_id: int
+    name: str
+    seq: int
+    at_ms: int
+    member_no: int
+    member: str
+    amount_minor: int
+    terms_id: int
+    fee_bps: int
+    confirm_from_ms: int
+    refunded_minor: int = 0
+    confirmed_at_ms: int | None = None
+    lots: list[Lot] = []
 
     def add_lot(self, *, member_no: int, member: str, role: int, points: int) -> None:
         """A pending lot of the merchant's points, under the order's terms, for whoever earns by the order."""
         self.lots.append(
             Lot(
-                lot_id=LotId(self.seq, len(self.lots) + 1),
+                id=LotId(self.seq, len(self.lots) + 1),
                 issuer=self.merchant_id,
                 member_no=member_no,
                 member=member,
                 terms_id=self.terms_id,
                 role=role,
                 points=points,
+                standing=points,
+                remaining=points,
             )
         )
 
