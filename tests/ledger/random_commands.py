@@ -45,22 +45,23 @@ def history(seed: int, length: int) -> list[Command]:
     draw = random.Random(seed)
     commands = opening_commands()
     for i in range(length):
-        commands.append(_command(draw, i, i * 10 * DAY // length))
+        paid = [command for command in commands if isinstance(command, Earn)]
+        commands.append(_command(draw, i, i * 10 * DAY // length, draw.choice(paid) if paid else None))
         if draw.random() < 0.08:
             commands.append(_again(draw, commands))
     return commands
 
 
-def _command(draw: random.Random, i: int, at: int) -> Command:
+def _command(draw: random.Random, i: int, at: int, order: Earn | None) -> Command:
+    """One of a kind by lot; confirmations and most refunds are for `order`, some for nothing that exists."""
     merchant, member = draw.choice(MERCHANTS), draw.choice(MEMBERS)
-    order = f"o{draw.randrange(max(1, i))}" if draw.random() < 0.9 else None
     kind = draw.random()
-    if kind < 0.5:
+    if kind < 0.45 or order is None:
         amount = draw.choice([1, 99, 2_999, 10_000, draw.randrange(1, 50_000)])
         return Earn(key=f"e{i}", at_ms=at, merchant_id=merchant, member=member, order=f"o{i}", amount_minor=amount)
-    if kind < 0.65:
-        return Confirm(key=f"c{i}", at_ms=at, order_merchant_id=2, order=order or "none")
-    if kind < 0.85:
+    if kind < 0.6:
+        return Confirm(key=f"c{i}", at_ms=at, order_merchant_id=order.merchant_id, order=order.order)
+    if kind < 0.8:
         return Redeem(
             key=f"r{i}",
             at_ms=at,
@@ -72,10 +73,17 @@ def _command(draw: random.Random, i: int, at: int) -> Command:
             over_limit=draw.choice(["skip", "decline"]),
         )
     if kind < 0.98:
-        amount = draw.randrange(1, 6_000)
-        return Refund(
-            key=f"f{i}", at_ms=at, merchant_id=merchant, member=member, refund=f"f{i}", order=order, amount_minor=amount
+        known = draw.random()
+        usual = Refund(
+            key=f"f{i}",
+            at_ms=at,
+            merchant_id=order.merchant_id,
+            member=order.member if known < 0.95 else member,
+            refund=f"f{i}",
+            order=order.order if known < 0.98 else f"o{i}",
+            amount_minor=max(1, order.amount_minor // draw.choice([1, 2, 3, 7])),
         )
+        return usual if draw.random() < 0.9 else changed(usual, order=None)
     return ChargeFees(key=f"fees{i}", at_ms=at, cycle=f"c{i % 5}")
 
 

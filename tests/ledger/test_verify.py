@@ -1,0 +1,105 @@
+"""Every invariant fires: each is broken on purpose, by an owner who takes the triggers away first, and is found by
+name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from ledger import rebuild, verify
+from ledger.__main__ import BROKEN, HELD, NOT_ASKED, main
+from ledger.store import open_store
+from tests.ledger.random_commands import history
+
+# One fault each, and the invariants that must see it (others may see it too).
+FAULTS = {
+    "DELETE FROM ledger.journal WHERE seq = 20": {"journal-gapless", "keys-answer-their-entries"},
+    "UPDATE ledger.head SET seq = seq + 1": {"journal-gapless"},
+    "UPDATE ledger.posting SET amount = amount + 1, balance = balance + 1 WHERE family = 8 AND party = 1 AND n = 2": {
+        "debits-equal-credits",
+        "running-balances-gapless",
+        "postings-are-those-of-the-receipts",
+    },
+    "DELETE FROM ledger.posting WHERE family = 2 AND n = 1": {"running-balances-gapless", "debits-equal-credits"},
+    """UPDATE ledger.posting p SET balance = balance + 5 WHERE family = 7 AND party = 1
+       AND n = (SELECT max(n) FROM ledger.posting WHERE family = 7 AND party = 1)""": {"positions-sum-to-zero"},
+    """UPDATE ledger.posting p SET balance = balance - 5 WHERE family = 1 AND party = 1
+       AND n = (SELECT max(n) FROM ledger.posting WHERE family = 1 AND party = 1)""": {
+        "members-equal-outstanding",
+        "issuer-roll-forward-closes",
+    },
+    "UPDATE ledger.lot SET remaining = remaining - 1 WHERE open AND remaining > 1": {"lots-explain-balances"},
+    "UPDATE ledger.lot SET remaining = 0 WHERE NOT open AND remaining > 0": {"pending-lots-explain-pending"},
+    "UPDATE ledger.lot SET standing = points + 1 WHERE seq = (SELECT max(seq) FROM ledger.lot)": {"no-lot-below-zero"},
+    "UPDATE ledger.orders SET refunded_minor = refunded_minor - 1 WHERE refunded_minor > 0": {"refunds-within-orders"},
+    "UPDATE ledger.answer SET key = 'other' WHERE seq = 20": {"keys-answer-their-entries"},
+    """INSERT INTO ledger.answer (shard, key, command, body)
+       SELECT 0, 'trace', command, '{}' FROM ledger.journal WHERE seq = 20""": {"refusals-leave-no-trace"},
+}
+
+
+@pytest.fixture(name="conn")
+def conn_(database: str) -> Iterator[psycopg.Connection]:
+    """A sound ledger whose owner may do what the tables forbid."""
+    with open_store(database) as store:
+        store.post(history(seed=23, length=200))
+    with psycopg.connect(database, autocommit=True) as conn:
+        conn.execute("SET session_replication_role = replica")
+        conn.execute("ALTER TABLE ledger.lot DROP CONSTRAINT lot_points")
+        yield conn
+
+
+def broken(conn: psycopg.Connection) -> set[str]:
+    return {each.name for each in verify.check(conn) if not each.held}
+
+
+def test_a_sound_ledger_holds_every_invariant(conn: psycopg.Connection) -> None:
+    heard: list[str] = []
+    assert [each.detail for each in verify.check(conn, progress=heard.append)] == ["held"] * len(verify.STATEMENTS)
+    assert heard == list(verify.STATEMENTS)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: re.sub(r"\W+", "-", fault)[:60])
+def test_a_fault_is_found_by_name(conn: psycopg.Connection, fault: str) -> None:
+    assert conn.execute(fault).rowcount > 0
+    assert FAULTS[fault] <= broken(conn)
+
+
+def test_every_invariant_is_broken_by_some_fault() -> None:
+    assert set().union(*FAULTS.values()) == set(verify.STATEMENTS)
+
+
+@pytest.mark.parametrize(
+    ("fault", "what"),
+    [
+        ("UPDATE ledger.lot SET expires_at_ms = expires_at_ms + 1 WHERE open", "stored lot"),
+        ("UPDATE ledger.orders SET terms_id = terms_id + 1", "stored order"),
+        ("DELETE FROM ledger.claim", "follows from the journal and is not stored"),
+        ("DELETE FROM ledger.lot", "follows from the journal and is not stored"),
+        ("UPDATE ledger.posting SET n = n + 1 WHERE family = 8 AND party = 1", "stored account"),
+        ("UPDATE ledger.journal SET receipt = replace(receipt, '\"points\"', '\"Points\"') WHERE seq = 20", "entry 20"),
+    ],
+)
+def test_a_rebuild_finds_what_does_not_follow(conn: psycopg.Connection, fault: str, what: str) -> None:
+    assert rebuild.differences(conn) == []
+    conn.execute("ALTER TABLE ledger.posting DROP CONSTRAINT posting_pkey")
+    assert conn.execute(fault).rowcount > 0
+    found = rebuild.differences(conn)
+    assert found
+    assert any(what in line for line in found)
+    assert len(found) <= rebuild.DIFFERENCES_MAX
+
+
+def test_the_command_line(conn: psycopg.Connection, database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "--dsn", database]) == HELD
+    assert "rebuild-equals-store" in capsys.readouterr().out
+    conn.execute("DELETE FROM ledger.claim")
+    assert main(["rebuild", "--dsn", database]) == BROKEN
+    conn.execute("UPDATE ledger.head SET seq = seq + 1")
+    assert main(["verify", "--dsn", database]) == BROKEN
+    assert re.search(r"journal-gapless +BROKEN: ", capsys.readouterr().out)
+    assert main(["verify", "--dsn", "postgresql://nobody@127.0.0.1:1/none"]) == NOT_ASKED
