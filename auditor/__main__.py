@@ -1,7 +1,8 @@
 """The command line: `python -m auditor audit` and `python -m auditor attest`.
 
-Exit codes: 0 clean, 1 findings, 2 incomplete (data missing, node silent), 3 the nodes disagree, 4 wrong use. Nothing is
-written but the report, the page, the attestations and, on standard error, progress. Entry point of the room.
+Exit codes: 0 clean, 1 findings, 2 incomplete (data missing, node silent), 3 the nodes disagree, 4 wrong use (or an
+attester that must refuse), 130 interrupted. Nothing is written but the report, the page, the attestations and, on
+standard error, progress. Entry point of the room.
 """
 
 from __future__ import annotations
@@ -10,24 +11,27 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from auditor.attest import AttestRefused, attest, load_signer
 from auditor.audit import Means, Outcome, Verdict, audit, processes_here
 from auditor.chain import Chain, read
-from auditor.fetch import load_key, mirror
+from auditor.fetch import AuditorKey, load_key, mirror
 from auditor.findings import shown
 from auditor.page import page
 from auditor.progress import Watch
 from auditor.report import report
-from auditor.rpc import Nodes, RpcError, RpcsDisagree
+from auditor.rpc import Node, Nodes, RpcError, RpcsDisagree
 from proofs.signature import address_of
 
-CLEAN, FINDINGS, INCOMPLETE, RPCS_DISAGREE, WRONG_USE = 0, 1, 2, 3, 4
+CLEAN, FINDINGS, INCOMPLETE, RPCS_DISAGREE, WRONG_USE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _EXIT = {Verdict.CLEAN: CLEAN, Verdict.FINDINGS: FINDINGS, Verdict.INCOMPLETE: INCOMPLETE}
 _TAGS = ("finalized", "latest")
 _ADDRESS_BYTES = 20
+
+T = TypeVar("T")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -38,29 +42,36 @@ class _Parser(argparse.ArgumentParser):
         self.exit(WRONG_USE, f"{self.prog}: {message}\n")
 
 
+class WrongUse(Exception):
+    """An option names something that is not what it should be; the message says which."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        with Nodes([options.rpc, *([options.rpc2] if options.rpc2 else [])]) as nodes:
+        with Nodes([node for node in (options.rpc, options.rpc2) if node is not None]) as nodes:
             code: int = options.run(options, nodes)
             return code
     except RpcsDisagree as error:
         return _stop(RPCS_DISAGREE, f"the nodes disagree: {error}")
-    except RpcError as error:
+    except (RpcError, OSError) as error:
         return _stop(INCOMPLETE, f"incomplete: {error}")
-    except (AttestRefused, ValueError, OSError) as error:
+    except (AttestRefused, WrongUse) as error:
         return _stop(WRONG_USE, str(error))
+    except KeyboardInterrupt:
+        return _stop(INTERRUPTED, "interrupted")
 
 
 def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
     tag = options.to if options.to in _TAGS else "finalized"
-    anchor = _anchor(options.anchor)
+    anchor, key = _anchor(options.anchor), _given(load_key, options.keys)
     with Watch(quiet=options.quiet) as watch:
         chain = read(nodes, options.hub, tag=tag, from_block=anchor.get("deployBlock", 0))
         last = None if options.to in _TAGS else int(options.to)
-        outcome = audit(chain, chain.commits, _means(options, watch), first=options.first, last=last)
-        _check_anchor(anchor, outcome)
+        outcome = audit(chain, chain.commits, _means(options, key, watch), first=options.first, last=last)
+    for name, expected, actual in _differences(anchor, chain):
+        outcome.findings.add("code-differs", 0, f"anchor.{name}", expected=expected, actual=actual)
     told = report(outcome, rpc=nodes.names, anchored="codeHash" in anchor)
     _write(options.out, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     if options.html:
@@ -70,13 +81,16 @@ def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
 
 
 def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
-    key = load_signer(options.signer)
+    anchor, data_key, key = _anchor(options.anchor), _given(load_key, options.keys), _given(load_signer, options.signer)
     folder = next((Path(each) for each in options.data if Path(each).is_dir()), None)
     if folder is None:
-        raise ValueError("attest needs a folder among --data: sealed headers are read from <folder>/headers")
+        raise WrongUse("attest needs a folder among --data: sealed headers are read from <folder>/headers")
     with Watch(quiet=options.quiet) as watch:
-        chain = read(nodes, options.hub, tag="latest")
-        outcome, attestations = attest(chain, folder, _means(options, watch), key=key, state=options.state)
+        chain = read(nodes, options.hub, tag="latest", from_block=anchor.get("deployBlock", 0))
+        for name, expected, actual in _differences(anchor, chain):
+            raise AttestRefused(f"anchor.{name} is {expected}, but the chain says {actual}")
+        means = _means(options, data_key, watch)
+        outcome, attestations = attest(chain, folder, means, key=key, state=options.state)
     told = {
         "attester": shown(address_of(key.public_key)),
         "attestations": [each.as_json() for each in attestations],
@@ -89,28 +103,38 @@ def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     return _EXIT[outcome.verdict]
 
 
-def _means(options: argparse.Namespace, watch: Watch) -> Means:
-    return Means([mirror(each) for each in options.data], load_key(options.keys), options.jobs, watch)
+def _means(options: argparse.Namespace, key: AuditorKey, watch: Watch) -> Means:
+    return Means([mirror(each) for each in options.data], key, options.jobs, watch)
+
+
+def _given(load: Callable[[Path], T], path: Path) -> T:
+    """What an option's file holds."""
+    try:
+        return load(path)
+    except (OSError, ValueError) as error:
+        raise WrongUse(str(error)) from error
 
 
 def _anchor(path: Path | None) -> dict[str, Any]:
     """The trust anchor file, all fields optional: chainId, codeHash, genesisHeaderHash, deployBlock."""
     if path is None:
         return {}
-    told = json.loads(path.read_text())
-    if isinstance(told, dict):
+    told = _given(lambda file: json.loads(file.read_text()), path)
+    if isinstance(told, dict) and isinstance(told.get("deployBlock", 0), int):
         return told
-    raise ValueError(f"{path}: not a trust anchor")
+    raise WrongUse(f"{path}: not a trust anchor")
 
 
-def _check_anchor(anchor: dict[str, Any], outcome: Outcome) -> None:
-    """Check 1 as far as an anchor says: chain, code and genesis are those it names."""
-    chain: Chain = outcome.chain
+def _differences(anchor: dict[str, Any], chain: Chain) -> list[tuple[str, Any, Any]]:
+    """Check 1 as far as an anchor says: (field, expected, actual) where chain, hub, code or genesis are not its own."""
     genesis = chain.commits[0].header_hash if chain.commits else b""
-    actual = {"chainId": chain.chain_id, "codeHash": shown(chain.code_hash), "genesisHeaderHash": shown(genesis)}
-    for name, value in actual.items():
-        if name in anchor and anchor[name] != value:
-            outcome.findings.add("code-differs", 0, f"anchor.{name}", expected=anchor[name], actual=value)
+    actual = {
+        "chainId": chain.chain_id,
+        "hub": shown(chain.hub),
+        "codeHash": shown(chain.code_hash),
+        "genesisHeaderHash": shown(genesis),
+    }
+    return [(name, anchor[name], value) for name, value in actual.items() if name in anchor and anchor[name] != value]
 
 
 def _tell(outcome: Outcome) -> None:
@@ -151,18 +175,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="auditor", description=(__doc__ or "").split("\n", 1)[0])
     commands = parser.add_subparsers(required=True, metavar="audit | attest")
     both = _Parser(add_help=False)
-    both.add_argument("--rpc", required=True, help="JSON-RPC address of a node")
-    both.add_argument("--rpc2", help="a second node, of somebody else, that must give the same answers")
+    both.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
+    both.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
     both.add_argument("--hub", required=True, type=_address, help="address of the SettlementHub")
     both.add_argument("--data", required=True, action="append", help="a mirror: folder or http(s) address; repeatable")
     both.add_argument("--keys", required=True, type=Path, help="auditor key file")
     both.add_argument("--out", required=True, type=Path, help="where the JSON goes")
+    both.add_argument("--anchor", type=Path, help="trust anchor file: what must be on the chain whatever a node says")
     both.add_argument("--jobs", type=int, default=processes_here(), help="processes (default: one for each processor)")
     both.add_argument("--quiet", action="store_true", help="no progress")
     check = commands.add_parser("audit", parents=[both], help="check what is on the chain")
     check.add_argument("--from", dest="first", type=int, default=0, help="first batch (default 0)")
     check.add_argument("--to", type=_to, default="finalized", help="finalized (default), latest, or a batch number")
-    check.add_argument("--anchor", type=Path, help="trust anchor file")
     check.add_argument("--html", type=Path, help="where a page for people goes")
     check.set_defaults(run=_audit)
     sign = commands.add_parser("attest", parents=[both], help="check what is sealed, and sign it")

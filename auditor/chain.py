@@ -17,7 +17,7 @@ from auditor.rpc import Nodes, RpcError, RpcRefused
 from proofs.keccak import keccak256
 from proofs.kinds import Terms
 from proofs.messages import BatchHeader
-from proofs.words import WORD_BYTES, uint_word
+from proofs.words import WORD_BYTES, WordError, uint_word
 
 BLOCKS_PER_QUESTION_MAX = 10_000
 
@@ -101,7 +101,7 @@ def read(nodes: Nodes, hub: bytes, *, tag: str = "finalized", from_block: int = 
     Raises `RpcsDisagree`, or `RpcError` when a node cannot answer or there is no hub.
     """
     chain_id = nodes.agreed(_number, "eth_chainId")
-    block_no = min(_block(answer)[0] for answer in nodes.each("eth_getBlockByNumber", tag, False))  # noqa: FBT003 - JSON
+    block_no = min(number for number, *_ in nodes.each(_block, "eth_getBlockByNumber", tag, False))  # noqa: FBT003 - JSON
     _, block_hash, _ = nodes.agreed(_block, "eth_getBlockByNumber", hex(block_no), False)  # noqa: FBT003 - JSON
     code = nodes.agreed(_bytes, "eth_getCode", _hex(hub), hex(block_no))
     if not code:
@@ -133,9 +133,14 @@ class _Replay:
             return
         try:
             values: Any = event.decode(log.topics, log.data)
-        except LogError as error:
+            getattr(self, f"_{event.name}")(log, **values)
+        except (LogError, WordError) as error:
             raise RpcError(f"log {log.log_index} of block {log.block_no}: {error}") from error
-        getattr(self, f"_{event.name}")(log, **values)
+        except KeyError as error:
+            told = (
+                f"{event.name} of {error} in block {log.block_no} before it was there: were the first logs asked for?"
+            )
+            raise RpcError(told) from error
 
     def _BatchCommitted(self, log: Log, **told: Any) -> None:  # noqa: N802 - named after the event
         header = BatchHeader.from_words(log.data[: BatchHeader.WORDS * WORD_BYTES])
@@ -201,10 +206,9 @@ class _Replay:
         return self._times[block_no]
 
     def _on_chain(self, batch_no: int) -> OnChain:
-        commit = self._newest.get(batch_no)
-        if commit is None or commit.on_chain is None:
-            raise RpcError(f"the logs speak of batch {batch_no} before it was committed")
-        return commit.on_chain
+        on_chain = self._newest[batch_no].on_chain
+        assert on_chain is not None, "commits of a replay come from the chain"
+        return on_chain
 
 
 def _logs(nodes: Nodes, addresses: Sequence[bytes], first: int, last: int) -> Iterator[Log]:

@@ -183,7 +183,7 @@ class Source:
             )
             mine = [each for each in told["recipients"] if each["kid"] == self.key.kid]
             wrapped = bytes.fromhex(mine[0]["enc"] + mine[0]["wrapped"]) if mine else None
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise Substituted(
                 "manifest-malformed", "manifest", expected="an LPB1 manifest", actual=repr(error)
             ) from error

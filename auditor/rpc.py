@@ -80,7 +80,7 @@ class Node:
 def _result(answer: bytes, method: str) -> Any:
     try:
         told = json.loads(answer)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RpcError(f"{method}: the answer is not JSON: {answer[:80]!r}") from error
     if not isinstance(told, dict) or ("result" not in told and "error" not in told):
         raise RpcError(f"{method}: the answer is not JSON-RPC: {answer[:80]!r}")
@@ -89,24 +89,31 @@ def _result(answer: bytes, method: str) -> Any:
     return told["result"]
 
 
+def _shaped(shape: Callable[[Any], T], answer: Any, method: str) -> T:
+    try:
+        return shape(answer)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RpcError(f"{method}: an answer of another form than asked for: {str(answer)[:80]}") from error
+
+
 class Nodes:
     """One or more nodes that must agree."""
 
-    def __init__(self, urls: Sequence[str]) -> None:
-        self._nodes = [Node(url) for url in urls]
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self._nodes = nodes
 
     @property
     def names(self) -> list[str]:
         """The nodes as they may be shown: without path and query, which may hold a key."""
         return [node.name for node in self._nodes]
 
-    def each(self, method: str, *params: object) -> list[Any]:
-        """Every node's own answer, for questions whose answers may differ (how far it has come)."""
-        return [node.ask(method, *params) for node in self._nodes]
+    def each(self, shape: Callable[[Any], T], method: str, *params: object) -> list[T]:
+        """Every node's own answer in `shape`, for questions whose answers may differ (how far it has come)."""
+        return [_shaped(shape, node.ask(method, *params), method) for node in self._nodes]
 
     def agreed(self, shape: Callable[[Any], T], method: str, *params: object) -> T:
         """The one answer, brought into `shape` before it is compared. Raises `RpcsDisagree`."""
-        answers = [shape(answer) for answer in self.each(method, *params)]
+        answers = self.each(shape, method, *params)
         if any(answer != answers[0] for answer in answers[1:]):
             question = f"{method}({json.dumps(params)[:200]})"
             raise RpcsDisagree(question, list(zip(self.names, answers, strict=True)))

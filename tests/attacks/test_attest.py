@@ -7,8 +7,10 @@ import multiprocessing
 from dataclasses import replace
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 import pytest
+from coincurve import PrivateKey
 
 from auditor.attest import Attestation, AttestRefused, _locked, attest, load_signer, remember, sealed_commits
 from auditor.audit import Means, Verdict
@@ -84,6 +86,27 @@ def test_it_is_written_down_before_it_is_signed(world: World, tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         attested(world, sealed_world(world, 2), tmp_path / "file" / "state.json")
+
+
+class Watched(PrivateKey):
+    """A key that looks at the state file whenever it is used."""
+
+    def __init__(self, secret: bytes, state: Path) -> None:
+        super().__init__(secret)
+        self.state, self.seen = state, list[dict[str, str]]()
+
+    def sign_recoverable(self, message: bytes, **how: Any) -> bytes:  # type: ignore[override] # passes on what it is given
+        self.seen.append(json.loads(self.state.read_text())["signed"])
+        return bytes(super().sign_recoverable(message, **how))
+
+
+def test_at_every_signature_the_header_is_on_disk_already(world: World, tmp_path: Path) -> None:
+    chain, state = sealed_world(world, 2), tmp_path / "state.json"
+    key = Watched(KEY.secret, state)
+    means = Means([Folder(world.folder)], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True))
+    _, signed = attest(chain, world.folder, means, key=key, state=state)
+    everything = {str(each.batch_no): "0x" + each.header_hash.hex() for each in signed}
+    assert key.seen == [everything] * 3
 
 
 def test_a_state_of_another_key_is_refused(world: World, tmp_path: Path) -> None:

@@ -72,6 +72,16 @@ def test_an_anchor_makes_the_code_part_of_the_audit(settled: Settled, tmp_path: 
     assert (code, [finding["code"] for finding in report["findings"]]) == (1, ["code-differs"])
 
 
+def test_an_attester_refuses_a_chain_that_is_not_its_anchors(settled: Settled, tmp_path: Path) -> None:
+    anchor = tmp_path / "anchor.json"
+    anchor.write_text(json.dumps({"genesisHeaderHash": "0x" + "11" * 32}))
+    files = ["--signer", settled.folder / "stranger.key", "--state", tmp_path / "state", "--out", tmp_path / "out.json"]
+    run = settled.auditor("attest", "--data", settled.published, "--anchor", anchor, *files)
+    assert run.returncode == 4, run.stderr
+    assert "genesisHeaderHash" in run.stderr
+    assert not (tmp_path / "out.json").exists()
+
+
 def test_a_range_says_what_it_takes_on_trust(settled: Settled, tmp_path: Path) -> None:
     code, report = audited(settled, tmp_path / "report.json", "--from", 3, "--to", 4)
     assert (code, [batch["no"] for batch in report["batches"]]) == (0, [3, 4])
@@ -113,6 +123,10 @@ def another_code(method: str, result: Any) -> Any:
     return result[:-2] + "00" if method == "eth_getCode" else result
 
 
+def nonsense(method: str, result: Any) -> Any:
+    return {"not": "a list"} if method == "eth_getLogs" else result
+
+
 def another_block(method: str, result: Any) -> Any:
     return result | {"hash": "0x" + "11" * 32} if method == "eth_getBlockByNumber" else result
 
@@ -126,6 +140,15 @@ def test_a_node_that_lies_stops_the_audit(settled: Settled, tmp_path: Path, lie:
     assert run.returncode == 3, run.stderr
     assert "disagree" in run.stderr
     assert not (tmp_path / "report.json").exists()
+
+
+def test_a_node_that_talks_nonsense_leaves_the_audit_incomplete(settled: Settled, tmp_path: Path) -> None:
+    with Liar(settled.url, nonsense) as second:
+        run = settled.auditor(
+            "audit", "--data", settled.published, "--out", tmp_path / "report.json", "--rpc2", second.url
+        )
+    assert run.returncode == 2, run.stderr
+    assert "another form" in run.stderr
 
 
 def test_a_silent_node_leaves_the_audit_incomplete(settled: Settled, tmp_path: Path) -> None:
@@ -142,7 +165,14 @@ def test_an_address_without_a_hub_leaves_the_audit_incomplete(settled: Settled, 
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--to", "yesterday"), ("--keys", "/nowhere"), ("--hub", "0x12"), ("--rpc", "ftp://127.0.0.1")]
+    "arguments",
+    [
+        ("--anchor", "/nowhere"),
+        ("--to", "yesterday"),
+        ("--keys", "/nowhere"),
+        ("--hub", "0x12"),
+        ("--rpc", "ftp://127.0.0.1"),
+    ],
 )
 def test_wrong_use_has_an_exit_code_of_its_own(settled: Settled, tmp_path: Path, arguments: tuple[str, str]) -> None:
     run = settled.auditor("audit", "--data", settled.published, "--out", tmp_path / "r.json", *arguments)
