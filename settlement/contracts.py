@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from web3 import Web3
 from web3.contract import Contract as WebContract
@@ -59,9 +59,10 @@ def _codec(name: Name) -> WebContract:
 
 
 @cache
-def _errors(name: Name) -> dict[bytes, dict[str, Any]]:
-    """Four-byte selector to ABI entry."""
-    return {_selector(item): item for item in artifact(name)["abi"] if item["type"] == "error"}
+def _errors() -> dict[bytes, dict[str, Any]]:
+    """Four-byte selector to ABI entry, of all our contracts: a call may fail in one that it calls."""
+    entries = (item for name in get_args(Name) for item in artifact(name)["abi"])
+    return {_selector(item): item for item in entries if item["type"] == "error"}
 
 
 @cache
@@ -134,7 +135,7 @@ class Contract:
 
     def refusal(self, data: bytes) -> Refused:
         """The decoded error of a revert."""
-        item = _errors(self.name).get(data[:4])
+        item = _errors().get(data[:4])
         if item is None:
             return Refused("", (), data)
         return Refused(item["name"], _CODEC.decode([_type(one) for one in item["inputs"]], data[4:]), data)

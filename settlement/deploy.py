@@ -58,6 +58,7 @@ def found(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, publicat
         alliance = _deploy(conn, chain, outbox, founding, publication)
     _call(outbox, "bind-hub", alliance.registry, "bindHub", alliance.anchor.hub)
     _fund(alliance, outbox, founding)
+    outbox.reconcile()
     return alliance
 
 

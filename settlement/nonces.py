@@ -60,6 +60,10 @@ FROM settlement.chain_nonce JOIN settlement.chain_tx AS tx USING (chain_id, send
 WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce < %(nonce)s AND NOT done
 ORDER BY nonce, tx.max_fee DESC
 """
+_OPEN = """
+SELECT purpose FROM settlement.chain_nonce WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND NOT done
+ORDER BY nonce
+"""
 _RETIRE = """
 UPDATE settlement.chain_nonce SET purpose = purpose || '#' || nonce, done = true
 WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND purpose = %(purpose)s
@@ -137,6 +141,10 @@ class NonceBook:
         """The best paying bytes of every lower nonce that is not done, ascending."""
         rows = self._conn.execute(_OPEN_BELOW, {**self._mine, "nonce": nonce}).fetchall()
         return [bytes(raw) for (raw,) in rows]
+
+    def open_purposes(self) -> list[str]:
+        """Every purpose whose nonce no finalised block has used yet, in nonce order."""
+        return [purpose for (purpose,) in self._conn.execute(_OPEN, self._mine).fetchall()]
 
     def retire(self, purpose: str) -> None:
         """Rename a purpose that ended without its effect, so that it may have a new nonce."""

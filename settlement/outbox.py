@@ -188,6 +188,11 @@ class Outbox:
             self._book.unmine(nonce)
         return _outcome(Fate.WAITING, stored)
 
+    def reconcile(self) -> None:
+        """Look for everything that is not done; nothing is sent."""
+        for purpose in self._book.open_purposes():
+            self.observe(purpose)
+
     def bump(self, intent: Intent) -> Outcome:
         """Replace what waits by the same call with a higher offer. Raises `FeeCeiling`."""
         return self._replace(intent)

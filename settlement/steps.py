@@ -103,6 +103,7 @@ class Do(Enum):
     BUMP_FINALISE = "replace the finalisation that is stuck"
     RETRY_COMMIT = "give the commit a new nonce"
     RETRY_FINALISE = "give the finalisation a new nonce"
+    CONTINUE_FINALISE = "call once more: a settlement with many defaults takes several calls"
     VOID_COMMIT = "use up the nonce of a commit that came too late"
     RESEAL = "seal the same range anew"
 
@@ -219,4 +220,6 @@ def _finalise(batch: Submission, seen: Observation) -> Step:
         return Wait("waits for the batch before it to become final")
     if batch.state is State.CONFIRMED and seen.finalise is not Fate.NEVER:
         return Become(State.FINALISING)
+    if seen.finalise is Fate.MINED:
+        return Do.CONTINUE_FINALISE
     return _push(seen.finalise, seen, Do.FINALISE, Do.BUMP_FINALISE, Do.RETRY_FINALISE)

@@ -161,7 +161,7 @@ def _act(s: Settlement, batch: Batch, step: Become | Do) -> None:
             s.outbox.bump(_finalise_intent(s, batch))
         case Do.RETRY_COMMIT:
             s.outbox.retire(purpose(batch, "commit"))
-        case Do.RETRY_FINALISE:
+        case Do.RETRY_FINALISE | Do.CONTINUE_FINALISE:
             s.outbox.retire(purpose(batch, "finalise"))
         case Do.VOID_COMMIT:
             s.outbox.void(purpose(batch, "commit"))

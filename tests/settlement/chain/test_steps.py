@@ -78,6 +78,7 @@ def step(state: State, **seen: object) -> Step:
         (State.CHALLENGED, PAST_WINDOW, Become(State.CONFIRMED)),
         (State.FINALISING, {**PAST_WINDOW, "finalise": Fate.WAITING, "age_s": STUCK_S + 1}, Do.BUMP_FINALISE),
         (State.FINALISING, {**PAST_WINDOW, "finalise": Fate.REVERTED}, Do.RETRY_FINALISE),
+        (State.FINALISING, {**PAST_WINDOW, "finalise": Fate.MINED}, Do.CONTINUE_FINALISE),
         (State.FINALISING, {**PAST_WINDOW, "next_final_no": 6, "next_final_no_final": 6}, Become(State.FINALISED)),
         (State.CONFIRMED, {**ON_CHAIN, "reverted_final": True}, Become(State.FAILED_FRAUD)),
         (
@@ -173,6 +174,6 @@ def test_every_state_and_observation_has_a_step_and_none_undoes_what_is_frozen(s
     if taken in {Do.COMMIT, Do.RETRY_COMMIT, Do.BUMP_COMMIT}:
         assert (seen.hash_latest, seen.next_batch_no) == (ABSENT, BATCH.batch_no)
         assert seen.now <= SEALED_AT + LAG
-    if taken in {Do.FINALISE, Do.BUMP_FINALISE, Do.RETRY_FINALISE}:
+    if taken in {Do.FINALISE, Do.BUMP_FINALISE, Do.RETRY_FINALISE, Do.CONTINUE_FINALISE}:
         assert seen.now >= seen.final_after
         assert seen.hash_final == OURS
