@@ -1,4 +1,4 @@
-"""How the ledger's answers look to a merchant: a receipt with what is its own, or a problem.
+"""How what is known below looks outside: a receipt with what is the merchant's own, a problem, a settlement batch.
 
 Invariants: rendering is a pure function of the recorded answer and the merchant, so a repeated request gets the same
 bytes; a merchant sees the parts it signs or owes, its own lots and accounts, and no balance that a member has with
@@ -7,12 +7,25 @@ another merchant. Called by the handlers of this room.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from api.parse import moment
 from api.problems import Pointed, Problem
-from api.shapes import BalancesOut, LegOut, LotOut, ReceiptOut
+from api.shapes import (
+    AttestationOut,
+    BalancesOut,
+    LegOut,
+    LotOut,
+    NetOut,
+    ReceiptOut,
+    SettlementBatchOut,
+    TransactionOut,
+)
 from ledger.accounts import MONEY, Family
 from ledger.answers import Leg, LotMove, Receipt, Refusal
+from proofs.json_form import hex_text, to_json
 from proofs.kinds import Kind
+from settlement.status import BatchStatus
 
 _POINTERS = {"at_ms": "/occurred_at", "verb": "/type", "merchant_id": "#header/Authorization"}
 """Fields of commands that a body calls otherwise."""
@@ -61,6 +74,32 @@ def _balances(receipt: Receipt, merchant_id: int) -> BalancesOut:
         if merchant_id == (party if unit == MONEY else unit) and family in _BALANCES:
             found[_BALANCES[Family(family)]] = posting.balance
     return BalancesOut(**found)
+
+
+def batch_of(batch: BatchStatus, attestations: Sequence[tuple[bytes, bytes]]) -> SettlementBatchOut:
+    """A settlement batch; `attestations` are (attester, r ‖ vs)."""
+    return SettlementBatchOut(
+        batch_no=batch.batch_no,
+        state=batch.state.lower(),
+        settling=batch.settling,
+        header_hash=hex_text(batch.header_hash),
+        header={name: str(value) for name, value in to_json(batch.header).items()},
+        nets=[NetOut(merchant_id=merchant, base_units=str(amount)) for merchant, amount in batch.nets],
+        attestations=[
+            AttestationOut(attester=hex_text(attester), r=hex_text(sig[:32]), vs=hex_text(sig[32:]))
+            for attester, sig in attestations
+        ],
+        transactions=[
+            TransactionOut(
+                purpose=tx.purpose.partition(":")[0],
+                hash=hex_text(tx.tx_hash),
+                status=tx.status.lower(),
+                block_number=tx.block_number,
+                gas_used=tx.gas_used,
+            )
+            for tx in batch.transactions
+        ],
+    )
 
 
 def problem_of(refusal: Refusal) -> Problem:

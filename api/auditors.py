@@ -1,35 +1,44 @@
-"""What proves an event: a receipt by the id it was sent under.
+"""What proves an event: its receipt with the place of each of its legs in a settled batch, and the batches themselves.
 
-A merchant asks about its own events. Reading only. Mounted by `api.app`.
+A merchant asks about its own events and is shown no balance but its own and its members'. Batches are open to anybody:
+everything said about them is public on the chain, or will be. Reading only. Mounted by `api.app`.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.answers import receipt_of
+from api.answers import batch_of, receipt_of
 from api.auth import Caller, allowed
 from api.commands import scoped
-from api.door import door_of
-from api.openapi import ID_SCHEMA, PathText, documented, in_path
+from api.door import Door, door_of
+from api.openapi import BATCH_NO_SCHEMA, ID_SCHEMA, PathText, documented, in_path
 from api.parse import id_in
 from api.problems import Problem, invalid
-from ledger.answers import Receipt
+from api.shapes import InclusionOut, SealedReceiptOut
+from ledger.answers import Leg, Receipt
 from ledger.queries import answer_by_key
+from settlement import tables
+from settlement.inclusions import place_of
+from settlement.status import status
+from settlement.tables import Conn
 
 router = APIRouter()
 _encode = msgspec.json.Encoder().encode
+_BATCH_NO = re.compile(BATCH_NO_SCHEMA["pattern"])
 
 
 @router.get(
     "/v1/receipts/{event_id}",
     **documented(
         "What became of an event",
-        "The receipt of the write with this id or Idempotency-Key.",
-        gives=(200, "The receipt", "ReceiptOut"),
+        "The receipt of the write with this id or Idempotency-Key. A leg that is sealed has its place, and a proof that"
+        " it stands under the batch's header: check it with nobody's help but the chain's (`proofs.receipt`).",
+        gives=(200, "The receipt", "SealedReceiptOut"),
         parameters=(in_path("event_id", ID_SCHEMA, "evt-20260701-0002"),),
         codes=("field-invalid", "receipt-unknown"),
     ),
@@ -38,10 +47,53 @@ def get_receipt(
     request: Request, event_id: PathText, caller: Annotated[Caller, Depends(allowed("receipts:read"))]
 ) -> Response:
     id_in(event_id, pointer="#path/event_id")
-    with door_of(request).reading() as connection:
+    door = door_of(request)
+    with door.reading() as connection:
         answer = answer_by_key(connection, scoped(caller.merchant_id, event_id))
-    if answer is None:
-        raise invalid("#path/event_id", f"nothing was sent under {event_id}", code="receipt-unknown")
-    if not isinstance(answer.outcome, Receipt):
-        raise Problem("receipt-unknown", f"{event_id} was refused: {answer.outcome.code}.")
-    return Response(_encode(receipt_of(answer.outcome, merchant_id=caller.merchant_id)), media_type="application/json")
+        if answer is None:
+            raise invalid("#path/event_id", f"nothing was sent under {event_id}", code="receipt-unknown")
+        if not isinstance(answer.outcome, Receipt):
+            raise Problem("receipt-unknown", f"{event_id} was refused: {answer.outcome.code}.")
+        receipt = answer.outcome
+        places = [_inclusion(door, connection, receipt.seq, leg, caller.merchant_id) for leg in receipt.legs]
+    plain = msgspec.structs.asdict(receipt_of(receipt, merchant_id=caller.merchant_id))
+    found = SealedReceiptOut(**plain, inclusions=[place for place in places if place is not None])
+    return Response(_encode(found), media_type="application/json")
+
+
+def _inclusion(door: Door, connection: Conn, seq: int, leg: Leg, merchant_id: int) -> InclusionOut | None:
+    """Where a leg is settled, with its proof if this process can open the batch's file."""
+    place = place_of(connection, journal_seq=seq, leg_no=leg.no)
+    if place is None:
+        return None
+    proof = None
+    if door.inclusions is not None:
+        # The issuer may see the member's balance with it; an acceptor of others' points sees its own cash.
+        slot = "member" if leg.issuer == merchant_id else "creditor"
+        proof = door.inclusions.receipt(connection, place, slot=slot)
+    return InclusionOut(
+        leg=leg.no, batch_no=place.batch_no, leaf_no=place.leaf_no, state=place.state.lower(), proof=proof
+    )
+
+
+@router.get(
+    "/v1/batches/{batch_no}",
+    **documented(
+        "A settlement batch",
+        "Its header as the chain has it or will have it, its state, who attested it, and its transactions.",
+        gives=(200, "As it stands now", "SettlementBatchOut"),
+        parameters=(in_path("batch_no", BATCH_NO_SCHEMA, "1"),),
+        codes=("field-invalid", "batch-unknown"),
+        keyed=False,
+    ),
+)
+def get_batch(request: Request, batch_no: PathText) -> Response:
+    if not _BATCH_NO.fullmatch(batch_no):
+        raise invalid("#path/batch_no", "wants a number of at most 15 digits")
+    number = int(batch_no)
+    with door_of(request).reading() as connection:
+        found = status(connection, first=number, last=number)
+        if not found:
+            raise invalid("#path/batch_no", f"there is no batch {number}", code="batch-unknown")
+        attestations = tables.attestations(connection, found[0].header_hash)
+    return Response(_encode(batch_of(found[0], attestations)), media_type="application/json")

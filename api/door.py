@@ -20,6 +20,7 @@ from api.auth import Doorkeeper, Pool
 from api.problems import Problem
 from ledger.poster import QUEUE_COMMANDS_MAX, Poster
 from ledger.store import ROLE, open_store
+from settlement.inclusions import Inclusions
 
 READ_WAIT_SECONDS_MAX = 5.0
 RETRY_IN_FLIGHT_SECONDS = 1
@@ -57,6 +58,7 @@ class Door:
     pool: Pool
     doorkeeper: Doorkeeper
     now: Callable[[], datetime]
+    inclusions: Inclusions | None
     flights: Flights = field(default_factory=Flights)
 
     @contextmanager
@@ -74,9 +76,10 @@ def open_door(
     production: bool,
     readers_max: int,
     now: Callable[[], datetime],
+    inclusions: Inclusions | None = None,
     queue_commands_max: int = QUEUE_COMMANDS_MAX,
 ) -> Iterator[Door]:
-    """A door to the migrated database at `dsn`."""
+    """A door to the migrated database at `dsn`. Without `inclusions` receipts say where they are settled, unproven."""
     with (
         ConnectionPool(
             dsn,
@@ -89,7 +92,7 @@ def open_door(
         ) as pool,
         Poster(open_store(dsn), queue_commands_max=queue_commands_max) as poster,
     ):
-        yield Door(poster, pool, Doorkeeper(pool, production=production, now=now), now)
+        yield Door(poster, pool, Doorkeeper(pool, production=production, now=now), now, inclusions)
 
 
 def _humble(connection: psycopg.Connection[Any]) -> None:

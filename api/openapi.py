@@ -32,6 +32,7 @@ ROOTS = (
 UNIONS = {"AnyEvent": shapes.AnyEvent}
 
 ID_SCHEMA: Json = {"type": "string", "minLength": 1, "maxLength": ID_CHARS_MAX, "pattern": ID_PATTERN}
+BATCH_NO_SCHEMA: Json = {"type": "string", "pattern": "^[0-9]{1,15}$"}
 NAME_SCHEMA: Json = ID_SCHEMA | {"maxLength": shapes.NAME_CHARS_MAX}
 IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",

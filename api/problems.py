@@ -183,6 +183,7 @@ DOOR: Mapping[str, Row] = {
         "Nothing of your merchant was recorded under this id.",
         "Ask with the event's id or the Idempotency-Key.",
     ),
+    "batch-unknown": Row(404, "No such batch", "No batch of this number is sealed yet.", "Batches count from 0."),
     "unavailable": Row(
         503,
         "The ledger cannot be reached",

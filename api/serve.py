@@ -16,6 +16,8 @@ from api.app import create_app
 from api.database import Behind, migrated_database
 from api.door import open_door
 from api.settings import Settings
+from settlement.inclusions import Inclusions
+from settlement.vault import Vault
 
 GRACE_SECONDS_MAX = 20
 KEEP_ALIVE_SECONDS = 30
@@ -42,8 +44,14 @@ def now() -> datetime:
 def serve(dsn: str, settings: Settings) -> None:
     """Answer requests over the migrated database at `dsn` until told to stop."""
     log_plainly()
-    production = settings.environment == "production"
-    with open_door(dsn, production=production, readers_max=settings.readers_max, now=now) as door:
+    key = settings.vault_key()
+    with open_door(
+        dsn,
+        production=settings.environment == "production",
+        readers_max=settings.readers_max,
+        now=now,
+        inclusions=Inclusions(vault=Vault(key), folder=settings.published_folder) if key else None,
+    ) as door:
         uvicorn.run(
             create_app(door),
             host=settings.host,

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+VAULT_KEY_BYTES = 32
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -26,6 +27,12 @@ class Settings(BaseSettings):
     """A PostgreSQL address; without one an embedded server keeps its data under `var`."""
     var: Path = Path("var")
     """Where everything lives that is not in the repository."""
+    published: Path | None = None
+    """The folder of published batches; `published` under `var` when left out."""
+    vault_key_file: Path | None = None
+    """A file with the vault's 32 bytes as hex; `keys/vault.key` under `var` when left out and there. Without it
+    receipts carry no proofs.
+    """
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     """0 takes any free port and says which."""
@@ -33,6 +40,20 @@ class Settings(BaseSettings):
     """Has to be true to listen on anything but loopback: TLS ends in front of this process."""
     readers_max: int = Field(default=4, ge=1, le=64)
     """Database connections for reading; writes have one of their own."""
+
+    @property
+    def published_folder(self) -> Path:
+        return self.published or self.var / "published"
+
+    def vault_key(self) -> bytes | None:
+        """The key that opens batch secrets, None when this process has none. Raises ValueError for another file."""
+        path = self.vault_key_file or self.var / "keys" / "vault.key"
+        if self.vault_key_file is None and not path.exists():
+            return None
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+        if len(key) != VAULT_KEY_BYTES:
+            raise ValueError(f"{path}: holds {len(key)} bytes, not the {VAULT_KEY_BYTES} of a vault's key")
+        return key
 
     @model_validator(mode="after")
     def consistent(self) -> Settings:

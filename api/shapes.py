@@ -141,14 +141,15 @@ class ReceiptOut(Struct, frozen=True, kw_only=True):
 
 
 class InclusionOut(Struct, frozen=True, kw_only=True):
-    """Where one leg is settled: its leaf, and a proof that needs nobody's word once the header is on chain."""
+    """Where one leg is settled. `proof` needs nobody's word once the batch's header is on the chain; null where this
+    server does not hold the keys of the published files.
+    """
 
     leg: int
-    event_id: str
     batch_no: int
     leaf_no: int
     state: str
-    proof: dict[str, Any]
+    proof: dict[str, Any] | None
 
 
 class SealedReceiptOut(ReceiptOut, frozen=True, kw_only=True):
@@ -195,16 +196,34 @@ class AttestationOut(Struct, frozen=True, kw_only=True):
     vs: str
 
 
+class TransactionOut(Struct, frozen=True, kw_only=True):
+    """A transaction signed for the batch, and what became of it."""
+
+    purpose: str
+    hash: str
+    status: str
+    block_number: int | None
+    gas_used: int | None
+
+
+class NetOut(Struct, frozen=True, kw_only=True):
+    """What one party receives (+) or pays (-), in base units of the settlement asset: 10,000 to an AU."""
+
+    merchant_id: int
+    base_units: str
+
+
 class SettlementBatchOut(Struct, frozen=True, kw_only=True):
-    """A batch as anybody may know it."""
+    """A batch as anybody may know it. The header is spelled as in the contract; words are hex, integers text."""
 
     batch_no: int
     state: str
     settling: bool
     header_hash: str
     header: dict[str, str]
+    nets: list[NetOut]
     attestations: list[AttestationOut]
-    transactions: list[dict[str, Any]]
+    transactions: list[TransactionOut]
 
 
 class HealthOut(Struct, frozen=True, kw_only=True):

@@ -180,6 +180,7 @@ WAYS: dict[str, Callable[[Stage], Any]] = {
     "request-in-flight": in_flight,
     "busy": busy,
     "receipt-unknown": lambda s: s.tea.get("/v1/receipts/never"),
+    "batch-unknown": lambda s: s.tea.get("/v1/batches/7"),
     "unavailable": unavailable,
     "internal": internal,
     "key-reused": lambda s: twice(s.redeem(1), lambda: s.redeem(2)),
