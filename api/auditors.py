@@ -7,9 +7,10 @@ everything said about them is public on the chain, or will be. Reading only. Mou
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
+import structlog
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.answers import batch_of, receipt_of
@@ -23,11 +24,14 @@ from api.shapes import InclusionOut, SealedReceiptOut
 from ledger.answers import Leg, Receipt
 from ledger.queries import answer_by_key
 from settlement import tables
-from settlement.inclusions import place_of
+from settlement.inclusions import Place, place_of
+from settlement.publish import PublicationError
 from settlement.status import status
 from settlement.tables import Conn
+from settlement.vault import VaultError
 
 router = APIRouter()
+log = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 _BATCH_NO = re.compile(BATCH_NO_SCHEMA["pattern"])
 
@@ -66,14 +70,26 @@ def _inclusion(door: Door, connection: Conn, seq: int, leg: Leg, merchant_id: in
     place = place_of(connection, journal_seq=seq, leg_no=leg.no)
     if place is None:
         return None
-    proof = None
-    if door.inclusions is not None:
-        # The issuer may see the member's balance with it; an acceptor of others' points sees its own cash.
-        slot = "member" if leg.issuer == merchant_id else "creditor"
-        proof = door.inclusions.receipt(connection, place, slot=slot)
+    # The issuer may see the member's balance with it; an acceptor of others' points sees its own cash.
+    slot = "member" if leg.issuer == merchant_id else "creditor"
     return InclusionOut(
-        leg=leg.no, batch_no=place.batch_no, leaf_no=place.leaf_no, state=place.state.lower(), proof=proof
+        leg=leg.no,
+        batch_no=place.batch_no,
+        leaf_no=place.leaf_no,
+        state=place.state.lower(),
+        proof=_proof(door, connection, place, slot),
     )
+
+
+def _proof(door: Door, connection: Conn, place: Place, slot: str) -> dict[str, Any] | None:
+    """None where the batch's file cannot be opened here: a place without proof is worth more than no receipt."""
+    if door.inclusions is None:
+        return None
+    try:
+        return door.inclusions.receipt(connection, place, slot=slot)
+    except (PublicationError, VaultError) as error:
+        log.warning("unproven", batch_no=place.batch_no, reason=str(error))
+        return None
 
 
 @router.get(

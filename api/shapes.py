@@ -142,7 +142,7 @@ class ReceiptOut(Struct, frozen=True, kw_only=True):
 
 class InclusionOut(Struct, frozen=True, kw_only=True):
     """Where one leg is settled. `proof` needs nobody's word once the batch's header is on the chain; null where this
-    server does not hold the keys of the published files.
+    server cannot open the batch's published file.
     """
 
     leg: int

@@ -1,0 +1,147 @@
+"""From an event over HTTP to a proof under a header on the chain, on real parts throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from api import keys
+from api.app import create_app
+from api.door import open_door
+from proofs.json_form import hex_text
+from proofs.receipt import check
+from settlement.attestations import take_attestations
+from settlement.batches import seal_next
+from settlement.embedded_chain.process import EmbeddedNode, start
+from settlement.inclusions import Inclusions
+from settlement.submitter import drive
+from settlement.vault import Vault
+from tests.api.conftest import Caller, Clock
+from tests.settlement.chain.field import ATTESTERS, Field, registry_commands, write_attestations
+from tests.settlement.chain.tiny import SENDER
+
+ISSUER, ACCEPTOR = 1, 2
+AT = "2026-07-10T12:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
+    with start(tmp_path_factory.mktemp("chain"), fund=[SENDER.address], idle_s=300) as node:
+        yield node
+
+
+@pytest.fixture
+def field(database: str, node: EmbeddedNode, tmp_path: Path) -> Field:
+    made = Field(dsn=database, url=node.url, folder=tmp_path)
+    made.post(registry_commands())
+    return made
+
+
+@pytest.fixture
+def http(field: Field, clock: Clock) -> Iterator[TestClient]:
+    proofs = Inclusions(vault=field.publication().vault, folder=field.mirrors[0])
+    with (
+        open_door(field.dsn, production=False, readers_max=2, now=clock, inclusions=proofs) as door,
+        TestClient(create_app(door)) as http,
+    ):
+        yield http
+
+
+def caller(http: TestClient, field: Field, merchant_id: int) -> Caller:
+    with psycopg.connect(field.dsn) as connection:
+        return Caller(http, keys.issue(connection, merchant_id=merchant_id, environment="test"))
+
+
+@pytest.fixture
+def issuer(http: TestClient, field: Field) -> Caller:
+    return caller(http, field, ISSUER)
+
+
+@pytest.fixture
+def acceptor(http: TestClient, field: Field) -> Caller:
+    return caller(http, field, ACCEPTOR)
+
+
+def trade(issuer: Caller, acceptor: Caller) -> None:
+    """Ann earns 1,000 points and uses 400 of them elsewhere."""
+    paid = {
+        "type": "order.paid",
+        "id": "paid-1",
+        "occurred_at": AT,
+        "member": "ann",
+        "order": "o",
+        "amount_minor": 10_000,
+    }
+    redeemed = {"occurred_at": AT, "member": "ann", "redemption": "r", "au": 400}
+    assert issuer.post("/v1/events", paid).status_code == 201
+    assert acceptor.post("/v1/redemptions", redeemed, key="used-1").status_code == 201
+
+
+def only_inclusion(caller: Caller, event_id: str) -> Any:
+    (inclusion,) = caller.get(f"/v1/receipts/{event_id}").json()["inclusions"]
+    return inclusion
+
+
+def test_a_receipt_gets_its_proof_and_the_batch_its_transactions(
+    field: Field, issuer: Caller, acceptor: Caller, http: TestClient
+) -> None:
+    trade(issuer, acceptor)
+    assert issuer.get("/v1/receipts/paid-1").json()["inclusions"] == []
+    assert http.get("/v1/batches/1").status_code == 404
+    with field.settlement() as s:
+        batch = seal_next(s, settling=True)
+        assert batch is not None
+        assert only_inclusion(issuer, "paid-1")["state"] == "published"
+        for key in ATTESTERS:
+            take_attestations(s, write_attestations(s.alliance, field.folder, [(1, batch.header_hash)], key))
+        drive(s)
+        on_chain = s.alliance.hub.read("headerHash", 1)
+
+    shown = http.get("/v1/batches/1").json()
+    assert shown["header_hash"] == hex_text(on_chain)
+    assert (shown["state"], shown["settling"], shown["header"]["leafCount"]) == ("confirmed", True, "2")
+    assert len(shown["attestations"]) == len(ATTESTERS)
+    assert [(tx["purpose"], tx["status"]) for tx in shown["transactions"]] == [("commit", "mined")]
+    assert sum(int(net["base_units"]) for net in shown["nets"]) == 0
+    assert {net["merchant_id"]: int(net["base_units"]) for net in shown["nets"]}[ACCEPTOR] == 4_000_000
+
+    for who, event_id, slot in ((issuer, "paid-1", "member"), (acceptor, "used-1", "creditor")):
+        inclusion = only_inclusion(who, event_id)
+        assert (inclusion["batch_no"], inclusion["state"]) == (1, "confirmed")
+        assert inclusion["proof"]["own"]["slot"] == slot
+        assert check(inclusion["proof"]) == on_chain
+
+
+def test_a_server_that_cannot_open_the_file_says_the_place_and_proves_nothing(
+    field: Field, issuer: Caller, acceptor: Caller, clock: Clock
+) -> None:
+    trade(issuer, acceptor)
+    with field.settlement() as s:
+        seal_next(s)
+    wrong = Inclusions(vault=Vault(b"\x07" * 32), folder=field.mirrors[0])
+    nowhere = Inclusions(vault=field.publication().vault, folder=field.folder / "nowhere")
+    for proofs in (None, wrong, nowhere):
+        with (
+            open_door(field.dsn, production=False, readers_max=1, now=clock, inclusions=proofs) as door,
+            TestClient(create_app(door)) as http,
+        ):
+            inclusion = only_inclusion(Caller(http, issuer.token), "paid-1")
+        assert (inclusion["batch_no"], inclusion["leaf_no"], inclusion["proof"]) == (1, 1, None)
+
+
+def test_genesis_is_a_batch_too(field: Field, http: TestClient) -> None:
+    with field.settlement() as s:
+        anchor = s.alliance.anchor
+    shown = http.get("/v1/batches/0").json()
+    assert (shown["header"]["leafCount"], shown["attestations"], shown["nets"]) == ("0", [], [])
+    assert shown["header"]["openedAt"] == str(anchor.founded_at)
+
+
+@pytest.mark.parametrize("number", ["-1", "one", "1.0", "0x1", "9" * 16])
+def test_a_batch_has_a_number(http: TestClient, number: str) -> None:
+    assert http.get(f"/v1/batches/{number}").json()["code"] == "field-invalid"
