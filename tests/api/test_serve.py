@@ -19,7 +19,7 @@ from api import keys
 from tests.api.conftest import TEA
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_SECONDS_MAX = 30
+START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 30
 
 
@@ -27,6 +27,18 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], address: str) -> None:
+    until = time.monotonic() + START_SECONDS_MAX
+    while time.monotonic() < until:
+        assert process.poll() is None, f"the process ended with {process.returncode}"
+        try:
+            if httpx2.get(f"{address}/health/ready", timeout=5).status_code == 200:
+                return
+        except httpx2.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"not ready after {START_SECONDS_MAX} s")
 
 
 @contextmanager
@@ -38,13 +50,7 @@ def serving(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[su
     process = subprocess.Popen([sys.executable, "-m", "api.serve"], cwd=ROOT)
     address = f"http://127.0.0.1:{port}"
     try:
-        until = time.monotonic() + START_SECONDS_MAX
-        while time.monotonic() < until:
-            try:
-                if httpx2.get(f"{address}/health/ready", timeout=1).status_code == 200:
-                    break
-            except httpx2.TransportError:
-                time.sleep(0.1)
+        wait_until_ready(process, address)
         yield process, address
     finally:
         process.kill()
