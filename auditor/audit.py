@@ -116,10 +116,10 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
     with tempfile.TemporaryDirectory(prefix="audit-") as scratch, _runner(means.processes, leaves) as run:
         source = Source(means.mirrors, means.key, Path(scratch))
         books = _opening(commits, first, source, outcome)
-        context = Context(separator, chain.registry, run)
+        context = Context(separator, chain.registry, run, tick=means.watch.done)
         for commit in chosen:
+            means.watch.begin(commit.header.batch_no)
             outcome.batches.append(_audit_one(commit, source, books, context, outcome))
-            means.watch.done(commit.header.batch_no, commit.header.leaf_count)
     _total(outcome, books)
     outcome.seconds = time.monotonic() - started
     return outcome

@@ -35,12 +35,15 @@ Run: TypeAlias = Callable[[Callable[[Job], Shard], Iterable[Job]], Iterator[Shar
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What holds for all batches of one audit. `shard_leaves_max` is a power of two: a shard is one subtree."""
+    """What holds for all batches of one audit. `shard_leaves_max` is a power of two, so that a shard is one subtree;
+    `tick` hears of every shard's leaves.
+    """
 
     separator: bytes
     registry: Registry
     run: Run = map
     shard_leaves_max: int = SHARD_LEAVES_MAX
+    tick: Callable[[int], None] = lambda _leaves: None
 
 
 def audit_batch(commit: Commit, plain: Plain, books: Books, context: Context, findings: Findings) -> Shard:
@@ -58,7 +61,7 @@ def audit_batch(commit: Commit, plain: Plain, books: Books, context: Context, fi
             view.release()
     _check_file(header, reader, findings)
     jobs = _jobs(header, reader, plain, context)
-    whole = _join_all(context.run(scan, jobs), header, findings)
+    whole = _join_all(_ticking(context, context.run(scan, jobs)), header, findings)
     _check_openings(header.batch_no, whole.segments, books, findings)
     _check_totals(header, whole, books, findings)
     _check_bindings(header.batch_no, whole, books, findings)
@@ -110,6 +113,12 @@ def _jobs(header: BatchHeader, reader: Reader, plain: Plain, context: Context) -
         )
         for start in range(0, reader.leaf_count, context.shard_leaves_max)
     ]
+
+
+def _ticking(context: Context, shards: Iterable[Shard]) -> Iterator[Shard]:
+    for shard in shards:
+        context.tick(shard.leaves)
+        yield shard
 
 
 def _join_all(shards: Iterable[Shard], header: BatchHeader, findings: Findings) -> Shard:

@@ -23,7 +23,7 @@ class Watch:
         shown = self._console.is_terminal and not quiet
         self._bar = Progress(*columns, console=self._console) if shown else None
         self._quiet = quiet
-        self._total = self._done = 0
+        self._total = self._done = self._batch_no = 0
         self._task = None if self._bar is None else self._bar.add_task("audit", total=None)
         self._last_line = 0.0
 
@@ -33,14 +33,20 @@ class Watch:
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, total=leaves)
 
-    def done(self, batch_no: int, leaves: int) -> None:
-        """One batch is checked."""
+    def begin(self, batch_no: int) -> None:
+        """The next batch."""
+        self._batch_no = batch_no
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=f"batch {batch_no}")
+
+    def done(self, leaves: int) -> None:
+        """Some leaves of the batch are checked."""
         self._done += leaves
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, advance=leaves, description=f"batch {batch_no}")
+            self._bar.update(self._task, advance=leaves)
         elif time.monotonic() - self._last_line >= LINE_SECONDS_MIN or self._done == self._total:
             self._last_line = time.monotonic()
-            self.say(f"batch {batch_no}: {self._done:,} of {self._total:,} leaves")
+            self.say(f"batch {self._batch_no}: {self._done:,} of {self._total:,} leaves")
 
     def say(self, text: str) -> None:
         """One line for the reader."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from auditor.findings import Findings
 from auditor.registry import Registry
-from auditor.segments import Segment, Standing, standing_before
+from auditor.segments import Segment, Standing
 from proofs.accounts import MEMBER, lane_account
 from proofs.keccak import keccak256
 from proofs.kinds import CLOCK_SKEW_SECONDS_MAX, MAY_OWE, ON_REDEMPTION, Kind, broken_rules, effects, points_delta
@@ -67,6 +67,7 @@ class Shard:
     segments: dict[bytes, Segment] = field(default_factory=dict)
     bindings: dict[tuple[bytes, int], bytes] = field(default_factory=dict)
     holders: dict[tuple[bytes, int, int], bytes] = field(default_factory=dict)
+    leaves: int = 0
     gross_cash: int = 0
     good_signatures: int = 0
     findings: Findings = field(default_factory=Findings)
@@ -118,6 +119,7 @@ class _Scanner:
         self.shard = Shard()
         self.nodes: list[bytes] = []
         self.signers: dict[tuple[int, int, int], bytes | None] = {}
+        self.lanes: dict[tuple[int, int], bytes] = {}
         self.leaf_no = 0
         """Where the leaf of the moment stands. A place is proven; what a leaf says of it is checked."""
 
@@ -142,6 +144,7 @@ class _Scanner:
 
     def finish(self) -> Shard:
         """What goes home."""
+        self.shard.leaves = len(self.nodes)
         self.shard.root = subtree_root(self.nodes)
         return self.shard
 
@@ -213,26 +216,34 @@ class _Scanner:
 
     def _chains(self, record: Record) -> None:
         event = record.event
-        lane = lane_account(event.merchant_id, event.key_id)
-        self._chain("lane-step", lane, Step(lane, event.nonce, record.lane_prev_leaf_no, 0, 0), 0)
+        lane = self._lane(event.merchant_id, event.key_id)
+        before = Standing(event.nonce - 1, record.lane_prev_leaf_no, 0)
+        self._chain("lane-step", lane, before, Standing(event.nonce, self.leaf_no, 0))
         for step in record.steps:
             if step is not None:
-                issuer_id = event.issuer_id if step is record.member else 0
-                self._chain("posting-step", step.account, step, issuer_id)
+                before = Standing(step.seq - 1, step.prev_leaf_no, step.balance - step.delta)
+                after = Standing(step.seq, self.leaf_no, step.balance)
+                self._chain("posting-step", step.account, before, after)
 
-    def _chain(self, code: str, account: bytes, step: Step, issuer_id: int) -> None:
-        before = standing_before(seq=step.seq, prev_leaf_no=step.prev_leaf_no, delta=step.delta, balance=step.balance)
-        after = Standing(step.seq, self.leaf_no, step.balance)
+    def _chain(self, code: str, account: bytes, before: Standing, after: Standing) -> None:
         segment = self.shard.segments.get(account)
         if segment is None:
-            self.shard.segments[account] = Segment(before, self.leaf_no, after, issuer_id)
+            self.shard.segments[account] = Segment(before, self.leaf_no, after)
             return
         if segment.closing != before:
             self._add(code, "chain", expected=segment.closing, actual=before, account=account)
         segment.closing = after
 
+    def _lane(self, merchant_id: int, key_id: int) -> bytes:
+        """The lane's account; a shard has few lanes and many leaves."""
+        lane = self.lanes.get((merchant_id, key_id))
+        if lane is None:
+            lane = self.lanes[merchant_id, key_id] = lane_account(merchant_id, key_id)
+        return lane
+
     def _member(self, record: Record, step: Step) -> None:
         event = record.event
+        self.shard.segments[step.account].issuer_id = event.issuer_id
         if step.balance < 0 and step.delta < 0 and event.kind not in MAY_OWE:
             self._add(
                 "member-below-zero",

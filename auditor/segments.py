@@ -35,11 +35,6 @@ class Segment:
     issuer_id: int = 0
 
 
-def standing_before(*, seq: int, prev_leaf_no: int, delta: int, balance: int) -> Standing:
-    """How a posting says its account stood before it."""
-    return Standing(seq - 1, prev_leaf_no, balance - delta)
-
-
 def join(earlier: Segment, later: Segment) -> Segment:
     """Two runs as one. Whether they meet (`later.opening == earlier.closing`) is for the caller to judge and report."""
-    return Segment(earlier.opening, earlier.first_leaf_no, later.closing, earlier.issuer_id)
+    return Segment(earlier.opening, earlier.first_leaf_no, later.closing, later.issuer_id)

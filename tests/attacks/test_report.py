@@ -73,13 +73,13 @@ def test_netting_of_the_worked_example() -> None:
 def test_progress_is_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with Watch() as watch:
         watch.expect(3)
-        watch.done(0, 1)
-        watch.done(1, 1)
-        watch.done(2, 1)
+        watch.done(1)
+        watch.begin(2)
+        watch.done(2)
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.splitlines()[-1] == "batch 2: 3 of 3 leaves"
     with Watch(quiet=True) as silent:
         silent.expect(1)
-        silent.done(0, 1)
+        silent.done(1)
     assert capsys.readouterr().err == ""
