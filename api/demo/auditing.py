@@ -78,7 +78,18 @@ def audit(outside: Outside, keys: Path, answer: Path, page: Path) -> Audit:
 
 
 def _attest_command(outside: Outside, one: Attester) -> list[str]:
-    own = ["--keys", str(one.keys), "--signer", str(one.signer), "--state", str(one.state), "--out", str(one.answer)]
+    """Quiet, for several speak at once; the auditor proper shows its progress."""
+    own = [
+        "--keys",
+        str(one.keys),
+        "--signer",
+        str(one.signer),
+        "--state",
+        str(one.state),
+        "--out",
+        str(one.answer),
+        "--quiet",
+    ]
     return [*_auditor("attest", outside), *own]
 
 

@@ -14,9 +14,13 @@ from math import isqrt
 
 WIDTH = 640
 ROW = 24
-LABEL_WIDTH = 170
+LABEL_WIDTH = 190
 FIGURE_WIDTH = 96
 SHADE_PERCENT_MIN = 4
+
+LABEL_CELLS_MAX = 27
+"""Width of a label in Latin letters; a Chinese character is as wide as two."""
+FIRST_WIDE = "\u2e80"
 
 Written = Callable[[int], str]
 
@@ -67,7 +71,7 @@ def heat_map(title: str, names: Sequence[str], amount_of: Callable[[str, str], i
     highest = max([1, *(amount_of(row, column) for row in names for column in names)])
     parts = []
     for y, row in enumerate(names):
-        parts.append(_text(LABEL_WIDTH - 6, top + y * cell + cell // 2 + 4, row, "end small"))
+        parts.append(_text(LABEL_WIDTH - 6, top + y * cell + cell // 2 + 4, _fitted(row), "end small"))
         x_text = LABEL_WIDTH + y * cell + cell // 2 + 4
         parts.append(f'<text class="small" transform="translate({x_text} {top - 6}) rotate(-60)">{escape(row)}</text>')
         for x, column in enumerate(names):
@@ -87,7 +91,17 @@ def _root(ten_thousandths: int) -> int:
 def _bar_row(number: int, name: str, figure: str, *, left: int, width: int, kind: str) -> str:
     top = number * ROW
     bar = f'<rect class="{kind}" x="{left}" y="{top + 4}" width="{width}" height="{ROW - 8}" rx="2"/>'
-    return _text(LABEL_WIDTH - 8, top + 16, name, "end") + bar + _text(WIDTH, top + 16, figure, "end")
+    return _text(LABEL_WIDTH - 8, top + 16, _fitted(name), "end") + bar + _text(WIDTH, top + 16, figure, "end")
+
+
+def _fitted(name: str) -> str:
+    """As much of a name as its column holds."""
+    cells = 0
+    for place, letter in enumerate(name):
+        cells += 2 if letter >= FIRST_WIDE else 1
+        if cells > LABEL_CELLS_MAX:
+            return name[:place].rstrip() + "…"
+    return name
 
 
 def _text(x: int, y: int, content: str, classes: str) -> str:

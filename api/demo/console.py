@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -9,6 +10,7 @@ from rich.table import Table
 from api.demo.report import Events, Merchant, Report, money
 
 MERCHANTS_SHOWN_MAX = 20
+CODE_CHARS_MAX = 16
 
 
 def show(report: Report, console: Console) -> None:
@@ -59,26 +61,28 @@ def _cost(report: Report) -> str:
 
 
 def _merchants(report: Report) -> Table:
-    table = Table(title="Merchants: points of their own; money in " + report.alliance.currency, title_justify="left")
-    table.add_column("merchant")
-    for name in ("issued", "used", "taken back", "outstanding", "accepted", "fees", "the chain moved", "still open"):
-        table.add_column(name, justify="right")
-    biggest = sorted(report.points.values(), key=lambda merchant: -merchant.issued)
-    for merchant in biggest[:MERCHANTS_SHOWN_MAX]:
-        table.add_row(*_row(merchant))
+    title = (
+        f"Merchants: points of their own; what the chain moved and what is still open, in {report.alliance.currency}"
+    )
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("merchant", no_wrap=True, max_width=CODE_CHARS_MAX)
+    for name in ("issued", "used", "taken back", "outstanding", "moved", "open"):
+        table.add_column(name, justify="right", no_wrap=True)
+    biggest = sorted(report.points.items(), key=lambda item: -item[1].issued)
+    for code, merchant in biggest[:MERCHANTS_SHOWN_MAX]:
+        table.add_row(code, *_figures(merchant))
     if len(biggest) > MERCHANTS_SHOWN_MAX:
-        table.caption = f"the {MERCHANTS_SHOWN_MAX} largest of {len(biggest)}; all are in report.json and report.html"
+        table.caption = f"the {MERCHANTS_SHOWN_MAX} largest of {len(biggest)}; report.html has all"
     return table
 
 
-def _row(merchant: Merchant) -> list[str]:
+def _figures(merchant: Merchant) -> list[str]:
     points = [merchant.issued, merchant.used, merchant.taken_back, merchant.outstanding]
-    cash = [merchant.accepted_au, merchant.fees_au, merchant.net_au, merchant.position_au]
-    return [merchant.name, *(f"{amount:,}" for amount in points), *(money(amount) for amount in cash)]
+    return [*(f"{amount:,}" for amount in points), money(merchant.net_au), money(merchant.position_au)]
 
 
 def _chain(report: Report) -> Table:
-    table = Table(title="Batches", title_justify="left")
+    table = Table(title="Batches", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("batch", "leaves", "kind", "state", "gas", "header hash"):
         table.add_column(name, justify="right" if name in {"batch", "leaves", "gas"} else "left")
     for batch in report.batches:
@@ -90,7 +94,7 @@ def _chain(report: Report) -> Table:
 
 
 def _checks(report: Report) -> Table:
-    table = Table(title="Is it true?", title_justify="left")
+    table = Table(title="Is it true?", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
     table.add_column("what must hold")
     table.add_column("what was found")

@@ -20,7 +20,7 @@ OWNER_ONLY = 0o600
 def signer(path: Path) -> PrivateKey:
     """The secp256k1 key of `path` (one line of hex), made if there is none."""
     if not path.exists():
-        _create(path, PrivateKey().secret.hex() + "\n")
+        keep(path, PrivateKey().secret.hex() + "\n")
     return PrivateKey(bytes.fromhex(path.read_text(encoding="ascii").strip()))
 
 
@@ -28,13 +28,16 @@ def reader(path: Path, kid: str) -> bytes:
     """The public X25519 key of the data key in `path` (JSON: kid, x25519, note), made if there is none."""
     if not path.exists():
         key = {"kid": kid, "x25519": token_bytes(32).hex(), "note": "made by the demonstration, of no value elsewhere"}
-        _create(path, json.dumps(key) + "\n")
+        keep(path, json.dumps(key) + "\n")
     private = bytes.fromhex(json.loads(path.read_text(encoding="ascii"))["x25519"])
     return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
 
 
-def _create(path: Path, content: str) -> None:
-    """Written under another name first, so that an interruption leaves no half key."""
+def keep(path: Path, content: str) -> None:
+    """Put `content` into a file of the owner's.
+
+    Written under another name first, so that an interruption leaves no half key.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(

@@ -138,6 +138,7 @@ class Report:
         found = [f"invariant {name}: {result.detail}" for name, result in self.invariants.items() if not result.held]
         if sum(self.nets.values()):
             found.append(f"nets sum to {sum(self.nets.values())} AU")
+        found += [f"batch {batch.number} is {batch.state}" for batch in self.batches if batch.state != "FINALISED"]
         if self.audit.verdict != "clean":
             found.append(f"audit: {self.audit.verdict}, {len(self.audit.findings)} findings")
         return found

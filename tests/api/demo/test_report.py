@@ -41,12 +41,12 @@ def sound() -> Report:
     return Report(
         alliance=Alliance("CNY", 2, 5),
         events=Events("year.csv", 27_064, 64, 1, 26_358, 706, 26, 1_300, 2, {"date": 1}, "var/rejects.jsonl"),
-        points={"a": merchant(1, "惠客 <b>Huike</b>", -152), "b": merchant(2, "Blue Cup", 147)},
+        points={"a": merchant(1, "惠客 <b>Huike</b>", -152), "b": merchant(2, "2,000", 147)},
         operator_au=5,
         nets={"a": -152, "b": 147, "operator": 5},
         flows_au={"a": {"a": 100, "b": 200}, "b": {"b": 50}},
         months=[Month("2025-01", 1_200, 9, 150), Month("2025-02", 800, 7, 200)],
-        batches=[Batch(1, 4_096, settling=True, state="final", gas=410_000, header_hash="0x" + "ab" * 32)],
+        batches=[Batch(1, 4_096, settling=True, state="FINALISED", gas=410_000, header_hash="0x" + "ab" * 32)],
         gas=Gas(410_000, {"commit": 300_000, "finalise": 110_000}, 100),
         invariants={"positions sum to zero": Invariant(held=True, detail="3 parties")},
         audit=Audit("clean", [], {"8. the root": "held"}, 4_096),
@@ -94,7 +94,7 @@ def test_the_terminal_tells_the_figures(sound: Report) -> None:
     for words in (
         "27,064 events taken, 64 of them new",
         "1 refused, see var/rejects.jsonl",
-        "Blue Cup",
+        "2,000",
         "−1.52",
         "sum to 0",
         "clean",
@@ -122,6 +122,14 @@ def test_charts_are_well_formed_and_hold_their_figures() -> None:
         ET.fromstring(chart)  # noqa: S314 - made a line above
     assert "&lt;x&gt;" in charts[0]
     assert "p → q&amp;: 9" in charts[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("x" * 27, "x" * 27), ("x" * 28, "x" * 27 + "…"), ("惠客超市" * 4, ("惠客超市" * 4)[:13] + "…")],
+)
+def test_labels_are_cut_to_their_column(name: str, shown: str) -> None:
+    assert f">{shown}</text>" in signed_bars("t", {name: 1}, str)
 
 
 @pytest.mark.parametrize(("au", "shown"), [(0, "0.00"), (5, "0.05"), (-152, "−1.52"), (123_456_789, "1,234,567.89")])

@@ -1,0 +1,22 @@
+"""`python -m api.demo`. The command is loaded late, so that Ctrl-C is answered while libraries still load."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """The command's exit code, 130 when it was interrupted."""
+    try:
+        code: int = import_module("api.demo.command").main()
+    except KeyboardInterrupt:
+        sys.stdout.write("\nInterrupted. Nothing that was answered is lost: run it again and it goes on from here.\n")
+        return INTERRUPTED
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

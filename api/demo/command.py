@@ -1,0 +1,49 @@
+"""The command `python -m api.demo`: read the environment, run the demonstration, answer its exit code (docs/demo.md).
+
+The one place of the demonstration that looks at the clock, and the one that turns errors into a sentence. Called by
+`__main__`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from api.database import Behind
+from api.demo.auditing import AuditFailed
+from api.demo.founding import FoundingRefused
+from api.demo.purchases import FileRefused
+from api.demo.run import AlreadyRunning, OtherAlliance, run
+from api.demo.settings import DemoSettings
+from api.demo.settling import Stuck
+from ledger.embedded_postgres import EmbeddedPostgresError
+from settlement.alliance import AllianceError
+from settlement.embedded_chain.process import NodeFailed
+
+WRONG, CANNOT_RUN = 1, 2
+CANNOT = (
+    Behind,
+    FileRefused,
+    OtherAlliance,
+    AlreadyRunning,
+    FoundingRefused,
+    AllianceError,
+    NodeFailed,
+    EmbeddedPostgresError,
+    ValidationError,
+)
+
+
+def main() -> int:
+    """Run it; whatever is a user's to repair is said in one line."""
+    console = Console()
+    try:
+        return run(DemoSettings(), console, datetime.now(UTC))
+    except CANNOT as error:
+        console.print(f"It cannot run: {error}", style="bold", highlight=False)
+        return CANNOT_RUN
+    except (AuditFailed, Stuck) as error:
+        console.print(f"Not all is well: {error}", style="bold red", highlight=False)
+        return WRONG

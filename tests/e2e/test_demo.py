@@ -1,0 +1,166 @@
+"""The demonstration as a user runs it: a process, an environment, files left behind; nothing of it is replaced."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.e2e.sources import Source, generated
+from tests.oracle.alliance import OPERATOR
+
+EVENTS, MEMBERS = 900, 24
+RUN_S_MAX = 240
+INTERRUPTIONS = 4
+AFTER_MS_MAX = 12_000
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * RUN_S_MAX)]
+
+
+def environment(var: Path, chosen: Mapping[str, str]) -> dict[str, str]:
+    """A run that stops after its report and keeps everything in `var`."""
+    small = {"TONGDUI_DEMO_EVENTS": str(EVENTS), "TONGDUI_DEMO_MEMBERS": str(MEMBERS)}
+    inherited = {name: value for name, value in os.environ.items() if name not in {"EVENTS", "REFUND_LINKS"}}
+    return inherited | {"TONGDUI_VAR": str(var), "SERVE": "0"} | small | dict(chosen)
+
+
+def demo(var: Path, **chosen: str) -> tuple[int, str]:
+    """Run it to its end: exit code and what it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "api.demo"],
+        env=environment(var, chosen),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=RUN_S_MAX,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def report(var: Path) -> dict[str, Any]:
+    """What it left behind."""
+    told: dict[str, Any] = json.loads((var / "report.json").read_text())
+    return told
+
+
+def lasting(told: dict[str, Any]) -> dict[str, Any]:
+    """The part of a report that another run over the same ledger must repeat."""
+    measured = {"seconds", "events_per_second"}
+    kept = {name: part for name, part in told.items() if name not in measured}
+    return kept | {"events": {name: value for name, value in told["events"].items() if name != "added"}}
+
+
+def agree(told: dict[str, Any], source: Source) -> None:
+    """The report against the oracle."""
+    oracle = source.oracle()
+    oracle.charge_fees()
+    nets = dict.fromkeys([*oracle.conditions, OPERATOR], 0) | oracle.nets()
+    assert told["nets"] == nets
+    for code, points in told["points"].items():
+        assert points["issued"] == oracle.issued[code]
+        assert points["used"] == oracle.used[code]
+        assert points["outstanding"] == oracle.outstanding()[code]
+        assert points["net_au"] == nets[code]
+        assert points["position_au"] == 0, "the chain has moved all of it"
+    assert told["events"]["nothing_to_redeem"] == len(oracle.refused)
+
+
+def test_a_year_ends_settled_audited_and_repeatable(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    code, said = demo(var)
+    assert code == 0, said
+    told = report(var)
+    assert told["problems"] == []
+    assert told["audit"]["verdict"] == "clean"
+    assert told["events"]["added"] == told["events"]["taken"] > EVENTS * 8 // 10
+    assert {batch["state"] for batch in told["batches"][1:]} == {"FINALISED"}
+    assert told["batches"][-1]["settling"]
+    assert told["gas"]["total"] > 0
+    agree(told, generated(tmp_path / "again", events=EVENTS, members=MEMBERS))
+    assert "<svg" in (var / "report.html").read_text()
+    assert (var / "rejects.jsonl").read_text() == ""
+    assert [path for path in (var / "keys").iterdir() if path.stat().st_mode & 0o077] == []
+
+    code, said = demo(var)
+    assert code == 0, said
+    again = report(var)
+    assert again["events"]["added"] == 0
+    assert lasting(again) == lasting(told)
+
+
+def test_bad_lines_are_refused_and_the_exit_code_says_so(tmp_path: Path) -> None:
+    source = generated(tmp_path / "made", events=500, members=10)
+    lines = gzip.decompress(source.events.read_bytes()).splitlines()
+    bad = {
+        3: b"made-up,not a line",
+        7: lines[7].replace(b",CNY,", b",EUR,"),
+        11: lines[11].replace(b"gen-", b"\xff\xfe"),
+    }
+    path = tmp_path / "events.csv.gz"
+    whole = gzip.compress(b"\n".join(bad.get(number, line) for number, line in enumerate(lines)) + b"\n")
+    path.write_bytes(whole[:-8])
+    code, said = demo(tmp_path / "var", EVENTS=str(path), REFUND_LINKS=str(source.links))
+    assert code == 3, said
+    told = report(tmp_path / "var")
+    assert told["problems"] == []
+    rejected = [json.loads(line) for line in (tmp_path / "var" / "rejects.jsonl").read_text().splitlines()]
+    codes = [(row["line"], row["code"]) for row in rejected if row["code"] != "order-unknown"]
+    assert codes == [(4, "columns"), (8, "currency"), (12, "utf-8"), (len(lines) + 1, "truncated")]
+    assert told["events"]["refused"] == len(rejected)
+    assert told["events"]["taken"] + told["events"]["refused"] == len(lines) - 1 + 1, "the lines, and the missing end"
+
+
+@pytest.mark.parametrize(("name", "content"), [("nowhere.csv", None), ("other.csv", "a,b\n1,2\n")])
+def test_a_file_that_is_not_one_is_refused_with_a_sentence(tmp_path: Path, name: str, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    code, said = demo(tmp_path / "var", EVENTS=str(tmp_path / name))
+    assert code == 2
+    assert name in said
+    assert "Traceback" not in said
+
+
+def interrupted(var: Path, after_ms: int) -> tuple[int, str]:
+    """Start it, wait for its first word, and press Ctrl-C after a while."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "api.demo"],
+        env=environment(var, {}),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        try:
+            said, _ = process.communicate(timeout=after_ms / 1_000)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=RUN_S_MAX)
+        return process.returncode, first + said
+
+
+def test_interruptions_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    var, rng = tmp_path / "var", Random(os.urandom(8).hex())
+    moments = [rng.randrange(AFTER_MS_MAX) for _ in range(INTERRUPTIONS)]
+    for after_ms in moments:
+        code, said = interrupted(var, after_ms)
+        assert code in {0, 130}, f"after {after_ms} ms of {moments}: {said}"
+        assert "Traceback" not in said, f"after {after_ms} ms of {moments}: {said}"
+    code, said = demo(var)
+    assert code == 0, f"{moments}: {said}"
+    told = report(var)
+    assert told["problems"] == []
+    agree(told, generated(tmp_path / "again", events=EVENTS, members=MEMBERS))
