@@ -8,8 +8,8 @@ arrays as literals.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 
@@ -23,6 +23,8 @@ from proofs.accounts import OPERATOR_ID
 
 Connection = psycopg.Connection[Any]
 Row = tuple[Any, ...]
+_ORDER_COLUMNS = 12
+"""How many columns of ORDERS are the order's; the rest are those of one of its lots."""
 K = TypeVar("K", str, tuple[int, str], Claim, AccountName)
 
 ANSWERS = r"""
@@ -63,23 +65,15 @@ _LOT = """
 l.seq, l.no, l.issuer, l.member_no, m.name, l.terms_id, l.role, l.points,
 l.standing, l.remaining, l.confirmed_at_ms, l.expires_at_ms, l.earned_seq, l.earned_leg
 """
-_LOT_MEMBER = """
-CROSS JOIN LATERAL (SELECT name FROM ledger.member WHERE shard = 0 AND member_no = l.member_no LIMIT 1) m
-"""
-
-# The statements below are put together from the constants above; values travel as parameters.
+# LIMIT 1 and OFFSET 0 keep a lateral subquery what it says: one index probe per row, never planned as a join.
+# The statements are put together from the constants above; values travel as parameters.
 ORDERS = f"""
-SELECT o.merchant_id, o.name, o.seq, o.at_ms, o.member_no, m.name, o.amount_minor, o.terms_id, o.fee_bps,
-       o.confirm_from_ms, o.refunded_minor, o.confirmed_at_ms
+SELECT o.merchant_id, o.name, o.seq, o.at_ms, o.member_no, payer.name, o.amount_minor, o.terms_id, o.fee_bps,
+       o.confirm_from_ms, o.refunded_minor, o.confirmed_at_ms, {_LOT}
 {_ASKED_ORDERS}
-CROSS JOIN LATERAL (SELECT name FROM ledger.member WHERE shard = 0 AND member_no = o.member_no LIMIT 1) m
-"""  # noqa: S608
-
-LOTS_OF_ORDERS = f"""
-SELECT o.merchant_id, o.name, {_LOT}
-{_ASKED_ORDERS}
-CROSS JOIN LATERAL (SELECT * FROM ledger.lot WHERE shard = 0 AND seq = o.seq ORDER BY no) l
-{_LOT_MEMBER}
+CROSS JOIN LATERAL (SELECT name FROM ledger.member WHERE shard = 0 AND member_no = o.member_no LIMIT 1) payer
+LEFT JOIN LATERAL (SELECT * FROM ledger.lot WHERE shard = 0 AND seq = o.seq OFFSET 0) l ON true
+LEFT JOIN LATERAL (SELECT name FROM ledger.member WHERE shard = 0 AND member_no = l.member_no LIMIT 1) m ON true
 ORDER BY l.seq, l.no
 """  # noqa: S608
 
@@ -91,11 +85,11 @@ WITH spender AS (
     UNION
     SELECT l.member_no
     {_ASKED_ORDERS}
-    CROSS JOIN LATERAL (SELECT member_no FROM ledger.lot WHERE shard = 0 AND seq = o.seq) l
+    CROSS JOIN LATERAL (SELECT member_no FROM ledger.lot WHERE shard = 0 AND seq = o.seq OFFSET 0) l
 )
 SELECT spender.member_no, {_LOT}
 FROM spender
-LEFT JOIN LATERAL (SELECT * FROM ledger.lot WHERE shard = 0 AND member_no = spender.member_no AND open) l ON true
+LEFT JOIN LATERAL (SELECT * FROM ledger.lot WHERE shard = 0 AND member_no = spender.member_no AND open OFFSET 0) l ON true
 LEFT JOIN LATERAL (SELECT name FROM ledger.member WHERE shard = 0 AND member_no = l.member_no LIMIT 1) m ON true
 """  # noqa: S608
 
@@ -137,9 +131,54 @@ def registry(conn: Connection) -> Registry:
     return whole
 
 
-def fill(conn: Connection, state: Slice, want: Wants) -> None:
-    """Load what `want` names and `state` does not hold yet, then the accounts it leads to."""
-    _fill_by_name(conn, state, want)
+class Asked(NamedTuple):
+    """Names that were asked for, and the cursors that will bring their rows."""
+
+    members: list[str]
+    claims: list[Claim]
+    orders: list[tuple[int, str]]
+    cursors: dict[str, psycopg.Cursor[Row]]
+
+
+def ask(conn: Connection, state: Slice, want: Wants) -> Asked:
+    """Send for what `want` names and `state` does not hold. Inside a pipeline this waits for nothing."""
+    asked = Asked(
+        members=_missing(want.members, state.members),
+        claims=_missing(want.claims, state.claims),
+        orders=_missing(want.orders | want.refunded, state.orders),
+        cursors={},
+    )
+    spenders = sorted(name for name in want.spenders if state.members.get(name) not in state.lots_of)
+    refunded = sorted(name for name in want.refunded if not _lots_known(state, name))
+    for kind, statement, parameters in _statements(asked, spenders, refunded):
+        asked.cursors[kind] = conn.execute(statement, parameters, binary=True)
+    return asked
+
+
+def _statements(
+    asked: Asked, spenders: list[str], refunded: list[tuple[int, str]]
+) -> Iterator[tuple[str, str, list[str]]]:
+    if asked.members:
+        yield "members", MEMBERS, [lines(asked.members)]
+    if asked.claims:
+        used, merchants, names = zip(*asked.claims, strict=True)
+        yield "claims", CLAIMS, [integers(used), integers(merchants), lines(names)]
+    if asked.orders:
+        yield "orders", ORDERS, _order_names(asked.orders)
+    if spenders or refunded:
+        yield "open", OPEN_LOTS, [lines(spenders), *_order_names(refunded)]
+
+
+def fill(conn: Connection, state: Slice, want: Wants, asked: Asked) -> None:
+    """Put what was asked for into `state`, then load the accounts that it leads to."""
+    found = asked.cursors
+    state.members.update(dict.fromkeys(asked.members))
+    state.members.update(dict(found.get("members", ())))
+    state.claims.update(dict.fromkeys(asked.claims))
+    state.claims.update({Claim(*claim): seq for *claim, seq in found.get("claims", ())})
+    state.orders.update(dict.fromkeys(asked.orders))
+    _add_orders(state, found.get("orders", ()))
+    add_open_lots(state, found.get("open", ()))
     _fill_accounts(conn, state, _missing(_accounts(state, want), state.accounts))
 
 
@@ -149,32 +188,6 @@ def _missing(wanted: Iterable[K], held: Mapping[K, object]) -> list[K]:
     Not `wanted - held.keys()`: that walks everything that is held.
     """
     return sorted(key for key in wanted if key not in held)
-
-
-def _fill_by_name(conn: Connection, state: Slice, want: Wants) -> None:
-    members = _missing(want.members, state.members)
-    claims = _missing(want.claims, state.claims)
-    orders = _missing(want.orders | want.refunded, state.orders)
-    spenders = sorted(name for name in want.spenders if state.members.get(name) not in state.lots_of)
-    refunded = sorted(name for name in want.refunded if not _lots_known(state, name))
-    found: dict[str, psycopg.Cursor[Row]] = {}
-    with conn.pipeline():
-        if members:
-            found["members"] = conn.execute(MEMBERS, [lines(members)], binary=True)
-        if claims:
-            used, merchants, names = zip(*claims, strict=True)
-            found["claims"] = conn.execute(CLAIMS, [integers(used), integers(merchants), lines(names)], binary=True)
-        if orders:
-            found["orders"] = conn.execute(ORDERS, _order_names(orders), binary=True)
-            found["lots"] = conn.execute(LOTS_OF_ORDERS, _order_names(orders), binary=True)
-        if spenders or refunded:
-            found["open"] = conn.execute(OPEN_LOTS, [lines(spenders), *_order_names(refunded)], binary=True)
-    state.members.update(dict.fromkeys(members), **dict(found.get("members", ())))
-    state.claims.update(dict.fromkeys(claims))
-    state.claims.update({Claim(*claim): seq for *claim, seq in found.get("claims", ())})
-    state.orders.update(dict.fromkeys(orders))
-    _add_orders(state, found.get("orders", ()), found.get("lots", ()))
-    add_open_lots(state, found.get("open", ()))
 
 
 def _order_names(orders: Sequence[tuple[int, str]]) -> list[str]:
@@ -189,26 +202,31 @@ def _lots_known(state: Slice, name: tuple[int, str]) -> bool:
     return order is None or all(lot.member_no in state.lots_of for lot in order.lots)
 
 
-def _add_orders(state: Slice, orders: Iterable[Row], lots: Iterable[Row]) -> None:
-    for merchant_id, name, seq, at_ms, member_no, member, amount, terms_id, bps, confirm_from, refunded, done in orders:
-        state.orders[merchant_id, name] = Order(
-            merchant_id=merchant_id,
-            name=name,
-            seq=seq,
-            at_ms=at_ms,
-            member_no=member_no,
-            member=member,
-            amount_minor=amount,
-            terms_id=terms_id,
-            fee_bps=bps,
-            confirm_from_ms=confirm_from,
-            refunded_minor=refunded,
-            confirmed_at_ms=done,
-        )
-    for merchant_id, name, *row in lots:
-        owner = state.orders[merchant_id, name]
-        assert owner is not None
-        owner.lots.append(_lot(state, row))
+def _add_orders(state: Slice, rows: Iterable[Row]) -> None:
+    """Rows are one per lot of an order, in order of lots; the row of an order without lots carries nulls for one."""
+    for row in rows:
+        order = state.orders[row[0], row[1]] or _order(row[:_ORDER_COLUMNS])
+        state.orders[order.merchant_id, order.name] = order
+        if row[_ORDER_COLUMNS] is not None:
+            order.lots.append(_lot(state, row[_ORDER_COLUMNS:]))
+
+
+def _order(row: Row) -> Order:
+    merchant_id, name, seq, at_ms, member_no, member, amount, terms_id, bps, confirm_from, refunded, confirmed_at = row
+    return Order(
+        merchant_id=merchant_id,
+        name=name,
+        seq=seq,
+        at_ms=at_ms,
+        member_no=member_no,
+        member=member,
+        amount_minor=amount,
+        terms_id=terms_id,
+        fee_bps=bps,
+        confirm_from_ms=confirm_from,
+        refunded_minor=refunded,
+        confirmed_at_ms=confirmed_at,
+    )
 
 
 def add_open_lots(state: Slice, rows: Iterable[Row]) -> None:

@@ -133,8 +133,10 @@ class Registry:
 
     def terms_at(self, issuer: int, at_ms: int) -> PublishTerms | None:
         """The newest terms of `issuer` in force at `at_ms`."""
-        in_force = (each for each in reversed(self.terms_of.get(issuer, ())) if each.at_ms <= at_ms)
-        return next(in_force, None)
+        for each in reversed(self.terms_of.get(issuer, ())):
+            if each.at_ms <= at_ms:
+                return each
+        return None
 
 
 class _Everything(dict[K, V | None], Generic[K, V]):

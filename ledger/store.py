@@ -81,9 +81,10 @@ class Store:
         with self._conn.transaction(force_rollback=True):
             self._conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             seq, _ = self._conn.execute(_PEEK).fetchone() or (0, 0)
-            state = Slice(seq, loading.registry(self._conn))
+            book = Book(Slice(seq, loading.registry(self._conn)))
             known = self._conn.execute(loading.ANSWERS, [admitted.command.key], binary=True)
-            return self._decide(Book(state), [admitted], known)[0]
+            want = _wants([admitted])
+            return self._decide(book, [admitted], known, want, loading.ask(self._conn, book.slice, want))[0]
 
     def _post_until_known(self, asked: list[Admitted]) -> list[Answer]:
         for attempt in range(1, ATTEMPTS_MAX + 1):
@@ -108,15 +109,23 @@ class Store:
             return  # still away: the next attempt finds the closed connection and waits longer
 
     def _post_once(self, asked: list[Admitted]) -> list[Answer]:
-        with self._conn.transaction():
-            with self._conn.pipeline():
-                head = self._conn.execute(_LOCK, binary=True)
-                keys = loading.lines({each.command.key for each in asked})
-                known = self._conn.execute(loading.ANSWERS, [keys], binary=True)
+        """Two round trips while the slice is warm: lock and read, then write and commit.
+
+        What the slice lacks is sent for together with the lock; if another writer turns out to have written, the slice
+        is dropped, and everything is sent for again.
+        """
+        want = _wants(asked)
+        warm = self._slice
+        with self._conn.pipeline(), self._conn.transaction():
+            head = self._conn.execute(_LOCK, binary=True)
+            known = self._conn.execute(loading.ANSWERS, [_keys(asked)], binary=True)
+            sent = loading.ask(self._conn, warm, want) if warm is not None else None
             seq, registry_seq = head.fetchone() or (0, 0)
             self._named_point("locked")
             book = Book(self._current(seq, registry_seq))
-            answers = self._decide(book, asked, known)
+            if sent is None or book.slice is not warm:
+                sent = loading.ask(self._conn, book.slice, want)
+            answers = self._decide(book, asked, known, want, sent)
             self._named_point("decided")
             self._write(book)
             self._named_point("written")
@@ -136,21 +145,30 @@ class Store:
         self._slice = Slice(seq, registry)
         return self._slice
 
-    def _decide(self, book: Book, asked: list[Admitted], known: Iterable[Row]) -> list[Answer]:
+    def _decide(
+        self, book: Book, asked: list[Admitted], known: Iterable[Row], want: Wants, sent: loading.Asked
+    ) -> list[Answer]:
         book.slice.answers = dict.fromkeys(each.command.key for each in asked)
         book.slice.answers.update(loading.answers(known))
-        want = Wants()
-        for command, _ in asked:
-            VERBS[type(command)].wants(command, want)
-        loading.fill(self._conn, book.slice, want)
+        loading.fill(self._conn, book.slice, want, sent)
         return [book.decide(each) for each in asked]
 
     def _write(self, book: Book) -> None:
         effects = book.take_effects()
         if effects.merchants or effects.terms:
             self._registry_seq = book.slice.seq
-        with self._conn.pipeline():
-            writing.write(self._conn, effects, book.slice.seq, self._registry_seq)
+        writing.write(self._conn, effects, book.slice.seq, self._registry_seq)
+
+
+def _wants(asked: list[Admitted]) -> Wants:
+    want = Wants()
+    for command, _ in asked:
+        VERBS[type(command)].wants(command, want)
+    return want
+
+
+def _keys(asked: list[Admitted]) -> str:
+    return loading.lines({each.command.key for each in asked})
 
 
 def open_store(dsn: str) -> Store:

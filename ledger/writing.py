@@ -1,11 +1,12 @@
-"""Write a batch's effects to PostgreSQL: one array insert or update per table that changed, then the head.
+"""Write a batch's effects to PostgreSQL: an array insert or update per table that changed, and the head, as one
+statement.
 
 Called by the store inside its transaction. Rows are built column by column; the statements turn arrays back into rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import psycopg
@@ -79,55 +80,62 @@ WHERE l.shard = 0 AND l.seq = new.seq AND l.no = new.no
 HEAD = "UPDATE ledger.head SET seq = %s, registry_seq = %s WHERE shard = 0"
 
 
+Part = tuple[str, list[Any]]
+"""A statement and its parameters."""
+
+
 def write(conn: Connection, effects: Effects, seq: int, registry_seq: int) -> None:
-    """Everything in `effects`, and the head at `seq` if anything was journalled. Call it inside a pipeline."""
+    """Everything in `effects`, and the head at `seq` if anything was journalled: one statement, whatever changed.
+
+    The parts are independent of each other, so all but the last can be subqueries of it.
+    """
+    parts = [*_log(effects), *_registry(effects), *_orders(effects), *_lots(effects)]
     if effects.journal:
-        _write_journal(conn, effects)
-        conn.execute(HEAD, [seq, registry_seq])
-    if effects.answers:
-        keys, seqs, asked, bodies = zip(*effects.answers, strict=True)
-        conn.execute(ANSWERS, [lines(keys), integers(seqs), _texts(asked), _texts(bodies)])
-    if effects.claims:
-        used, merchants, names = zip(*effects.claims, strict=True)
-        takers = integers(effects.claims.values())
-        conn.execute(CLAIMS, [integers(used), integers(merchants), lines(names), takers])
-    _write_registry(conn, effects)
-    _write_orders(conn, effects)
-    _write_lots(conn, effects)
-
-
-def _write_journal(conn: Connection, effects: Effects) -> None:
-    seqs, verbs, times, asked, receipts = zip(*effects.journal, strict=True)
-    conn.execute(JOURNAL, [integers(seqs), integers(times), lines(verbs), _texts(asked), _texts(receipts)])
-    if not effects.postings:
+        parts.append((HEAD, [seq, registry_seq]))
+    if not parts:
         return
-    seqs, postings = zip(*effects.postings, strict=True)
-    names, ns, legs, amounts, balances = zip(*postings, strict=True)
-    families, units, parties = zip(*names, strict=True)
-    columns = (seqs, legs, ns, amounts, balances, families, units, parties)
-    conn.execute(POSTINGS, [integers(column) for column in columns])
+    first = ", ".join([f"part_{i} AS ({statement})" for i, (statement, _) in enumerate(parts[:-1])])
+    conn.execute((f"WITH {first} " if first else "") + parts[-1][0], [value for _, values in parts for value in values])
 
 
-def _write_registry(conn: Connection, effects: Effects) -> None:
+def _log(effects: Effects) -> Iterator[Part]:
+    if effects.journal:
+        seqs, verbs, times, asked, receipts = zip(*effects.journal, strict=True)
+        yield JOURNAL, [integers(seqs), integers(times), lines(verbs), _texts(asked), _texts(receipts)]
+    if effects.postings:
+        seqs, postings = zip(*effects.postings, strict=True)
+        names, ns, legs, amounts, balances = zip(*postings, strict=True)
+        families, units, parties = zip(*names, strict=True)
+        columns = (seqs, legs, ns, amounts, balances, families, units, parties)
+        yield POSTINGS, [integers(column) for column in columns]
+    if effects.answers:
+        keys, entries, asked, bodies = zip(*effects.answers, strict=True)
+        yield ANSWERS, [lines(keys), integers(entries), _texts(asked), _texts(bodies)]
+    if effects.claims:
+        used, merchants, taken = zip(*effects.claims, strict=True)
+        yield CLAIMS, [integers(used), integers(merchants), lines(taken), integers(effects.claims.values())]
+
+
+def _registry(effects: Effects) -> Iterator[Part]:
     if effects.members:
         numbers, names = zip(*effects.members, strict=True)
-        conn.execute(MEMBERS, [integers(numbers), lines(names)])
+        yield MEMBERS, [integers(numbers), lines(names)]
     if effects.merchants:
         seqs, opened = zip(*effects.merchants, strict=True)
         ids, codes = [each.merchant_id for each in opened], [each.code for each in opened]
-        conn.execute(MERCHANTS, [integers(ids), lines(codes), integers(seqs)])
+        yield MERCHANTS, [integers(ids), lines(codes), integers(seqs)]
     if effects.terms:
         seqs, published = zip(*effects.terms, strict=True)
         ids, issuers = [each.terms_id for each in published], [each.issuer_id for each in published]
-        conn.execute(TERMS, [integers(ids), integers(issuers), integers(seqs)])
+        yield TERMS, [integers(ids), integers(issuers), integers(seqs)]
 
 
-def _write_orders(conn: Connection, effects: Effects) -> None:
+def _orders(effects: Effects) -> Iterator[Part]:
     if effects.new_orders:
-        conn.execute(NEW_ORDERS, _new_order_columns(list(effects.new_orders.values())))
+        yield NEW_ORDERS, _new_order_columns(effects.new_orders.values())
     if effects.changed_orders:
-        orders = list(effects.changed_orders.values())
-        conn.execute(
+        orders = effects.changed_orders.values()
+        yield (
             CHANGED_ORDERS,
             [
                 integers(order.merchant_id for order in orders),
@@ -138,7 +146,7 @@ def _write_orders(conn: Connection, effects: Effects) -> None:
         )
 
 
-def _new_order_columns(orders: list[Order]) -> list[str]:
+def _new_order_columns(orders: Collection[Order]) -> list[str]:
     return [
         integers(order.merchant_id for order in orders),
         lines(order.name for order in orders),
@@ -154,9 +162,9 @@ def _new_order_columns(orders: list[Order]) -> list[str]:
     ]
 
 
-def _write_lots(conn: Connection, effects: Effects) -> None:
+def _lots(effects: Effects) -> Iterator[Part]:
     if effects.new_lots:
-        lots = list(effects.new_lots.values())
+        lots = effects.new_lots.values()
         fixed = [
             integers(lot.role for lot in lots),
             integers(lot.issuer for lot in lots),
@@ -164,12 +172,12 @@ def _write_lots(conn: Connection, effects: Effects) -> None:
             integers(lot.member_no for lot in lots),
             integers(lot.points for lot in lots),
         ]
-        conn.execute(NEW_LOTS, _changing_columns(lots) + fixed)
+        yield NEW_LOTS, _changing_columns(lots) + fixed
     if effects.changed_lots:
-        conn.execute(CHANGED_LOTS, _changing_columns(list(effects.changed_lots.values())))
+        yield CHANGED_LOTS, _changing_columns(effects.changed_lots.values())
 
 
-def _changing_columns(lots: list[Lot]) -> list[str]:
+def _changing_columns(lots: Collection[Lot]) -> list[str]:
     return [
         integers(lot.id.seq for lot in lots),
         integers(lot.id.no for lot in lots),

@@ -190,16 +190,16 @@ END $$;
 
 CREATE FUNCTION ledger.refuse_gap() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    fault record;
+    range record;
 BEGIN
-    SELECT fresh.shard, min(fresh.seq) AS first, head.seq AS head INTO fault
-    FROM fresh JOIN ledger.head USING (shard)
-    GROUP BY fresh.shard, head.seq
-    HAVING min(fresh.seq) <> head.seq + 1 OR max(fresh.seq) <> head.seq + count(*) LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'journal entry % does not follow head %', fault.first, fault.head
-            USING ERRCODE = 'check_violation';
-    END IF;
+    FOR range IN SELECT shard, min(seq) AS first, max(seq) AS last, count(*) AS entries FROM fresh GROUP BY shard LOOP
+        IF range.last - range.first + 1 <> range.entries OR (range.first > 1 AND NOT EXISTS (
+            SELECT FROM ledger.journal WHERE shard = range.shard AND seq = range.first - 1
+        )) THEN
+            RAISE EXCEPTION 'journal entries % to % leave a gap', range.first, range.last
+                USING ERRCODE = 'check_violation';
+        END IF;
+    END LOOP;
     RETURN NULL;
 END $$;
 

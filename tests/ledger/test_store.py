@@ -19,8 +19,8 @@ from ledger.store import Store, open_store
 from tests.ledger.random_commands import MEMBERS, history, opening_commands
 from tests.ledger.scene import A, B, Scene, changed, opening, rate, small_alliance
 
-STATEMENTS_PER_BATCH_MAX = 23
-"""BEGIN, lock, keys, registry, names (5), accounts, tables (11), head, COMMIT."""
+STATEMENTS_PER_BATCH_MAX = 11
+"""BEGIN, lock, keys, registry, members, claims, orders, open lots, accounts, one that writes all, COMMIT."""
 
 
 @pytest.fixture(name="store")
