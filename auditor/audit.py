@@ -102,8 +102,6 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
     started = time.monotonic()
     newest = max((commit.header.batch_no for commit in commits), default=-1)
     outcome = Outcome(chain, first, newest if last is None else min(last, newest))
-    if not commits:
-        outcome.incomplete.append("the chain has no batch at all, not even a genesis: is this the hub's deploy block?")
     separator = domain_separator(chain_id=chain.chain_id, hub=chain.hub)
     walk = HeaderWalk(chain.chain_id, chain.hub, outcome.findings)
     for commit in commits:
@@ -111,6 +109,9 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
         check_attestations(commit, separator, outcome.findings)
         check_settled(commit, outcome.findings)
     chosen = [commit for commit in commits if first <= commit.header.batch_no <= outcome.last]
+    if not chosen or (last is not None and last > newest):
+        asked = f"{first} to {newest if last is None else last}"
+        outcome.incomplete.append(f"batches {asked} were asked for, and the newest on the chain is {newest}")
     leaves = sum(commit.header.leaf_count for commit in chosen)
     means.watch.expect(leaves)
     with tempfile.TemporaryDirectory(prefix="audit-") as scratch, _runner(means.processes, leaves) as run:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from auditor.audit import Means, Outcome, audit
 from auditor.chain import Chain, Commit, Governance, OnChain, Params
-from auditor.fetch import AuditorKey, Folder
+from auditor.fetch import AuditorKey, mirror
 from auditor.findings import RULES
 from auditor.progress import Watch
 from auditor.registry import Key, Registry
@@ -120,11 +120,11 @@ class World:
         commits = [_commit(batch) for batch in self.batches]
         return Chain(CHAIN_ID, HUB, bytes(20), bytes(32), 100, bytes(32), self.registry, commits)
 
-    def audit(self, chain: Chain | None = None, mirrors: Sequence[Path] = ()) -> Outcome:
+    def audit(self, chain: Chain | None = None, mirrors: Sequence[Path | str] = ()) -> Outcome:
         """The real audit of this world, from its own folder or from `mirrors`."""
         chain = chain or self.chain()
         means = Means(
-            [Folder(each) for each in mirrors or [self.folder]], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True)
+            [mirror(str(each)) for each in mirrors or [self.folder]], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True)
         )
         return audit(chain, chain.commits, means)
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -141,6 +145,33 @@ def test_an_honest_mirror_heals_a_false_one(world: World, tmp_path: Path) -> Non
     manifest_path(world, 2).unlink()
     outcome = world.audit(mirrors=[world.folder, honest])
     assert outcome.verdict == Verdict.CLEAN
+
+
+def test_a_mirror_behind_http_serves_as_well_as_a_folder(world: World) -> None:
+    with served(world.folder) as address:
+        assert world.audit(mirrors=["http://127.0.0.1:9", address]).verdict == Verdict.CLEAN
+        flipped(chunk_path(world, 1), 100)
+        assert set(world.audit(mirrors=[address]).findings.counts) == {"blob-substituted"}
+        chunk_path(world, 1).write_bytes(bytes(2**22))
+        assert set(world.audit(mirrors=[address]).findings.counts) == {"blob-substituted"}
+        chunk_path(world, 1).unlink()
+        assert world.audit(mirrors=[address]).verdict == Verdict.INCOMPLETE
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """A folder behind HTTP on loopback."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        return
 
 
 def test_a_stream_that_would_fill_the_disk_is_stopped(world: World) -> None:

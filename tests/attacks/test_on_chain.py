@@ -88,6 +88,12 @@ def test_a_range_says_what_it_takes_on_trust(settled: Settled, tmp_path: Path) -
     assert len(report["takenOnTrust"]) == 1
 
 
+@pytest.mark.parametrize("span", [("--from", 9), ("--to", 9), ("--from", 3, "--to", 2)])
+def test_a_range_that_is_not_there_is_never_clean(settled: Settled, tmp_path: Path, span: tuple[object, ...]) -> None:
+    code, report = audited(settled, tmp_path / "report.json", *span)
+    assert (code, report["verdict"], report["findings"]) == (2, "incomplete", [])
+
+
 def test_a_corrupted_mirror_is_a_finding(settled: Settled, tmp_path: Path) -> None:
     spoiled = tmp_path / "published"
     shutil.copytree(settled.published, spoiled)
