@@ -89,7 +89,9 @@ WITH spender AS (
 )
 SELECT spender.member_no, {_LOT}
 FROM spender
-LEFT JOIN LATERAL (SELECT * FROM ledger.lot WHERE shard = 0 AND member_no = spender.member_no AND open OFFSET 0) l ON true
+LEFT JOIN LATERAL (
+    SELECT * FROM ledger.lot WHERE shard = 0 AND member_no = spender.member_no AND open OFFSET 0
+) l ON true
 LEFT JOIN LATERAL (SELECT name FROM ledger.member WHERE shard = 0 AND member_no = l.member_no LIMIT 1) m ON true
 """  # noqa: S608
 
