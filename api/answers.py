@@ -29,6 +29,7 @@ from settlement.status import BatchStatus
 
 _POINTERS = {"at_ms": "/occurred_at", "verb": "/type", "merchant_id": "#header/Authorization"}
 """Fields of commands that a body calls otherwise."""
+_KINDS = {kind.value: kind.name.lower() for kind in Kind}
 _BALANCES = {Family.MEMBER: "points", Family.PENDING: "pending", Family.CASH: "cash_au", Family.FEES: "fees_au"}
 
 
@@ -49,7 +50,7 @@ def receipt_of(receipt: Receipt, *, merchant_id: int) -> ReceiptOut:
 def _leg(leg: Leg) -> LegOut:
     return LegOut(
         no=leg.no,
-        kind=Kind(leg.kind).name.lower(),
+        kind=_KINDS[leg.kind],
         signer=leg.signer,
         issuer=leg.issuer,
         member=leg.member,

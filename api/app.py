@@ -38,6 +38,7 @@ def create_app(door: Door | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.door = door
     for router in (partners.router, members.router, auditors.router, health.router, pages.router):

@@ -7,6 +7,7 @@ under its status. Called by the handlers at import and by `api.app`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -22,6 +23,8 @@ Json = dict[str, Any]
 PathText = Annotated[str, Path(include_in_schema=False)]
 """A path parameter that its operation documents itself, and that its handler checks."""
 
+# The end of a text in a pattern, as it stands in JSON.
+_END_IN_PYTHON, _END_IN_SCHEMA = '\\\\Z"', '$"'
 _REF = "#/components/schemas/"
 ROOTS = (
     *(shapes.OrderPaid, shapes.OrderRefunded, shapes.MemberJoined, shapes.EventBatch),
@@ -91,12 +94,15 @@ def documented(
     if takes:
         content = {"schema": {"$ref": _REF + takes}, **({"example": example} if example else {})}
         extra["requestBody"] = {"required": True, "content": {"application/json": content}}
-    answer = {"description": meaning, "content": {"application/json": {"schema": {"$ref": _REF + shape}}}}
+    content = {"application/json": {"schema": {"$ref": _REF + shape}}}
+    answers: dict[int, Json] = {status: {"description": meaning, "content": content}}
+    if DRY_RUN in extra["parameters"]:
+        answers[200] = {"description": "dry_run: it would be done so", "content": content}
     return {
         "status_code": status,
         "summary": summary,
         "description": text,
-        "responses": {status: answer, **_problem_responses(every)},
+        "responses": {**answers, **_problem_responses(every)},
         "openapi_extra": extra,
     }
 
@@ -135,4 +141,6 @@ def _schemas() -> Json:
     named = tuple(UNIONS.values())
     made, components = msgspec.json.schema_components([*ROOTS, *named], ref_template=_REF + "{name}")
     unions = dict(zip(UNIONS, made[len(ROOTS) :], strict=True))
-    return dict(sorted({**components, **unions}.items()))
+    text = json.dumps(dict(sorted({**components, **unions}.items())))
+    schemas: Json = json.loads(text.replace(_END_IN_PYTHON, _END_IN_SCHEMA))
+    return schemas

@@ -18,12 +18,11 @@ from ledger.units import Positive
 EVENTS_PER_BATCH_MAX = 1_000
 NAME_CHARS_MAX = 64
 
-# For Python `$` also stands before a last newline; for JSON Schema `\Z` is nothing. Each gets its own spelling.
-_CHECKED = ID_PATTERN.removesuffix("$") + r"\Z"
-_SHOWN = {"pattern": ID_PATTERN}
+# For Python `$` also stands before a last newline; for JSON Schema `\Z` is nothing: `api.openapi` spells it for that.
+_PATTERN = ID_PATTERN.removesuffix("$") + r"\Z"
 
-Id = Annotated[str, Meta(min_length=1, max_length=ID_CHARS_MAX, pattern=_CHECKED, extra_json_schema=_SHOWN)]
-Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX, pattern=_CHECKED, extra_json_schema=_SHOWN)]
+Id = Annotated[str, Meta(min_length=1, max_length=ID_CHARS_MAX, pattern=_PATTERN)]
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX, pattern=_PATTERN)]
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with offset", examples=["2026-07-01T10:00:00+08:00"])]
 Money = Annotated[Positive, Meta(description="Minor units of the settlement currency", examples=[12900])]
 Au = Annotated[Positive, Meta(description="AU: 1 AU is 1 minor unit of the settlement currency", examples=[500])]
@@ -68,12 +67,8 @@ class EventBatch(Struct, frozen=True, forbid_unknown_fields=True):
     """Events that are taken or refused each for itself, in this order."""
 
     events: Annotated[
-        list[Raw],
-        Meta(
-            min_length=1,
-            max_length=EVENTS_PER_BATCH_MAX,
-            extra_json_schema={"items": {"$ref": "#/components/schemas/AnyEvent"}},
-        ),
+        list[Annotated[Raw, Meta(extra_json_schema={"$ref": "#/components/schemas/AnyEvent"})]],
+        Meta(min_length=1, max_length=EVENTS_PER_BATCH_MAX),
     ]
     """Still bytes: each is decoded by itself, so that a bad one does not spoil the rest."""
 

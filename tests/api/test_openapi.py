@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from api import examples, published
+from api.parse import ID_PATTERN
 from api.problems import CATALOGUE
 from tests.api.conftest import Caller
 
@@ -59,3 +60,12 @@ def test_every_answer_fits_its_documented_shape(tea: Caller) -> None:
     tea.taken("member.joined", member="m")
     found = tea.taken("order.paid", member="m", order="o", amount_minor=1000)
     assert set(found) == set(receipt["properties"]) == set(receipt["required"])
+
+
+def test_shapes_are_told_in_words_of_json_schema() -> None:
+    text = published.openapi_json()
+    schemas = json.loads(text)["components"]["schemas"]
+    assert "\\\\Z" not in text
+    assert schemas["OrderPaid"]["properties"]["id"]["pattern"] == ID_PATTERN
+    assert schemas["EventBatch"]["properties"]["events"]["items"] == {"$ref": "#/components/schemas/AnyEvent"}
+    assert "200" in json.loads(text)["paths"]["/v1/redemptions"]["post"]["responses"]
