@@ -78,7 +78,7 @@ _SEND_CASES: tuple[tuple[SendCase, str], ...] = (
     (SendCase.NO_FUNDS, r"insufficient ?(funds|balance)|doesn't have enough funds"),
     (
         SendCase.GAS_CAP,
-        r"exceeds (the )?block gas limit|gas limit.*(exceeds|greater|too high)|gas ?cap|16777216|gas too low",
+        r"exceeds (the )?block gas limit|gas limit.*(exceeds|greater|too high)|gas ?cap|16777216|gas too (low|high)",
     ),
 )
 

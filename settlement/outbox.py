@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from time import sleep
 from typing import Any, Protocol
 
@@ -24,23 +23,13 @@ from psycopg import Connection
 from settlement.chain import Chain, Fees, Receipt, SendCase, Sent
 from settlement.lease import Lease
 from settlement.nonces import NonceBook, StoredTx
+from settlement.steps import BUMPS_MAX, Fate
 
-BUMPS_MAX = 10
 FEE_WEI_MAX = 10**12
 """No transaction offers more per gas; what needs more waits for a person."""
 FILLER_GAS = 21_000
 COMPLETE_S_MAX = 300.0
 COMPLETE_POLL_S = 0.5
-
-
-class Fate(Enum):
-    """What has become of a purpose."""
-
-    NEVER = "nothing was ever signed for it"
-    WAITING = "signed, perhaps sent, in no block that counts yet"
-    MINED = "in a block, and it did what it should"
-    REVERTED = "in a block, refused by the contract"
-    DROPPED = "its nonce was finally used by another transaction"
 
 
 class FeeCeiling(RuntimeError):

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
 
-from settlement.outbox import BUMPS_MAX, Fate
-
 ATTESTATION_WAIT_S = 30 * 60
 STUCK_S = 120
+BUMPS_MAX = 10
 ATTEMPTS_MAX = 5
 ABSENT = bytes(32)
 
@@ -35,6 +34,16 @@ class State(Enum):
     FAILED_FRAUD = "thrown out by a fraud proof; a person decides"
     FAILED_CASCADE = "thrown out because one before it was"
     FAILED_CONFLICT = "another header stands under its number; a person decides"
+
+
+class Fate(Enum):
+    """What has become of a purpose."""
+
+    NEVER = "nothing was ever signed for it"
+    WAITING = "signed, perhaps sent, in no block that counts yet"
+    MINED = "in a block, and it did what it should"
+    REVERTED = "in a block, refused by the contract"
+    DROPPED = "its nonce was finally used by another transaction"
 
 
 TERMINAL = frozenset({State.FINALISED, State.FAILED_FRAUD, State.FAILED_CASCADE, State.FAILED_CONFLICT})

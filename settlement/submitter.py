@@ -18,8 +18,8 @@ from settlement.batches import Settlement
 from settlement.chain import Tag, commit_gas, finalise_gas
 from settlement.contracts import Refused
 from settlement.leaves import BASE_UNITS_PER_AU, MS_PER_SECOND
-from settlement.outbox import Fate, FeeCeiling, Intent
-from settlement.steps import Become, Do, Observation, State, Step, Submission, Wait, next_step
+from settlement.outbox import FeeCeiling, Intent
+from settlement.steps import Become, Do, Fate, Observation, State, Step, Submission, Wait, next_step
 from settlement.tables import Batch
 
 STEPS_PER_DRIVE_MAX = 32

@@ -9,11 +9,14 @@ import pytest
 
 from settlement.chain import Chain
 from settlement.embedded_chain.process import EmbeddedNode, start
+from tests.settlement.chain.anvil import ANVIL
 from tests.settlement.chain.field import Field, registry_commands
 from tests.settlement.chain.tiny import SENDER
 
 ROOT = Path(__file__).resolve().parents[3]
 IDLE_S = 300.0
+
+collect_ignore = [] if ANVIL.exists() else ["test_anvil.py"]
 
 
 @pytest.fixture(scope="session")

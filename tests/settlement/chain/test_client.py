@@ -42,6 +42,7 @@ from settlement.chain import (
         ("Transaction gas limit is 16777217 and exceeds transaction gas cap of 16777216", SendCase.GAS_CAP),
         ("exceeds block gas limit", SendCase.GAS_CAP),
         ("intrinsic gas too low", SendCase.GAS_CAP),
+        ("intrinsic gas too high -- tx.gas_limit > env.block.gas_limit", SendCase.GAS_CAP),
         ("the moon is full", SendCase.REFUSED),
     ],
 )

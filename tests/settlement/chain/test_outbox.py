@@ -8,7 +8,8 @@ import pytest
 
 from settlement import lease
 from settlement.chain import Chain
-from settlement.outbox import Fate, Intent, LocalSigner, NotAutocommit, Outbox, TransactionFailed
+from settlement.outbox import Intent, LocalSigner, NotAutocommit, Outbox, TransactionFailed
+from settlement.steps import Fate
 from settlement.vault import MemberUnknown, Vault, VaultError, fresh
 from tests.settlement.chain.tiny import ADDRESS, SENDER, deploy, send
 

@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settlement.outbox import BUMPS_MAX, Fate
 from settlement.steps import (
     ABSENT,
     ATTEMPTS_MAX,
     ATTESTATION_WAIT_S,
+    BUMPS_MAX,
     STUCK_S,
     TERMINAL,
     Become,
     Do,
+    Fate,
     Observation,
     State,
     Step,
@@ -123,7 +124,7 @@ def test_a_batch_too_old_is_sealed_anew_only_when_nothing_of_it_can_be_mined(sta
         (State.CONFIRMED, {**PAST_WINDOW, "next_final_no": 4}),
         (State.CHALLENGED, {**PAST_WINDOW, "open_demands": 2}),
         (State.FINALISING, {**PAST_WINDOW, "next_final_no": 6}),
-        *((state, {}) for state in TERMINAL),
+        *((state, {}) for state in State if state in TERMINAL),
     ],
 )
 def test_what_waits(state: State, seen: dict[str, object]) -> None:

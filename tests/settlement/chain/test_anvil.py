@@ -1,0 +1,154 @@
+"""The same client, outbox and settlement on anvil: blocks that are not final at once, a pool, replacements, reorgs.
+
+Collected where the npm package is installed (see `conftest`).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from settlement.batches import seal_next
+from settlement.chain import Chain, NodeRefused, Reverted, SendCase
+from settlement.outbox import FeeCeiling, Intent, LocalSigner, Outbox
+from settlement.status import status
+from settlement.steps import Fate
+from settlement.submitter import drive
+from tests.settlement.chain.anvil import Anvil, running
+from tests.settlement.chain.field import ATTESTERS, Field, attest, day, registry_commands
+from tests.settlement.chain.tiny import ADDRESS, RUNTIME, SENDER, TOPIC, deploy, send, signed
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Anvil]:
+    with running() as node:
+        yield node
+
+
+@pytest.fixture
+def anvil(shared: Anvil) -> Anvil:
+    """The module's node, mining at once."""
+    shared.mine_at_once(on=True)
+    shared.ask("evm_mine")
+    return shared
+
+
+@pytest.fixture
+def outbox(database: str, anvil: Anvil) -> Iterator[Outbox]:
+    with psycopg.connect(database, autocommit=True) as conn:
+        yield Outbox(conn, Chain(anvil.url), LocalSigner(SENDER.key))
+
+
+def test_the_client_sees_what_it_sees_on_the_embedded_chain(anvil: Anvil) -> None:
+    chain = Chain(anvil.url)
+    address = deploy(chain)
+    assert chain.code(address) == RUNTIME
+    sent, receipt = send(chain, to=address, data=b"hello")
+    assert sent.case is SendCase.ACCEPTED
+    assert receipt is not None
+    assert receipt.succeeded
+    assert [log.data for log in chain.logs(address, first=0, topics=[TOPIC])] == [b"hello"]
+    with pytest.raises(Reverted):
+        chain.call(address, b"x")
+    before = chain.now()
+    chain.advance_time(3_600)
+    assert 3_600 <= chain.now() - before < 3_700
+    assert chain.head("finalized").number < chain.head().number
+    assert len(chain.genesis_hash()) == 32
+
+
+def test_what_anvil_says_has_its_case(anvil: Anvil) -> None:
+    chain = Chain(anvil.url)
+    address, nonce = deploy(chain), chain.nonce(ADDRESS)
+    anvil.mine_at_once(on=False)
+    _, raw = signed(chain, to=address, data=b"one", nonce=nonce)
+    assert chain.send(raw).case is SendCase.ACCEPTED
+    assert chain.send(raw).case is SendCase.ALREADY_KNOWN
+    assert send(chain, to=address, data=b"two", nonce=nonce)[0].case is SendCase.UNDERPRICED
+    assert send(chain, to=address, data=b"two", nonce=nonce - 1)[0].case is SendCase.NONCE_TOO_LOW
+    assert send(chain, to=address, data=b"two", nonce=nonce + 1, fee=10**20)[0].case is SendCase.NO_FUNDS
+    assert send(chain, to=address, data=b"two", nonce=nonce + 1, gas=40_000_000)[0].case is SendCase.GAS_CAP
+    anvil.ask("evm_mine")
+
+
+def test_what_is_stuck_is_replaced_and_takes_effect_once(anvil: Anvil, outbox: Outbox) -> None:
+    chain = Chain(anvil.url)
+    address = deploy(chain)
+    anvil.mine_at_once(on=False)
+    intent = Intent("stuck", address, b"stuck", 60_000)
+    assert outbox.submit(intent).fate is Fate.WAITING
+    first = outbox.observe("stuck").newest
+    bumped = outbox.bump(intent)
+    assert (bumped.fate, bumped.replacements) == (Fate.WAITING, 1)
+    assert first is not None
+    assert bumped.newest is not None
+    assert bumped.newest.nonce == first.nonce
+    assert bumped.newest.max_fee * 8 >= first.max_fee * 9
+    anvil.ask("evm_mine")
+    assert outbox.observe("stuck").fate is Fate.MINED
+    anvil.finalise()
+    assert outbox.observe("stuck").fate is Fate.MINED
+    assert outbox.submit(intent).fate is Fate.MINED
+    assert len(chain.logs(address, first=0)) == 1
+
+
+def test_replacements_end_at_a_ceiling(anvil: Anvil, outbox: Outbox) -> None:
+    anvil.mine_at_once(on=False)
+    intent = Intent("never", ADDRESS, b"n", 60_000)
+    outbox.submit(intent)
+
+    def pay_more() -> None:
+        for _ in range(20):
+            outbox.bump(intent)
+
+    with pytest.raises(FeeCeiling, match="replaced 10 times"):
+        pay_more()
+    anvil.ask("evm_mine")
+
+
+def test_after_a_reorganisation_the_same_bytes_are_sent_again(anvil: Anvil, outbox: Outbox) -> None:
+    chain = Chain(anvil.url)
+    address = deploy(chain)
+    anvil.finalise()
+    intent = Intent("reorganised", address, b"again", 60_000)
+    mined = outbox.submit(intent)
+    assert mined.fate is Fate.MINED
+    anvil.mine_at_once(on=False)
+    anvil.ask("anvil_rollback", 1)
+    assert outbox.observe("reorganised").fate is Fate.WAITING
+    again = outbox.submit(intent)
+    anvil.finalise()
+    assert outbox.observe("reorganised").fate is Fate.MINED
+    assert again.newest is not None
+    assert mined.newest is not None
+    assert again.newest.tx_hash == mined.newest.tx_hash
+    assert len(chain.logs(address, first=0)) == 1
+
+
+def test_time_does_not_run_backwards(anvil: Anvil) -> None:
+    with pytest.raises(NodeRefused):
+        Chain(anvil.url).advance_time(-1)
+
+
+def finally_seen(s: Any, anvil: Anvil) -> list[str]:
+    drive(s)
+    anvil.finalise()
+    return [standing.state.name for standing in drive(s)]
+
+
+def test_a_batch_settles_on_anvil(database: str, anvil: Anvil, tmp_path: Path) -> None:
+    field = Field(dsn=database, url=anvil.url, folder=tmp_path)
+    field.post([*registry_commands(), *day(1)])
+    with field.settlement() as s:
+        batch = seal_next(s, settling=True)
+        assert batch is not None
+        attest(s, tmp_path, [(1, batch.header_hash)], list(ATTESTERS))
+        (standing,) = drive(s)
+        assert standing.reason == "waits for the block of its commit to be finalised"
+        assert finally_seen(s, anvil) == ["CONFIRMED"]
+        s.alliance.chain.advance_time(6 * 3_600)
+        assert finally_seen(s, anvil) == ["FINALISED"]
+        assert [tx.status for tx in status(s.conn)[1].transactions] == ["MINED", "MINED"]
+        assert len(s.alliance.hub.events("BatchCommitted", first=0)) == 2
