@@ -21,18 +21,11 @@ from tests.settlement.chain.field import ATTESTERS, Field, attest, day, registry
 from tests.settlement.chain.tiny import ADDRESS, RUNTIME, SENDER, TOPIC, deploy, send, signed
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Anvil]:
-    with running() as node:
-        yield node
-
-
 @pytest.fixture
-def anvil(shared: Anvil) -> Anvil:
-    """The module's node, mining at once."""
-    shared.mine_at_once(on=True)
-    shared.ask("evm_mine")
-    return shared
+def anvil() -> Iterator[Anvil]:
+    with running() as node:
+        node.ask("evm_mine")
+        yield node
 
 
 @pytest.fixture
