@@ -19,7 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from auditor.attestations import check_attestations, check_settled
-from auditor.batch import SHARD_LEAVES_MAX, Context, Run, audit_batch
+from auditor.batch import Context, Run, audit_batch
 from auditor.books import Books, cash_balances
 from auditor.chain import Chain, Commit
 from auditor.fetch import AuditorKey, Mirror, Missing, Plain, Source, Substituted
@@ -31,6 +31,8 @@ from proofs.messages import domain_separator
 from proofs.tree import root_of
 
 PROCESSES_MAX = 32
+LEAVES_WORTH_PROCESSES = 2**16
+"""Fewer leaves are checked in this process: others take seconds to start on a busy machine."""
 
 
 class Verdict(StrEnum):
@@ -207,7 +209,7 @@ def _total(outcome: Outcome, books: Books) -> None:
 @contextmanager
 def _runner(processes: int, leaves: int) -> Iterator[Run]:
     """Shards in this process, or in several where there is enough work to pay for starting them."""
-    if processes <= 1 or leaves <= 2 * SHARD_LEAVES_MAX:
+    if processes <= 1 or leaves < LEAVES_WORTH_PROCESSES:
         yield map
         return
     fresh = multiprocessing.get_context("spawn")

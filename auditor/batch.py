@@ -26,7 +26,7 @@ from proofs.lpb1 import FileError, Reader, open_file
 from proofs.messages import BatchHeader
 from proofs.words import ZERO_WORD
 
-SHARD_LEAVES_MAX = 2**14
+SHARD_LEAVES_MAX = 2**12
 """A power of two, so that each shard's leaves are one subtree of the batch's tree."""
 
 Run: TypeAlias = Callable[[Callable[[Job], Shard], Iterable[Job]], Iterator[Shard]]

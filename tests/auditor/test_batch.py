@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,17 @@ def test_the_verdict_does_not_depend_on_how_leaves_are_divided(tmp_path: Path, s
     whole, findings = audited(tmp_path, books=books, shard_leaves_max=shard_leaves_max)
     assert findings.kept == []
     assert (whole.root, whole.total_after, books.total_points) == (ex1.HEADER.leaves_root, 400, 400)
+
+
+def test_other_processes_come_to_the_same_verdict(tmp_path: Path) -> None:
+    records = list(ex1.RECORDS)
+    false_debtor(records)
+    here = audited(tmp_path, records, shard_leaves_max=2)[1]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        context = Context(ex1.SEPARATOR, ex1.registry(), pool.map, shard_leaves_max=2)
+        there = Findings()
+        audit_batch(ex1.commit(), ex1.plain(tmp_path, records), ex1.opening(), context, there)
+    assert there.kept == here.kept != []
 
 
 def false_debtor(records: list[Record]) -> None:
