@@ -11,7 +11,7 @@ from pathlib import Path
 from ledger.embedded_postgres import stop
 from settlement.embedded_chain.process import attach
 
-MARKS = ("postgres", "chain")
+MARKS = ("demo.lock", "postgres", "chain")
 
 
 class NotADemonstration(Exception):
@@ -22,7 +22,7 @@ def reset(var: Path) -> None:
     """Remove `var` and end what runs there; a folder that does not exist is no error."""
     if not var.exists():
         return
-    if any(var.iterdir()) and not any((var / mark).is_dir() for mark in MARKS):
+    if any(var.iterdir()) and not any((var / mark).exists() for mark in MARKS):
         raise NotADemonstration(f"{var} holds none of {', '.join(MARKS)}: left as it is")
     stop(var / "postgres")
     if (node := attach(var / "chain")) is not None:
