@@ -74,3 +74,10 @@ def test_it_serves_and_stops_when_told(database: str, monkeypatch: pytest.Monkey
         again = httpx2.post(f"{address}/v1/events", json=event, headers=headers)
     assert again.content == first.content
     assert again.headers["idempotent-replayed"] == "true"
+
+
+def test_serving_loads_no_chain_client() -> None:
+    """Readers of settlement's tables need no node; a client of one costs seconds of every start."""
+    code = "import sys, api.serve; print(*sorted({'web3', 'eth_account', 'eth_tester'} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []
