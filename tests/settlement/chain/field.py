@@ -64,6 +64,7 @@ class Field:
     dsn: str
     url: str
     folder: Path
+    collateral: int = 10_000 * UNIT
 
     @property
     def mirrors(self) -> list[Path]:
@@ -77,7 +78,7 @@ class Field:
             chain = Chain(self.url)
             outbox = Outbox(conn, chain, LocalSigner(SENDER.key), checkpoint=checkpoint)
             publication = self.publication()
-            alliance = found(conn, chain, outbox, founding(conn, lanes), publication)
+            alliance = found(conn, chain, outbox, founding(conn, lanes, self.collateral), publication)
             yield Settlement(
                 conn=conn,
                 alliance=alliance,
@@ -101,13 +102,15 @@ class Field:
         assert refused == []
 
 
-def founding(conn: psycopg.Connection[tuple[object, ...]], lanes: Keystore) -> Founding:
+def founding(
+    conn: psycopg.Connection[tuple[object, ...]], lanes: Keystore, collateral: int = 10_000 * UNIT
+) -> Founding:
     return Founding(
         merchants=MERCHANTS,
         roster=lanes.roster,
         terms=queries.terms(conn),
         attesters=[Attester(address(key), role, weight) for key, (role, weight) in ATTESTERS.items()],
-        collateral=dict.fromkeys(MERCHANTS, 10_000 * UNIT),
+        collateral=dict.fromkeys(MERCHANTS, collateral),
         params=PARAMS,
     )
 

@@ -1,5 +1,7 @@
 """From the ledger to moved collateral and back: the whole path on real parts."""
 
+from dataclasses import replace
+
 import psycopg
 import pytest
 
@@ -193,3 +195,31 @@ def test_nothing_secret_is_stored_in_the_clear(field: Field) -> None:
     assert len(stored) == 3
     assert all(secrets["ann"] not in bytes(row[0]) for row in stored)
     assert all(len(bytes(value)) == 12 + 32 + 16 for row in batch for value in row)
+
+
+def in_default(field: Field, collateral_au: int) -> tuple[Standing, dict[int, int]]:
+    """A day on which merchant 1 owes 666 AU, half to each other merchant, and has this much: (standing, settled AU)."""
+    poor = replace(field, collateral=collateral_au * BASE_UNITS_PER_AU)
+    poor.post(day(1))
+    with poor.settlement() as s:
+        seal_next(s, settling=True)
+        attest(s, field.folder, sealed_hashes(s), KEYS)
+        drive(s)
+        s.alliance.chain.advance_time(HOURS_6)
+        (standing,) = drive(s)
+        return standing, {party: position.settled for party, position in queries.positions(s.conn).items()}
+
+
+def test_a_default_is_recorded_as_the_chain_moved_it(field: Field) -> None:
+    standing, settled = in_default(field, 2)
+    assert standing.state is State.FINALISED
+    assert {merchant: settled[merchant] for merchant in MERCHANTS} == {1: -2, 2: 1, 3: 1}
+
+
+def test_a_default_in_parts_of_an_au_is_held_with_its_reason(field: Field) -> None:
+    standing, settled = in_default(field, 1)
+    assert (standing.state, standing.reason) == (
+        State.FINALISING,
+        "batch 1 moved 5000 base units, which is no whole AU",
+    )
+    assert set(settled.values()) == {0}
