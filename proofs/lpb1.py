@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from proofs.accounts import ROW_SALT_SEQ, salt
 from proofs.keccak import keccak256
 from proofs.messages import AccountRow, BatchHeader, PointsEvent, Posting, SettlementLeaf
-from proofs.words import WORD_BYTES, ZERO_WORD, WordError, int_word, uint_word
+from proofs.words import WORD_BYTES, ZERO_WORD, WordError, int_of, int_word, padding_of, uint_word
 
 MAGIC = b"LPB1"
 VERSION = 1
@@ -41,7 +41,9 @@ _EVENT_BYTES = PointsEvent.WORDS * WORD_BYTES
 _SLOT_BYTES = 5 * WORD_BYTES
 _SLOTS_AT = _EVENT_BYTES + 2 * WORD_BYTES
 _TAIL_AT = _SLOTS_AT + 4 * _SLOT_BYTES
-_SLOT = struct.Struct(">32s24xQ24xQ32s32s")
+_SLOT_LAYOUT = "32s24xQ24xQ32s32s"
+_SLOT = struct.Struct(">" + _SLOT_LAYOUT)
+_SLOT_PADDING = padding_of(_SLOT_LAYOUT)
 _EMPTY_SLOT = bytes(_SLOT_BYTES)
 
 
@@ -210,7 +212,7 @@ def parse_record(words: bytes) -> Record:
         issuer, debtor, creditor, member = (
             _parse_step(words[at : at + _SLOT_BYTES]) for at in range(_SLOTS_AT, _TAIL_AT, _SLOT_BYTES)
         )
-        total = _signed_word(words[_TAIL_AT : _TAIL_AT + 32])
+        total = int_of(words[_TAIL_AT : _TAIL_AT + 32])
     except WordError as error:
         raise FileError(str(error)) from error
     return Record(
@@ -235,32 +237,24 @@ def _parse_step(words: bytes) -> Step | None:
     if words == _EMPTY_SLOT:
         return None
     account, seq, prev_leaf_no, delta, balance = _SLOT.unpack(words)
-    step = Step(account, seq, prev_leaf_no, _signed_word(delta), _signed_word(balance))
-    if _pack_step(step) != words:
+    if int.from_bytes(words, "big") & _SLOT_PADDING:
         raise WordError("a posting has bits outside its types")
-    return step
+    return Step(account, seq, prev_leaf_no, int_of(delta), int_of(balance))
 
 
 def _parse_row(words: bytes) -> Row:
-    return Row(words[:32], _uint64(words[32:64]), _uint64(words[64:96]), _signed_word(words[96:]))
+    return Row(words[:32], _uint64(words[32:64]), _uint64(words[64:96]), int_of(words[96:]))
 
 
 def _parse_net(words: bytes) -> tuple[int, int]:
     merchant = _uint64(words[:32])
     if merchant >= 2**32:
         raise WordError(f"merchantId {merchant} does not fit uint32")
-    return merchant, _signed_word(words[32:])
+    return merchant, int_of(words[32:])
 
 
 def _uint64(word: bytes) -> int:
     value = int.from_bytes(word, "big")
     if value >= 2**64:
         raise FileError(f"{value} does not fit uint64")
-    return value
-
-
-def _signed_word(word: bytes) -> int:
-    value = int.from_bytes(word, "big", signed=True)
-    if not -(2**127) <= value < 2**127:
-        raise WordError(f"{value} does not fit int128")
     return value

@@ -19,6 +19,7 @@ from proofs.keccak import keccak256
 
 WORD_BYTES = 32
 ZERO_WORD = bytes(WORD_BYTES)
+INT128_MIN, INT128_MAX = -(2**127), 2**127 - 1
 
 _FORMATS = {
     "uint8": "31xB",
@@ -56,8 +57,22 @@ def _wide_uint(value: int) -> bytes:
         raise WordError(f"{value} does not fit uint128") from error
 
 
-def _signed(word: bytes) -> int:
-    return int.from_bytes(word, "big", signed=True)
+def int_of(word: bytes) -> int:
+    """The signed 128-bit value of a word. In that range a word has one sign extension, so no other word passes."""
+    value = int.from_bytes(word, "big", signed=True)
+    if not INT128_MIN <= value <= INT128_MAX:
+        raise WordError(f"{value} does not fit int128")
+    return value
+
+
+def padding_of(layout: str) -> int:
+    """The bits that `layout`, a struct format of `x`, `s`, `B`, `I` and `Q`, passes over, as a mask: all must be zero."""
+    widths = {"B": 1, "I": 4, "Q": 8}
+    mask = b"".join(
+        b"\xff" * int(count or 1) if kind == "x" else bytes(widths.get(kind) or int(count))
+        for count, kind in re.findall(r"(\d*)([a-zA-Z])", layout)
+    )
+    return int.from_bytes(mask, "big")
 
 
 def _unsigned(data: bytes) -> int:
@@ -65,7 +80,7 @@ def _unsigned(data: bytes) -> int:
 
 
 _ENCODE = {"uint128": _wide_uint, "int128": int_word}
-_DECODE = {"uint128": _unsigned, "int128": _signed}
+_DECODE = {"uint128": _unsigned, "int128": int_of}
 
 
 class Typed:
@@ -80,6 +95,7 @@ class Typed:
     TYPEHASH: ClassVar[bytes]
     WORDS: ClassVar[int]
     _codec: ClassVar[struct.Struct]
+    _padding: ClassVar[int]
     _get: ClassVar[operator.attrgetter[tuple[int | bytes, ...]]]
     _wide: ClassVar[tuple[tuple[int, str], ...]]
 
@@ -88,7 +104,9 @@ class Typed:
         names = [snake(field.split(" ")[1]) for field in cls.TYPE[cls.TYPE.index("(") + 1 : -1].split(",")]
         cls.TYPEHASH = keccak256(cls.TYPE.encode())
         cls.WORDS = len(types)
-        cls._codec = struct.Struct(">" + "".join(_FORMATS[kind] for kind in types))
+        layout = "".join(_FORMATS[kind] for kind in types)
+        cls._codec = struct.Struct(">" + layout)
+        cls._padding = padding_of(layout)
         cls._get = operator.attrgetter(*names)
         cls._wide = tuple((at, kind) for at, kind in enumerate(types) if kind in _ENCODE)
 
@@ -119,10 +137,9 @@ class Typed:
             raise WordError(f"{cls.__name__}: {error}") from error
         for at, kind in cls._wide:
             values[at] = _DECODE[kind](values[at])
-        made = cls(*values)
-        if made.words() != data:
+        if int.from_bytes(data, "big") & cls._padding:
             raise WordError(f"{cls.__name__}: a word has bits outside its type")
-        return made
+        return cls(*values)
 
 
 def snake(name: str) -> str:

@@ -49,8 +49,8 @@ def test_a_path_of_another_length_or_order_fails(size: int) -> None:
         path = tree.path(index)
         longer = [[*path, ZERO_WORD], [ZERO_WORD, *path]]
         shorter = [[*path[:at], *path[at + 1 :]] for at in range(len(path))]
-        broken = [[*path[:at], path[at][:-1] + bytes([path[at][-1] ^ 1]), *path[at + 1:]] for at in range(len(path))]
-        cut = [[*path[:at], path[at][:-1], *path[at + 1:]] for at in range(len(path))]
+        broken = [[*path[:at], path[at][:-1] + bytes([path[at][-1] ^ 1]), *path[at + 1 :]] for at in range(len(path))]
+        cut = [[*path[:at], path[at][:-1], *path[at + 1 :]] for at in range(len(path))]
         swapped = [list(reversed(path))] if len(path) > 1 else []
         assert not any(
             verify(tree.root, leaves[index], index, size, wrong) for wrong in longer + shorter + broken + cut + swapped

@@ -60,6 +60,18 @@ def test_words_are_the_abi_and_come_back(kind: type[Typed], data: st.DataObject)
     assert kind.from_words(made.words()) == made
 
 
+@pytest.mark.parametrize("kind", STRUCTS)
+@given(data=st.data())
+def test_a_flipped_bit_is_refused_or_another_value(kind: type[Typed], data: st.DataObject) -> None:
+    """No two byte strings decode to one struct."""
+    words = bytearray(kind(*[data.draw(VALUES[solidity]) for solidity, _ in fields_of(kind)]).words())
+    words[data.draw(st.integers(0, len(words) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    try:
+        assert kind.from_words(bytes(words)).words() == words
+    except WordError:
+        return
+
+
 def event(**changes: object) -> PointsEvent:
     """An event whose every word is zero but those named."""
     zero = PointsEvent(0, 0, 0, 0, 0, 0, bytes(32), 0, 0, 0, bytes(32), 0, 0, 0, bytes(32))
