@@ -66,7 +66,7 @@ def int_of(word: bytes) -> int:
 
 
 def padding_of(layout: str) -> int:
-    """The bits that `layout`, a struct format of `x`, `s`, `B`, `I` and `Q`, passes over, as a mask: all must be zero."""
+    """The bits that `layout` (a struct format of `x`, `s`, `B`, `I`, `Q`) passes over, as a mask: all must be zero."""
     widths = {"B": 1, "I": 4, "Q": 8}
     mask = b"".join(
         b"\xff" * int(count or 1) if kind == "x" else bytes(widths.get(kind) or int(count))
