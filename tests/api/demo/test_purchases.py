@@ -156,7 +156,11 @@ def test_a_damaged_gzip_is_reported(read: Read) -> None:
     assert [row["code"] for row in rejected] == ["damaged"]
 
 
-@pytest.mark.parametrize("content", [b"", b"a,b\n", lines(*[GOOD] * 2), gzip.compress(b"")[:12], lines(HEAD[:-4])])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"a,b\n", lines(*[GOOD] * 2), gzip.compress(b"", mtime=0)[:12], lines(HEAD[:-4])],
+    ids=["empty", "two columns", "no header", "broken gzip", "short header"],
+)
 def test_a_file_of_another_shape_is_refused_as_a_whole(read: Read, content: bytes) -> None:
     with pytest.raises(FileRefused):
         read(content)
