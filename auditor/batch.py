@@ -147,6 +147,7 @@ def _join_segments(whole: Shard, shard: Shard, batch_no: int) -> None:
         if later.opening != earlier.closing:
             code = "lane-step" if account[0] == LANE else "posting-step"
             _unmet(whole.findings, code, batch_no, later, expected=earlier.closing, account=account)
+        _check_issuer(whole.findings, batch_no, later, account=account, issuer_id=earlier.issuer_id)
         whole.segments[account] = join(earlier, later)
 
 
@@ -191,6 +192,23 @@ def _check_openings(batch_no: int, segments: dict[bytes, Segment], books: Books,
         if known is not None and known != segment.opening:
             code = {MEMBER: "member-open", LANE: "lane-open"}.get(kind, "row-open")
             _unmet(findings, code, batch_no, segment, expected=known, account=account)
+        _check_issuer(findings, batch_no, segment, account=account, issuer_id=books.issuers.get(account, 0))
+
+
+def _check_issuer(findings: Findings, batch_no: int, later: Segment, *, account: bytes, issuer_id: int) -> None:
+    """An account that holds points of one issuer (`issuer_id`, 0 if none is known) never takes another's: one issuer's
+    debt would be paid with what another owes.
+    """
+    if 0 not in {issuer_id, later.issuer_id} and later.issuer_id != issuer_id:
+        findings.add(
+            "points-of-another",
+            batch_no,
+            "member",
+            expected=f"points of issuer {issuer_id}",
+            actual=later.issuer_id,
+            leaf_no=later.first_leaf_no,
+            account=account,
+        )
 
 
 def _unmet(findings: Findings, code: str, batch_no: int, later: Segment, *, expected: object, account: bytes) -> None:

@@ -42,7 +42,7 @@ class Books:
     """The state after a batch. `rows` and `settled_cash` are None where they are not known.
 
     `complete`: every batch since genesis was read, so an account never seen is known to be unused. `debts` is what the
-    members of each issuer owe it, as a positive number of points.
+    members of each issuer owe it, as a positive number of points; `issuers` says whose points a member account holds.
     """
 
     complete: bool = True
@@ -52,6 +52,7 @@ class Books:
     settled_cash: Mapping[int, int] | None = field(default_factory=dict)
     members: dict[bytes, Standing] = field(default_factory=dict)
     debts: Counter[int] = field(default_factory=Counter)
+    issuers: dict[bytes, int] = field(default_factory=dict)
     bindings: dict[tuple[bytes, int], bytes] = field(default_factory=dict)
     holders: dict[tuple[bytes, int, int], bytes] = field(default_factory=dict)
 
@@ -71,6 +72,7 @@ class Books:
                 before = self.members.get(account, UNUSED)
                 self.debts[segment.issuer_id] += min(0, before.balance) - min(0, segment.closing.balance)
                 self.members[account] = segment.closing
+                self.issuers.setdefault(account, segment.issuer_id)
 
     def lose(self) -> None:
         """A batch could not be read: from here on nothing is known but what later batches tell."""

@@ -36,7 +36,7 @@ CHECKS: Mapping[int, str] = {
     17: "What issuers owe adds up to the total",
     18: "Nets are the difference of the cash accounts and sum to zero",
     19: "What the contract settled is what was committed",
-    25: "Members go below zero only by a claw-back, and each reference stands for one account",
+    25: "Members go below zero only by a claw-back, and each account has one member and one issuer",
     30: "The history root commits to all headers before",
 }
 """The checks this program makes, each as the promise it holds the operator to."""
@@ -141,6 +141,7 @@ RULES: Mapping[str, Rule] = {
     "settled-differs": Rule(19),
     "member-below-zero": Rule(25, 3),
     "member-of-another": Rule(25),
+    "points-of-another": Rule(25),
     "history-root": Rule(30),
 }
 """Every code a finding may carry."""

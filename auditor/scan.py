@@ -243,7 +243,11 @@ class _Scanner:
 
     def _member(self, record: Record, step: Step) -> None:
         event = record.event
-        self.shard.segments[step.account].issuer_id = event.issuer_id
+        segment = self.shard.segments[step.account]
+        if segment.issuer_id not in {0, event.issuer_id}:
+            due = f"points of issuer {segment.issuer_id}"
+            self._add("points-of-another", "member", expected=due, actual=event.issuer_id, account=step.account)
+        segment.issuer_id = segment.issuer_id or event.issuer_id
         if step.balance < 0 and step.delta < 0 and event.kind not in MAY_OWE:
             self._add(
                 "member-below-zero",

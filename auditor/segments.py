@@ -27,7 +27,11 @@ UNUSED = Standing(0, 0, 0)
 
 @dataclass(slots=True)
 class Segment:
-    """One account over one run of leaves. `issuer_id` is the issuer of a member account's points, 0 elsewhere."""
+    """One account over one run of leaves.
+
+    `issuer_id` is the issuer of a member account's points, 0 elsewhere: the first one named, since an account never
+    holds points of two.
+    """
 
     opening: Standing
     first_leaf_no: int
@@ -37,4 +41,4 @@ class Segment:
 
 def join(earlier: Segment, later: Segment) -> Segment:
     """Two runs as one. Whether they meet (`later.opening == earlier.closing`) is for the caller to judge and report."""
-    return Segment(earlier.opening, earlier.first_leaf_no, later.closing, later.issuer_id)
+    return Segment(earlier.opening, earlier.first_leaf_no, later.closing, earlier.issuer_id or later.issuer_id)

@@ -275,3 +275,26 @@ def test_words_outside_their_type(world: World) -> None:
     batch.plain = lambda data: data[:at] + b"\x01" + data[at + 1 :]
     world.rechain()
     assert found(world.audit()) >= {6, 8}
+
+
+def test_one_account_for_points_of_two_issuers(world: World) -> None:
+    """A member's tag takes in two issuers' points, so that one issuer's debt is paid with what the other owes."""
+    merge(world, *(member_account(alliance.secret_of("x"), issuer) for issuer in (2, 1)))
+    assert set(world.audit().findings.counts) == {"points-of-another"}
+
+
+def test_an_account_that_takes_another_issuers_points_in_a_later_batch(world: World) -> None:
+    merge(world, *(member_account(alliance.secret_of("x"), issuer) for issuer in (3, 1)))
+    outcome = world.audit()
+    assert set(outcome.findings.counts) == {"points-of-another"}
+    assert {finding.batch_no for finding in outcome.findings.kept} == {4}
+
+
+def merge(world: World, gone: bytes, into: bytes) -> None:
+    """Every posting on one member account becomes one on the other, consistently."""
+    for batch in world.batches:
+        for at, record in enumerate(batch.records):
+            if record.member is not None and record.member.account == gone:
+                batch.records[at] = replace(record, member=replace(record.member, account=into))
+    world.relink(1)
+    world.rehead(1)
