@@ -42,8 +42,8 @@ def main() -> int:
     try:
         return run(DemoSettings(), console, datetime.now(UTC))
     except CANNOT as error:
-        console.print(f"It cannot run: {error}", style="bold", highlight=False)
+        console.print(f"It cannot run: {error}", style="bold", highlight=False, markup=False)
         return CANNOT_RUN
     except (AuditFailed, Stuck) as error:
-        console.print(f"Not all is well: {error}", style="bold red", highlight=False)
+        console.print(f"Not all is well: {error}", style="bold red", highlight=False, markup=False)
         return WRONG

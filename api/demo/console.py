@@ -1,9 +1,12 @@
-"""The report in the terminal, in the words of a merchant. Reads a `Report`, prints with rich, decides nothing."""
+"""The report in the terminal, in the words of a merchant. Reads a `Report`, prints with rich, decides nothing. What
+comes from files is shown as it is: rich's own tags in it mean nothing.
+"""
 
 from __future__ import annotations
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
@@ -17,10 +20,10 @@ def show(report: Report, console: Console) -> None:
     """Print all of it; the longest list is cut after MERCHANTS_SHOWN_MAX merchants and says so."""
     console.print(Panel.fit("[bold]Tongdui 通兑[/bold]  what happened, who owes whom, and whether it is true"))
     for line in _sentences(report):
-        console.print(f"• {line}", highlight=False)
+        console.print(f"• {line}", highlight=False, markup=False)
     console.print(_merchants(report), _chain(report), _checks(report))
     for problem in report.problems:
-        console.print(f"[bold red]✗ {problem}[/bold red]")
+        console.print(f"✗ {problem}", style="bold red", markup=False)
 
 
 def _sentences(report: Report) -> list[str]:
@@ -70,7 +73,7 @@ def _merchants(report: Report) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     biggest = sorted(report.points.items(), key=lambda item: -item[1].issued)
     for code, merchant in biggest[:MERCHANTS_SHOWN_MAX]:
-        table.add_row(code, *_figures(merchant))
+        table.add_row(escape(code), *_figures(merchant))
     if len(biggest) > MERCHANTS_SHOWN_MAX:
         table.caption = f"the {MERCHANTS_SHOWN_MAX} largest of {len(biggest)}; report.html has all"
     return table
@@ -99,7 +102,7 @@ def _checks(report: Report) -> Table:
     table.add_column("what must hold")
     table.add_column("what was found")
     for name, result in report.invariants.items():
-        table.add_row(_mark(held=result.held), name, result.detail)
+        table.add_row(_mark(held=result.held), name, escape(result.detail))
     audit = report.audit
     table.add_row(
         _mark(held=audit.verdict == "clean"),

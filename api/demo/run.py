@@ -161,7 +161,8 @@ def run(settings: DemoSettings, console: Console, now: datetime) -> int:
         page.write(told, settings.var / "report.html")
         show(told, console)
         console.print(
-            f"Reports: {settings.var / 'report.html'}, report.json; the auditor's own: audit.html, audit.json"
+            f"Reports: {settings.var / 'report.html'}, report.json; the auditor's own: audit.html, audit.json",
+            markup=False,
         )
         if settings.serve:
             _serve(dsn, settings.var, console)
@@ -198,7 +199,8 @@ def _serve(dsn: str, var: Path, console: Console) -> None:
     settings = Settings(var=var)
     token = Keys(var / "keys").api_token(dsn)
     console.print(
-        f"The API answers on http://{settings.host}:{settings.port}/ until Ctrl-C; a merchant's test key: {token}"
+        f"The API answers on http://{settings.host}:{settings.port}/ until Ctrl-C; a merchant's test key: {token}",
+        markup=False,
     )
     serve(dsn, settings)
 

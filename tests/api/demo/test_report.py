@@ -102,6 +102,19 @@ def test_the_terminal_tells_the_figures(sound: Report) -> None:
         assert words in shown
 
 
+def test_the_terminal_takes_no_tags_from_files(sound: Report) -> None:
+    """Ids of a file may hold brackets: the report must neither fail on them nor swallow them."""
+    tagged = replace(
+        sound,
+        points={"[/red]": merchant(1, "x", -152), "[bold]b": merchant(2, "y", 147)},
+        events=replace(sound.events, rejects="var[/x]/rejects.jsonl"),
+        invariants={"lots": Invariant(held=False, detail="[/7] against 8")},
+    )
+    shown = printed(tagged)
+    for words in ("[/red]", "[bold]b", "var[/x]/rejects.jsonl", "invariant lots: [/7] against 8"):
+        assert words in shown
+
+
 def test_the_page_stands_alone_and_escapes_names(sound: Report) -> None:
     html = page.render(sound)
     assert "惠客 &lt;b&gt;Huike&lt;/b&gt;" in html
