@@ -1,8 +1,8 @@
 """The loopback HTTP front of the embedded chain: one POST body is one JSON-RPC call or a bounded list of them.
 
-Invariants: it binds to loopback only and answers only requests addressed to loopback (a page in a browser cannot
-reach it under another name); bodies, batches, connections and silence are bounded; the chain is touched by one thread
-at a time. Called by `__main__`.
+Invariants: it binds to loopback only, answers only requests addressed to loopback (a page in a browser cannot reach it
+under another name) and only JSON that no page sends (a page can post plain text to any address unasked); bodies,
+batches, connections and silence are bounded; the chain is touched by one thread at a time. Called by `__main__`.
 """
 
 from __future__ import annotations
@@ -131,14 +131,24 @@ class _Handler(BaseHTTPRequestHandler):
         """One JSON-RPC request."""
         self.server.last_request = time.monotonic()
         if not _names_loopback(self.headers.get("Host", "")):
-            self._send(403, {"error": "this node answers on loopback only"})
+            self._refuse(403, "this node answers on loopback only")
+            return
+        if "Origin" in self.headers:
+            self._refuse(403, "this node does not answer pages in a browser")
+            return
+        if self.headers.get_content_type() != "application/json":
+            self._refuse(415, "Content-Type has to be application/json")
             return
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > BODY_BYTES_MAX:
-            self.close_connection = True
-            self._send(413, {"error": f"Content-Length is required and at most {BODY_BYTES_MAX}"})
+            self._refuse(413, f"Content-Length is required and at most {BODY_BYTES_MAX}")
             return
         self._send(200, self.server.reply(self.rfile.read(int(length))))
+
+    def _refuse(self, status: int, why: str) -> None:
+        """The body stays unread, so the connection cannot go on: what was left would be taken for the next request."""
+        self.close_connection = True
+        self._send(status, {"error": why})
 
     def _send(self, status: int, value: Any) -> None:
         body = json.dumps(value).encode()

@@ -102,6 +102,16 @@ def test_only_loopback(tmp_path: Path, embedded: EmbeddedNode) -> None:
     assert post(embedded.url, b"{}", Host="chain.example")[0] == 403
 
 
+def test_a_page_in_a_browser_reaches_nothing(embedded: EmbeddedNode, chain: Chain) -> None:
+    """A page may post plain text anywhere without asking first, and a form likewise: the window must not pass so."""
+    shift, before = b'{"method": "evm_increaseTime", "params": [604800]}', chain.now()
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
+        assert post(embedded.url, shift, **{"Content-Type": kind})[0] == 415
+    for origin in ("https://page.example", "null", embedded.url):
+        assert post(embedded.url, shift, Origin=origin)[0] == 403
+    assert chain.now() - before < 604_800
+
+
 def test_a_folder_that_is_no_folder_says_so(tmp_path: Path) -> None:
     (tmp_path / "chain.sqlite3").write_bytes(b"not a database, but long enough to have a header" * 40)
     with pytest.raises(NodeFailed, match="cannot open the chain"):
