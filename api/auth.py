@@ -18,7 +18,7 @@ from psycopg_pool import ConnectionPool
 from starlette.requests import Request
 
 from api import keys
-from api.keys import StoredKey
+from api.keys import StoredKey, Token
 from api.problems import Problem
 
 KEY_CACHED_SECONDS_MAX = 5
@@ -56,8 +56,8 @@ class Doorkeeper:
         if kind.lower() != "bearer" or not text or len(text) > AUTHORIZATION_CHARS_MAX:
             raise Problem("credentials-missing", "Authorization: wants 'Bearer tdk_...'.", headers=_CHALLENGE)
         token = keys.read_token(text.strip())
-        stored = await self._stored(token.name) if token else None
-        if token is None or stored is None or not stored.opens_for(token):
+        stored = await self._stored(token) if token else None
+        if stored is None:
             raise Problem("credentials-unknown", "Authorization: this key is not known here.", headers=_CHALLENGE)
         if stored.over(self._now()):
             raise Problem("credentials-expired", f"Authorization: key {stored.name} has ended.", headers=_CHALLENGE)
@@ -67,22 +67,25 @@ class Doorkeeper:
             raise Problem("scope-missing", f"Key {stored.name} lacks the scope {scope}.")
         return Caller(stored.merchant_id, stored.name, stored.scopes)
 
-    async def _stored(self, name: str) -> StoredKey | None:
-        found = self._read.get(name)
+    async def _stored(self, token: Token) -> StoredKey | None:
+        """The key that `token` opens."""
+        found = self._read.get(token.name)
         if found is not None and self._now() - found[0] < timedelta(seconds=KEY_CACHED_SECONDS_MAX):
-            return found[1]
-        key = await anyio.to_thread.run_sync(self._read_key, name)
+            return found[1] if found[1].opens_for(token) else None
+        key = await anyio.to_thread.run_sync(self._read_key, token)
         if key is not None:
             if len(self._read) >= KEYS_CACHED_MAX:
                 self._read.clear()
-            self._read[name] = (self._now(), key)
+            self._read[token.name] = (self._now(), key)
         return key
 
-    def _read_key(self, name: str) -> StoredKey | None:
+    def _read_key(self, token: Token) -> StoredKey | None:
+        """Its use is noted only once the secret was right: a name is no secret, and whoever knows one uses no key."""
         with self._pool.connection() as connection:
-            key = keys.look_up(connection, name)
-            if key is not None:
-                keys.mark_used(connection, name)
+            key = keys.look_up(connection, token.name)
+            if key is None or not key.opens_for(token):
+                return None
+            keys.mark_used(connection, token.name)
         return key
 
 

@@ -112,6 +112,17 @@ def test_last_use_is_noted(tea: Caller, database: str) -> None:
     assert key.last_used_at is not None
 
 
+def test_a_wrong_secret_is_no_use_of_the_key(http: TestClient, new_key: KeyMaker, database: str) -> None:
+    token = new_key(TEA)
+    wrong = token[:-1] + ("A" if token[-1] != "A" else "B")
+    assert asked(http, f"Bearer {wrong}").status_code == 401
+    with psycopg.connect(database) as connection:
+        assert [key.last_used_at for key in keys.keys_of(connection, TEA)] == [None]
+        assert asked(http, f"Bearer {token}").status_code == 404
+        assert asked(http, f"Bearer {wrong}").status_code == 401
+        assert None not in [key.last_used_at for key in keys.keys_of(connection, TEA)]
+
+
 @pytest.mark.usefixtures("door")
 def test_production_refuses_test_keys_and_takes_live_ones(database: str, clock: Clock, new_key: KeyMaker) -> None:
     with (
