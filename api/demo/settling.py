@@ -33,6 +33,7 @@ from settlement.lanes import Keystore, create_keystore
 from settlement.leaves import BASE_UNITS_PER_AU
 from settlement.outbox import LocalSigner, Outbox
 from settlement.publish import Recipient
+from settlement.status import status
 from settlement.steps import TERMINAL, State
 from settlement.submitter import Standing, drive
 from settlement.vault import Vault
@@ -153,13 +154,19 @@ def seal(settling: Settling, charge_fees: Callable[[], None]) -> None:
 def attest_all(settling: Settling) -> None:
     """The attesters verify what is published, each in its own process, and their signatures are taken in.
 
-    Nobody is asked where no published batch waits for a signature.
+    Nobody is asked where no published batch waits for a signature, or where one was sealed anew because an interruption
+    made it too old: who signed its first header signs no second one, so it takes the long window instead.
     """
-    if not any(standing.state is State.PUBLISHED for standing in _unfinished(settling)):
+    waiting = {standing.batch_no for standing in _unfinished(settling) if standing.state is State.PUBLISHED}
+    if not waiting or waiting & _sealed_anew(settling.settlement.conn):
         return
     settling.answers.mkdir(parents=True, exist_ok=True)
     for answer in attest(settling.outside, settling.keys.processes(settling.answers)):
         take_attestations(settling.settlement, answer)
+
+
+def _sealed_anew(conn: Connection) -> set[int]:
+    return {batch.batch_no for batch in status(conn) if batch.incarnation}
 
 
 def commit(settling: Settling) -> None:

@@ -1,0 +1,42 @@
+"""The chain's half of the demonstration, interrupted where only time can tell: between the attesters and the commit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from api.demo.settling import Keys, attest_all, finalise, found_settlement
+from ledger.poster import Poster
+from ledger.store import open_store
+from settlement.batches import seal_next
+from settlement.chain import Chain
+from settlement.embedded_chain.process import start
+from settlement.status import status
+from tests.settlement.chain.field import day, registry_commands
+
+TOO_OLD_S = 7 * 3_600
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def test_a_run_resumed_too_late_for_the_attesters_still_ends(tmp_path: Path, database: str) -> None:
+    """They signed the header of a batch that was then sealed anew, and sign no second one: it becomes final without."""
+    keys = Keys(tmp_path / "keys")
+    with (
+        start(tmp_path / "chain", fund=[f"0x{keys.operator().address.hex()}"], idle_s=60) as node,
+        psycopg.connect(database, autocommit=True) as conn,
+        Poster(open_store(database)) as poster,
+    ):
+        poster.post([*registry_commands(), *day(1)])
+        chain = Chain(node.url)
+        settling = found_settlement(conn, poster, chain, keys, tmp_path)
+        seal_next(settling.settlement)
+        attest_all(settling)
+        chain.advance_time(TOO_OLD_S)
+        attest_all(settling)
+        attest_all(settling)
+        finalise(settling)
+        (batch,) = status(conn, first=1)
+        assert (batch.incarnation, batch.state, batch.attesters) == (1, "FINALISED", [])
