@@ -137,10 +137,10 @@ def charge_fees(ledger: Ledger, now: datetime) -> None:
 
 def keep_currency(path: Path, currency: str) -> None:
     """One alliance settles in one currency: the first file's, remembered in `path`. Raises OtherAlliance."""
-    if not path.exists():
+    kept = path.read_text(encoding="ascii").strip() if path.exists() else ""
+    if not kept:  # an empty file is what an interruption right here leaves
         path.write_text(currency + "\n", encoding="ascii")
-    kept = path.read_text(encoding="ascii").strip()
-    if kept != currency:
+    elif kept != currency:
         raise OtherAlliance(f"the alliance in {path.parent} settles in {kept}, the file in {currency}: {ELSEWHERE}")
 
 
