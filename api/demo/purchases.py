@@ -35,6 +35,8 @@ LINE_BYTES_MAX = 4_096
 ID_CHARS_MAX = 64
 SOURCE_REF_CHARS_MAX = 200
 AMOUNT_MINOR_MAX = 10**11
+DERIVED = "redeem:"
+"""How the key of a derived redemption begins: an event of that name would be taken for one."""
 SHOWN_CHARS_MAX = 200
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -197,6 +199,8 @@ def _purchase(line: int, fields: list[str], latest: datetime) -> Purchase:
     event_id, occurred_at, kind, merchant, member, amount, currency, source_ref = fields
     for name, value in (("event_id", event_id), ("merchant", merchant), ("member", member)):
         _expect(_ID, value, name, "id", f"1 to {ID_CHARS_MAX} printable ASCII characters without spaces")
+    if event_id.startswith(DERIVED):
+        raise LineRefused("id", f"event_id {_shown(event_id)} begins with {DERIVED}, as the keys of redemptions do")
     if kind not in KINDS:
         raise LineRefused("kind", f"kind {_shown(kind)} is neither purchase nor refund")
     _expect(_CURRENCY, currency, "currency", "currency", "three capital letters")

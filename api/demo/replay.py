@@ -15,7 +15,7 @@ from hashlib import sha256
 from itertools import islice
 
 from api.commands import scoped
-from api.demo.purchases import Purchase, Rejects
+from api.demo.purchases import DERIVED, Purchase, Rejects
 from ledger.answers import Answer, Refusal
 from ledger.commands import AnyCommand, Earn, Redeem, Refund
 
@@ -98,7 +98,7 @@ def commands(purchase: Purchase, merchant_ids: Mapping[str, int], origins: Mappi
     au = redeemable_au(purchase)
     if au:
         yield Redeem(
-            key=scoped(merchant, f"redeem:{purchase.event_id}"),
+            key=scoped(merchant, DERIVED + purchase.event_id),
             at_ms=purchase.at_ms,
             merchant_id=merchant,
             member=purchase.member,
