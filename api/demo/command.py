@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import psycopg
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -20,6 +21,7 @@ from api.demo.settings import DemoSettings
 from api.demo.settling import Stuck
 from ledger.embedded_postgres import EmbeddedPostgresError
 from settlement.alliance import AllianceError
+from settlement.chain import ChainUnclear
 from settlement.embedded_chain.process import NodeFailed
 
 WRONG, CANNOT_RUN = 1, 2
@@ -43,6 +45,10 @@ def main() -> int:
         return run(DemoSettings(), console, datetime.now(UTC))
     except CANNOT as error:
         console.print(f"It cannot run: {error}", style="bold", highlight=False, markup=False)
+        return CANNOT_RUN
+    except (psycopg.OperationalError, ChainUnclear) as error:
+        console.print(f"A server went away: {error}", style="bold", highlight=False, markup=False)
+        console.print("Nothing that was answered is lost: run it again and it goes on from here.")
         return CANNOT_RUN
     except (AuditFailed, Stuck) as error:
         console.print(f"Not all is well: {error}", style="bold red", highlight=False, markup=False)

@@ -211,3 +211,39 @@ def test_interruptions_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     told = report(var)
     assert told["problems"] == []
     agree(told, generated(tmp_path / "again", events=EVENTS, members=MEMBERS))
+
+
+def robbed(var: Path, place: str) -> tuple[int, str]:
+    """Start it and kill one of its servers as soon as both are up: the database or the chain."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "api.demo"],
+        env=environment(var, {}),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        while "servers" not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        if place == "chain":
+            os.kill(json.loads((var / "chain" / "node.json").read_text())["pid"], signal.SIGKILL)
+        else:
+            os.kill(int((var / "postgres" / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        rest, _ = process.communicate(timeout=RUN_S_MAX)
+        return process.returncode, said + rest
+
+
+def test_a_killed_server_is_a_sentence_and_loses_nothing(tmp_path: Path) -> None:
+    var = tmp_path / "var"
+    for place in ("postgres", "chain"):
+        code, said = robbed(var, place)
+        assert code == 2, said
+        assert "Traceback" not in said
+        assert "run it again" in said
+    code, said = demo(var)
+    assert code == 0, said
+    agree(report(var), generated(tmp_path / "again", events=EVENTS, members=MEMBERS))
