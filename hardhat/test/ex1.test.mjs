@@ -95,6 +95,25 @@ describe("EX1 in Solidity and JavaScript", () => {
     );
   });
 
+  it("sums the liabilities to the header's total of points", async () => {
+    const { issuers, sumRoot, total, debtTotal } = EX1.liabilities;
+    const tops = [];
+    for (const issuer of issuers) {
+      const leaves = [];
+      for (const leaf of issuer.leaves) {
+        await sameHash("LiabilityLeaf", leaf, leaf.hash);
+        leaves.push(js.sumLeaf(leaf.hash, leaf.balance));
+        assert.equal(leaves.at(-1).hash, leaf.sumLeaf);
+      }
+      assert.deepEqual(js.sumRoot(leaves), { hash: issuer.sumRoot, total: BigInt(issuer.total) });
+      await sameHash("IssuerLiability", issuer, issuer.hash);
+      tops.push(js.sumLeaf(issuer.hash, issuer.total));
+      assert.equal(tops.at(-1).hash, issuer.sumLeaf);
+    }
+    assert.deepEqual(js.sumRoot(tops), { hash: sumRoot, total: BigInt(total) });
+    assert.equal(BigInt(total) - BigInt(debtTotal), BigInt(EX1.header.totalPoints));
+  });
+
   it("binds genesis to chain and hub", async () => {
     assert.equal(await harness.genesisAnchor(31337, EX1.domain.hub), EX1.genesis.header.prevHeaderHash);
     assert.notEqual(await harness.genesisAnchor(31338, EX1.domain.hub), EX1.genesis.header.prevHeaderHash);

@@ -86,6 +86,21 @@ export function treePath(items, index) {
   return path;
 }
 
+// The sum tree of liabilities: a node is a hash and a sum, and both children's sums are hashed.
+export const sumLeaf = (item, total) => ({ hash: keccak256(concat("0x10", item, word(total))), total: BigInt(total) });
+
+const sumNode = (left, right) => ({
+  hash: keccak256(concat("0x11", left.hash, word(left.total), right.hash, word(right.total))),
+  total: left.total + right.total,
+});
+
+export function sumRoot(leaves) {
+  if (leaves.length === 1) return leaves[0];
+  let split = 1;
+  while (split * 2 < leaves.length) split *= 2;
+  return sumNode(sumRoot(leaves.slice(0, split)), sumRoot(leaves.slice(split)));
+}
+
 /** Root that a path leads to (RFC 9162 §2.1.3.2); throws unless the path has exactly the hashes the place calls for. */
 export function rootFromPath(size, index, item, path) {
   if (!(index >= 0 && index < size)) throw new RangeError(`place ${index} of ${size}`);

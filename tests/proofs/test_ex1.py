@@ -85,7 +85,7 @@ def struct_of(kind: type[Any], fields: dict[str, Any]) -> Any:
         **{
             snake(name): raw(text) if text.startswith("0x") else int(text)
             for name, text in fields.items()
-            if name not in {"hash", "path"}
+            if name not in {"hash", "path", "leaves", "sumLeaf"}
         }
     )
 

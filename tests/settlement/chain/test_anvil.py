@@ -3,6 +3,7 @@
 Collected where the npm package is installed (see `conftest`).
 """
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,23 @@ import pytest
 
 from settlement.batches import seal_next
 from settlement.chain import Chain, NodeRefused, Reverted, SendCase
-from settlement.outbox import FeeCeiling, Intent, LocalSigner, Outbox
+from settlement.outbox import FeeCeiling, Intent, LocalSigner, Outbox, Outcome
 from settlement.status import status
 from settlement.steps import Fate
-from settlement.submitter import drive
+from settlement.submitter import drive, purpose
 from tests.settlement.chain.anvil import Anvil, running
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day, registry_commands
-from tests.settlement.chain.tiny import ADDRESS, RUNTIME, SENDER, TOPIC, deploy, send, signed
+from tests.settlement.chain.tiny import (
+    ADDRESS,
+    MINED_LOOK_S,
+    MINED_LOOKS_MAX,
+    RUNTIME,
+    SENDER,
+    TOPIC,
+    deploy,
+    send,
+    signed,
+)
 
 
 @pytest.fixture
@@ -32,6 +43,16 @@ def anvil() -> Iterator[Anvil]:
 def outbox(database: str, anvil: Anvil) -> Iterator[Outbox]:
     with psycopg.connect(database, autocommit=True) as conn:
         yield Outbox(conn, Chain(anvil.url), LocalSigner(SENDER.key))
+
+
+def seen_mined(outbox: Outbox, purpose: str) -> Outcome:
+    """What has become of it, once it is mined: anvil may answer a send before it mines."""
+    for _ in range(MINED_LOOKS_MAX):
+        seen = outbox.observe(purpose)
+        if seen.fate is Fate.MINED:
+            return seen
+        time.sleep(MINED_LOOK_S)
+    raise AssertionError(f"{purpose} was not mined")
 
 
 def test_the_client_sees_what_it_sees_on_the_embedded_chain(anvil: Anvil) -> None:
@@ -106,8 +127,8 @@ def test_after_a_reorganisation_the_same_bytes_are_sent_again(anvil: Anvil, outb
     address = deploy(chain)
     anvil.finalise()
     intent = Intent("reorganised", address, b"again", 60_000)
-    mined = outbox.submit(intent)
-    assert mined.fate is Fate.MINED
+    outbox.submit(intent)
+    mined = seen_mined(outbox, intent.purpose)
     anvil.mine_at_once(on=False)
     anvil.ask("anvil_rollback", 1)
     assert outbox.observe("reorganised").fate is Fate.WAITING
@@ -138,6 +159,8 @@ def test_a_batch_settles_on_anvil(database: str, anvil: Anvil, tmp_path: Path) -
         batch = seal_next(s, settling=True)
         assert batch is not None
         attest(s, tmp_path, [(1, batch.header_hash)], list(ATTESTERS))
+        drive(s)
+        seen_mined(s.outbox, purpose(batch, "commit"))
         (standing,) = drive(s)
         assert standing.reason == "waits for the block of its commit to be finalised"
         assert finally_seen(s, anvil) == ["CONFIRMED"]

@@ -1,17 +1,21 @@
 """A contract of 21 bytes: it logs its calldata under topic 7, and reverts on a single byte."""
 
+import time
 from typing import Any
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
-from settlement.chain import Chain, Receipt, Sent
+from settlement.chain import Chain, Receipt, SendCase, Sent
 
 # CALLDATASIZE == 1 ? revert : log1(calldata, topic 7)
 RUNTIME = bytes.fromhex("36600114601157365f5f376007365fa1005b5f5ffd")
 CREATION = bytes.fromhex("601580600a5f395ff300") + RUNTIME
 TOPIC = (7).to_bytes(32, "big")
+
+MINED_LOOKS_MAX = 100
+MINED_LOOK_S = 0.05
 
 SENDER: LocalAccount = Account.from_key(b"\x01" * 32)
 ADDRESS = bytes.fromhex(SENDER.address[2:])
@@ -39,9 +43,14 @@ def signed(
 
 
 def send(chain: Chain, *, to: bytes | None, data: bytes, **more: int) -> tuple[Sent, Receipt | None]:
-    """Sign, send, and look."""
+    """Sign, send, and look; what was taken is looked for until mined, because a node may mine after it answers."""
     tx_hash, raw = signed(chain, to=to, data=data, **more)
-    return chain.send(raw), chain.receipt(tx_hash)
+    sent = chain.send(raw)
+    for _ in range(MINED_LOOKS_MAX if sent.case is SendCase.ACCEPTED else 1):
+        if receipt := chain.receipt(tx_hash):
+            return sent, receipt
+        time.sleep(MINED_LOOK_S)
+    return sent, None
 
 
 def deploy(chain: Chain) -> bytes:
