@@ -44,12 +44,17 @@ def main() -> int:
     try:
         return run(DemoSettings(), console, datetime.now(UTC))
     except CANNOT as error:
-        console.print(f"It cannot run: {error}", style="bold", highlight=False, markup=False)
+        _say(console, f"It cannot run: {error}")
         return CANNOT_RUN
     except (psycopg.OperationalError, ChainUnclear) as error:
-        console.print(f"A server went away: {error}", style="bold", highlight=False, markup=False)
-        console.print("Nothing that was answered is lost: run it again and it goes on from here.")
+        _say(console, f"A server went away: {error}")
+        _say(console, "Nothing that was answered is lost: run it again and it goes on from here.")
         return CANNOT_RUN
     except (AuditFailed, Stuck) as error:
-        console.print(f"Not all is well: {error}", style="bold red", highlight=False, markup=False)
+        _say(console, f"Not all is well: {error}")
         return WRONG
+
+
+def _say(console: Console, sentence: str) -> None:
+    """One sentence in one piece: a path in it can be copied, however narrow the terminal."""
+    console.print(sentence, style="bold", highlight=False, markup=False, soft_wrap=True)
