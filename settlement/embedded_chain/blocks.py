@@ -31,6 +31,7 @@ CHAIN_ID = int.from_bytes(b"tong")
 BLOCK_GAS_MAX = 30_000_000
 FAUCET_WEI = 10**24
 TIP_WEI = 10**9
+SHIFT_S_MAX = 10 * 366 * 86_400
 
 Clock = Callable[[], int]
 """Unix seconds."""
@@ -100,8 +101,8 @@ class EmbeddedChain:
 
         Blocks mined within one second push the chain's time ahead of the clock, so the shift counts from the chain.
         """
-        if seconds < 0:
-            raise Refused("time only moves forward")
+        if not 0 <= seconds <= SHIFT_S_MAX:
+            raise Refused(f"time only moves forward, by at most {SHIFT_S_MAX} s at once")
         shift = self.next_header().timestamp + seconds - self._clock()
         with self._store.block():
             self._store.set_meta("time_shift_s", str(shift))

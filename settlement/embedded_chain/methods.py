@@ -14,6 +14,7 @@ from typing import Any
 from eth.abc import BlockAPI, BlockHeaderAPI
 from eth.exceptions import Revert, VMError
 from eth_bloom.bloom import BloomFilter
+from eth_utils.exceptions import ValidationError
 
 from proofs.keccak import keccak256
 from settlement.embedded_chain import render
@@ -46,7 +47,7 @@ def answer(chain: EmbeddedChain, method: str, params: Sequence[Any]) -> Any:
         return run(chain, params)
     except Refused as error:
         raise RpcError(SERVER_ERROR, str(error)) from error
-    except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (IndexError, KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
         raise RpcError(INVALID_PARAMS, f"{method}: invalid parameters: {error}") from error
 
 

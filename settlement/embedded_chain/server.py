@@ -22,6 +22,8 @@ from settlement.embedded_chain.methods import RpcError, answer
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
 BATCH_CALLS_MAX = 100
+OPENINGS_MAX = 10 * BATCH_CALLS_MAX
+"""Brackets that open in one body. The virtual machine lifts Python's own bound on depth, so nesting would crash it."""
 CONNECTIONS_MAX = 64
 SILENCE_S_MAX = 120.0
 POLL_S = 0.5
@@ -85,6 +87,8 @@ class Node(ThreadingHTTPServer):
 
     def reply(self, body: bytes) -> Any:
         """The JSON value that answers a request body."""
+        if body.count(b"[") + body.count(b"{") > OPENINGS_MAX:
+            return _failure(None, RpcError(PARSE_ERROR, f"more than {OPENINGS_MAX} brackets open"))
         try:
             asked = json.loads(body)
         except ValueError as error:

@@ -140,6 +140,7 @@ raise SystemExit(1)
     ("body", "code"),
     [
         (b"[", -32700),
+        (b"[" * 100_000, -32700),
         (b"[]", -32600),
         (b"7", -32600),
         (b'{"method": 1, "params": []}', -32600),
@@ -150,6 +151,10 @@ raise SystemExit(1)
         (b'{"method": "eth_getBalance", "params": ["no hex", "latest"]}', -32602),
         (b'{"method": "eth_sendRawTransaction", "params": ["0x02ff"]}', -32000),
         (b'{"method": "evm_increaseTime", "params": [-5]}', -32000),
+        (b'{"method": "eth_call", "params": [{"value": "0x%s"}, "latest"]}' % (b"f" * 64), -32602),
+        (b'{"method": "eth_call", "params": [{"value": "0x1%s"}, "latest"]}' % (b"f" * 64), -32602),
+        (b'{"method": "eth_getStorageAt", "params": ["0x%s", "-0x1", "latest"]}' % (b"0" * 40), -32602),
+        (b'{"method": "evm_increaseTime", "params": ["0x%s"]}' % (b"f" * 64), -32000),
         (b'{"method": "evm_mine", "params": ["0xffff"]}', -32000),
     ],
 )
