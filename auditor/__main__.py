@@ -111,7 +111,9 @@ def _given(load: Callable[[Path], T], path: Path) -> T:
     """What an option's file holds."""
     try:
         return load(path)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise WrongUse(f"{path}: {error.strerror}") from error
+    except ValueError as error:
         raise WrongUse(str(error)) from error
 
 
@@ -159,15 +161,18 @@ def _write(path: Path, text: str) -> None:
 
 
 def _address(text: str) -> bytes:
-    raw = bytes.fromhex(text.removeprefix("0x"))
+    try:
+        raw = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raw = b""
     if len(raw) != _ADDRESS_BYTES:
-        raise ValueError(f"{text} is not an address")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address: 0x and {2 * _ADDRESS_BYTES} hex digits")
     return raw
 
 
 def _to(text: str) -> str:
     if text not in _TAGS and not text.isdecimal():
-        raise ValueError(f"{text} is neither of {_TAGS} nor a batch number")
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(_TAGS)} nor a batch number")
     return text
 
 

@@ -22,7 +22,7 @@ vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums}.mark
 @media print{body{margin:0;max-width:none;font-size:11px}h2{break-after:avoid}tr{break-inside:avoid}}
 """
 _VERDICTS = {
-    "clean": "✓ Clean: everything in the range was checked and held.",
+    "clean": "✓ Clean: every check that was made held.",
     "findings": "✗ Findings: something that was published is false.",
     "incomplete": "! Incomplete: nothing false was found, but not everything could be checked.",
 }
