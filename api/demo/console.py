@@ -60,15 +60,17 @@ def _moved(report: Report) -> str:
 
 
 def _cost(report: Report) -> str:
-    return f"{report.gas.per_event:,} gas an event; {report.events_per_second:,} events a second taken."
+    return (
+        f"{report.gas.per_event:,} gas an event; {report.events_per_second:,} events a second answered by the ledger."
+    )
 
 
 def _merchants(report: Report) -> Table:
     title = (
         f"Merchants: points of their own; what the chain moved and what is still open, in {report.alliance.currency}"
     )
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("merchant", no_wrap=True, max_width=CODE_CHARS_MAX)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 0, 0, 1))
+    table.add_column("merchant", overflow="fold", max_width=CODE_CHARS_MAX)
     for name in ("issued", "used", "taken back", "outstanding", "moved", "open"):
         table.add_column(name, justify="right", no_wrap=True)
     biggest = sorted(report.points.items(), key=lambda item: -item[1].issued)

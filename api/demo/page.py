@@ -38,14 +38,13 @@ def render(report: Report) -> str:
 
 def _charts(report: Report) -> dict[str, Markup]:
     """Charts by name. Everything in them was escaped or made by `charts`."""
+    months = [month for month in report.months if month.purchases or month.redeemed_au]
     made = {
         "nets": signed_bars("What the chain moved, by merchant", _nets(report), money),
-        "months": columns(
-            "Purchases by month", {month.month: month.purchases for month in report.months}, "{:,}".format
-        ),
+        "months": columns("Purchases by month", {month.month: month.purchases for month in months}, "{:,}".format),
         "redeemed": columns(
             "Paid with points by month",
-            {month.month: month.redeemed_au for month in report.months},
+            {month.month: month.redeemed_au for month in months},
             lambda au: f"{au // 100:,}",
         ),
         "flows": heat_map("Whose points were accepted where", _busiest(report), _flow_of(report), money),

@@ -148,3 +148,19 @@ def test_labels_are_cut_to_their_column(name: str, shown: str) -> None:
 @pytest.mark.parametrize(("au", "shown"), [(0, "0.00"), (5, "0.05"), (-152, "−1.52"), (123_456_789, "1,234,567.89")])
 def test_money_is_written_with_two_places(au: int, shown: str) -> None:
     assert money(au) == shown
+
+
+def test_figures_are_whole_on_a_narrow_terminal(sound: Report) -> None:
+    """Eighty columns hold long codes and large figures; what gives way is the code, by folding, never a figure."""
+    long = replace(merchant(1, "x", -123_456_789), issued=123_456_789, used=98_765_432, taken_back=1_234_567)
+    stream = io.StringIO()
+    console.show(replace(sound, points={"a-code-of-sixteen": long}), Console(file=stream, width=80))
+    table = stream.getvalue().split("Merchants")[1].split("Batches")[0]
+    assert "…" not in table
+    assert all(figure in table for figure in ("123,456,789", "98,765,432", "1,234,567", "−1,234,567.89", "outstanding"))
+
+
+def test_charts_leave_out_months_with_nothing_but_refunds(sound: Report) -> None:
+    told = replace(sound, months=[*sound.months, Month("2025-03", 0, 2, 0)])
+    assert "2025-02" in page.render(told)
+    assert "2025-03" not in page.render(told)
