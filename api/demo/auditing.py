@@ -50,16 +50,21 @@ class Attester:
 
 def attest(outside: Outside, attesters: Sequence[Attester]) -> list[Path]:
     """Have every attester verify what is published and sign it, all at once; the files of their answers."""
-    running = [subprocess.Popen(_attest_command(outside, one), env=_environment()) for one in attesters]
+    running = [
+        subprocess.Popen(_attest_command(outside, one), env=_environment(), stderr=subprocess.PIPE, text=True)
+        for one in attesters
+    ]
     try:
-        codes = [process.wait(ATTEST_S_MAX) for process in running]
+        said = [process.communicate(timeout=ATTEST_S_MAX)[1] for process in running]
     finally:
         for process in running:
             process.kill()
             process.wait()
-    for one, code in zip(attesters, codes, strict=True):
-        if code:
-            raise AuditFailed(f"the attester of {one.signer.name} refused with exit code {code}; see {one.answer}")
+    for one, process, words in zip(attesters, running, said, strict=True):
+        if process.returncode:
+            raise AuditFailed(
+                f"the attester of {one.signer.name} refused with exit code {process.returncode}: {words.strip()}"
+            )
     return [one.answer for one in attesters]
 
 

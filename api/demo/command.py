@@ -16,7 +16,7 @@ from api.database import Behind
 from api.demo.auditing import AuditFailed
 from api.demo.founding import FoundingRefused
 from api.demo.purchases import FileRefused
-from api.demo.run import AlreadyRunning, OtherAlliance, run
+from api.demo.run import AlreadyRunning, NoFolder, OtherAlliance, run
 from api.demo.settings import DemoSettings
 from api.demo.settling import Stuck
 from ledger.embedded_postgres import EmbeddedPostgresError
@@ -28,6 +28,7 @@ WRONG, CANNOT_RUN = 1, 2
 CANNOT = (
     Behind,
     FileRefused,
+    NoFolder,
     OtherAlliance,
     AlreadyRunning,
     FoundingRefused,

@@ -266,7 +266,9 @@ def _parsed(
     try:
         _number, head = next(lines)
         names = tuple(_fields(head))
-    except (StopIteration, LineRefused) as error:
+    except StopIteration:
+        raise FileRefused(f"{path}: empty; it must begin with the line {','.join(columns)}") from None
+    except LineRefused as error:
         raise FileRefused(f"{path}: no header line ({error})") from error
     if names != columns:
         raise FileRefused(f"{path}: the header is {','.join(names)[:SHOWN_CHARS_MAX]}, not {','.join(columns)}")

@@ -74,6 +74,10 @@ class AlreadyRunning(Exception):
     """Another demonstration works in this folder."""
 
 
+class NoFolder(Exception):
+    """The folder that is to keep everything cannot be made or written to."""
+
+
 class OtherAlliance(Exception):
     """The alliance in this folder is not the file's: it settles in another currency or was founded without some of
     the file's merchants.
@@ -146,7 +150,7 @@ def keep_currency(path: Path, currency: str) -> None:
 
 def run(settings: DemoSettings, console: Console, now: datetime) -> int:
     """All phases in order, then the API until somebody stops it; the exit code (docs/demo.md)."""
-    settings.var.mkdir(parents=True, exist_ok=True)
+    _writable(settings.var)
     phases = Phases(console)
     with ExitStack() as stack:
         stack.enter_context(_alone(settings.var / "demo.lock"))
@@ -174,6 +178,15 @@ def exit_code(told: Report) -> int:
     if told.problems:
         return 1
     return 3 if told.events.refused else 0
+
+
+def _writable(var: Path) -> None:
+    """Make the folder. Raises NoFolder where this user cannot."""
+    try:
+        var.mkdir(parents=True, exist_ok=True)
+        (var / "demo.lock").touch()
+    except OSError as error:
+        raise NoFolder(f"{var} cannot be written to ({error.strerror}): choose another with TONGDUI_VAR") from error
 
 
 @contextmanager
