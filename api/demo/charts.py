@@ -19,7 +19,11 @@ FIGURE_WIDTH = 96
 SHADE_PERCENT_MIN = 4
 
 LABEL_CELLS_MAX = 27
-"""Width of a label in Latin letters; a Chinese character is as wide as two."""
+SLANTED_CELLS_MAX = 16
+"""Widths of labels in Latin letters; a Chinese character is as wide as two."""
+SLANT_HEIGHT = 96
+SLANT_WIDTH = 56
+"""What a slanted label of SLANTED_CELLS_MAX takes upwards and to the right."""
 FIRST_WIDE = "\u2e80"
 
 Written = Callable[[int], str]
@@ -66,14 +70,15 @@ def heat_map(title: str, names: Sequence[str], amount_of: Callable[[str, str], i
 
     Rows gave, columns received; the darker, the more, by the square root, so that small flows show.
     """
-    cell = (WIDTH - LABEL_WIDTH) // max(1, len(names))
-    top = 84
+    cell = (WIDTH - LABEL_WIDTH - SLANT_WIDTH) // max(1, len(names))
+    top = SLANT_HEIGHT
     highest = max([1, *(amount_of(row, column) for row in names for column in names)])
     parts = []
     for y, row in enumerate(names):
         parts.append(_text(LABEL_WIDTH - 6, top + y * cell + cell // 2 + 4, _fitted(row), "end small"))
         x_text = LABEL_WIDTH + y * cell + cell // 2 + 4
-        parts.append(f'<text class="small" transform="translate({x_text} {top - 6}) rotate(-60)">{escape(row)}</text>')
+        column_name = escape(_fitted(row, SLANTED_CELLS_MAX))
+        parts.append(f'<text class="small" transform="translate({x_text} {top - 6}) rotate(-60)">{column_name}</text>')
         for x, column in enumerate(names):
             amount = amount_of(row, column)
             shade = _root(amount * 10_000 // highest)
@@ -94,12 +99,12 @@ def _bar_row(number: int, name: str, figure: str, *, left: int, width: int, kind
     return _text(LABEL_WIDTH - 8, top + 16, _fitted(name), "end") + bar + _text(WIDTH, top + 16, figure, "end")
 
 
-def _fitted(name: str) -> str:
+def _fitted(name: str, cells_max: int = LABEL_CELLS_MAX) -> str:
     """As much of a name as its column holds."""
     cells = 0
     for place, letter in enumerate(name):
         cells += 2 if letter >= FIRST_WIDE else 1
-        if cells > LABEL_CELLS_MAX:
+        if cells > cells_max:
             return name[:place].rstrip() + "…"
     return name
 

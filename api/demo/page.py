@@ -33,7 +33,9 @@ def render(report: Report) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(money=money, whole=lambda amount: f"{amount:,}")
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(report=report, charts=_charts(report), redeemed_au=sum(_accepted(report).values()))
+    return template.render(
+        report=report, charts=_charts(report), redeemed_au=sum(_accepted(report).values()), bars_max=BARS_MAX
+    )
 
 
 def _charts(report: Report) -> dict[str, Markup]:
