@@ -1,7 +1,12 @@
-"""`python -m api.demo`. The command is loaded late, so that Ctrl-C is answered while libraries still load."""
+"""`python -m api.demo`. The command is loaded late, so that Ctrl-C is answered while libraries still load.
+
+Once the outcome is known Ctrl-C changes nothing any more: an interpreter on its way out would die of it and lose the
+exit code.
+"""
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 
@@ -12,7 +17,9 @@ def main() -> int:
     """The command's exit code, 130 when it was interrupted."""
     try:
         code: int = import_module("api.demo.command").main()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.stdout.write("\nInterrupted. Nothing that was answered is lost: run it again and it goes on from here.\n")
         return INTERRUPTED
     return code

@@ -213,6 +213,30 @@ def test_interruptions_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     agree(told, generated(tmp_path / "again", events=EVENTS, members=MEMBERS))
 
 
+def test_an_interruption_after_the_end_keeps_the_exit_code(tmp_path: Path) -> None:
+    lingering = (
+        "import atexit, sys, time; from api.demo.__main__ import main; "
+        "atexit.register(lambda: (print('ending', flush=True), time.sleep(1))); sys.exit(main())"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", lingering],
+        env=environment(tmp_path / "var", {"EVENTS": str(tmp_path / "nowhere.csv")}),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        while "ending" not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=RUN_S_MAX)
+        assert (process.returncode, rest) == (2, ""), said + rest
+
+
 def robbed(var: Path, place: str) -> tuple[int, str]:
     """Start it and kill one of its servers as soon as both are up: the database or the chain."""
     with subprocess.Popen(
