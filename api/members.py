@@ -23,7 +23,7 @@ from ledger.queries import MemberBalance, member_balances, member_exists
 
 router = APIRouter()
 _encode = msgspec.json.Encoder().encode
-_NOTHING = MemberBalance(issuer=0, confirmed=0, pending=0, debt=0, available_points=0, available_au=0)
+_NOTHING = MemberBalance(issuer=0, confirmed=0, pending=0, held=0, debt=0, available_points=0, available_au=0)
 
 
 @router.get(

@@ -17,6 +17,8 @@ MONEY = 0
 """The unit of cash and fees: AU."""
 CHAIN = 0
 """The party of SETTLED that stands for what moved on the chain."""
+ALLIANCE = 0
+"""The party of PROMISED that stands for all acceptors."""
 
 
 class Family(IntEnum):
@@ -44,6 +46,9 @@ class Family(IntEnum):
     """rounding:{issuer}. Dust below one point that members gave and the issuer keeps."""
     ROUNDED = 11
     """rounded:{issuer}. The other side of ROUNDING, negative."""
+    PROMISED = 12
+    """promised:{issuer} and promised:alliance. AU that open authorisations would make an issuer owe; its side is
+    negative."""
 
 
 class AccountName(NamedTuple):
@@ -65,6 +70,8 @@ class AccountName(NamedTuple):
                 return f"points:{self.unit}:{family.name.lower()}:{self.party}"
             case Family.ROUNDING | Family.ROUNDED as family:
                 return f"{family.name.lower()}:{party}:{-self.unit}"
+            case Family.PROMISED if self.party == ALLIANCE:
+                return "promised:alliance"
             case family:
                 return f"{family.name.lower()}:{party}"
 
@@ -78,10 +85,13 @@ def _party(party: int) -> str:
 # Plain integers: an enum member costs more to name, and accounts are named for every posting.
 _CASH = Family.CASH.value
 _FEES = Family.FEES.value
+_HELD = Family.HELD.value
+_HOLDS = Family.HOLDS.value
 _MEMBER = Family.MEMBER.value
 _OUTSTANDING = Family.OUTSTANDING.value
 _PENDING = Family.PENDING.value
 _PENDINGS = Family.PENDINGS.value
+_PROMISED = Family.PROMISED.value
 _ROUNDED = Family.ROUNDED.value
 _ROUNDING = Family.ROUNDING.value
 _SETTLED = Family.SETTLED.value
@@ -105,6 +115,21 @@ def pendings(issuer: int) -> AccountName:
 def pending(issuer: int, member_no: int) -> AccountName:
     """A member's pending points of `issuer`."""
     return AccountName(_PENDING, issuer, member_no)
+
+
+def holds(issuer: int) -> AccountName:
+    """The issuer's side of all its held points."""
+    return AccountName(_HOLDS, issuer, issuer)
+
+
+def held(issuer: int, member_no: int) -> AccountName:
+    """A member's points of `issuer` that authorised redemptions hold; still part of `member`."""
+    return AccountName(_HELD, issuer, member_no)
+
+
+def promised(merchant: int) -> AccountName:
+    """AU that open authorisations would make an issuer owe."""
+    return AccountName(_PROMISED, MONEY, merchant)
 
 
 def cash(merchant: int) -> AccountName:
@@ -134,4 +159,12 @@ def rounded(issuer: int, terms_id: int) -> AccountName:
 
 def of_merchant(merchant: int) -> set[AccountName]:
     """All of a merchant's own accounts but those for dust."""
-    return {outstanding(merchant), pendings(merchant), cash(merchant), fees(merchant), settled(merchant)}
+    return {
+        outstanding(merchant),
+        pendings(merchant),
+        holds(merchant),
+        cash(merchant),
+        fees(merchant),
+        settled(merchant),
+        promised(merchant),
+    }

@@ -29,12 +29,13 @@ class LotId(NamedTuple):
     no: int
 
 
-class Leg(Struct, frozen=True, kw_only=True, gc=False):
+class Leg(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One future settlement leaf: one posting on each public account it touches.
 
     `no` counts from 1 within the journal entry; `kind` is a proofs.kinds.Kind; `signer` the merchant whose lane signs;
     `issuer` whose points (for FEE: who receives); `points` never negative, the kind gives the sign; `terms_id` 0 where
-    none; `au` what changes hands in AU, 0 on us; `fee_au` the fee accrued with it. `member` is None for FEE.
+    none; `au` what changes hands in AU, 0 on us; `fee_au` the fee accrued with it. `member` is None for FEE. A referral
+    reward names its campaign, the level above the buyer and the basis in minor units.
     """
 
     no: int
@@ -42,11 +43,14 @@ class Leg(Struct, frozen=True, kw_only=True, gc=False):
     signer: int
     issuer: int
     member: str | None
-    points: int
-    terms_id: int
-    au: int
+    points: int = 0
+    terms_id: int = 0
+    au: int = 0
     ref: LegRef | None = None
     fee_au: int = 0
+    campaign_id: int = 0
+    level: int = 0
+    basis: int = 0
 
 
 class JournalPosting(NamedTuple):

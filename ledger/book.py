@@ -14,9 +14,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ledger import (
+from ledger import commands
+from ledger.answers import Answer, Receipt, Refusal, body, parse_receipt, parse_refusal
+from ledger.commands import AnyCommand, Command
+from ledger.effects import AnswerRow, Effects, JournalRow
+from ledger.entry import Entry
+from ledger.refusals import CATALOGUE, Refused
+from ledger.slice import Remembered, Slice
+from ledger.verbs import (
     charge_fees,
-    commands,
     confirm,
     earn,
     enrol,
@@ -26,12 +32,6 @@ from ledger import (
     refund,
     settle_nets,
 )
-from ledger.answers import Answer, Receipt, Refusal, body, parse_receipt, parse_refusal
-from ledger.commands import AnyCommand, Command
-from ledger.effects import AnswerRow, Effects, JournalRow
-from ledger.entry import Entry
-from ledger.refusals import CATALOGUE, Refused
-from ledger.slice import Remembered, Slice
 from ledger.wants import Wants
 
 _FIELD = re.compile(r"at `\$\.([a-z_]+)")

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ledger.answers import JournalPosting, LotId
-from ledger.commands import OpenMerchant, PublishTerms
-from ledger.slice import Claim, Lot, Order
+from ledger.commands import Configuring
+from ledger.records import AnyRecord, RecordName
+from ledger.slice import Claim, Lot, Member, Order
 
 
 class JournalRow(NamedTuple):
@@ -37,15 +38,16 @@ class Effects:
     __slots__ = (
         "answers",
         "changed_lots",
+        "changed_members",
         "changed_orders",
         "claims",
+        "configured",
         "journal",
         "members",
-        "merchants",
         "new_lots",
         "new_orders",
         "postings",
-        "terms",
+        "records",
     )
 
     def __init__(self) -> None:
@@ -53,8 +55,9 @@ class Effects:
         self.answers: list[AnswerRow] = []
         self.postings: list[tuple[int, JournalPosting]] = []
         self.members: list[tuple[int, str]] = []
-        self.merchants: list[tuple[int, OpenMerchant]] = []
-        self.terms: list[tuple[int, PublishTerms]] = []
+        self.changed_members: dict[int, Member] = {}
+        self.configured: list[tuple[int, Configuring]] = []
+        self.records: dict[RecordName, tuple[int, AnyRecord]] = {}
         self.claims: dict[Claim, int] = {}
         self.new_orders: dict[tuple[int, str], Order] = {}
         self.changed_orders: dict[tuple[int, str], Order] = {}

@@ -7,14 +7,30 @@ back. Only the book makes entries.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ledger.accounts import AccountName
 from ledger.answers import JournalPosting, Leg, LegRef, LotMove
-from ledger.commands import OpenMerchant, PublishTerms
+from ledger.commands import Configuring
 from ledger.effects import Effects
+from ledger.records import AnyRecord, RecordName
 from ledger.refusals import Refused
-from ledger.slice import Claim, Lot, Order, Slice
+from ledger.slice import Claim, Lot, Member, Order, Slice
 from ledger.units import BALANCE_MAX
 from proofs.kinds import Kind
+
+
+class Reward(NamedTuple):
+    """What a REFERRAL leg adds: which campaign paid which level above the buyer, for how much of the sale (minor
+    units).
+    """
+
+    campaign_id: int
+    level: int
+    basis: int
+
+
+NO_REWARD = Reward(0, 0, 0)
 
 
 class Entry:
@@ -43,6 +59,7 @@ class Entry:
         au: int = 0,
         ref: LegRef | None = None,
         fee_au: int = 0,
+        reward: Reward = NO_REWARD,
     ) -> int:
         """Add a future leaf; answers its number, for the postings that belong to it."""
         no = len(self.legs) + 1
@@ -58,6 +75,9 @@ class Entry:
                 au=au,
                 ref=ref,
                 fee_au=fee_au,
+                campaign_id=reward.campaign_id,
+                level=reward.level,
+                basis=reward.basis,
             )
         )
         return no
@@ -88,27 +108,45 @@ class Entry:
         self.slice.claims[claim] = self.seq
         self._effects.claims[claim] = self.seq
 
+    def record(self, name: RecordName, record: AnyRecord) -> None:
+        """Put a record in its place; called when everything is posted."""
+        self.slice.records[name] = record
+        self._effects.records[name] = (self.seq, record)
+
     def enrol(self, member: str) -> None:
         """A new member, numbered by this entry; owns nothing yet."""
         self.slice.members[member] = self.seq
+        self.slice.people[self.seq] = Member(no=self.seq, name=member)
         self.slice.lots_of[self.seq] = []
         self._effects.members.append((self.seq, member))
 
-    def open_merchant(self, merchant: OpenMerchant) -> None:
-        self.slice.registry.add_merchant(merchant)
-        self._effects.merchants.append((self.seq, merchant))
+    def change_member(self, member: Member) -> None:
+        """Note that a verb changed what is known of it."""
+        self._effects.changed_members[member.no] = member
 
-    def publish_terms(self, terms: PublishTerms) -> None:
-        self.slice.registry.add_terms(terms)
-        self._effects.terms.append((self.seq, terms))
+    def configure(self, command: Configuring) -> None:
+        """Take the command into the registry."""
+        self.slice.registry.play(command)
+        self._effects.configured.append((self.seq, command))
 
     def open_order(self, order: Order) -> None:
         """A new order with its lots; called when everything is posted."""
         self.slice.orders[order.merchant_id, order.name] = order
         self._effects.new_orders[order.merchant_id, order.name] = order
         for lot in order.lots:
-            self.slice.lots[lot.id] = lot
-            self._effects.new_lots[lot.id] = lot
+            self._new_lot(lot)
+
+    def add_lot(self, lot: Lot, *, points: int) -> None:
+        """A new lot that no order makes; called when everything is posted. `points`: as `change_lot`."""
+        self._new_lot(lot)
+        self._moved(lot, points, 0)
+
+    def _new_lot(self, lot: Lot) -> None:
+        self.slice.lots[lot.id] = lot
+        self._effects.new_lots[lot.id] = lot
+        mine = self.slice.lots_of.get(lot.member_no)
+        if mine is not None and lot.remaining:
+            mine.append(lot)
 
     def change_order(self, order: Order) -> None:
         """Note that a verb changed it."""
@@ -120,6 +158,9 @@ class Entry:
         """Note that a verb changed it, with `points` the signed change of what remains."""
         if lot.id.seq != self.seq and lot.id not in self._effects.new_lots:
             self._effects.changed_lots[lot.id] = lot
+        self._moved(lot, points, au)
+
+    def _moved(self, lot: Lot, points: int, au: int) -> None:
         self.lots.append(
             LotMove(lot.id, lot.issuer, lot.member, lot.terms_id, points, lot.remaining, lot.expires_at_ms, au)
         )

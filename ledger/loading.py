@@ -13,97 +13,20 @@ from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 
-from ledger import accounts, commands
+from ledger import accounts, commands, records, selects
 from ledger.accounts import AccountName
 from ledger.answers import LegRef, LotId
-from ledger.commands import OpenMerchant, PublishTerms
-from ledger.slice import Claim, Lot, Order, Registry, Remembered, Slice
+from ledger.records import RecordName
+from ledger.referral import upline
+from ledger.registry import Registry
+from ledger.slice import Claim, Lot, Member, Order, Remembered, Slice
+from ledger.units import REFERRAL_LEVELS_MAX
 from ledger.wants import Wants
-from proofs.accounts import OPERATOR_ID
+from proofs.accounts import OPERATOR_ID, RESERVE_ID
 
 Connection = psycopg.Connection[Any]
 Row = tuple[Any, ...]
-_ORDER_COLUMNS = 12
-"""How many columns of ORDERS are the order's; the rest are those of one of its lots."""
-K = TypeVar("K", str, tuple[int, str], Claim, AccountName)
-
-ANSWERS = r"""
-SELECT a.key, a.seq IS NOT NULL, coalesce(a.command, j.command), coalesce(a.body, j.receipt)
-FROM unnest(string_to_array(%s, E'\n')) AS asked (key)
-CROSS JOIN LATERAL (SELECT * FROM ledger.answer WHERE shard = 0 AND key = asked.key LIMIT 1) a
-LEFT JOIN LATERAL (SELECT command, receipt FROM ledger.journal WHERE shard = 0 AND seq = a.seq LIMIT 1) j ON true
-"""
-
-REGISTRY = """
-SELECT command FROM ledger.journal
-WHERE shard = 0 AND seq IN (SELECT seq FROM ledger.merchant UNION ALL SELECT seq FROM ledger.terms)
-ORDER BY seq
-"""
-
-MEMBERS = r"""
-SELECT m.name, m.member_no
-FROM unnest(string_to_array(%s, E'\n')) AS asked (name)
-CROSS JOIN LATERAL (SELECT * FROM ledger.member WHERE shard = 0 AND name = asked.name LIMIT 1) m
-"""
-
-CLAIMS = r"""
-SELECT c.used, c.merchant_id, c.name, c.seq
-FROM unnest(%s::smallint[], %s::integer[], string_to_array(%s, E'\n')) AS asked (used, merchant_id, name)
-CROSS JOIN LATERAL (
-    SELECT * FROM ledger.claim
-    WHERE shard = 0 AND merchant_id = asked.merchant_id AND used = asked.used AND name = asked.name LIMIT 1
-) c
-"""
-
-_ASKED_ORDERS = r"""
-FROM unnest(%s::integer[], string_to_array(%s, E'\n')) AS asked (merchant_id, name)
-CROSS JOIN LATERAL (
-    SELECT * FROM ledger.orders WHERE shard = 0 AND merchant_id = asked.merchant_id AND name = asked.name LIMIT 1
-) o
-"""
-_LOT = """
-l.seq, l.no, l.issuer, l.member_no, m.name, l.terms_id, l.role, l.points,
-l.standing, l.remaining, l.confirmed_at_ms, l.expires_at_ms, l.earned_seq, l.earned_leg
-"""
-# LIMIT 1 and OFFSET 0 keep a lateral subquery what it says: one index probe per row, never planned as a join.
-# The statements are put together from the constants above; values travel as parameters.
-ORDERS = f"""
-SELECT o.merchant_id, o.name, o.seq, o.at_ms, o.member_no, payer.name, o.amount_minor, o.terms_id, o.fee_bps,
-       o.confirm_from_ms, o.refunded_minor, o.confirmed_at_ms, {_LOT}
-{_ASKED_ORDERS}
-CROSS JOIN LATERAL (SELECT name FROM ledger.member WHERE shard = 0 AND member_no = o.member_no LIMIT 1) payer
-LEFT JOIN LATERAL (SELECT * FROM ledger.lot WHERE shard = 0 AND seq = o.seq OFFSET 0) l ON true
-LEFT JOIN LATERAL (SELECT name FROM ledger.member WHERE shard = 0 AND member_no = l.member_no LIMIT 1) m ON true
-ORDER BY l.seq, l.no
-"""  # noqa: S608
-
-OPEN_LOTS = rf"""
-WITH spender AS (
-    SELECT m.member_no
-    FROM unnest(string_to_array(%s, E'\n')) AS asked (name)
-    CROSS JOIN LATERAL (SELECT member_no FROM ledger.member WHERE shard = 0 AND name = asked.name LIMIT 1) m
-    UNION
-    SELECT l.member_no
-    {_ASKED_ORDERS}
-    CROSS JOIN LATERAL (SELECT member_no FROM ledger.lot WHERE shard = 0 AND seq = o.seq OFFSET 0) l
-)
-SELECT spender.member_no, {_LOT}
-FROM spender
-LEFT JOIN LATERAL (
-    SELECT * FROM ledger.lot WHERE shard = 0 AND member_no = spender.member_no AND open OFFSET 0
-) l ON true
-LEFT JOIN LATERAL (SELECT name FROM ledger.member WHERE shard = 0 AND member_no = l.member_no LIMIT 1) m ON true
-"""  # noqa: S608
-
-ACCOUNTS = """
-SELECT asked.i, last.n, last.balance
-FROM unnest(%s::smallint[], %s::integer[], %s::bigint[]) WITH ORDINALITY AS asked (family, unit, party, i)
-CROSS JOIN LATERAL (
-    SELECT n, balance FROM ledger.posting
-    WHERE shard = 0 AND family = asked.family AND unit = asked.unit AND party = asked.party
-    ORDER BY n DESC LIMIT 1
-) last
-"""
+K = TypeVar("K", str, tuple[int, str], Claim, RecordName, LotId, AccountName)
 
 
 def lines(values: Iterable[str]) -> str:
@@ -117,19 +40,17 @@ def integers(values: Iterable[int | None]) -> str:
 
 
 def answers(rows: Iterable[Row]) -> dict[str, Remembered | None]:
-    """What ANSWERS found, by key."""
+    """What selects.ANSWERS found, by key."""
     return {key: Remembered(command.encode(), body.encode(), done) for key, done, command, body in rows}
 
 
 def registry(conn: Connection) -> Registry:
-    """All merchants and terms, by playing the commands that made them."""
+    """What merchants promise, by playing the commands that said it."""
     whole = Registry()
-    for (command,) in conn.execute(REGISTRY):
+    for (command,) in conn.execute(selects.REGISTRY):
         parsed = commands.parse(command.encode())
-        if isinstance(parsed, OpenMerchant):
-            whole.add_merchant(parsed)
-        elif isinstance(parsed, PublishTerms):
-            whole.add_terms(parsed)
+        assert isinstance(parsed, commands.Configuring)
+        whole.play(parsed)
     return whole
 
 
@@ -138,6 +59,7 @@ class Asked(NamedTuple):
 
     members: list[str]
     claims: list[Claim]
+    records: list[RecordName]
     orders: list[tuple[int, str]]
     cursors: dict[str, psycopg.Cursor[Row]]
 
@@ -147,10 +69,11 @@ def ask(conn: Connection, state: Slice, want: Wants) -> Asked:
     asked = Asked(
         members=_missing(want.members, state.members),
         claims=_missing(want.claims, state.claims),
+        records=_missing(want.records, state.records),
         orders=_missing(want.orders | want.refunded, state.orders),
         cursors={},
     )
-    spenders = sorted(name for name in want.spenders if state.members.get(name) not in state.lots_of)
+    spenders = sorted(name for name in want.spenders if not _spender_known(state, name))
     refunded = sorted(name for name in want.refunded if not _lots_known(state, name))
     for kind, statement, parameters in _statements(asked, spenders, refunded):
         asked.cursors[kind] = conn.execute(statement, parameters, binary=True)
@@ -161,27 +84,81 @@ def _statements(
     asked: Asked, spenders: list[str], refunded: list[tuple[int, str]]
 ) -> Iterator[tuple[str, str, list[str]]]:
     if asked.members:
-        yield "members", MEMBERS, [lines(asked.members)]
+        yield "members", selects.MEMBERS, [lines(asked.members)]
     if asked.claims:
         used, merchants, names = zip(*asked.claims, strict=True)
-        yield "claims", CLAIMS, [integers(used), integers(merchants), lines(names)]
+        yield "claims", selects.CLAIMS, [integers(used), integers(merchants), lines(names)]
+    if asked.records:
+        kinds, parties, names = zip(*asked.records, strict=True)
+        yield "records", selects.RECORDS, [integers(kinds), integers(parties), lines(names)]
     if asked.orders:
-        yield "orders", ORDERS, _order_names(asked.orders)
+        yield "orders", selects.ORDERS, _order_names(asked.orders)
     if spenders or refunded:
-        yield "open", OPEN_LOTS, [lines(spenders), *_order_names(refunded)]
+        yield "open", selects.OPEN_LOTS, [lines(spenders), *_order_names(refunded)]
 
 
 def fill(conn: Connection, state: Slice, want: Wants, asked: Asked) -> None:
-    """Put what was asked for into `state`, then load the accounts that it leads to."""
+    """Put what was asked for into `state`, then load the lots and the accounts that it leads to."""
     found = asked.cursors
     state.members.update(dict.fromkeys(asked.members))
-    state.members.update(dict(found.get("members", ())))
+    for row in found.get("members", ()):
+        person = _person(state, row)
+        state.members[person.name] = person.no
     state.claims.update(dict.fromkeys(asked.claims))
     state.claims.update({Claim(*claim): seq for *claim, seq in found.get("claims", ())})
+    state.records.update(dict.fromkeys(asked.records))
+    for kind, party, name, body in found.get("records", ()):
+        state.records[RecordName(kind, party, name)] = records.parse(body.encode())
     state.orders.update(dict.fromkeys(asked.orders))
     _add_orders(state, found.get("orders", ()))
     add_open_lots(state, found.get("open", ()))
+    _fill_lots(conn, state, _missing(_recorded_lots(state, want), state.lots))
     _fill_accounts(conn, state, _missing(_accounts(state, want), state.accounts))
+
+
+def _recorded_lots(state: Slice, want: Wants) -> set[LotId]:
+    """The lots that the wanted records name."""
+    found = (state.records[name] for name in want.records)
+    return {lot_id for record in found if record is not None for lot_id in record.lot_ids()}
+
+
+def _fill_lots(conn: Connection, state: Slice, wanted: Sequence[LotId]) -> None:
+    if not wanted:
+        return
+    seqs, numbers = zip(*wanted, strict=True)
+    for row in conn.execute(selects.LOTS, [integers(seqs), integers(numbers)], binary=True):
+        _lot(state, row[: selects.LOT_COLUMNS])
+        _person(state, row[selects.LOT_COLUMNS :])
+
+
+def _person(state: Slice, row: Sequence[Any]) -> Member:
+    """The member of a row, the same object if the slice has it."""
+    no, name, bonded, referrer, merged_into, frozen, closed, tier, since = row
+    known = state.people.get(no)
+    if known is not None:
+        return known
+    person = Member(
+        no=no,
+        name=name,
+        bonded=bonded,
+        referrer=referrer,
+        merged_into=merged_into,
+        frozen=frozen,
+        closed=closed,
+        tier=tier,
+        tier_since_ms=since,
+    )
+    state.people[no] = person
+    return person
+
+
+def _spender_known(state: Slice, name: str) -> bool:
+    """Whether the open lots of whom this name means are held."""
+    number = state.members.get(name)
+    if number is None:
+        return name in state.members
+    person = state.people[number]
+    return (person.merged_into or number) in state.lots_of
 
 
 def _missing(wanted: Iterable[K], held: Mapping[K, object]) -> list[K]:
@@ -201,30 +178,34 @@ def _lots_known(state: Slice, name: tuple[int, str]) -> bool:
     if name not in state.orders:
         return False
     order = state.orders[name]
-    return order is None or all(lot.member_no in state.lots_of for lot in order.lots)
+    return order is None or all(state.person(lot.member_no).no in state.lots_of for lot in order.lots)
 
 
 def _add_orders(state: Slice, rows: Iterable[Row]) -> None:
     """Rows are one per lot of an order, in order of lots; the row of an order without lots carries nulls for one."""
     for row in rows:
-        order = state.orders[row[0], row[1]] or _order(row[:_ORDER_COLUMNS])
+        payer, lot, owner = (row[start:end] for start, end in selects.AFTER_ORDER)
+        order = state.orders[row[0], row[1]] or _order(row[: selects.ORDER_COLUMNS], _person(state, payer))
         state.orders[order.merchant_id, order.name] = order
-        if row[_ORDER_COLUMNS] is not None:
-            order.lots.append(_lot(state, row[_ORDER_COLUMNS:]))
+        if lot[0] is not None:
+            order.lots.append(_lot(state, lot))
+            _person(state, owner)
 
 
-def _order(row: Row) -> Order:
-    merchant_id, name, seq, at_ms, member_no, member, amount, terms_id, bps, confirm_from, refunded, confirmed_at = row
+def _order(row: Row, payer: Member) -> Order:
+    merchant_id, name, seq, at_ms, member_no, amount, terms_id, bps, campaign, confirm_from, *ends = row
+    refunded, confirmed_at = ends
     return Order(
         merchant_id=merchant_id,
         name=name,
         seq=seq,
         at_ms=at_ms,
         member_no=member_no,
-        member=member,
+        member=payer.name,
         amount_minor=amount,
         terms_id=terms_id,
         fee_bps=bps,
+        campaign_id=campaign,
         confirm_from_ms=confirm_from,
         refunded_minor=refunded,
         confirmed_at_ms=confirmed_at,
@@ -234,10 +215,11 @@ def _order(row: Row) -> Order:
 def add_open_lots(state: Slice, rows: Iterable[Row]) -> None:
     """Rows of spenders without an open lot carry nulls: they say that there is none."""
     fresh: dict[int, list[Lot]] = {}
-    for spender, *row in rows:
-        mine = fresh.setdefault(spender, [])
-        if row[0] is not None:
-            mine.append(_lot(state, row))
+    for row in rows:
+        spender, lot = _person(state, row[: selects.PERSON_COLUMNS]), row[selects.PERSON_COLUMNS :]
+        mine = fresh.setdefault(spender.no, [])
+        if lot[0] is not None:
+            mine.append(_lot(state, lot))
     for member_no, mine in fresh.items():
         state.lots_of.setdefault(member_no, mine)
 
@@ -271,25 +253,49 @@ def _accounts(state: Slice, want: Wants) -> set[AccountName]:
     merchants = set(want.merchants)
     if want.every_merchant:
         merchants |= state.registry.merchants.keys()
-    pairs = {(issuer, state.members[name]) for name, issuers in want.issuers_of.items() for issuer in issuers}
+    pairs = set(_named_pairs(state, want))
     lots = [lot for key in want.orders | want.refunded for lot in _lots_of_order(state, key)]
-    spenders = {state.members[name] for name in want.spenders} | {lot.member_no for lot in lots}
-    lots += [lot for member_no in spenders if member_no is not None for lot in state.lots_of.get(member_no, ())]
-    pairs |= {(lot.issuer, lot.member_no) for lot in lots}
+    lots += [state.lots[lot_id] for lot_id in _recorded_lots(state, want)]
+    spenders = {state.person(lot.member_no).no for lot in lots}
+    spenders |= {person.no for name in want.spenders if (person := state.member(name)) is not None}
+    pairs |= {(lot.issuer, state.person(lot.member_no).no) for lot in lots}
+    pairs |= {(lot.issuer, no) for no in spenders for lot in state.lots_of.get(no, ())}
     merchants |= {issuer for issuer, _ in pairs}
-    found = {accounts.fees(OPERATOR_ID), accounts.cash(OPERATOR_ID), accounts.settled(accounts.CHAIN)}
+    found = {
+        accounts.fees(OPERATOR_ID),
+        accounts.cash(OPERATOR_ID),
+        accounts.cash(RESERVE_ID),
+        accounts.settled(accounts.CHAIN),
+        accounts.promised(accounts.ALLIANCE),
+    }
     for issuer in merchants:
         found |= accounts.of_merchant(issuer)
     for issuer, member_no in pairs:
-        if member_no is not None:
-            found |= {accounts.member(issuer, member_no), accounts.pending(issuer, member_no)}
+        found |= {
+            accounts.member(issuer, member_no),
+            accounts.pending(issuer, member_no),
+            accounts.held(issuer, member_no),
+        }
     return found | _dust_accounts(state, merchants, want.terms)
+
+
+def _named_pairs(state: Slice, want: Wants) -> Iterator[tuple[int, int]]:
+    """(issuer, member) for members named with issuers, and for those above them where the issuer pays referrals."""
+    for name, issuers in want.issuers_of.items():
+        person = state.member(name)
+        if person is None:
+            continue
+        above = [each.no for each in upline(state, person, REFERRAL_LEVELS_MAX)]
+        for issuer in issuers:
+            yield issuer, person.no
+            if issuer in state.registry.campaigns_of:
+                yield from ((issuer, no) for no in above)
 
 
 def _dust_accounts(state: Slice, issuers: set[int], fresh: set[tuple[int, int]]) -> set[AccountName]:
     """A redemption may leave dust under any terms of these issuers whose rate is not one over something."""
     terms = [each for issuer in issuers for each in state.registry.terms_of.get(issuer, ())]
-    pairs = {(each.issuer_id, each.terms_id) for each in terms if each.au_num > 1} | fresh
+    pairs = {(each.issuer_id, each.terms_id) for each in terms if each.au_num > 1 or each.mode} | fresh
     return {account(*pair) for pair in pairs for account in (accounts.rounding, accounts.rounded)}
 
 
@@ -302,6 +308,6 @@ def _fill_accounts(conn: Connection, state: Slice, wanted: Sequence[AccountName]
     if not wanted:
         return
     families, units, parties = zip(*wanted, strict=True)
-    found = conn.execute(ACCOUNTS, [integers(families), integers(units), integers(parties)], binary=True)
+    found = conn.execute(selects.ACCOUNTS, [integers(families), integers(units), integers(parties)], binary=True)
     state.accounts.update(dict.fromkeys(wanted, (0, 0)))
     state.accounts.update({wanted[i - 1]: (n, balance) for i, n, balance in found})

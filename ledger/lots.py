@@ -1,8 +1,7 @@
 """Lots: which are drawn first, what they offer, what they give. Pure arithmetic over the slice's lots; verbs call it.
 
 Invariants: lots are drawn in the order (expires_at, confirmed_at, id), an expiry being exclusive; a group, the lots of
-one issuer and terms in one redemption, gives points = ceil(au · den / num) and so never more than a point of dust; a
-member owes an issuer only when no lot of that issuer holds anything, so that debt is what the account lacks to zero.
+one issuer and terms in one redemption, gives points = ceil(au · den / num) and so never more than a point of dust.
 """
 
 from __future__ import annotations
@@ -106,8 +105,3 @@ def take(lots: Iterable[Lot], points: int) -> list[tuple[Lot, int]]:
 def value_au(points: int, terms: PublishTerms) -> int:
     """AU that `points` are worth, floored."""
     return points * terms.au_num // terms.au_den
-
-
-def debt(balance: int) -> int:
-    """Points a member owes an issuer, from the balance of the member's account."""
-    return max(0, -balance)

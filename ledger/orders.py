@@ -6,11 +6,11 @@ never drift; debt is repaid before a new lot holds anything.
 
 from __future__ import annotations
 
-from ledger import accounts
+from ledger import accounts, wallet
 from ledger.answers import LegRef
 from ledger.commands import ForDays, OpenMerchant
 from ledger.entry import Entry
-from ledger.lots import debt, value_au
+from ledger.lots import value_au
 from ledger.slice import Lot, Order
 from ledger.units import BPS
 from proofs.accounts import OPERATOR_ID
@@ -40,9 +40,11 @@ def confirm(entry: Entry, order: Order, *, was_pending: bool) -> dict[str, int |
     """Make what stands of the order spendable: an EARN leg per lot, the fee on the first, debts repaid out of each."""
     issuer = order.merchant_id
     lots = [lot for lot in order.lots if lot.standing]
-    points = sum(lot.standing for lot in lots)
-    fee = issuance_fee(entry, order, points)
-    repaid = [_post_confirmation(entry, lot, fee if lot is lots[0] else 0, was_pending=was_pending) for lot in lots]
+    standing = sum(lot.standing for lot in lots)
+    fee = issuance_fee(entry, order, standing)
+    repaid = [
+        _post_confirmation(entry, order, lot, fee if lot is lots[0] else 0, was_pending=was_pending) for lot in lots
+    ]
     if fee:
         entry.move(fee, debit=accounts.fees(OPERATOR_ID), credit=accounts.fees(issuer))
     order.confirmed_at_ms = entry.at_ms
@@ -50,21 +52,16 @@ def confirm(entry: Entry, order: Order, *, was_pending: bool) -> dict[str, int |
     expires_at_ms = expiry(entry.slice.registry.merchants[issuer], entry.at_ms)
     for leg, (lot, owed) in enumerate(zip(lots, repaid, strict=True), start=1):
         _open(entry, lot, owed, expires_at_ms, LegRef(entry.seq, leg), was_pending=was_pending)
-    return {"points": points, "repaid": sum(repaid), "fee_au": fee}
+    return {"points": standing, "repaid": sum(repaid), "fee_au": fee}
 
 
-def _post_confirmation(entry: Entry, lot: Lot, fee: int, *, was_pending: bool) -> int:
+def _post_confirmation(entry: Entry, order: Order, lot: Lot, fee: int, *, was_pending: bool) -> int:
     """The postings of one lot; answers how much of it repays a debt."""
-    issuer, points = lot.issuer, lot.standing
-    holder = accounts.member(issuer, lot.member_no)
-    repaid = min(points, debt(entry.slice.accounts[holder][1]))
-    leg = entry.leg(
-        Kind.EARN, signer=issuer, issuer=issuer, member=lot.member, points=points, terms_id=lot.terms_id, fee_au=fee
-    )
+    issuer, given = lot.issuer, lot.standing
     if was_pending:
-        entry.move(points, debit=accounts.pendings(issuer), credit=accounts.pending(issuer, lot.member_no))
-    entry.move(points, debit=holder, credit=accounts.outstanding(issuer), leg=leg)
-    return repaid
+        entry.move(given, debit=accounts.pendings(issuer), credit=accounts.pending(issuer, lot.member_no))
+    terms, member = entry.slice.registry.terms[order.terms_id], entry.slice.person(lot.member_no)
+    return wallet.credit(entry, Kind.EARN, member=member, terms=terms, points=given, fee_au=fee).repaid
 
 
 def _open(entry: Entry, lot: Lot, repaid: int, expires_at_ms: int, earned_by: LegRef, *, was_pending: bool) -> None:
@@ -73,6 +70,3 @@ def _open(entry: Entry, lot: Lot, repaid: int, expires_at_ms: int, earned_by: Le
     lot.expires_at_ms = expires_at_ms
     lot.earned_by = earned_by
     entry.change_lot(lot, points=-repaid if was_pending else lot.remaining)
-    mine = entry.slice.lots_of.get(lot.member_no)
-    if mine is not None and lot.remaining:
-        mine.append(lot)

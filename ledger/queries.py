@@ -10,24 +10,26 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from ledger import commands, loading
+from ledger import commands, loading, selects
 from ledger.accounts import CHAIN, Family
 from ledger.answers import Answer, parse_receipt, parse_refusal
 from ledger.commands import OpenMerchant, PublishTerms
 from ledger.lots import Draw, spendable
-from ledger.slice import Lot, Registry, Slice
+from ledger.registry import Registry
+from ledger.slice import Lot, Slice
 
 Connection = psycopg.Connection[Any]
 
 
 class MemberBalance(NamedTuple):
-    """One member's points of one issuer: `confirmed` (negative: all debt), `pending`, `debt`, and what is `available`
-    to redeem now, in points and in AU.
+    """One member's points of one issuer: `confirmed` (negative: all debt), `pending`, `held` by open
+    authorisations, `debt`, and what is `available` to redeem now, in points and in AU.
     """
 
     issuer: int
     confirmed: int
     pending: int
+    held: int
     debt: int
     available_points: int
     available_au: int
@@ -61,11 +63,14 @@ CROSS JOIN unnest(%s::smallint[]) AS f (family)
 CROSS JOIN LATERAL (
     SELECT balance FROM ledger.posting
     WHERE shard = 0 AND family = f.family AND unit = i.issuer
-      AND party = (SELECT member_no FROM ledger.member WHERE shard = 0 AND name = %s)
+      AND party = (SELECT coalesce(merged_into, member_no) FROM ledger.person WHERE shard = 0 AND name = %s)
     ORDER BY n DESC LIMIT 1
 ) last
 ORDER BY i.issuer
 """
+
+
+_SEEN = [Family.MEMBER.value, Family.PENDING.value, Family.HELD.value]
 
 
 def member_exists(conn: Connection, member: str) -> bool:
@@ -77,7 +82,7 @@ def member_exists(conn: Connection, member: str) -> bool:
 def member_balances(conn: Connection, member: str, at_ms: int) -> list[MemberBalance]:
     """By issuer, ascending; what is available is judged at `at_ms`. Empty for a member who never had a point."""
     balances: dict[int, dict[int, int]] = {}
-    for issuer, family, balance in conn.execute(_OF_MEMBER, [[Family.MEMBER.value, Family.PENDING.value], member]):
+    for issuer, family, balance in conn.execute(_OF_MEMBER, [_SEEN, member]):
         balances.setdefault(issuer, {})[family] = balance
     lots = open_lots(conn, member)
     terms = registry(conn).terms
@@ -97,14 +102,15 @@ def _member_balance(
         rate = terms[lot.terms_id]
         groups.setdefault(lot.terms_id, Draw(rate)).add(lot, lot.remaining * rate.au_num)
     au = sum(group.au for group in groups.values())
-    held = sum(lot.remaining for lot in lots)
-    return MemberBalance(issuer, confirmed, mine.get(Family.PENDING, 0), held - confirmed, points, au)
+    held = mine.get(Family.HELD, 0)
+    debt = max(0, held - confirmed)
+    return MemberBalance(issuer, confirmed, mine.get(Family.PENDING, 0), held, debt, points, au)
 
 
 def open_lots(conn: Connection, member: str) -> list[Lot]:
     """A member's confirmed lots with something left, of every issuer, expired or not."""
     state = Slice(0, Registry())
-    rows = conn.execute(loading.OPEN_LOTS, [member, "{}", ""])
+    rows = conn.execute(selects.OPEN_LOTS, [member, "{}", ""])
     loading.add_open_lots(state, rows)
     return [lot for lots in state.lots_of.values() for lot in lots]
 
@@ -167,5 +173,5 @@ def command_by_key(conn: Connection, key: str) -> commands.AnyCommand | None:
 
 
 def _remembered(conn: Connection, key: str) -> tuple[bool, bytes, bytes] | None:
-    row = conn.execute(loading.ANSWERS, [key]).fetchone()
+    row = conn.execute(selects.ANSWERS, [key]).fetchone()
     return (row[1], row[2].encode(), row[3].encode()) if row else None

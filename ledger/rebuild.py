@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
+from msgspec.structs import astuple
 
 from ledger import commands
 from ledger.book import Book
+from ledger.records import canonical
 from ledger.slice import Lot, Order, Slice
 
 ROWS_PER_FETCH = 5_000
@@ -28,8 +30,8 @@ SELECT DISTINCT ON (family, unit, party) family, unit, party, n, balance
 FROM ledger.posting WHERE shard = 0 ORDER BY family, unit, party, n DESC
 """
 _ORDERS = """
-SELECT merchant_id, name, seq, at_ms, member_no, amount_minor, terms_id, fee_bps, confirm_from_ms, refunded_minor,
-       confirmed_at_ms
+SELECT merchant_id, name, seq, at_ms, member_no, amount_minor, terms_id, fee_bps, campaign_id, confirm_from_ms,
+       refunded_minor, confirmed_at_ms
 FROM ledger.orders WHERE shard = 0
 """
 _LOTS = """
@@ -37,9 +39,13 @@ SELECT seq, no, issuer, member_no, terms_id, role, points, standing, remaining, 
        earned_seq, earned_leg
 FROM ledger.lot WHERE shard = 0
 """
+_RECORDS = "SELECT kind, party, name, body FROM ledger.record WHERE shard = 0"
+_MEMBERS = """
+SELECT member_no, name, bonded, referrer_no, merged_into, frozen, closed, tier, tier_since_ms FROM ledger.person
+WHERE shard = 0
+"""
 _NAMES = """
 SELECT used, merchant_id, name, seq FROM ledger.claim WHERE shard = 0
-UNION ALL SELECT -1, 0, name, member_no FROM ledger.member WHERE shard = 0
 """
 
 
@@ -65,8 +71,10 @@ def _all(conn: Connection, book: Book, progress: Callable[[int], None]) -> Itera
     yield from _compare("account", conn, _ACCOUNTS, {(*name, *last) for name, last in state.accounts.items()})
     yield from _compare("order", conn, _ORDERS, {_order(order) for order in state.orders.values() if order})
     yield from _compare("lot", conn, _LOTS, {_lot(lot) for lot in state.lots.values()})
-    names = {(*claim, seq) for claim, seq in state.claims.items()}
-    yield from _compare("name", conn, _NAMES, names | {(-1, 0, name, no) for name, no in state.members.items()})
+    yield from _compare("name", conn, _NAMES, {(*claim, seq) for claim, seq in state.claims.items()})
+    yield from _compare("member", conn, _MEMBERS, {astuple(member) for member in state.people.values()})
+    kept = {(*name, canonical(record).decode()) for name, record in state.records.items() if record}
+    yield from _compare("record", conn, _RECORDS, kept)
 
 
 def _play(conn: Connection, book: Book, progress: Callable[[int], None]) -> Iterator[str]:
@@ -105,6 +113,7 @@ def _order(order: Order) -> Row:
         order.amount_minor,
         order.terms_id,
         order.fee_bps,
+        order.campaign_id,
         order.confirm_from_ms,
         order.refunded_minor,
         order.confirmed_at_ms,

@@ -22,7 +22,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "code-taken": "Another merchant has this code.",
     "merchant-unknown": "No merchant has this number.",
     "terms-exist": "Terms with this number exist.",
-    "mode-unsupported": "This clearing mode is not offered yet.",
+    "notice-too-short": "A worse rate needs the merchant's notice period before it takes effect.",
     "terms-missing": "The issuer has published no terms in force at this time.",
     "member-exists": "A member with this name exists.",
     "member-unknown": "No member has this name.",

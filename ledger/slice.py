@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from ledger.accounts import AccountName, Family
 from ledger.answers import LegRef, LotId
-from ledger.commands import OpenMerchant, PublishTerms
+from ledger.records import AnyRecord, RecordName
+from ledger.registry import Registry
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -27,14 +28,35 @@ _UNTOUCHED = (0, 0)
 class Used(IntEnum):
     """What a name was used for, once: the names that merchants and operators give, unique per merchant and purpose."""
 
-    REDEMPTION = 1
-    """A redemption's name, per acceptor."""
+    RESOLUTION = 1
+    """The end of an authorised redemption, by its name, per acceptor: a hold resolves at most once."""
     REFUND = 2
     """A refund's name, per merchant."""
     CYCLE = 3
     """A cycle whose fees were charged."""
     SETTLED_BATCH = 4
     """A batch whose nets were recorded, by its number."""
+
+
+class Role(IntEnum):
+    """Why a lot came to its member."""
+
+    BASE = 0
+    """The member bought, and earned by the merchant's rate."""
+    LEVEL_1 = 1
+    """Somebody the member referred bought."""
+    LEVEL_2 = 2
+    """Somebody referred by somebody the member referred bought."""
+    BONUS = 3
+    """A rule gave it on top of an order, or for an event that is no order."""
+    TRANSFERRED = 4
+    """It came from another member, or from an account of the same person."""
+    EXCHANGED = 5
+    """It was given for points of another issuer."""
+    ADJUSTED = 6
+    """A correction in the member's favour."""
+    OPENING = 7
+    """The member brought it from the issuer's old system."""
 
 
 class Claim(NamedTuple):
@@ -49,7 +71,7 @@ class Lot(Struct, kw_only=True, eq=False, gc=False):
     """Points of one issuer, rate and expiry, earned by one order.
 
     `points` as earned; `standing` of them not clawed back; `remaining` of those not spent. A pending lot has no expiry
-    yet. `role` says why this member got it (0: it paid; referral levels follow). `earned_by` is the leg that confirmed
+    yet. `role` says why this member got it (BASE: it paid). `earned_by` is the leg that confirmed
     it.
     """
 
@@ -79,21 +101,22 @@ class Order(Struct, kw_only=True, eq=False, gc=False):
     amount_minor: int
     terms_id: int
     fee_bps: int
+    campaign_id: int = 0
     confirm_from_ms: int
     refunded_minor: int = 0
     confirmed_at_ms: int | None = None
     lots: list[Lot] = []
 
-    def add_lot(self, *, member_no: int, member: str, role: int, points: int) -> None:
+    def add_lot(self, member: Member, *, role: Role, points: int) -> None:
         """A pending lot of the merchant's points, under the order's terms, for whoever earns by the order."""
         self.lots.append(
             Lot(
                 id=LotId(self.seq, len(self.lots) + 1),
                 issuer=self.merchant_id,
-                member_no=member_no,
-                member=member,
+                member_no=member.no,
+                member=member.name,
                 terms_id=self.terms_id,
-                role=role,
+                role=role.value,
                 points=points,
                 standing=points,
                 remaining=points,
@@ -109,34 +132,22 @@ class Remembered(NamedTuple):
     done: bool
 
 
-class Registry:
-    """Merchants and terms: few, read by every verb, changed rarely; held whole."""
+class Member(Struct, kw_only=True, eq=False, gc=False):
+    """A member and what may change about it.
 
-    __slots__ = ("codes", "merchants", "terms", "terms_of")
+    `bonded` says that its referral is decided for good, by a bond or by a first purchase without one; `referrer` is the
+    member above it. A member that was merged means `merged_into`. `tier` is the last one recorded, "" before the first.
+    """
 
-    def __init__(self) -> None:
-        self.merchants: dict[int, OpenMerchant] = {}
-        self.codes: set[str] = set()
-        self.terms: dict[int, PublishTerms] = {}
-        self.terms_of: dict[int, list[PublishTerms]] = {}
-
-    def add_merchant(self, merchant: OpenMerchant) -> None:
-        self.merchants[merchant.merchant_id] = merchant
-        self.codes.add(merchant.code)
-
-    def add_terms(self, terms: PublishTerms) -> None:
-        """Keeps the issuer's terms by (in force from, number)."""
-        self.terms[terms.terms_id] = terms
-        of_issuer = self.terms_of.setdefault(terms.issuer_id, [])
-        of_issuer.append(terms)
-        of_issuer.sort(key=lambda each: (each.at_ms, each.terms_id))
-
-    def terms_at(self, issuer: int, at_ms: int) -> PublishTerms | None:
-        """The newest terms of `issuer` in force at `at_ms`."""
-        for each in reversed(self.terms_of.get(issuer, ())):
-            if each.at_ms <= at_ms:
-                return each
-        return None
+    no: int
+    name: str
+    bonded: bool = False
+    referrer: int | None = None
+    merged_into: int | None = None
+    frozen: bool = False
+    closed: bool = False
+    tier: str = ""
+    tier_since_ms: int = 0
 
 
 class _Everything(dict[K, V | None], Generic[K, V]):
@@ -174,9 +185,11 @@ class Slice:
         self.registry = registry
         self.answers: dict[str, Remembered | None] = {}
         self.members: dict[str, int | None] = {}
+        self.people: dict[int, Member] = {}
         self.accounts = Accounts(seq)
         self.orders: dict[tuple[int, str], Order | None] = {}
         self.claims: dict[Claim, int | None] = {}
+        self.records: dict[RecordName, AnyRecord | None] = {}
         self.lots: dict[LotId, Lot] = {}
         self.lots_of: dict[int, list[Lot]] = {}
 
@@ -188,10 +201,26 @@ class Slice:
         whole.members = _Everything()
         whole.orders = _Everything()
         whole.claims = _Everything()
+        whole.records = _Everything()
         whole.lots_of = _EveryList()
         return whole
 
     @property
     def rows(self) -> int:
         """How much it holds, for the store's bound."""
-        return len(self.accounts) + len(self.orders) + len(self.claims) + len(self.lots) + len(self.members)
+        named = len(self.orders) + len(self.claims) + len(self.records) + len(self.members)
+        return len(self.accounts) + len(self.lots) + named
+
+    def member(self, name: str) -> Member | None:
+        """Who the name means: itself, or the member it was merged into; None if nobody has it."""
+        number = self.members[name]
+        return None if number is None else self.person(number)
+
+    def person(self, member_no: int) -> Member:
+        """Who the number means today."""
+        return self.people[self.identity(member_no)]
+
+    def identity(self, member_no: int) -> int:
+        """The number of whom the number means today, who need not be held."""
+        merged_into = self.people[member_no].merged_into
+        return member_no if merged_into is None else merged_into

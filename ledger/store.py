@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import psycopg
 
-from ledger import loading, writing
+from ledger import loading, selects, writing
 from ledger.answers import Answer
 from ledger.book import VERBS, Admitted, Book, admit
 from ledger.commands import Command
@@ -82,7 +82,7 @@ class Store:
             self._conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             seq, _ = self._conn.execute(_PEEK).fetchone() or (0, 0)
             book = Book(Slice(seq, loading.registry(self._conn)))
-            known = self._conn.execute(loading.ANSWERS, [admitted.command.key], binary=True)
+            known = self._conn.execute(selects.ANSWERS, [admitted.command.key], binary=True)
             want = _wants([admitted])
             return self._decide(book, [admitted], known, want, loading.ask(self._conn, book.slice, want))[0]
 
@@ -118,7 +118,7 @@ class Store:
         warm = self._slice
         with self._conn.pipeline(), self._conn.transaction():
             head = self._conn.execute(_LOCK, binary=True)
-            known = self._conn.execute(loading.ANSWERS, [_keys(asked)], binary=True)
+            known = self._conn.execute(selects.ANSWERS, [_keys(asked)], binary=True)
             sent = loading.ask(self._conn, warm, want) if warm is not None else None
             seq, registry_seq = head.fetchone() or (0, 0)
             self._named_point("locked")
@@ -155,7 +155,7 @@ class Store:
 
     def _write(self, book: Book) -> None:
         effects = book.take_effects()
-        if effects.merchants or effects.terms:
+        if effects.configured:
             self._registry_seq = book.slice.seq
         writing.write(self._conn, effects, book.slice.seq, self._registry_seq)
 

@@ -11,6 +11,8 @@ from typing import Annotated, Final, NewType
 
 from msgspec import Meta
 
+from proofs.kinds import LEVELS_MAX
+
 MerchantId = NewType("MerchantId", int)
 """Who issues and accepts points, the operator (proofs.accounts.OPERATOR_ID) and the reserve included. The settlement
 contracts' merchantId.
@@ -33,6 +35,16 @@ RATE_PART_MAX: Final = 10**9
 DURATION_MS_MAX: Final = 100 * 366 * 86_400_000
 NETS_MAX: Final = 512
 """Nets of one settling batch, as in the contracts."""
+REFERRAL_LEVELS_MAX: Final = LEVELS_MAX
+"""Paid levels above the buyer; the contracts hold the same constant."""
+REFERRAL_BPS_MAX: Final = 5_000
+"""Basis points of a sale that all levels of a campaign may pay together."""
+UPLINE_MEMBERS_MAX: Final = 64
+"""Members above one member in its chain of referrals."""
+MERGED_MEMBERS_MAX: Final = 16
+"""Members that may have been merged into one."""
+POOL_MEMBERS_MAX: Final = 32
+TIERS_MAX: Final = 16
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+\Z")]
 """1 to 64 printable ASCII characters without blanks: members, orders, redemptions, refunds, cycles."""
@@ -46,4 +58,5 @@ RatePart = Annotated[int, Meta(ge=1, le=RATE_PART_MAX)]
 BpsShare = Annotated[int, Meta(ge=0, le=BPS)]
 Id = Annotated[int, Meta(ge=1, le=MERCHANT_ID_MAX)]
 """A merchant's number as commands carry it."""
+CampaignNo = Annotated[int, Meta(ge=1, le=TERMS_ID_MAX)]
 TermsNo = Annotated[int, Meta(ge=1, le=TERMS_ID_MAX)]

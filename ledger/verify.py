@@ -31,7 +31,8 @@ WITH last AS (
     SELECT DISTINCT ON (family, unit, party) family, unit, party, balance
     FROM ledger.posting WHERE shard = 0 ORDER BY family, unit, party, n DESC
 ), legs AS (
-    SELECT j.seq, (leg->>'kind')::int AS kind, (leg->>'issuer')::bigint AS issuer, (leg->>'points')::bigint AS points
+    SELECT j.seq, (leg->>'kind')::int AS kind, (leg->>'issuer')::bigint AS issuer,
+           coalesce((leg->>'points')::bigint, 0) AS points
     FROM ledger.journal j, json_array_elements(j.receipt::json->'legs') AS leg WHERE j.shard = 0
 ), broken (fault) AS ({fault})
 SELECT count(*), min(fault) FROM broken

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from ledger.records import RecordName
 from ledger.slice import Claim
 
 
 class Wants:
     """Names of the rows a batch will ask for. `spenders` are members whose open lots are drawn.
 
-    `refunded` are orders wanted with the open lots of everybody who earned by them;
-    `terms` are (issuer, terms) that are being published.
+    `members` come with everybody above them; `refunded` are orders wanted with the open lots of everybody who earned by
+    them; `records` come with the lots they name; `terms` are (issuer, terms) that are being published.
     """
 
     __slots__ = (
@@ -19,6 +20,7 @@ class Wants:
         "members",
         "merchants",
         "orders",
+        "records",
         "refunded",
         "spenders",
         "terms",
@@ -31,6 +33,7 @@ class Wants:
         self.orders: set[tuple[int, str]] = set()
         self.refunded: set[tuple[int, str]] = set()
         self.claims: set[Claim] = set()
+        self.records: set[RecordName] = set()
         self.issuers_of: dict[str, set[int]] = {}
         self.terms: set[tuple[int, int]] = set()
         self.every_merchant = False

@@ -11,10 +11,11 @@ from typing import Any
 
 import psycopg
 
+from ledger import records
+from ledger.commands import Configuring, OpenMerchant, PublishTerms
 from ledger.effects import Effects
 from ledger.loading import integers, lines
-from ledger.lots import is_open
-from ledger.slice import Lot, Order
+from ledger.slice import Lot, Member, Order
 
 Connection = psycopg.Connection[Any]
 
@@ -45,15 +46,34 @@ TERMS = """
 INSERT INTO ledger.terms (shard, terms_id, issuer_id, seq)
 SELECT 0, * FROM unnest(%s::integer[], %s::integer[], %s::bigint[])
 """
+CONFIGURATION = """
+INSERT INTO ledger.configuration (shard, seq)
+SELECT 0, * FROM unnest(%s::bigint[])
+"""
+CHANGED_MEMBERS = r"""
+INSERT INTO ledger.membership (shard, member_no, bonded, referrer_no, merged_into, frozen, closed, tier, tier_since_ms)
+SELECT 0, * FROM unnest(%s::bigint[], %s::boolean[], %s::bigint[], %s::bigint[], %s::boolean[], %s::boolean[],
+                        string_to_array(%s, E'\n'), %s::bigint[])
+ON CONFLICT (shard, member_no) DO UPDATE
+SET bonded = excluded.bonded, referrer_no = excluded.referrer_no, merged_into = excluded.merged_into,
+    frozen = excluded.frozen, closed = excluded.closed, tier = excluded.tier, tier_since_ms = excluded.tier_since_ms
+"""
+RECORDS = r"""
+INSERT INTO ledger.record (shard, kind, party, name, seq, body)
+SELECT 0, * FROM unnest(%s::smallint[], %s::integer[], string_to_array(%s, E'\n'), %s::bigint[],
+                        string_to_array(%s, E'\n'))
+ON CONFLICT (shard, party, kind, name) DO UPDATE SET seq = excluded.seq, body = excluded.body
+"""
 CLAIMS = r"""
 INSERT INTO ledger.claim (shard, used, merchant_id, name, seq)
 SELECT 0, * FROM unnest(%s::smallint[], %s::integer[], string_to_array(%s, E'\n'), %s::bigint[])
 """
 NEW_ORDERS = r"""
 INSERT INTO ledger.orders (shard, merchant_id, name, seq, at_ms, member_no, amount_minor, terms_id, fee_bps,
-                           confirm_from_ms, refunded_minor, confirmed_at_ms)
+                           campaign_id, confirm_from_ms, refunded_minor, confirmed_at_ms)
 SELECT 0, * FROM unnest(%s::integer[], string_to_array(%s, E'\n'), %s::bigint[], %s::bigint[], %s::bigint[],
-                        %s::bigint[], %s::integer[], %s::integer[], %s::bigint[], %s::bigint[], %s::bigint[])
+                        %s::bigint[], %s::integer[], %s::integer[], %s::integer[], %s::bigint[], %s::bigint[],
+                        %s::bigint[])
 """
 CHANGED_ORDERS = r"""
 UPDATE ledger.orders o SET refunded_minor = new.refunded, confirmed_at_ms = new.confirmed
@@ -63,18 +83,18 @@ WHERE o.shard = 0 AND o.merchant_id = new.merchant_id AND o.name = new.name
 """
 NEW_LOTS = """
 INSERT INTO ledger.lot (shard, seq, no, standing, remaining, confirmed_at_ms, expires_at_ms, earned_seq, earned_leg,
-                        open, role, issuer, terms_id, member_no, points)
+                        open, member_no, role, issuer, terms_id, points)
 SELECT 0, * FROM unnest(%s::bigint[], %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-                        %s::bigint[], %s::smallint[], %s::boolean[], %s::smallint[], %s::integer[], %s::integer[],
-                        %s::bigint[], %s::bigint[])
+                        %s::bigint[], %s::smallint[], %s::boolean[], %s::bigint[], %s::smallint[], %s::integer[],
+                        %s::integer[], %s::bigint[])
 """
 CHANGED_LOTS = """
 UPDATE ledger.lot l
 SET standing = new.standing, remaining = new.remaining, confirmed_at_ms = new.confirmed, expires_at_ms = new.expires,
-    earned_seq = new.earned_seq, earned_leg = new.earned_leg, open = new.open
+    earned_seq = new.earned_seq, earned_leg = new.earned_leg, open = new.open, member_no = new.member_no
 FROM unnest(%s::bigint[], %s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
-            %s::smallint[], %s::boolean[])
-     AS new (seq, no, standing, remaining, confirmed, expires, earned_seq, earned_leg, open)
+            %s::smallint[], %s::boolean[], %s::bigint[])
+     AS new (seq, no, standing, remaining, confirmed, expires, earned_seq, earned_leg, open, member_no)
 WHERE l.shard = 0 AND l.seq = new.seq AND l.no = new.no
 """
 HEAD = "UPDATE ledger.head SET seq = %s, registry_seq = %s WHERE shard = 0"
@@ -120,14 +140,41 @@ def _registry(effects: Effects) -> Iterator[Part]:
     if effects.members:
         numbers, names = zip(*effects.members, strict=True)
         yield MEMBERS, [integers(numbers), lines(names)]
-    if effects.merchants:
-        seqs, opened = zip(*effects.merchants, strict=True)
-        ids, codes = [each.merchant_id for each in opened], [each.code for each in opened]
-        yield MERCHANTS, [integers(ids), lines(codes), integers(seqs)]
-    if effects.terms:
-        seqs, published = zip(*effects.terms, strict=True)
-        ids, issuers = [each.terms_id for each in published], [each.issuer_id for each in published]
-        yield TERMS, [integers(ids), integers(issuers), integers(seqs)]
+    if effects.configured:
+        yield from _configured(effects.configured)
+    if effects.changed_members:
+        yield CHANGED_MEMBERS, _member_columns(effects.changed_members.values())
+    if effects.records:
+        kinds, parties, called = zip(*effects.records, strict=True)
+        seqs, kept = zip(*effects.records.values(), strict=True)
+        bodies = _texts(records.canonical(record) for record in kept)
+        yield RECORDS, [integers(kinds), integers(parties), lines(called), integers(seqs), bodies]
+
+
+def _configured(configured: Collection[tuple[int, Configuring]]) -> Iterator[Part]:
+    """The registry's entries, and the numbers that merchants and terms took."""
+    yield CONFIGURATION, [integers(seq for seq, _ in configured)]
+    opened = [(seq, each) for seq, each in configured if isinstance(each, OpenMerchant)]
+    if opened:
+        ids, codes = [each.merchant_id for _, each in opened], [each.code for _, each in opened]
+        yield MERCHANTS, [integers(ids), lines(codes), integers(seq for seq, _ in opened)]
+    published = [(seq, each) for seq, each in configured if isinstance(each, PublishTerms)]
+    if published:
+        ids, issuers = [each.terms_id for _, each in published], [each.issuer_id for _, each in published]
+        yield TERMS, [integers(ids), integers(issuers), integers(seq for seq, _ in published)]
+
+
+def _member_columns(members: Collection[Member]) -> list[str]:
+    return [
+        integers(member.no for member in members),
+        integers(int(member.bonded) for member in members),
+        integers(member.referrer for member in members),
+        integers(member.merged_into for member in members),
+        integers(int(member.frozen) for member in members),
+        integers(int(member.closed) for member in members),
+        lines(member.tier for member in members),
+        integers(member.tier_since_ms for member in members),
+    ]
 
 
 def _orders(effects: Effects) -> Iterator[Part]:
@@ -156,6 +203,7 @@ def _new_order_columns(orders: Collection[Order]) -> list[str]:
         integers(order.amount_minor for order in orders),
         integers(order.terms_id for order in orders),
         integers(order.fee_bps for order in orders),
+        integers(order.campaign_id for order in orders),
         integers(order.confirm_from_ms for order in orders),
         integers(order.refunded_minor for order in orders),
         integers(order.confirmed_at_ms for order in orders),
@@ -169,7 +217,6 @@ def _lots(effects: Effects) -> Iterator[Part]:
             integers(lot.role for lot in lots),
             integers(lot.issuer for lot in lots),
             integers(lot.terms_id for lot in lots),
-            integers(lot.member_no for lot in lots),
             integers(lot.points for lot in lots),
         ]
         yield NEW_LOTS, _changing_columns(lots) + fixed
@@ -187,7 +234,8 @@ def _changing_columns(lots: Collection[Lot]) -> list[str]:
         integers(lot.expires_at_ms for lot in lots),
         integers(lot.earned_by.seq if lot.earned_by else None for lot in lots),
         integers(lot.earned_by.no if lot.earned_by else None for lot in lots),
-        integers(int(is_open(lot)) for lot in lots),
+        integers(int(lot.remaining > 0) for lot in lots),
+        integers(lot.member_no for lot in lots),
     ]
 
 

@@ -210,7 +210,7 @@ OUT_OF_REACH = {
     "merchant-exists": "opening a merchant has no endpoint",
     "code-taken": "opening a merchant has no endpoint",
     "terms-exist": "publishing terms has no endpoint",
-    "mode-unsupported": "publishing terms has no endpoint",
+    "notice-too-short": "publishing terms has no endpoint",
     "cycle-charged": "charging fees has no endpoint",
     "batch-settled": "settling has no endpoint",
     "nets-unordered": "settling has no endpoint",

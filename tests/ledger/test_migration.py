@@ -24,12 +24,13 @@ def back(dsn: str, revision: str) -> None:
 
 
 def test_up_down_and_up_again(empty_database: str) -> None:
-    migrate(empty_database, "0001_ledger")
+    migrate(empty_database, "head")
     with open_store(empty_database) as store:
         store.post(small_alliance())
-    back(empty_database, "base")
+    for revision in ("0003_api", "base"):
+        back(empty_database, revision)
     assert one(empty_database, "SELECT count(*) FROM pg_namespace WHERE nspname = 'ledger'") == 0
-    migrate(empty_database, "0001_ledger")
+    migrate(empty_database, "head")
     assert one(empty_database, "SELECT seq FROM ledger.head") == 0
     with open_store(empty_database) as store:
         assert len(store.post(small_alliance())) == 11

@@ -14,7 +14,6 @@ from ledger.commands import ChargeFees, Command, Confirm, Earn, EarnRate, Enrol,
 from ledger.refusals import CATALOGUE
 from ledger.slice import Slice
 from ledger.units import AMOUNT_MAX, BALANCE_MAX
-from proofs.kinds import ON_ISSUANCE
 from tests.ledger.scene import DAY, OP, A, B, C, Scene, changed, opening, rate, small_alliance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +24,7 @@ def scene_with_history() -> Scene:
     """Merchants with a hold of a day; m1 has confirmed, pending and refunded orders and used every kind of name."""
     scene = Scene()
     scene.play(*small_alliance(hold_ms=DAY), opening(4, earn=EarnRate(1_000_000, 1), hold_ms=0), opening(5), rate(4))
+    scene.play(opening(6, notice_ms=2 * DAY), rate(6))
     scene.play(
         scene.earn("m1", A, 10_000, order="paid"),
         scene.earn("m1", A, 10_000, order="pending"),
@@ -47,12 +47,12 @@ NETS = SettleNets(key="k", at_ms=0, batch_no=2, nets=(Net(A, -1), Net(B, 1)))
 IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
     "open_merchant": [
         ("merchant-exists", "merchant_id", opening(A, key="k")),
-        ("code-taken", "code", opening(6, key="k", code="m1")),
+        ("code-taken", "code", opening(7, key="k", code="m1")),
     ],
     "publish_terms": [
-        ("merchant-unknown", "issuer_id", rate(UNKNOWN, key="k", terms_id=A, mode=ON_ISSUANCE)),
-        ("terms-exist", "terms_id", rate(A, key="k", mode=ON_ISSUANCE)),
-        ("mode-unsupported", "mode", rate(A, key="k", terms_id=9, mode=ON_ISSUANCE)),
+        ("merchant-unknown", "issuer_id", rate(UNKNOWN, key="k", terms_id=A)),
+        ("terms-exist", "terms_id", rate(C, 1, 4, key="k", at_ms=DAY)),
+        ("notice-too-short", "from_ms", rate(6, 1, 2, key="k", terms_id=9, at_ms=DAY, from_ms=3 * DAY - 1)),
     ],
     "enrol": [("member-exists", "member", Enrol(key="k", at_ms=0, member="m1"))],
     "earn": [

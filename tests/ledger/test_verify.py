@@ -33,7 +33,9 @@ FAULTS = {
         "issuer-roll-forward-closes",
     },
     "UPDATE ledger.lot SET remaining = remaining - 1 WHERE open AND remaining > 1": {"lots-explain-balances"},
-    "UPDATE ledger.lot SET remaining = 0 WHERE NOT open AND remaining > 0": {"pending-lots-explain-pending"},
+    "UPDATE ledger.lot SET remaining = 0, open = false WHERE confirmed_at_ms IS NULL AND remaining > 0": {
+        "pending-lots-explain-pending"
+    },
     "UPDATE ledger.lot SET standing = points + 1 WHERE seq = (SELECT max(seq) FROM ledger.lot)": {"no-lot-below-zero"},
     "UPDATE ledger.orders SET refunded_minor = refunded_minor - 1 WHERE refunded_minor > 0": {"refunds-within-orders"},
     "UPDATE ledger.answer SET key = 'other' WHERE seq = 20": {"keys-answer-their-entries"},
@@ -81,7 +83,7 @@ def test_every_invariant_is_broken_by_some_fault() -> None:
         ("DELETE FROM ledger.claim", "follows from the journal and is not stored"),
         ("DELETE FROM ledger.lot", "follows from the journal and is not stored"),
         ("UPDATE ledger.posting SET n = n + 1 WHERE family = 8 AND party = 1", "stored account"),
-        ("UPDATE ledger.journal SET receipt = replace(receipt, '\"points\"', '\"Points\"') WHERE seq = 20", "entry 20"),
+        ("UPDATE ledger.journal SET receipt = replace(receipt, 'postings', 'Postings') WHERE seq = 20", "entry 20"),
     ],
 )
 def test_a_rebuild_finds_what_does_not_follow(conn: psycopg.Connection, fault: str, what: str) -> None:

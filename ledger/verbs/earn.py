@@ -10,12 +10,9 @@ from ledger import accounts, orders
 from ledger.commands import Earn
 from ledger.entry import Entry
 from ledger.refusals import Refused
-from ledger.slice import Order
+from ledger.slice import Order, Role
 from ledger.units import AMOUNT_MAX
 from ledger.wants import Wants
-
-BASE = 0
-"""The role of a lot that the buyer earned."""
 
 
 def wants(command: Earn, want: Wants) -> None:
@@ -28,8 +25,8 @@ def earn(command: Earn, entry: Entry) -> dict[str, int | str]:
     merchant = entry.slice.registry.merchants.get(command.merchant_id)
     if merchant is None:
         raise Refused("merchant-unknown", "merchant_id", merchant_id=command.merchant_id)
-    member_no = entry.slice.members[command.member]
-    if member_no is None:
+    member = entry.slice.member(command.member)
+    if member is None:
         raise Refused("member-unknown", "member", member=command.member)
     if entry.slice.orders[command.merchant_id, command.order] is not None:
         raise Refused("order-exists", "order", order=command.order)
@@ -44,15 +41,15 @@ def earn(command: Earn, entry: Entry) -> dict[str, int | str]:
         name=command.order,
         seq=entry.seq,
         at_ms=command.at_ms,
-        member_no=member_no,
-        member=command.member,
+        member_no=member.no,
+        member=member.name,
         amount_minor=command.amount_minor,
         terms_id=terms.terms_id,
         fee_bps=merchant.issuance_fee_bps,
         confirm_from_ms=command.at_ms + merchant.hold_ms,
     )
     if points:
-        order.add_lot(member_no=member_no, member=command.member, role=BASE, points=points)
+        order.add_lot(member, role=Role.BASE, points=points)
     why = orders.confirm(entry, order, was_pending=False) if merchant.hold_ms == 0 else _hold(entry, order)
     entry.open_order(order)
     return why

@@ -10,7 +10,8 @@ from ledger import accounts
 from ledger.commands import SettleNets
 from ledger.entry import Entry
 from ledger.refusals import Refused
-from ledger.slice import Claim, Registry, Used
+from ledger.registry import Registry
+from ledger.slice import Claim, Used
 from ledger.wants import Wants
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger import accounts, orders
+from ledger import accounts, orders, wallet
+from ledger.answers import LegRef
 from ledger.commands import OpenMerchant, PublishTerms, Refund
 from ledger.entry import Entry
 from ledger.lots import draw_order, is_open, take, value_au
 from ledger.refusals import Refused
-from ledger.slice import Claim, Lot, Order, Slice, Used
+from ledger.slice import Claim, Lot, Member, Order, Slice, Used
 from ledger.units import AMOUNT_MAX, BPS
 from ledger.wants import Wants
 from proofs.accounts import OPERATOR_ID
@@ -37,13 +38,13 @@ def refund(command: Refund, entry: Entry) -> dict[str, int | str]:
     merchant = entry.slice.registry.merchants.get(command.merchant_id)
     if merchant is None:
         raise Refused("merchant-unknown", "merchant_id", merchant_id=command.merchant_id)
-    member_no = entry.slice.members[command.member]
-    if member_no is None:
+    member = entry.slice.member(command.member)
+    if member is None:
         raise Refused("member-unknown", "member", member=command.member)
     if entry.slice.claims[_claim(command)] is not None:
         raise Refused("refund-exists", "refund", refund=command.refund)
     if command.order is None:
-        why = _without_order(entry, merchant, member_no, command)
+        why = _without_order(entry, merchant, member, command)
     else:
         why = _of_order(entry, merchant, _order(entry.slice, command), command.amount_minor)
     entry.claim(_claim(command))
@@ -60,7 +61,7 @@ def _order(state: Slice, command: Refund) -> Order:
     order = state.orders[command.merchant_id, command.order]
     if order is None:
         raise Refused("order-unknown", "order", order=command.order)
-    if order.member != command.member:
+    if state.identity(order.member_no) != state.identity(state.members[command.member] or 0):
         raise Refused("order-of-another-member", "member", member=command.member)
     if order.refunded_minor + command.amount_minor > order.amount_minor:
         raise Refused(
@@ -76,7 +77,7 @@ def _order(state: Slice, command: Refund) -> Order:
 class _Claw:
     """What one member gives back: `asked` by lot of the order, `taken` of it as policy allows, `parts` out of lots."""
 
-    member_no: int
+    member: Member
     asked: list[tuple[Lot, int]]
     taken: int
     parts: list[tuple[Lot, int]]
@@ -86,7 +87,9 @@ def _of_order(entry: Entry, merchant: OpenMerchant, order: Order, amount_minor: 
     asked = _asked(order, amount_minor)
     before = sum(lot.standing for lot in order.lots)
     if order.confirmed_at_ms is None:
-        claws = [_Claw(lot.member_no, [(lot, points)], points, [(lot, points)]) for lot, points in asked]
+        claws = [
+            _Claw(entry.slice.person(lot.member_no), [(lot, points)], points, [(lot, points)]) for lot, points in asked
+        ]
         _post_pending(entry, claws)
         fee = 0
     else:
@@ -94,7 +97,7 @@ def _of_order(entry: Entry, merchant: OpenMerchant, order: Order, amount_minor: 
         after = before - sum(claw.taken for claw in claws)
         fee = orders.issuance_fee(entry, order, before) - orders.issuance_fee(entry, order, after)
         for claw in claws:
-            _post_claw(entry, claw, fee if claw is claws[0] else 0)
+            _post_claw(entry, order, claw, fee if claw is claws[0] else 0)
         _return_fee(entry, merchant.merchant_id, fee)
     for claw in claws:
         _settle(entry, claw)
@@ -117,14 +120,14 @@ def _claws(state: Slice, merchant: OpenMerchant, asked: list[tuple[Lot, int]]) -
     """One claw-back per member, in the order of the order's lots."""
     by_member: dict[int, list[tuple[Lot, int]]] = {}
     for lot, points in asked:
-        by_member.setdefault(lot.member_no, []).append((lot, points))
-    return [_claw(state, merchant, member_no, mine) for member_no, mine in by_member.items()]
+        by_member.setdefault(state.person(lot.member_no).no, []).append((lot, points))
+    return [_claw(state, merchant, state.people[no], mine) for no, mine in by_member.items()]
 
 
-def _claw(state: Slice, merchant: OpenMerchant, member_no: int, asked: list[tuple[Lot, int]]) -> _Claw:
+def _claw(state: Slice, merchant: OpenMerchant, member: Member, asked: list[tuple[Lot, int]]) -> _Claw:
     own = [lot for lot, _ in asked if is_open(lot)]
-    others = [lot for lot in _open_lots(state, member_no, merchant.merchant_id) if lot not in own]
-    return _Claw(member_no, asked, *_allowed(merchant, own + others, sum(points for _, points in asked)))
+    others = [lot for lot in _open_lots(state, member, merchant.merchant_id) if lot not in own]
+    return _Claw(member, asked, *_allowed(merchant, own + others, sum(points for _, points in asked)))
 
 
 def _allowed(merchant: OpenMerchant, lots: list[Lot], asked: int) -> tuple[int, list[tuple[Lot, int]]]:
@@ -135,12 +138,12 @@ def _allowed(merchant: OpenMerchant, lots: list[Lot], asked: int) -> tuple[int, 
     return (asked if merchant.refund_policy == "debt" else sum(points for _, points in parts)), parts
 
 
-def _open_lots(state: Slice, member_no: int, issuer: int) -> list[Lot]:
+def _open_lots(state: Slice, member: Member, issuer: int) -> list[Lot]:
     """All that still stands of this issuer's points, expired or not, in drawing order."""
-    return sorted((lot for lot in state.lots_of[member_no] if lot.issuer == issuer and is_open(lot)), key=draw_order)
+    return sorted((lot for lot in state.lots_of[member.no] if lot.issuer == issuer and is_open(lot)), key=draw_order)
 
 
-def _without_order(entry: Entry, merchant: OpenMerchant, member_no: int, command: Refund) -> dict[str, int | str]:
+def _without_order(entry: Entry, merchant: OpenMerchant, member: Member, command: Refund) -> dict[str, int | str]:
     issuer = merchant.merchant_id
     terms = entry.slice.registry.terms_at(issuer, command.at_ms)
     if terms is None:
@@ -148,11 +151,10 @@ def _without_order(entry: Entry, merchant: OpenMerchant, member_no: int, command
     asked = orders.points_for(merchant, command.amount_minor)
     if asked > AMOUNT_MAX:
         raise Refused("points-too-many", "amount_minor", points=asked, points_max=AMOUNT_MAX)
-    taken, parts = _allowed(merchant, _open_lots(entry.slice, member_no, issuer), asked)
+    taken, parts = _allowed(merchant, _open_lots(entry.slice, member, issuer), asked)
     fee = value_au(taken, terms) * merchant.issuance_fee_bps // BPS
-    claw = _Claw(member_no, [], taken, parts)
-    if taken:
-        _post_adjustment(entry, claw, command.member, terms, fee)
+    claw = _Claw(member, [], taken, parts)
+    _take_back(entry, Kind.ADJUST_DOWN, claw, terms=terms, fee=fee)
     _return_fee(entry, issuer, fee)
     _settle(entry, claw)
     return _why(asked, [claw], fee)
@@ -161,44 +163,36 @@ def _without_order(entry: Entry, merchant: OpenMerchant, member_no: int, command
 def _post_pending(entry: Entry, claws: list[_Claw]) -> None:
     for claw in claws:
         issuer = claw.parts[0][0].issuer
-        entry.move(claw.taken, debit=accounts.pendings(issuer), credit=accounts.pending(issuer, claw.member_no))
+        entry.move(claw.taken, debit=accounts.pendings(issuer), credit=accounts.pending(issuer, claw.member.no))
 
 
-def _post_claw(entry: Entry, claw: _Claw, fee: int) -> None:
-    lot = claw.asked[0][0]
-    if not claw.taken:
-        return
-    leg = entry.leg(
-        Kind.REFUND_EARN,
-        signer=lot.issuer,
-        issuer=lot.issuer,
-        member=lot.member,
-        points=claw.taken,
-        terms_id=lot.terms_id,
-        ref=lot.earned_by,
-        fee_au=-fee,
-    )
-    _take_back(entry, lot.issuer, claw, leg)
+def _post_claw(entry: Entry, order: Order, claw: _Claw, fee: int) -> None:
+    terms = entry.slice.registry.terms[order.terms_id]
+    _take_back(entry, Kind.REFUND_EARN, claw, terms=terms, fee=fee, ref=claw.asked[0][0].earned_by)
 
 
-def _post_adjustment(entry: Entry, claw: _Claw, member: str, terms: PublishTerms, fee: int) -> None:
-    """A claw-back that can name no earning."""
-    issuer = terms.issuer_id
-    leg = entry.leg(
-        Kind.ADJUST_DOWN,
-        signer=issuer,
-        issuer=issuer,
-        member=member,
-        points=claw.taken,
-        terms_id=terms.terms_id,
-        fee_au=-fee,
-    )
-    _take_back(entry, issuer, claw, leg)
-
-
-def _take_back(entry: Entry, issuer: int, claw: _Claw, leg: int) -> None:
-    holder = accounts.member(issuer, claw.member_no)
-    entry.move(claw.taken, debit=accounts.outstanding(issuer), credit=holder, leg=leg)
+def _take_back(
+    entry: Entry, kind: Kind, claw: _Claw, *, terms: PublishTerms, fee: int, ref: LegRef | None = None
+) -> None:
+    """A leg for each set of terms that lots give under; what becomes debt goes with the first, under `terms`."""
+    given = {terms.terms_id: 0}
+    for lot, points_given in claw.parts:
+        given[lot.terms_id] = given.get(lot.terms_id, 0) + points_given
+    debt = claw.taken - sum(given.values())
+    for terms_id, from_lots in given.items():
+        asked = from_lots + (debt if terms_id == terms.terms_id else 0)
+        if asked:
+            wallet.debit(
+                entry,
+                kind,
+                member=claw.member,
+                terms=entry.slice.registry.terms[terms_id],
+                points=asked,
+                from_lots=from_lots,
+                ref=ref,
+                fee_au=-fee,
+            )
+            fee = 0
 
 
 def _return_fee(entry: Entry, issuer: int, fee: int) -> None:

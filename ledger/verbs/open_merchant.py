@@ -19,5 +19,5 @@ def open_merchant(command: OpenMerchant, entry: Entry) -> dict[str, int | str]:
         raise Refused("merchant-exists", "merchant_id", merchant_id=command.merchant_id)
     if command.code in registry.codes:
         raise Refused("code-taken", "code", code=command.code)
-    entry.open_merchant(command)
+    entry.configure(command)
     return {"merchant_id": command.merchant_id}

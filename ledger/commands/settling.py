@@ -1,0 +1,30 @@
+"""Commands of the cycle: fees into cash, and what the chain moved. No behaviour."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from ledger.commands.command import Command
+from ledger.units import NETS_MAX, Name, Positive
+
+
+class ChargeFees(Command, frozen=True, kw_only=True, gc=False, tag="charge_fees"):
+    """The cycle's accrued fees move into cash, one FEE leg per merchant that has any."""
+
+    cycle: Name
+
+
+class Net(Struct, frozen=True):
+    """What the chain moved for one party in AU: positive received, negative paid."""
+
+    merchant_id: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    au: int
+
+
+class SettleNets(Command, frozen=True, kw_only=True, gc=False, tag="settle_nets"):
+    """A settling batch was finalised: what the chain moved, strictly ascending by merchant, no zero, sum zero."""
+
+    batch_no: Positive
+    nets: Annotated[tuple[Net, ...], Meta(max_length=NETS_MAX)]

@@ -1,0 +1,118 @@
+"""What merchants promise, held whole: few rows, read by every verb, changed rarely. No SQL, no decisions.
+
+The registry is made by playing its commands in journal order; what came later wins from its own time on. Verbs write to
+it through `Entry.configure` alone.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from ledger.commands import (
+    CloseMerchant,
+    Configuring,
+    FreezeMerchant,
+    OpenMerchant,
+    PublishCampaign,
+    PublishExchange,
+    PublishTerms,
+    SetTiers,
+    StopCampaign,
+)
+
+
+def in_force_from(terms: PublishTerms) -> int:
+    """When terms take effect: as they say, else when they were published."""
+    return terms.at_ms if terms.from_ms is None else terms.from_ms
+
+
+class Registry:
+    """Merchants by number, terms and campaigns by number, exchange rates by pair, tiers; who is frozen or closed."""
+
+    __slots__ = (
+        "campaigns",
+        "campaigns_of",
+        "closed",
+        "codes",
+        "exchanges",
+        "frozen",
+        "merchants",
+        "stopped",
+        "terms",
+        "terms_of",
+        "tiers",
+    )
+
+    def __init__(self) -> None:
+        self.merchants: dict[int, OpenMerchant] = {}
+        self.codes: set[str] = set()
+        self.terms: dict[int, PublishTerms] = {}
+        self.terms_of: dict[int, list[PublishTerms]] = {}
+        self.exchanges: dict[tuple[int, int], list[PublishExchange]] = {}
+        self.campaigns: dict[int, PublishCampaign] = {}
+        self.campaigns_of: dict[int, list[PublishCampaign]] = {}
+        self.stopped: dict[int, int] = {}
+        self.tiers: SetTiers | None = None
+        self.frozen: dict[int, int] = {}
+        self.closed: dict[int, int] = {}
+
+    def play(self, command: Configuring) -> None:
+        """Take one configuration command in."""
+        match command:
+            case OpenMerchant():
+                self.merchants[command.merchant_id] = command
+                self.codes.add(command.code)
+            case PublishTerms():
+                self._add_terms(command)
+            case PublishExchange():
+                of_pair = self.exchanges.setdefault((command.from_issuer_id, command.to_issuer_id), [])
+                of_pair.append(command)
+                of_pair.sort(key=lambda each: each.at_ms)
+            case PublishCampaign():
+                self.campaigns[command.campaign_id] = command
+                self.campaigns_of.setdefault(command.merchant_id, []).append(command)
+            case StopCampaign():
+                self.stopped.setdefault(command.campaign_id, command.at_ms)
+            case SetTiers():
+                self.tiers = command
+            case FreezeMerchant():
+                self.frozen[command.merchant_id] = command.at_ms
+            case CloseMerchant():
+                self.closed[command.merchant_id] = command.at_ms
+            case _:
+                assert_never(command)
+
+    def _add_terms(self, terms: PublishTerms) -> None:
+        """Keeps the issuer's terms by (in force from, number)."""
+        self.terms[terms.terms_id] = terms
+        of_issuer = self.terms_of.setdefault(terms.issuer_id, [])
+        of_issuer.append(terms)
+        of_issuer.sort(key=lambda each: (in_force_from(each), each.terms_id))
+
+    def terms_at(self, issuer: int, at_ms: int) -> PublishTerms | None:
+        """The newest terms of `issuer` in force at `at_ms`."""
+        for each in reversed(self.terms_of.get(issuer, ())):
+            if in_force_from(each) <= at_ms:
+                return each
+        return None
+
+    def exchange_at(self, from_issuer: int, to_issuer: int, at_ms: int) -> PublishExchange | None:
+        """The newest rate of this pair in force at `at_ms`."""
+        for each in reversed(self.exchanges.get((from_issuer, to_issuer), ())):
+            if each.at_ms <= at_ms:
+                return each
+        return None
+
+    def campaign_at(self, seller: int, at_ms: int) -> PublishCampaign | None:
+        """The seller's newest campaign that rewards an order paid at `at_ms`, None if there is none or it was
+        stopped.
+        """
+        for each in reversed(self.campaigns_of.get(seller, ())):
+            if each.at_ms <= at_ms < each.until_ms and not self.is_stopped(each.campaign_id, at_ms):
+                return each
+        return None
+
+    def is_stopped(self, campaign_id: int, at_ms: int) -> bool:
+        """Whether the campaign's kill switch was pulled by `at_ms`."""
+        stopped = self.stopped.get(campaign_id)
+        return stopped is not None and stopped <= at_ms

@@ -1,0 +1,60 @@
+"""What the reserve holds behind points that are paid for when they are issued. Pure arithmetic and its postings.
+
+Of every set of terms in the mode `on_issuance` the reserve holds exactly what its positive lots are worth and the dust:
+reserve · den = points in lots · num + dust, in 1/au_den AU. The dust is `rounding:{issuer}`, belongs to the issuer and
+is used before the issuer pays more. In the mode `on_redemption` nothing is held. Verbs and `ledger.points` call it.
+"""
+
+from __future__ import annotations
+
+from ledger import accounts
+from ledger.commands import PublishTerms
+from ledger.entry import Entry
+from ledger.slice import Slice
+from proofs.accounts import RESERVE_ID
+from proofs.kinds import ON_ISSUANCE
+
+
+def is_backed(terms: PublishTerms) -> bool:
+    """Whether points of these terms are paid for on issuance."""
+    return terms.mode == ON_ISSUANCE
+
+
+def price_in(state: Slice, terms: PublishTerms, points: int) -> int:
+    """AU the issuer pays for `points` that become lots: their worth less the dust that is there, never below."""
+    return max(0, -((_dust(state, terms) - points * terms.au_num) // terms.au_den)) if is_backed(terms) else 0
+
+
+def price_out(state: Slice, terms: PublishTerms, points: int) -> int:
+    """AU that return to the issuer for `points` that leave its members' lots unused, whole AU of the dust included."""
+    return (_dust(state, terms) + points * terms.au_num) // terms.au_den if is_backed(terms) else 0
+
+
+def pay_in(entry: Entry, terms: PublishTerms, *, points: int, au: int, payer: int, leg: int) -> None:
+    """`payer` pays `au` into the reserve for `points` that become lots."""
+    if au:
+        entry.move(au, debit=accounts.cash(RESERVE_ID), credit=accounts.cash(payer), leg=leg)
+    move_dust(entry, terms, au * terms.au_den - points * terms.au_num)
+
+
+def pay_out(entry: Entry, terms: PublishTerms, *, points: int, au: int, payee: int, leg: int) -> None:
+    """The reserve pays `au` to `payee` for `points` that leave lots."""
+    if au:
+        entry.move(au, debit=accounts.cash(payee), credit=accounts.cash(RESERVE_ID), leg=leg)
+    move_dust(entry, terms, points * terms.au_num - au * terms.au_den)
+
+
+def move_dust(entry: Entry, terms: PublishTerms, change: int) -> None:
+    """Dust of these terms grows or shrinks by `change`, in 1/au_den AU."""
+    sides = (
+        accounts.rounding(terms.issuer_id, terms.terms_id),
+        accounts.rounded(terms.issuer_id, terms.terms_id),
+    )
+    if change > 0:
+        entry.move(change, debit=sides[0], credit=sides[1])
+    elif change < 0:
+        entry.move(-change, debit=sides[1], credit=sides[0])
+
+
+def _dust(state: Slice, terms: PublishTerms) -> int:
+    return state.accounts[accounts.rounding(terms.issuer_id, terms.terms_id)][1]

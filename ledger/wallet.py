@@ -1,0 +1,96 @@
+"""Points into a member's account and out of it: the leg, both sides' postings, the debt, the reserve. Verbs call it.
+
+A member owes an issuer what its account lacks to what open authorisations hold of it; while it owes, no lot of that
+issuer holds anything, so that Σ remaining = max(0, balance − held) and debt = max(0, held − balance), always. Whatever
+comes in repays the debt first; only the rest becomes a lot, and only for the rest an issuer pays on issuance.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ledger import accounts, reserve
+from ledger.answers import LegRef
+from ledger.commands import PublishTerms
+from ledger.entry import NO_REWARD, Entry, Reward
+from ledger.slice import Member, Slice
+from proofs.kinds import Kind
+
+
+class Credit(NamedTuple):
+    """The number of the leg, and how many of its points repaid a debt."""
+
+    leg: int
+    repaid: int
+
+
+def owed(state: Slice, issuer: int, member_no: int) -> int:
+    """Points that the member owes the issuer."""
+    held = state.accounts[accounts.held(issuer, member_no)][1]
+    return max(0, held - state.accounts[accounts.member(issuer, member_no)][1])
+
+
+def credit(
+    entry: Entry,
+    kind: Kind,
+    *,
+    member: Member,
+    terms: PublishTerms,
+    points: int,
+    ref: LegRef | None = None,
+    fee_au: int = 0,
+    reward: Reward = NO_REWARD,
+) -> Credit:
+    """`points` > 0 from their issuer, who signs, to `member`."""
+    issuer = terms.issuer_id
+    repaid = min(points, owed(entry.slice, issuer, member.no))
+    au = reserve.price_in(entry.slice, terms, points - repaid)
+    leg = entry.leg(
+        kind,
+        signer=issuer,
+        issuer=issuer,
+        member=member.name,
+        points=points,
+        terms_id=terms.terms_id,
+        au=au,
+        ref=ref,
+        fee_au=fee_au,
+        reward=reward,
+    )
+    entry.move(points, debit=accounts.member(issuer, member.no), credit=accounts.outstanding(issuer), leg=leg)
+    if reserve.is_backed(terms):
+        reserve.pay_in(entry, terms, points=points - repaid, au=au, payer=issuer, leg=leg)
+    return Credit(leg, repaid)
+
+
+def debit(
+    entry: Entry,
+    kind: Kind,
+    *,
+    member: Member,
+    terms: PublishTerms,
+    points: int,
+    from_lots: int,
+    ref: LegRef | None = None,
+    fee_au: int = 0,
+) -> int:
+    """`points` > 0 from `member` back to their issuer, who signs; `from_lots` of them left lots of these terms, the
+    rest becomes debt. Answers the number of the leg.
+    """
+    issuer = terms.issuer_id
+    au = reserve.price_out(entry.slice, terms, from_lots) if from_lots else 0
+    leg = entry.leg(
+        kind,
+        signer=issuer,
+        issuer=issuer,
+        member=member.name,
+        points=points,
+        terms_id=terms.terms_id,
+        au=au,
+        ref=ref,
+        fee_au=fee_au,
+    )
+    entry.move(points, debit=accounts.outstanding(issuer), credit=accounts.member(issuer, member.no), leg=leg)
+    if reserve.is_backed(terms) and from_lots:
+        reserve.pay_out(entry, terms, points=from_lots, au=au, payee=issuer, leg=leg)
+    return leg
