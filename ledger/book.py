@@ -22,15 +22,21 @@ from ledger.entry import Entry
 from ledger.refusals import CATALOGUE, Refused
 from ledger.slice import Remembered, Slice
 from ledger.verbs import (
+    bind_referral,
     charge_fees,
+    close_member,
     confirm,
     earn,
     enrol,
+    freeze_member,
     open_merchant,
+    publish_campaign,
     publish_terms,
     redeem,
     refund,
     settle_nets,
+    stop_campaign,
+    unfreeze_member,
 )
 from ledger.wants import Wants
 
@@ -47,7 +53,13 @@ class Verb(NamedTuple):
 VERBS: dict[type[Command], Verb] = {
     commands.OpenMerchant: Verb(open_merchant.open_merchant, open_merchant.wants),
     commands.PublishTerms: Verb(publish_terms.publish_terms, publish_terms.wants),
+    commands.PublishCampaign: Verb(publish_campaign.publish_campaign, publish_campaign.wants),
+    commands.StopCampaign: Verb(stop_campaign.stop_campaign, stop_campaign.wants),
+    commands.BindReferral: Verb(bind_referral.bind_referral, bind_referral.wants),
     commands.Enrol: Verb(enrol.enrol, enrol.wants),
+    commands.FreezeMember: Verb(freeze_member.freeze_member, freeze_member.wants),
+    commands.UnfreezeMember: Verb(unfreeze_member.unfreeze_member, unfreeze_member.wants),
+    commands.CloseMember: Verb(close_member.close_member, close_member.wants),
     commands.Earn: Verb(earn.earn, earn.wants),
     commands.Confirm: Verb(confirm.confirm, confirm.wants),
     commands.Redeem: Verb(redeem.redeem, redeem.wants),

@@ -16,8 +16,8 @@ import psycopg
 from ledger import accounts, commands, records, selects
 from ledger.accounts import AccountName
 from ledger.answers import LegRef, LotId
+from ledger.kinship import Kinship
 from ledger.records import RecordName
-from ledger.referral import upline
 from ledger.registry import Registry
 from ledger.slice import Claim, Lot, Member, Order, Remembered, Slice
 from ledger.units import REFERRAL_LEVELS_MAX
@@ -280,16 +280,19 @@ def _accounts(state: Slice, want: Wants) -> set[AccountName]:
 
 
 def _named_pairs(state: Slice, want: Wants) -> Iterator[tuple[int, int]]:
-    """(issuer, member) for members named with issuers, and for those above them where the issuer pays referrals."""
+    """(issuer, member) for members wanted with every issuer, for those named with issuers, and for those above them
+    where the issuer pays referrals.
+    """
+    paying = state.registry.campaigns_of.keys() | want.sponsors
+    kin = Kinship(state, want)
+    every = state.registry.merchants.keys() | want.merchants if want.everywhere else ()
+    for name in want.everywhere:
+        yield from ((issuer, no) for issuer in every for no in kin.numbers(name))
     for name, issuers in want.issuers_of.items():
-        person = state.member(name)
-        if person is None:
-            continue
-        above = [each.no for each in upline(state, person, REFERRAL_LEVELS_MAX)]
-        for issuer in issuers:
-            yield issuer, person.no
-            if issuer in state.registry.campaigns_of:
-                yield from ((issuer, no) for no in above)
+        for no in kin.numbers(name):
+            yield from ((issuer, no) for issuer in issuers)
+        above = kin.above(name, REFERRAL_LEVELS_MAX) if not paying.isdisjoint(issuers) else ()
+        yield from ((issuer, no) for issuer in issuers & paying for no in above)
 
 
 def _dust_accounts(state: Slice, issuers: set[int], fresh: set[tuple[int, int]]) -> set[AccountName]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ledger import accounts, reserve
+from ledger import accounts, membership, reserve
 from ledger.answers import LegRef
 from ledger.commands import Authorize, OpenMerchant, Redeem
 from ledger.entry import Entry
@@ -55,15 +55,13 @@ def wants(command: Redeem | Authorize, want: Wants) -> None:
 
 
 def choose(command: Redeem | Authorize, state: Slice) -> Chosen:
-    """Refusals in order: merchant-unknown, member-unknown, redemption-exists, issuer-over-limit,
-    nothing-to-redeem, balance-too-low.
+    """Refusals in order: merchant-unknown, member-unknown, member-closed, member-frozen, redemption-exists,
+    issuer-over-limit, nothing-to-redeem, balance-too-low.
     """
     acceptor = state.registry.merchants.get(command.merchant_id)
     if acceptor is None:
         raise Refused("merchant-unknown", "merchant_id", merchant_id=command.merchant_id)
-    member = state.member(command.member)
-    if member is None:
-        raise Refused("member-unknown", "member", member=command.member)
+    member = membership.spender(state, command.member)
     if state.records[name(command.merchant_id, command.redemption)] is not None:
         raise Refused("redemption-exists", "redemption", redemption=command.redemption)
     draws, skipped = _within_limits(command, state, state.lots_of[member.no])

@@ -10,12 +10,16 @@ class Wants:
     """Names of the rows a batch will ask for. `spenders` are members whose open lots are drawn.
 
     `members` come with everybody above them; `refunded` are orders wanted with the open lots of everybody who earned by
-    them; `records` come with the lots they name; `terms` are (issuer, terms) that are being published.
+    them; `records` come with the lots they name; `terms` are (issuer, terms) that are being published; `sponsors` are
+    merchants that a campaign is being published for, `bonds` (member, referrer) that are being bound: what follows in
+    the same batch may reward through them; `everywhere` are members whose accounts with every merchant are asked for.
     """
 
     __slots__ = (
+        "bonds",
         "claims",
         "every_merchant",
+        "everywhere",
         "issuers_of",
         "members",
         "merchants",
@@ -23,6 +27,7 @@ class Wants:
         "records",
         "refunded",
         "spenders",
+        "sponsors",
         "terms",
     )
 
@@ -36,6 +41,9 @@ class Wants:
         self.records: set[RecordName] = set()
         self.issuers_of: dict[str, set[int]] = {}
         self.terms: set[tuple[int, int]] = set()
+        self.sponsors: set[int] = set()
+        self.bonds: list[tuple[str, str]] = []
+        self.everywhere: set[str] = set()
         self.every_merchant = False
 
     def member_with(self, member: str, issuer: int) -> None:

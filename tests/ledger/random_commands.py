@@ -1,6 +1,7 @@
 """Random commands with a seed: the same alliance and the same history for the grouping, store and crash tests.
 
-Awkward rates, holds and none, every refund policy, collateral that binds, repeated keys and names, refusals among them.
+Awkward rates, holds and none, every refund policy, collateral that binds, referral campaigns, members that join by a
+referral and buy in the same breath, repeated keys and names, refusals among them.
 """
 
 from __future__ import annotations
@@ -8,17 +9,22 @@ from __future__ import annotations
 import random
 
 from ledger.commands import (
+    BindReferral,
     ChargeFees,
+    CloseMember,
     Command,
     Confirm,
     Earn,
     EarnRate,
     Enrol,
     ForDays,
+    FreezeMember,
     Redeem,
     Refund,
+    StopCampaign,
+    UnfreezeMember,
 )
-from tests.ledger.scene import DAY, changed, opening, rate
+from tests.ledger.scene import DAY, bond, campaign, changed, opening, rate
 
 MERCHANTS = (1, 2, 3, 4)
 MEMBERS = tuple(f"m{i}" for i in range(8))
@@ -36,7 +42,13 @@ def opening_commands() -> list[Command]:
         rate(3, 1, 2),
         rate(4, 2, 3),
         rate(4, 3, 7, key="newer", terms_id=44, at_ms=4 * DAY),
+        campaign(1, 100, 50, until_ms=6 * DAY),
+        campaign(2, 777, 333, basis_bucket_minor=700, min_basis_minor=1_400),
+        campaign(3, 1_250, reward_au_max=60),
         *[Enrol(key=f"enrol-{name}", at_ms=0, member=name) for name in MEMBERS],
+        bond("m1", "m0"),
+        bond("m2", "m1"),
+        bond("m3", "m2"),
     ]
 
 
@@ -45,8 +57,11 @@ def history(seed: int, length: int) -> list[Command]:
     draw = random.Random(seed)
     commands = opening_commands()
     for i in range(length):
+        at = i * 10 * DAY // length
         paid = [command for command in commands if isinstance(command, Earn)]
-        commands.append(_command(draw, i, i * 10 * DAY // length, draw.choice(paid) if paid else None))
+        commands.append(_command(draw, i, at, draw.choice(paid) if paid else None))
+        if draw.random() < 0.1:
+            commands += _about_members(draw, i, at)
         if draw.random() < 0.08:
             commands.append(_again(draw, commands))
     return commands
@@ -85,6 +100,33 @@ def _command(draw: random.Random, i: int, at: int, order: Earn | None) -> Comman
         )
         return usual if draw.random() < 0.9 else changed(usual, order=None)
     return ChargeFees(key=f"fees{i}", at_ms=at, cycle=f"c{i % 5}")
+
+
+def _about_members(draw: random.Random, i: int, at: int) -> list[Command]:
+    """Somebody joins by a referral and buys; somebody is bound, frozen, unfrozen or closed; a campaign changes."""
+    fresh, old = f"n{i}", draw.choice(MEMBERS)
+    merchant = draw.choice(MERCHANTS)
+    match draw.randrange(8):
+        case 0:
+            return [BindReferral(key=f"b{i}", at_ms=at, member=old, referrer=draw.choice(MEMBERS))]
+        case 1:
+            return [FreezeMember(key=f"z{i}", at_ms=at, member=old, reason="watched")]
+        case 2:
+            return [UnfreezeMember(key=f"u{i}", at_ms=at, member=old)]
+        case 3:
+            named = {"key": f"g{i}", "campaign_id": 100 + i, "at_ms": at, "until_ms": at + DAY}
+            return [StopCampaign(key=f"s{i}", at_ms=at, campaign_id=merchant), campaign(merchant, 900, 100, **named)]
+        case 4:
+            return [CloseMember(key=f"x{i}", at_ms=at, member=old)] if i % 3 == 0 else []
+        case _:
+            joined: list[Command] = [
+                Enrol(key=f"j{i}", at_ms=at, member=fresh),
+                BindReferral(key=f"b{i}", at_ms=at, member=fresh, referrer=old),
+            ]
+            bought = Earn(
+                key=f"je{i}", at_ms=at, merchant_id=merchant, member=fresh, order=f"jo{i}", amount_minor=40_000 + i
+            )
+            return [*joined, bought]
 
 
 def _again(draw: random.Random, commands: list[Command]) -> Command:

@@ -11,9 +11,25 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
+from ledger import referral
 from ledger.accounts import CHAIN, Family, settled
 from ledger.answers import Answer, Receipt
-from ledger.commands import ChargeFees, Command, Confirm, Earn, Net, Redeem, Refund, SettleNets
+from ledger.commands import (
+    BindReferral,
+    ChargeFees,
+    Command,
+    Confirm,
+    Earn,
+    Enrol,
+    FreezeMember,
+    Net,
+    Redeem,
+    Refund,
+    SettleNets,
+    UnfreezeMember,
+)
+from ledger.orders import stands
+from ledger.slice import Role
 from proofs.kinds import ADDS, Kind
 from tests.ledger.random_commands import MEMBERS, MERCHANTS, opening_commands
 from tests.ledger.scene import DAY, Scene, changed
@@ -81,6 +97,9 @@ class BookMachine(RuleBasedStateMachine):
 
     @rule(target=orders, member=members, merchant=merchants, amount=amounts)
     def earn(self, member: str, merchant: int, amount: int) -> ORDER:
+        return self.buy(member, merchant, amount)
+
+    def buy(self, member: str, merchant: int, amount: int) -> ORDER:
         key = self.key()
         answer = self.ask(
             Earn(key=key, at_ms=self.at, merchant_id=merchant, member=member, order=key, amount_minor=amount)
@@ -130,6 +149,26 @@ class BookMachine(RuleBasedStateMachine):
             assert all(self.at < (move.expires_at_ms or 0) for move in answer.outcome.lots)
         return command, answer
 
+    @rule(target=orders, merchant=merchants, referrer=members, amount=amounts)
+    def join_by_a_referral_and_buy(self, merchant: int, referrer: str, amount: int) -> ORDER:
+        key = self.key()
+        self.ask(Enrol(key=f"j{key}", at_ms=self.at, member=f"n{key}"))
+        bound = self.ask(BindReferral(key=f"b{key}", at_ms=self.at, member=f"n{key}", referrer=referrer))
+        assert isinstance(bound.outcome, Receipt)
+        return self.buy(f"n{key}", merchant, amount)
+
+    @rule(target=asked, member=members, referrer=members)
+    def bind(self, member: str, referrer: str) -> tuple[Command, Answer]:
+        command = BindReferral(key=self.key(), at_ms=self.at, member=member, referrer=referrer)
+        return command, self.ask(command)
+
+    @rule(target=asked, member=members, freeze=st.booleans())
+    def freeze(self, member: str, *, freeze: bool) -> tuple[Command, Answer]:
+        key = self.key()
+        if freeze:
+            return (command := FreezeMember(key=key, at_ms=self.at, member=member, reason="r")), self.ask(command)
+        return (unfreeze := UnfreezeMember(key=key, at_ms=self.at, member=member)), self.ask(unfreeze)
+
     @rule()
     def charge_fees(self) -> None:
         key = self.key()
@@ -178,6 +217,19 @@ class BookMachine(RuleBasedStateMachine):
                 assert confirmed[account.unit, account.party] == max(0, balance)
             if account.family == Family.PENDING:
                 assert pending[account.unit, account.party] == balance
+
+    @invariant()
+    def rewards_follow_rule_and_graph(self) -> None:
+        """No cycle; at most two levels; what stands of a reward is the rule's, unless policy left more of it."""
+        state = self.scene.book.slice
+        for person in state.people.values():
+            assert person not in referral.above(state, person)
+        for order in state.orders.values():
+            assert order is not None
+            left = order.amount_minor - order.refunded_minor
+            for lot in order.lots:
+                assert lot.role in {Role.BASE, Role.LEVEL_1, Role.LEVEL_2}
+                assert lot.standing >= stands(state.registry, order, lot, left)
 
     @invariant()
     def issuer_roll_forward_closes(self) -> None:

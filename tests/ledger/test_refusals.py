@@ -6,15 +6,31 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import astuple
 
 from ledger import accounts
 from ledger.answers import Refusal
 from ledger.book import Book
-from ledger.commands import ChargeFees, Command, Confirm, Earn, EarnRate, Enrol, Net, Redeem, Refund, SettleNets
+from ledger.commands import (
+    ChargeFees,
+    CloseMember,
+    Command,
+    Confirm,
+    Earn,
+    EarnRate,
+    Enrol,
+    FreezeMember,
+    Net,
+    Redeem,
+    Refund,
+    SettleNets,
+    StopCampaign,
+    UnfreezeMember,
+)
 from ledger.refusals import CATALOGUE
 from ledger.slice import Slice
 from ledger.units import AMOUNT_MAX, BALANCE_MAX
-from tests.ledger.scene import DAY, OP, A, B, C, Scene, changed, opening, rate, small_alliance
+from tests.ledger.scene import DAY, OP, A, B, C, Scene, bond, campaign, changed, opening, rate, small_alliance
 
 ROOT = Path(__file__).resolve().parents[2]
 UNKNOWN = 77
@@ -25,6 +41,10 @@ def scene_with_history() -> Scene:
     scene = Scene()
     scene.play(*small_alliance(hold_ms=DAY), opening(4, earn=EarnRate(1_000_000, 1), hold_ms=0), opening(5), rate(4))
     scene.play(opening(6, notice_ms=2 * DAY), rate(6))
+    scene.play(campaign(A, 100, 50), campaign(B, 100), StopCampaign(key="stop", at_ms=DAY, campaign_id=B))
+    scene.play(Enrol(key="gone", at_ms=0, member="gone"), CloseMember(key="close", at_ms=0, member="gone"))
+    scene.play(scene.earn("m5", A, 10_000), FreezeMember(key="freeze", at_ms=0, member="m5", reason="watched"))
+    scene.play(bond("m3", "m2"), bond("m4", "m3"))
     scene.play(
         scene.earn("m1", A, 10_000, order="paid"),
         scene.earn("m1", A, 10_000, order="pending"),
@@ -41,6 +61,7 @@ EARN = Earn(key="k", at_ms=0, merchant_id=A, member="m1", order="new", amount_mi
 CONFIRM = Confirm(key="k", at_ms=DAY, order_merchant_id=A, order="pending")
 REDEEM = Redeem(key="k", at_ms=DAY, merchant_id=B, member="m1", redemption="new", au=1)
 REFUND = Refund(key="k", at_ms=DAY, merchant_id=A, member="m1", refund="new", order="paid", amount_minor=1)
+FREEZE = FreezeMember(key="k", at_ms=0, member="nobody", reason="watched")
 NETS = SettleNets(key="k", at_ms=0, batch_no=2, nets=(Net(A, -1), Net(B, 1)))
 
 # Per verb, in its documented order: (code, field, the command with this fault and every later one).
@@ -54,10 +75,47 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
         ("terms-exist", "terms_id", rate(C, 1, 4, key="k", at_ms=DAY)),
         ("notice-too-short", "from_ms", rate(6, 1, 2, key="k", terms_id=9, at_ms=DAY, from_ms=3 * DAY - 1)),
     ],
+    "publish_campaign": [
+        ("merchant-unknown", "merchant_id", campaign(UNKNOWN, 5_000, 5_000, key="k", campaign_id=A, until_ms=0)),
+        ("campaign-exists", "campaign_id", campaign(A, 5_000, 5_000, key="k", until_ms=0)),
+        ("campaign-empty", "until_ms", campaign(A, 5_000, 5_000, key="k", campaign_id=9, until_ms=0)),
+        ("rewards-too-high", "level_bps", campaign(A, 2_501, 2_500, key="k", campaign_id=9)),
+        ("campaign-running", "at_ms", campaign(A, 2_500, 2_500, key="k", campaign_id=9, at_ms=DAY)),
+        ("campaign-running", "at_ms", campaign(B, 1, key="k", campaign_id=9, at_ms=DAY - 1)),
+    ],
+    "stop_campaign": [
+        ("campaign-unknown", "campaign_id", StopCampaign(key="k", at_ms=0, campaign_id=9)),
+        ("campaign-stopped", "campaign_id", StopCampaign(key="k", at_ms=0, campaign_id=B)),
+    ],
+    "bind_referral": [
+        ("member-unknown", "member", bond("nobody", "no-one", key="k")),
+        ("member-closed", "member", bond("gone", "no-one", key="k")),
+        ("referrer-unknown", "referrer", bond("m3", "no-one", key="k")),
+        ("self-referral", "referrer", bond("m3", "m3", key="k")),
+        ("already-bound", "member", bond("m3", "m4", key="k")),
+        ("bought-before", "member", bond("m1", "m4", key="k")),
+        ("referral-cycle", "referrer", bond("m2", "m4", key="k")),
+    ],
+    "freeze_member": [
+        ("member-unknown", "member", FREEZE),
+        ("member-closed", "member", changed(FREEZE, member="gone")),
+        ("member-frozen", "member", changed(FREEZE, member="m5")),
+    ],
+    "unfreeze_member": [
+        ("member-unknown", "member", UnfreezeMember(key="k", at_ms=0, member="nobody")),
+        ("member-closed", "member", UnfreezeMember(key="k", at_ms=0, member="gone")),
+        ("member-not-frozen", "member", UnfreezeMember(key="k", at_ms=0, member="m1")),
+    ],
+    "close_member": [
+        ("member-unknown", "member", CloseMember(key="k", at_ms=0, member="nobody")),
+        ("member-closed", "member", CloseMember(key="k", at_ms=0, member="gone")),
+        ("member-not-empty", "member", CloseMember(key="k", at_ms=0, member="m1")),
+    ],
     "enrol": [("member-exists", "member", Enrol(key="k", at_ms=0, member="m1"))],
     "earn": [
         ("merchant-unknown", "merchant_id", changed(EARN, merchant_id=UNKNOWN, member="nobody", order="paid")),
         ("member-unknown", "member", changed(EARN, member="nobody", order="paid")),
+        ("member-closed", "member", changed(EARN, member="gone", order="paid")),
         ("order-exists", "order", changed(EARN, order="paid")),
         ("terms-missing", "merchant_id", changed(EARN, merchant_id=5, amount_minor=AMOUNT_MAX)),
         ("points-too-many", "amount_minor", changed(EARN, merchant_id=4, amount_minor=AMOUNT_MAX)),
@@ -71,6 +129,8 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
     "redeem": [
         ("merchant-unknown", "merchant_id", changed(REDEEM, merchant_id=UNKNOWN, member="nobody", redemption="used")),
         ("member-unknown", "member", changed(REDEEM, member="nobody", redemption="used")),
+        ("member-closed", "member", changed(REDEEM, member="gone", redemption="used")),
+        ("member-frozen", "member", changed(REDEEM, member="m5", redemption="used")),
         ("redemption-exists", "redemption", changed(REDEEM, redemption="used")),
         ("nothing-to-redeem", "member", changed(REDEEM, member="m2", at_most=True)),
         ("balance-too-low", "au", changed(REDEEM, au=1_000)),
@@ -78,6 +138,7 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
     "refund": [
         ("merchant-unknown", "merchant_id", changed(REFUND, merchant_id=UNKNOWN, member="nobody", refund="used")),
         ("member-unknown", "member", changed(REFUND, member="nobody", refund="used")),
+        ("member-closed", "member", changed(REFUND, member="gone", refund="used")),
         ("refund-exists", "refund", changed(REFUND, refund="used", order="none")),
         ("order-unknown", "order", changed(REFUND, order="none")),
         ("order-of-another-member", "member", changed(REFUND, member="m2", amount_minor=10_001)),
@@ -102,7 +163,8 @@ def everything(book: Book) -> object:
     state = book.slice
     lots = {lot.id: (lot.standing, lot.remaining) for lot in state.lots.values()}
     orders = {name: (order.refunded_minor, order.confirmed_at_ms) for name, order in state.orders.items() if order}
-    return state.seq, dict(state.accounts), lots, orders, dict(state.claims), dict(state.members)
+    people = {no: astuple(member) for no, member in state.people.items()}
+    return state.seq, dict(state.accounts), lots, orders, dict(state.claims), dict(state.members), people
 
 
 @pytest.mark.parametrize(("verb", "code", "field", "command"), CASES, ids=[f"{v}-{c}" for v, c, *_ in CASES])
@@ -209,7 +271,7 @@ def test_the_decline_of_an_issuer_over_its_limit() -> None:
 
 
 def test_every_code_of_the_catalogue_is_provoked_here() -> None:
-    in_tests_of_their_own = {"malformed", "key-reused", "balance-out-of-range", "issuer-over-limit"}
+    in_tests_of_their_own = {"malformed", "key-reused", "balance-out-of-range", "issuer-over-limit", "chain-too-deep"}
     assert {case[1] for case in CASES} | in_tests_of_their_own == set(CATALOGUE)
 
 

@@ -38,6 +38,12 @@ FAULTS = {
     },
     "UPDATE ledger.lot SET standing = points + 1 WHERE seq = (SELECT max(seq) FROM ledger.lot)": {"no-lot-below-zero"},
     "UPDATE ledger.orders SET refunded_minor = refunded_minor - 1 WHERE refunded_minor > 0": {"refunds-within-orders"},
+    """UPDATE ledger.membership SET bonded = true, referrer_no = (SELECT member_no FROM ledger.member WHERE name = 'm3')
+       WHERE member_no = (SELECT member_no FROM ledger.member WHERE name = 'm0')""": {"no-member-is-above-itself"},
+    """UPDATE ledger.journal SET receipt = replace(receipt, '"level":1', '"level":3')
+       WHERE receipt LIKE '%"level":1%'""": {"rewards-are-the-rule-of-their-basis"},
+    """UPDATE ledger.journal SET receipt = replace(receipt, '"basis":', '"basis":9')
+       WHERE receipt LIKE '%"level":2%'""": {"rewards-are-the-rule-of-their-basis"},
     "UPDATE ledger.answer SET key = 'other' WHERE seq = 20": {"keys-answer-their-entries"},
     """INSERT INTO ledger.answer (shard, key, command, body)
        SELECT 0, 'trace', command, '{}' FROM ledger.journal WHERE seq = 20""": {"refusals-leave-no-trace"},

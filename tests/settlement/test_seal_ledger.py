@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from auditor.registry import Key, Registry
 from ledger import journal, queries
 from ledger.answers import Receipt
 from ledger.commands import (
+    BindReferral,
     ChargeFees,
     Command,
     Confirm,
@@ -23,6 +25,7 @@ from ledger.commands import (
     ForDays,
     Net,
     OpenMerchant,
+    PublishCampaign,
     PublishTerms,
     Redeem,
     Refund,
@@ -31,7 +34,7 @@ from ledger.commands import (
 from ledger.store import open_store
 from proofs.accounts import CASH, OPERATOR_ID, POINTS, RESERVE_ID, member_account
 from proofs.kinds import ON_REDEMPTION, Kind, Terms
-from proofs.messages import BatchHeader
+from proofs.messages import BatchHeader, PointsEvent
 from proofs.words import ZERO_WORD
 from settlement.lanes import HOSTED_KINDS, Keystore, LaneId
 from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed
@@ -71,8 +74,21 @@ def founding() -> list[Command]:
             PublishTerms(
                 key=f"terms/{merchant}", at_ms=START_MS, terms_id=merchant, issuer_id=merchant, au_num=num, au_den=den
             ),
+            PublishCampaign(
+                key=f"campaign/{merchant}",
+                at_ms=START_MS,
+                campaign_id=merchant,
+                merchant_id=merchant,
+                level_bps=(1_000, 300),
+                until_ms=START_MS + 365 * DAY_MS,
+                basis_bucket_minor=50,
+            ),
         ]
-    return made + [Enrol(key=f"enrol/{member}", at_ms=START_MS, member=member) for member in MEMBERS]
+    made += [Enrol(key=f"enrol/{member}", at_ms=START_MS, member=member) for member in MEMBERS]
+    return made + [
+        BindReferral(key=f"bond/{below}", at_ms=START_MS, member=below, referrer=above)
+        for above, below in itertools.pairwise(MEMBERS[:6])
+    ]
 
 
 def traffic(chance: random.Random) -> Iterator[Command]:
@@ -243,6 +259,22 @@ def seal_all(entries: list[journal.JournalEntry]) -> tuple[Sealer, list[Sealed]]
     return sealer, made
 
 
+def assert_rewards_follow_their_rule(events: list[PointsEvent]) -> None:
+    """From the leaves and the registered rule alone, in base units: what each reward must be, once a purchase and
+    level.
+    """
+    earned = {event.event_id: event for event in events if event.kind == Kind.EARN}
+    rewards = [event for event in events if event.kind == Kind.REFERRAL]
+    assert {event.level for event in rewards} == {1, 2}
+    assert len({(event.ref_event_id, event.level) for event in rewards}) == len(rewards)
+    for event in rewards:
+        num, den = RATES[event.issuer_id]
+        value = event.basis * (1_000, 300)[event.level - 1] // 10_000
+        assert event.basis % (50 * 10_000) == 0
+        assert event.points == value * den // (num * 10_000)
+        assert earned[event.ref_event_id].issuer_id == event.issuer_id == event.campaign_id
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_both_books_agree_and_the_auditor_with_them(database: str, seed: int, tmp_path: Path) -> None:
     with open_store(database) as store:
@@ -257,7 +289,8 @@ def test_both_books_agree_and_the_auditor_with_them(database: str, seed: int, tm
         assert sum(batch.header.leaf_count for batch in batches) == sum(len(receipt.legs) for receipt in taken)
         positions, issued = queries.positions(connection), queries.outstanding(connection)
     kinds = {record.event.kind for batch in batches for record in batch.records}
-    assert kinds == {Kind.EARN, Kind.REDEEM, Kind.REFUND_EARN, Kind.ADJUST_DOWN, Kind.FEE}
+    assert kinds == {Kind.EARN, Kind.REDEEM, Kind.REFUND_EARN, Kind.REFERRAL, Kind.ADJUST_DOWN, Kind.FEE}
+    assert_rewards_follow_their_rule([record.event for batch in batches for record in batch.records])
     closing = batches[-1]
     for row in closing.rows:
         party = int.from_bytes(row.account[1:5], "big")
