@@ -15,7 +15,7 @@ from ledger.commands import Configuring
 from ledger.effects import Effects
 from ledger.records import AnyRecord, RecordName
 from ledger.refusals import Refused
-from ledger.slice import Claim, Lot, Member, Order, Slice
+from ledger.slice import Claim, Lot, Member, Order, Role, Slice
 from ledger.units import BALANCE_MAX
 from proofs.kinds import Kind
 
@@ -31,6 +31,7 @@ class Reward(NamedTuple):
 
 
 NO_REWARD = Reward(0, 0, 0)
+_BASE = Role.BASE.value
 
 
 class Entry:
@@ -118,6 +119,7 @@ class Entry:
         self.slice.members[member] = self.seq
         self.slice.people[self.seq] = Member(no=self.seq, name=member)
         self.slice.lots_of[self.seq] = []
+        self.slice.bought[self.seq] = []
         self._effects.members.append((self.seq, member))
 
     def change_member(self, member: Member) -> None:
@@ -147,6 +149,9 @@ class Entry:
         mine = self.slice.lots_of.get(lot.member_no)
         if mine is not None and lot.remaining:
             mine.append(lot)
+        bought = self.slice.bought.get(lot.member_no) if lot.role == _BASE else None
+        if bought is not None:
+            bought.append(lot)
 
     def change_order(self, order: Order) -> None:
         """Note that a verb changed it."""

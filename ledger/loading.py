@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 
-from ledger import accounts, commands, records, selects
+from ledger import accounts, commands, records, selects, tiers
 from ledger.accounts import AccountName
 from ledger.answers import LegRef, LotId
 from ledger.kinship import Kinship
@@ -112,6 +112,7 @@ def fill(conn: Connection, state: Slice, want: Wants, asked: Asked) -> None:
     state.orders.update(dict.fromkeys(asked.orders))
     _add_orders(state, found.get("orders", ()))
     add_open_lots(state, found.get("open", ()))
+    _fill_bought(conn, state, want)
     _fill_lots(conn, state, _missing(_recorded_lots(state, want), state.lots))
     _fill_accounts(conn, state, _missing(_accounts(state, want), state.accounts))
 
@@ -120,6 +121,27 @@ def _recorded_lots(state: Slice, want: Wants) -> set[LotId]:
     """The lots that the wanted records name."""
     found = (state.records[name] for name in want.records)
     return {lot_id for record in found if record is not None for lot_id in record.lot_ids()}
+
+
+def _fill_bought(conn: Connection, state: Slice, want: Wants) -> None:
+    """What members whose tier is asked for bought, read anew by every batch that asks."""
+    state.bought = {}
+    settings = state.registry.tiers
+    spans = want.tier_spans_ms + ([tiers.span_ms(settings)] if settings is not None else [])
+    if not want.evaluated or not spans:
+        return
+    names, times = zip(*want.evaluated, strict=True)
+    rows = conn.execute(selects.BOUGHT, [lines(names), integers(at - max(spans) for at in times)], binary=True)
+    add_bought(state, rows)
+
+
+def add_bought(state: Slice, rows: Iterable[Row]) -> None:
+    """Rows of buyers without such a lot carry nulls: they say that there is none."""
+    for row in rows:
+        buyer, lot = _person(state, row[: selects.PERSON_COLUMNS]), row[selects.PERSON_COLUMNS :]
+        mine = state.bought.setdefault(buyer.no, [])
+        if lot[0] is not None:
+            mine.append(_lot(state, lot))
 
 
 def _fill_lots(conn: Connection, state: Slice, wanted: Sequence[LotId]) -> None:
@@ -149,6 +171,8 @@ def _person(state: Slice, row: Sequence[Any]) -> Member:
         tier_since_ms=since,
     )
     state.people[no] = person
+    if merged_into is not None:
+        state.merged.setdefault(merged_into, set()).add(no)
     return person
 
 

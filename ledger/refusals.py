@@ -42,6 +42,8 @@ CATALOGUE: Final[dict[str, str]] = {
     "bought-before": "The member's first purchase came before the referral.",
     "referral-cycle": "The referrer stands below the member.",
     "chain-too-deep": "Too many members would stand above the member.",
+    "tiers-unordered": "Tiers must ascend strictly from 0, no code twice.",
+    "tiers-missing": "The alliance has set no tiers.",
     "order-exists": "This merchant already has an order of this name.",
     "order-unknown": "This merchant has no order of this name.",
     "order-of-another-member": "The order belongs to another member.",

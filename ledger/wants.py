@@ -12,12 +12,14 @@ class Wants:
     `members` come with everybody above them; `refunded` are orders wanted with the open lots of everybody who earned by
     them; `records` come with the lots they name; `terms` are (issuer, terms) that are being published; `sponsors` are
     merchants that a campaign is being published for, `bonds` (member, referrer) that are being bound: what follows in
-    the same batch may reward through them; `everywhere` are members whose accounts with every merchant are asked for.
+    the same batch may reward through them; `everywhere` are members whose accounts with every merchant are asked for;
+    `evaluated` are (member, instant) whose tier is, `tier_spans_ms` how far back tiers look that are being set.
     """
 
     __slots__ = (
         "bonds",
         "claims",
+        "evaluated",
         "every_merchant",
         "everywhere",
         "issuers_of",
@@ -29,6 +31,7 @@ class Wants:
         "spenders",
         "sponsors",
         "terms",
+        "tier_spans_ms",
     )
 
     def __init__(self) -> None:
@@ -44,6 +47,8 @@ class Wants:
         self.sponsors: set[int] = set()
         self.bonds: list[tuple[str, str]] = []
         self.everywhere: set[str] = set()
+        self.evaluated: list[tuple[str, int]] = []
+        self.tier_spans_ms: list[int] = []
         self.every_merchant = False
 
     def member_with(self, member: str, issuer: int) -> None:

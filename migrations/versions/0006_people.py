@@ -1,4 +1,4 @@
-"""People: who bought before bonds existed cannot be bound any more.
+"""People: indexes for what a member bought and whom it stands for; who bought before bonds existed cannot be bound.
 
 A first purchase decides a member's referral; members of orders from before get the row that `earn` writes since. See
 docs/ledger.md.
@@ -14,6 +14,14 @@ depends_on = None
 UP = """
 INSERT INTO ledger.membership (shard, member_no, bonded, frozen, closed, tier_since_ms, tier)
 SELECT DISTINCT shard, member_no, true, false, false, 0, '' FROM ledger.orders;
+CREATE INDEX lot_bought ON ledger.lot (shard, member_no, confirmed_at_ms) WHERE role = 0;
+CREATE INDEX membership_merged ON ledger.membership (shard, merged_into) WHERE merged_into IS NOT NULL;
+CREATE INDEX journal_tiers ON ledger.journal (shard, ((command::json)->>'member'), seq) WHERE verb = 'evaluate_tier';
+"""
+DOWN = """
+DROP INDEX ledger.journal_tiers;
+DROP INDEX ledger.membership_merged;
+DROP INDEX ledger.lot_bought;
 """
 
 
@@ -22,4 +30,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """The rows say what is true: they stay."""
+    """The indexes go; the rows say what is true and stay."""
+    op.execute(DOWN)

@@ -224,6 +224,8 @@ OUT_OF_REACH = {
         ["referrer-unknown", "self-referral", "already-bound", "bought-before", "referral-cycle", "chain-too-deep"],
         "binding a referral has no endpoint",
     ),
+    "tiers-unordered": "tiers have no endpoint",
+    "tiers-missing": "tiers have no endpoint",
     "cycle-charged": "charging fees has no endpoint",
     "batch-settled": "settling has no endpoint",
     "nets-unordered": "settling has no endpoint",

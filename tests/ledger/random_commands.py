@@ -17,11 +17,14 @@ from ledger.commands import (
     Earn,
     EarnRate,
     Enrol,
+    EvaluateTier,
     ForDays,
     FreezeMember,
     Redeem,
     Refund,
+    SetTiers,
     StopCampaign,
+    Tier,
     UnfreezeMember,
 )
 from tests.ledger.scene import DAY, bond, campaign, changed, opening, rate
@@ -46,6 +49,14 @@ def opening_commands() -> list[Command]:
         campaign(2, 777, 333, basis_bucket_minor=700, min_basis_minor=1_400),
         campaign(3, 1_250, reward_au_max=60),
         *[Enrol(key=f"enrol-{name}", at_ms=0, member=name) for name in MEMBERS],
+        SetTiers(
+            key="tiers",
+            at_ms=0,
+            tiers=(Tier("regular", 0), Tier("gold", 300), Tier("diamond", 1_500)),
+            window_ms=3 * DAY,
+            grace_ms=DAY,
+            downgrade="one",
+        ),
         bond("m1", "m0"),
         bond("m2", "m1"),
         bond("m3", "m2"),
@@ -103,10 +114,12 @@ def _command(draw: random.Random, i: int, at: int, order: Earn | None) -> Comman
 
 
 def _about_members(draw: random.Random, i: int, at: int) -> list[Command]:
-    """Somebody joins by a referral and buys; somebody is bound, frozen, unfrozen or closed; a campaign changes."""
+    """Somebody joins by a referral and buys; somebody is bound, frozen, unfrozen, closed or judged; a campaign
+    changes.
+    """
     fresh, old = f"n{i}", draw.choice(MEMBERS)
     merchant = draw.choice(MERCHANTS)
-    match draw.randrange(8):
+    match draw.randrange(10):
         case 0:
             return [BindReferral(key=f"b{i}", at_ms=at, member=old, referrer=draw.choice(MEMBERS))]
         case 1:
@@ -116,6 +129,8 @@ def _about_members(draw: random.Random, i: int, at: int) -> list[Command]:
         case 3:
             named = {"key": f"g{i}", "campaign_id": 100 + i, "at_ms": at, "until_ms": at + DAY}
             return [StopCampaign(key=f"s{i}", at_ms=at, campaign_id=merchant), campaign(merchant, 900, 100, **named)]
+        case 5 | 6:
+            return [EvaluateTier(key=f"t{i}", at_ms=at, member=old)]
         case 4:
             return [CloseMember(key=f"x{i}", at_ms=at, member=old)] if i % 3 == 0 else []
         case _:

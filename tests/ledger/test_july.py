@@ -16,7 +16,20 @@ import pytest
 
 from ledger.accounts import Family
 from ledger.answers import Receipt
-from ledger.commands import Command, Confirm, Earn, EarnRate, Enrol, ForDays, Redeem, Refund, Until
+from ledger.commands import (
+    Command,
+    Confirm,
+    Earn,
+    EarnRate,
+    Enrol,
+    EvaluateTier,
+    ForDays,
+    Redeem,
+    Refund,
+    SetTiers,
+    Tier,
+    Until,
+)
 from ledger.slice import Role
 from proofs.kinds import Kind
 from tests.ledger.scene import DAY, OP, A, B, C, Scene, bond, campaign, clearing, legs, opening, rate
@@ -153,6 +166,16 @@ def test_the_cycle_ends_as_the_file_says_without_what_comes_later(scene: Scene) 
     }
     for member, debts in JULY["expected"]["debts_points"].items():
         assert {code: -scene.points(member, NUMBERS[code]) for code in debts} == debts
+
+
+def test_qualifying_au_and_tiers(scene: Scene) -> None:
+    steps = tuple(Tier(tier["code"], tier["qualifying_au"]) for tier in JULY["tiers"])
+    scene.done(SetTiers(key="tiers", at_ms=0, tiers=steps, window_ms=365 * DAY))
+    play(scene)
+    end = ms("2026-08-01T00:00:00+08:00")
+    judged = {name: scene.done(EvaluateTier(key=name, at_ms=end, member=name)).why for name in JULY["members"]}
+    assert {name: why["qualifying_au"] for name, why in judged.items()} == JULY["expected"]["qualifying_au"]
+    assert {name: why["tier"] for name, why in judged.items()} == JULY["expected"]["tiers"]
 
 
 def test_variation_collateral() -> None:

@@ -19,12 +19,15 @@ from ledger.commands import (
     Earn,
     EarnRate,
     Enrol,
+    EvaluateTier,
     FreezeMember,
     Net,
     Redeem,
     Refund,
+    SetTiers,
     SettleNets,
     StopCampaign,
+    Tier,
     UnfreezeMember,
 )
 from ledger.refusals import CATALOGUE
@@ -61,11 +64,12 @@ EARN = Earn(key="k", at_ms=0, merchant_id=A, member="m1", order="new", amount_mi
 CONFIRM = Confirm(key="k", at_ms=DAY, order_merchant_id=A, order="pending")
 REDEEM = Redeem(key="k", at_ms=DAY, merchant_id=B, member="m1", redemption="new", au=1)
 REFUND = Refund(key="k", at_ms=DAY, merchant_id=A, member="m1", refund="new", order="paid", amount_minor=1)
+TIERS = SetTiers(key="k", at_ms=0, tiers=(Tier("regular", 0),), window_ms=DAY)
 FREEZE = FreezeMember(key="k", at_ms=0, member="nobody", reason="watched")
 NETS = SettleNets(key="k", at_ms=0, batch_no=2, nets=(Net(A, -1), Net(B, 1)))
 
 # Per verb, in its documented order: (code, field, the command with this fault and every later one).
-IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
+IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
     "open_merchant": [
         ("merchant-exists", "merchant_id", opening(A, key="k")),
         ("code-taken", "code", opening(7, key="k", code="m1")),
@@ -95,6 +99,16 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
         ("already-bound", "member", bond("m3", "m4", key="k")),
         ("bought-before", "member", bond("m1", "m4", key="k")),
         ("referral-cycle", "referrer", bond("m2", "m4", key="k")),
+    ],
+    "set_tiers": [
+        ("tiers-unordered", "tiers", changed(TIERS, tiers=(Tier("regular", 1),))),
+        ("tiers-unordered", "tiers", changed(TIERS, tiers=(Tier("regular", 0), Tier("gold", 0)))),
+        ("tiers-unordered", "tiers", changed(TIERS, tiers=(Tier("same", 0), Tier("same", 9)))),
+    ],
+    "evaluate_tier": [
+        ("member-unknown", "member", EvaluateTier(key="k", at_ms=0, member="nobody")),
+        ("member-closed", "member", EvaluateTier(key="k", at_ms=0, member="gone")),
+        ("tiers-missing", None, EvaluateTier(key="k", at_ms=0, member="m1")),
     ],
     "freeze_member": [
         ("member-unknown", "member", FREEZE),
@@ -168,7 +182,7 @@ def everything(book: Book) -> object:
 
 
 @pytest.mark.parametrize(("verb", "code", "field", "command"), CASES, ids=[f"{v}-{c}" for v, c, *_ in CASES])
-def test_refusal(verb: str, code: str, field: str, command: Command) -> None:
+def test_refusal(verb: str, code: str, field: str | None, command: Command) -> None:
     scene = scene_with_history()
     before = everything(scene.book)
     refusal = scene.refused(command)
