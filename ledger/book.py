@@ -30,6 +30,7 @@ from ledger.verbs import (
     enrol,
     evaluate_tier,
     freeze_member,
+    merge,
     open_merchant,
     publish_campaign,
     publish_terms,
@@ -39,6 +40,7 @@ from ledger.verbs import (
     settle_nets,
     stop_campaign,
     unfreeze_member,
+    unmerge,
 )
 from ledger.wants import Wants
 
@@ -63,6 +65,8 @@ VERBS: dict[type[Command], Verb] = {
     commands.Enrol: Verb(enrol.enrol, enrol.wants),
     commands.FreezeMember: Verb(freeze_member.freeze_member, freeze_member.wants),
     commands.UnfreezeMember: Verb(unfreeze_member.unfreeze_member, unfreeze_member.wants),
+    commands.Merge: Verb(merge.merge, merge.wants),
+    commands.Unmerge: Verb(unmerge.unmerge, unmerge.wants),
     commands.CloseMember: Verb(close_member.close_member, close_member.wants),
     commands.Earn: Verb(earn.earn, earn.wants),
     commands.Confirm: Verb(confirm.confirm, confirm.wants),

@@ -126,6 +126,33 @@ class Entry:
         """Note that a verb changed what is known of it."""
         self._effects.changed_members[member.no] = member
 
+    def mean(self, member: Member, means: int | None) -> None:
+        """The member's number stands for `means` from now on, or for itself again."""
+        if member.merged_into is not None:
+            self.slice.merged[member.merged_into].discard(member.no)
+        if means is not None:
+            self.slice.merged.setdefault(means, set()).add(member.no)
+        member.merged_into = means
+        self.change_member(member)
+
+    def rehome(self, lot: Lot, owner: Member) -> None:
+        """All that is left of the lot goes to another account of the same person, and the lot with it."""
+        points, lot.remaining = lot.remaining, 0
+        self.change_lot(lot, points=-points)
+        self._own(lot, owner)
+        lot.remaining = points
+        self.change_lot(lot, points=points)
+
+    def _own(self, lot: Lot, owner: Member) -> None:
+        """Among the lots of `owner` from now on, where those are held."""
+        bought = lot in self.slice.bought.get(lot.member_no, ())
+        for lots_of, is_listed in ((self.slice.lots_of, True), (self.slice.bought, bought)):
+            if lot in lots_of.get(lot.member_no, ()):
+                lots_of[lot.member_no].remove(lot)
+            if is_listed and owner.no in lots_of:
+                lots_of[owner.no].append(lot)
+        lot.member_no, lot.member = owner.no, owner.name
+
     def configure(self, command: Configuring) -> None:
         """Take the command into the registry."""
         self.slice.registry.play(command)
@@ -160,7 +187,11 @@ class Entry:
             self._effects.changed_orders[name] = order
 
     def change_lot(self, lot: Lot, *, points: int, au: int = 0) -> None:
-        """Note that a verb changed it, with `points` the signed change of what remains."""
+        """Note that a verb changed it, with `points` the signed change of what remains. What comes back to a lot of
+        somebody who was merged meanwhile comes to whom the owner means today.
+        """
+        if points > 0 and self.slice.identity(lot.member_no) != lot.member_no:
+            self._own(lot, self.slice.person(lot.member_no))
         if lot.id.seq != self.seq and lot.id not in self._effects.new_lots:
             self._effects.changed_lots[lot.id] = lot
         self._moved(lot, points, au)

@@ -1,8 +1,8 @@
-"""Whom a batch may reach through bonds, before any of it is decided: who a name may mean, who may stand above it. Pure;
-loading asks.
+"""Whom a batch may reach through bonds and merges, before any of it is decided: who a name may mean, who may stand
+above it. Pure; loading asks.
 
-A batch may enrol a member, bind it and let it buy. So what is loaded is what the graph leads to with every bond that
-the batch asks for: too much rather than too little, which costs a few probes and nothing else.
+A batch may enrol a member, bind it, merge it and let it buy. So what is loaded is what the graph leads to with every
+bond and merge that the batch asks for: too much rather than too little, which costs a few probes and nothing else.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ Somebody = int | str
 
 
 class Kinship:
-    """The referral graph as held, and what `want` may add to it."""
+    """The referral graph as held, and what `want` may change of it."""
 
     def __init__(self, state: Slice, want: Wants) -> None:
         self._state = state
+        self._one: dict[Somebody, set[Somebody]] = {}
         self._bound: dict[Somebody, set[Somebody]] = {}
+        for pair in want.merging:
+            self._unite(each for name in pair for each in self._numbers(name))
         for member, referrer in want.bonds:
             for each in self._meant(member):
                 self._bound.setdefault(each, set()).update(self._meant(referrer))
@@ -39,9 +42,22 @@ class Kinship:
             found |= level
         return _numbered(found)
 
+    def _unite(self, members: Iterable[Somebody]) -> None:
+        """These may turn out to be one person."""
+        one = {other for each in members for other in self._one.get(each, {each})}
+        self._one.update(dict.fromkeys(one, one))
+
+    def _numbers(self, name: str) -> set[Somebody]:
+        """The member's own number and whom it means, or the name of nobody yet."""
+        number = self._state.members[name]
+        return {name} if number is None else {number, self._state.identity(number)}
+
     def _meant(self, name: str) -> set[Somebody]:
         number = self._state.members[name]
-        return {name if number is None else self._state.identity(number)}
+        return self._same(name if number is None else self._state.identity(number))
+
+    def _same(self, somebody: Somebody) -> set[Somebody]:
+        return self._one.get(somebody) or {somebody}
 
     def _one_above(self, level: Iterable[Somebody]) -> set[Somebody]:
         higher: set[Somebody] = set()
@@ -49,7 +65,7 @@ class Kinship:
             higher |= self._bound.get(each, set())
             referrer = self._state.people[each].referrer if isinstance(each, int) else None
             if referrer is not None:
-                higher.add(self._state.identity(referrer))
+                higher |= self._same(self._state.identity(referrer))
         return higher
 
 

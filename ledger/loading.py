@@ -112,8 +112,10 @@ def fill(conn: Connection, state: Slice, want: Wants, asked: Asked) -> None:
     state.orders.update(dict.fromkeys(asked.orders))
     _add_orders(state, found.get("orders", ()))
     add_open_lots(state, found.get("open", ()))
+    _fill_rewarded(conn, state, want)
     _fill_bought(conn, state, want)
     _fill_lots(conn, state, _missing(_recorded_lots(state, want), state.lots))
+    _fill_merged(conn, state, want)
     _fill_accounts(conn, state, _missing(_accounts(state, want), state.accounts))
 
 
@@ -123,6 +125,33 @@ def _recorded_lots(state: Slice, want: Wants) -> set[LotId]:
     return {lot_id for record in found if record is not None for lot_id in record.lot_ids()}
 
 
+def _fill_merged(conn: Connection, state: Slice, want: Wants) -> None:
+    """Whoever was merged into a member that is being merged, and whom the owners of wanted lots mean."""
+    names = {name for pair in want.merging for name in pair}
+    owners = {state.identity(lot.member_no) for lot in _wanted_lots(state, want)}
+    unknown = [no for no in owners if no not in state.people]
+    if names or unknown:
+        for row in conn.execute(selects.MERGED, [lines(names), integers(unknown)], binary=True):
+            _person(state, row)
+
+
+def _fill_rewarded(conn: Connection, state: Slice, want: Wants) -> None:
+    """The open lots of those whom an order may reward that this batch makes and gives back."""
+    if all(state.orders[name] for name in want.refunded):
+        return
+    kin = Kinship(state, want)
+    above = {no for name in want.buyers for no in kin.above(name, REFERRAL_LEVELS_MAX)}
+    names = sorted(state.people[no].name for no in above if no not in state.lots_of)
+    if names:
+        add_open_lots(state, conn.execute(selects.OPEN_LOTS, [lines(names), "{}", ""], binary=True))
+
+
+def _wanted_lots(state: Slice, want: Wants) -> list[Lot]:
+    """Of wanted orders and records."""
+    lots = [lot for key in want.orders | want.refunded for lot in _lots_of_order(state, key)]
+    return lots + [state.lots[lot_id] for lot_id in _recorded_lots(state, want)]
+
+
 def _fill_bought(conn: Connection, state: Slice, want: Wants) -> None:
     """What members whose tier is asked for bought, read anew by every batch that asks."""
     state.bought = {}
@@ -130,9 +159,15 @@ def _fill_bought(conn: Connection, state: Slice, want: Wants) -> None:
     spans = want.tier_spans_ms + ([tiers.span_ms(settings)] if settings is not None else [])
     if not want.evaluated or not spans:
         return
-    names, times = zip(*want.evaluated, strict=True)
+    names, times = zip(*_evaluated(want), strict=True)
     rows = conn.execute(selects.BOUGHT, [lines(names), integers(at - max(spans) for at in times)], binary=True)
     add_bought(state, rows)
+
+
+def _evaluated(want: Wants) -> list[tuple[str, int]]:
+    """(member, instant); members that are being merged may turn out to be those."""
+    first = min(at for _, at in want.evaluated)
+    return want.evaluated + [(name, first) for pair in want.merging for name in pair]
 
 
 def add_bought(state: Slice, rows: Iterable[Row]) -> None:
@@ -181,8 +216,7 @@ def _spender_known(state: Slice, name: str) -> bool:
     number = state.members.get(name)
     if number is None:
         return name in state.members
-    person = state.people[number]
-    return (person.merged_into or number) in state.lots_of
+    return state.identity(number) in state.lots_of
 
 
 def _missing(wanted: Iterable[K], held: Mapping[K, object]) -> list[K]:
@@ -202,7 +236,7 @@ def _lots_known(state: Slice, name: tuple[int, str]) -> bool:
     if name not in state.orders:
         return False
     order = state.orders[name]
-    return order is None or all(state.person(lot.member_no).no in state.lots_of for lot in order.lots)
+    return order is None or all(state.identity(lot.member_no) in state.lots_of for lot in order.lots)
 
 
 def _add_orders(state: Slice, rows: Iterable[Row]) -> None:
@@ -278,11 +312,10 @@ def _accounts(state: Slice, want: Wants) -> set[AccountName]:
     if want.every_merchant:
         merchants |= state.registry.merchants.keys()
     pairs = set(_named_pairs(state, want))
-    lots = [lot for key in want.orders | want.refunded for lot in _lots_of_order(state, key)]
-    lots += [state.lots[lot_id] for lot_id in _recorded_lots(state, want)]
-    spenders = {state.person(lot.member_no).no for lot in lots}
+    lots = _wanted_lots(state, want)
+    spenders = {state.identity(lot.member_no) for lot in lots}
     spenders |= {person.no for name in want.spenders if (person := state.member(name)) is not None}
-    pairs |= {(lot.issuer, state.person(lot.member_no).no) for lot in lots}
+    pairs |= {(lot.issuer, state.identity(lot.member_no)) for lot in lots}
     pairs |= {(lot.issuer, no) for no in spenders for lot in state.lots_of.get(no, ())}
     merchants |= {issuer for issuer, _ in pairs}
     found = {

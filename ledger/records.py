@@ -24,6 +24,8 @@ class RecordKind(IntEnum):
 
     REDEMPTION = 1
     """A redemption of an acceptor, from authorisation or capture to its last cancellation; party: the acceptor."""
+    MERGE = 30
+    """What a member's last merge moved, by the member's name; party: 0."""
 
 
 class RecordName(NamedTuple):
@@ -81,7 +83,45 @@ class Redemption(Record, frozen=True, kw_only=True, gc=False, tag="redemption"):
         return [drawn.lot for each in self.draws for drawn in each.lots]
 
 
-AnyRecord = Redemption
+class KeptLot(NamedTuple):
+    """A lot and points of it."""
+
+    lot: LotId
+    points: int
+
+
+class PaidDebt(NamedTuple):
+    """`points` that `debtor` owed the issuer and the other side of a merge paid, `lots` giving their part of it."""
+
+    issuer: int
+    points: int
+    debtor: int
+    lots: tuple[KeptLot, ...]
+
+
+class MergeRecord(Record, frozen=True, kw_only=True, gc=False, tag="merge"):
+    """What a merge did, for taking it back: `moved` are the member's lots with what passed of them, `kept` those of
+    `into` with what the merge left; `referrer` is what `into` had, `repointed` are members that meant the merged one.
+    """
+
+    into: int
+    referrer: int | None
+    repointed: tuple[int, ...]
+    moved: tuple[KeptLot, ...]
+    kept: tuple[KeptLot, ...]
+    debts: tuple[PaidDebt, ...]
+
+    def lot_ids(self) -> Iterable[LotId]:
+        paid = [each.lot for debt in self.debts for each in debt.lots]
+        return [each.lot for each in (*self.moved, *self.kept)] + paid
+
+
+def merge_name(member: str) -> RecordName:
+    """Where the record of a member's last merge stands."""
+    return RecordName(RecordKind.MERGE.value, 0, member)
+
+
+AnyRecord = Redemption | MergeRecord
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)

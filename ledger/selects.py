@@ -109,6 +109,22 @@ LEFT JOIN LATERAL (
 ) l ON true
 """  # noqa: S608
 
+# Everybody who was merged into whom these names mean, and everybody of these numbers.
+MERGED = rf"""
+WITH asked AS (
+    SELECT DISTINCT coalesce(p.merged_into, p.member_no) AS member_no
+    FROM unnest(string_to_array(%s, E'\n')) AS asked (name)
+    CROSS JOIN LATERAL (SELECT * FROM ledger.person WHERE shard = 0 AND name = asked.name LIMIT 1) p
+), account AS (
+    SELECT s.member_no FROM asked
+    CROSS JOIN LATERAL (SELECT * FROM ledger.membership WHERE shard = 0 AND merged_into = asked.member_no OFFSET 0) s
+    UNION
+    SELECT * FROM unnest(%s::bigint[])
+)
+SELECT {_PERSON.format("m")} FROM account
+CROSS JOIN LATERAL (SELECT * FROM ledger.person WHERE shard = 0 AND member_no = account.member_no LIMIT 1) m
+"""  # noqa: S608
+
 # What a member bought, whichever accounts of the same person did: pending, or confirmed after an instant.
 BOUGHT = rf"""
 WITH asked AS (

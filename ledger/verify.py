@@ -120,6 +120,15 @@ STATEMENTS: dict[str, str] = {
         ) l ON l.issuer = a.unit
         WHERE coalesce(-a.balance, 0) <> coalesce(l.closing, 0)
     """,
+    "merged-members-hold-nothing": """
+        SELECT 'member ' || m.member_no || coalesce(' lot ' || l.seq || '/' || l.no, '')
+        FROM ledger.person m
+        LEFT JOIN ledger.person i ON i.shard = m.shard AND i.member_no = m.merged_into AND i.merged_into IS NULL
+        LEFT JOIN ledger.lot l ON l.shard = m.shard AND l.member_no = m.member_no AND l.remaining <> 0
+        LEFT JOIN last a ON a.party = m.member_no AND a.family IN (2, 4, 6) AND a.balance <> 0
+        WHERE m.shard = 0 AND m.merged_into IS NOT NULL
+          AND (i.member_no IS NULL OR l.seq IS NOT NULL OR a.party IS NOT NULL)
+    """,
     "no-member-is-above-itself": """
         WITH RECURSIVE bond AS (
             SELECT p.member_no, coalesce(r.merged_into, r.member_no) AS above

@@ -13,11 +13,14 @@ class Wants:
     them; `records` come with the lots they name; `terms` are (issuer, terms) that are being published; `sponsors` are
     merchants that a campaign is being published for, `bonds` (member, referrer) that are being bound: what follows in
     the same batch may reward through them; `everywhere` are members whose accounts with every merchant are asked for;
-    `evaluated` are (member, instant) whose tier is, `tier_spans_ms` how far back tiers look that are being set.
+    `buyers` are members one of whose orders is refunded, be it one of the same batch; `merging` are (member, into) that
+    become or stop being one person; `evaluated` are (member, instant) whose tier is asked for,
+    `tier_spans_ms` how far back tiers look that are being set.
     """
 
     __slots__ = (
         "bonds",
+        "buyers",
         "claims",
         "evaluated",
         "every_merchant",
@@ -25,6 +28,7 @@ class Wants:
         "issuers_of",
         "members",
         "merchants",
+        "merging",
         "orders",
         "records",
         "refunded",
@@ -46,6 +50,8 @@ class Wants:
         self.terms: set[tuple[int, int]] = set()
         self.sponsors: set[int] = set()
         self.bonds: list[tuple[str, str]] = []
+        self.buyers: set[str] = set()
+        self.merging: list[tuple[str, str]] = []
         self.everywhere: set[str] = set()
         self.evaluated: list[tuple[str, int]] = []
         self.tier_spans_ms: list[int] = []

@@ -31,6 +31,7 @@ def wants(command: Refund, want: Wants) -> None:
     want.spenders.add(command.member)
     if command.order is not None:
         want.refunded.add((command.merchant_id, command.order))
+        want.buyers.add(command.member)
 
 
 def refund(command: Refund, entry: Entry) -> dict[str, int | str]:

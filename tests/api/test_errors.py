@@ -224,6 +224,10 @@ OUT_OF_REACH = {
         ["referrer-unknown", "self-referral", "already-bound", "bought-before", "referral-cycle", "chain-too-deep"],
         "binding a referral has no endpoint",
     ),
+    **dict.fromkeys(
+        ["same-member", "merged-too-many", "member-holds", "not-merged", "merged-since", "spent-since"],
+        "merging has no endpoint",
+    ),
     "tiers-unordered": "tiers have no endpoint",
     "tiers-missing": "tiers have no endpoint",
     "cycle-charged": "charging fees has no endpoint",

@@ -20,12 +20,14 @@ from ledger.commands import (
     EvaluateTier,
     ForDays,
     FreezeMember,
+    Merge,
     Redeem,
     Refund,
     SetTiers,
     StopCampaign,
     Tier,
     UnfreezeMember,
+    Unmerge,
 )
 from tests.ledger.scene import DAY, bond, campaign, changed, opening, rate
 
@@ -114,12 +116,12 @@ def _command(draw: random.Random, i: int, at: int, order: Earn | None) -> Comman
 
 
 def _about_members(draw: random.Random, i: int, at: int) -> list[Command]:
-    """Somebody joins by a referral and buys; somebody is bound, frozen, unfrozen, closed or judged; a campaign
-    changes.
+    """Somebody joins by a referral and buys; somebody is bound, frozen, unfrozen, closed, judged, merged, unmerged; a
+    campaign changes.
     """
     fresh, old = f"n{i}", draw.choice(MEMBERS)
     merchant = draw.choice(MERCHANTS)
-    match draw.randrange(10):
+    match draw.randrange(13):
         case 0:
             return [BindReferral(key=f"b{i}", at_ms=at, member=old, referrer=draw.choice(MEMBERS))]
         case 1:
@@ -131,6 +133,10 @@ def _about_members(draw: random.Random, i: int, at: int) -> list[Command]:
             return [StopCampaign(key=f"s{i}", at_ms=at, campaign_id=merchant), campaign(merchant, 900, 100, **named)]
         case 5 | 6:
             return [EvaluateTier(key=f"t{i}", at_ms=at, member=old)]
+        case 7 | 8:
+            return [Merge(key=f"m{i}", at_ms=at, member=old, into=draw.choice(MEMBERS))]
+        case 9:
+            return [Unmerge(key=f"w{i}", at_ms=at, member=old)]
         case 4:
             return [CloseMember(key=f"x{i}", at_ms=at, member=old)] if i % 3 == 0 else []
         case _:

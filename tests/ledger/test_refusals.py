@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ledger.commands import (
     Enrol,
     EvaluateTier,
     FreezeMember,
+    Merge,
     Net,
     Redeem,
     Refund,
@@ -29,6 +31,7 @@ from ledger.commands import (
     StopCampaign,
     Tier,
     UnfreezeMember,
+    Unmerge,
 )
 from ledger.refusals import CATALOGUE
 from ledger.slice import Slice
@@ -47,6 +50,11 @@ def scene_with_history() -> Scene:
     scene.play(campaign(A, 100, 50), campaign(B, 100), StopCampaign(key="stop", at_ms=DAY, campaign_id=B))
     scene.play(Enrol(key="gone", at_ms=0, member="gone"), CloseMember(key="close", at_ms=0, member="gone"))
     scene.play(scene.earn("m5", A, 10_000), FreezeMember(key="freeze", at_ms=0, member="m5", reason="watched"))
+    names = ("first", "second", "third")
+    scene.play(*[Enrol(key=name, at_ms=0, member=name) for name in names])
+    scene.play(scene.earn("second", 4, 1))
+    scene.play(*[Merge(key=f"of {a}", at_ms=0, member=a, into=b) for a, b in itertools.pairwise(names)])
+    scene.play(scene.redeem("first", B, 1))
     scene.play(bond("m3", "m2"), bond("m4", "m3"))
     scene.play(
         scene.earn("m1", A, 10_000, order="paid"),
@@ -109,6 +117,24 @@ IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
         ("member-unknown", "member", EvaluateTier(key="k", at_ms=0, member="nobody")),
         ("member-closed", "member", EvaluateTier(key="k", at_ms=0, member="gone")),
         ("tiers-missing", None, EvaluateTier(key="k", at_ms=0, member="m1")),
+    ],
+    "merge": [
+        ("member-unknown", "member", Merge(key="k", at_ms=0, member="nobody", into="no-one")),
+        ("member-closed", "member", Merge(key="k", at_ms=0, member="gone", into="no-one")),
+        ("member-frozen", "member", Merge(key="k", at_ms=0, member="m5", into="no-one")),
+        ("member-unknown", "into", Merge(key="k", at_ms=0, member="m1", into="no-one")),
+        ("member-closed", "into", Merge(key="k", at_ms=0, member="m1", into="gone")),
+        ("member-frozen", "into", Merge(key="k", at_ms=0, member="m1", into="m5")),
+        ("same-member", "into", Merge(key="k", at_ms=0, member="m1", into="m1")),
+        ("referral-cycle", "into", Merge(key="k", at_ms=0, member="m2", into="m4")),
+    ],
+    "unmerge": [
+        ("member-unknown", "member", Unmerge(key="k", at_ms=0, member="nobody")),
+        ("member-closed", "member", Unmerge(key="k", at_ms=0, member="gone")),
+        ("member-frozen", "member", Unmerge(key="k", at_ms=0, member="m5")),
+        ("not-merged", "member", Unmerge(key="k", at_ms=0, member="m1")),
+        ("merged-since", "member", Unmerge(key="k", at_ms=0, member="first")),
+        ("spent-since", "member", Unmerge(key="k", at_ms=0, member="second")),
     ],
     "freeze_member": [
         ("member-unknown", "member", FREEZE),
@@ -285,7 +311,8 @@ def test_the_decline_of_an_issuer_over_its_limit() -> None:
 
 
 def test_every_code_of_the_catalogue_is_provoked_here() -> None:
-    in_tests_of_their_own = {"malformed", "key-reused", "balance-out-of-range", "issuer-over-limit", "chain-too-deep"}
+    in_tests_of_their_own = {"malformed", "key-reused", "balance-out-of-range", "issuer-over-limit"}
+    in_tests_of_their_own |= {"chain-too-deep", "merged-too-many", "member-holds"}
     assert {case[1] for case in CASES} | in_tests_of_their_own == set(CATALOGUE)
 
 

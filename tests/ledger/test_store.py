@@ -19,9 +19,10 @@ from ledger.store import Store, open_store
 from tests.ledger.random_commands import history, opening_commands
 from tests.ledger.scene import A, B, Scene, changed, opening, rate, small_alliance
 
-STATEMENTS_PER_BATCH_MAX = 13
-"""BEGIN, lock, keys, registry, members, claims, records, orders, open lots, purchases of those whose tier is asked for,
-accounts, one that writes all, COMMIT.
+STATEMENTS_PER_BATCH_MAX = 16
+"""BEGIN, lock, keys, registry, members, claims, records, orders, open lots, then open lots of those whom an order of
+the batch may reward, purchases of those whose tier is asked for, lots of records, who was merged, accounts, one that
+writes all, COMMIT.
 """
 
 
