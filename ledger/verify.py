@@ -1,9 +1,10 @@
-"""Every invariant of the rule book, asked of the stored tables in SQL: the book's arithmetic is not used to check
-itself.
+"""The invariants of the rule book that stored tables can answer, asked in SQL: the book's arithmetic is not used to
+check itself.
 
 `check` reads one snapshot and answers one `Invariant` per statement, held or with how many rows break it and one
 example. What SQL cannot ask, that playing the journal again gives the same state, is `ledger.rebuild`. An operator runs
-both by `python -m ledger verify`; the demo prints them. Reading only.
+both by `python -m ledger verify`; the demo runs and prints both. What no single ledger can show, that results do not
+depend on how commands are grouped into batches, is shown by tests alone. Reading only.
 """
 
 from __future__ import annotations
