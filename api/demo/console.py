@@ -48,8 +48,9 @@ def _news(events: Events) -> str:
     known = events.taken - events.added
     if events.taken and not events.added:
         return "Nothing of it is new: every event was recorded before and got its first answer again."
-    replayed = f", {known:,} were recorded before and got their first answer again" if known else ""
-    return f"{events.added:,} of them are new{replayed}."
+    if not known:
+        return "All of them are new."
+    return f"{events.added:,} of them are new, {known:,} were recorded before and got their first answer again."
 
 
 def _paid(report: Report) -> str:
@@ -64,10 +65,14 @@ def _paid(report: Report) -> str:
 def _moved(report: Report) -> str:
     moved = report.moved
     return (
-        f"{len(report.batches)} batches on the chain; their {moved.settlements} settlements moved "
+        f"{len(report.batches)} batches on the chain; {_counted(moved.settlements, 'settlement')} moved "
         f"{money(moved.au, report.alliance.currency)}, {money(moved.to_operator_au)} of it to the operator for fees, "
         f"and the nets sum to {sum(report.nets.values())}."
     )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _cost(report: Report) -> str:

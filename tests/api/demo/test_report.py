@@ -98,7 +98,7 @@ def test_the_terminal_tells_the_figures(sound: Report) -> None:
         "1 refused, see var/rejects.jsonl",
         "64 of them are new, 27,000 were recorded before and got their first answer again",
         "The ledger: 2,600 payments with points, 3.50 CNY in all",
-        "their 2 settlements moved 51.52 CNY, 0.05 of it to the operator for fees",
+        "1 batches on the chain; 2 settlements moved 51.52 CNY, 0.05 of it to the operator for fees",
         "2,000",
         "−1.52",
         "sum to 0",
@@ -110,7 +110,7 @@ def test_the_terminal_tells_the_figures(sound: Report) -> None:
 @pytest.mark.parametrize(
     ("added", "words"),
     [
-        (27_064, "27,064 of them are new."),
+        (27_064, "All of them are new."),
         (0, "Nothing of it is new: every event was recorded before and got its first answer again."),
     ],
 )
