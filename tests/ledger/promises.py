@@ -13,7 +13,6 @@ from ledger.commands import (
     Authorize,
     CancelRedemption,
     Capture,
-    Command,
     Dispute,
     LapseHold,
     ResolveDispute,
@@ -100,7 +99,7 @@ def expect_promises_kept(state: Slice) -> None:
 
 
 def expect_reserve(state: Slice, backing: Counter[int]) -> None:
-    """reserve = Σ (points · num + dust) / den over the terms paid for on issuance."""
+    """The reserve is Σ (points · num + dust) / den over the terms paid for on issuance."""
     common = 1
     backed = [terms for terms in state.registry.terms.values() if terms.mode]
     for terms in backed:
@@ -111,8 +110,3 @@ def expect_reserve(state: Slice, backing: Counter[int]) -> None:
         for terms in backed
     )
     assert state.accounts[accounts.cash(RESERVE_ID)][1] * common == due
-
-
-def tidy(command: Command) -> str:
-    """A command's verb, for the names of cases."""
-    return str(command.__struct_config__.tag)
