@@ -2,7 +2,7 @@
 
     python -m bench.growth [--entries 1000000]      (20000000 for the full one)
 
-Entries are postings, four of an earn, in batches of 1,000 over 64 merchants and 10,000 members. The way is cut into
+Entries are postings, four of an earn, in batches of 1,000 from lists of 10,000 over 64 merchants and 10,000 members. The way is cut into
 twenty stretches; each keeps its rate, the processor time of both sides and the size so far. `lastOverFirst` is the
 median of the last four over that of the second to the fifth: the first stretch also warms caches. Sizes are those of
 the tables with their indexes, right after the last batch; the log's bytes are what a replica would be sent.
@@ -21,11 +21,12 @@ from rich.console import Console
 from rich.progress import track
 
 from bench.conditions import arguments, flush_microseconds, keep, machine, server_settings, show
-from bench.stage import MERCHANTS, Till, cpu, migrated, rates
+from bench.stage import Till, cpu, migrated, rates
+from ledger.commands import Command
 from ledger.embedded_postgres import EmbeddedServer, start
 
 STRETCHES = 20
-BATCH_COMMANDS = 1_000
+EARNS_PER_LIST = 10_000
 POSTINGS_PER_EARN = 4
 FIFTH = STRETCHES // 5
 
@@ -39,12 +40,13 @@ _LOG_BYTES = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint
 def stretch(till: Till, earns: int) -> dict[str, float]:
     """One stretch of the way: its figures."""
     spent, postings, before = 0.0, 0, cpu(till.server)
-    for _ in range(max(1, earns // BATCH_COMMANDS)):
-        commands = [till.next(MERCHANTS) for _ in range(BATCH_COMMANDS)]
+    for _ in range(0, earns, EARNS_PER_LIST):
+        commands: list[Command] = [till.next() for _ in range(EARNS_PER_LIST)]
         begun = time.perf_counter()
-        postings += till.post([*commands])
+        postings += till.post(commands)
         spent += time.perf_counter() - begun
-    return rates(max(1, earns // BATCH_COMMANDS) * BATCH_COMMANDS, postings, spent, cpu(till.server).since(before))
+    done = -(-earns // EARNS_PER_LIST) * EARNS_PER_LIST
+    return rates(done, postings, spent, cpu(till.server).since(before))
 
 
 def measure(server: EmbeddedServer, entries: int) -> dict[str, Any]:

@@ -3,9 +3,10 @@
     python -m bench.postings [--seconds 4] [--rounds 3] [--flush-extra-microseconds 0]
 
 Full durability (fsync and synchronous_commit on). An earn is a whole one: key, order, lot, fee and confirmation in one
-journal entry of four postings. Batches of 1, 10, 100 and 1,000 come from one caller over 64 merchants and 10,000
-members; "hot" is 1,000 at one merchant. Peers are told in `bench.peers`. Rounds alternate between us and the peers,
-because a shared machine drifts; the medians are kept, every round stands in the result.
+journal entry of four postings. One caller hands in lists that the poster cuts into batches of 1, 10, 100 and 1,000, each
+a transaction of its own, over 64 merchants and 10,000 members; "hot" is 1,000 at one merchant. Peers are told in
+`bench.peers`. Rounds alternate between us and the peers, because a shared machine drifts; the medians are kept, every
+round stands in the result.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ Case = tuple[str, Callable[[float], dict[str, float]]]
 
 def ours(server: EmbeddedServer) -> Iterator[Case]:
     """Each batch size as a case."""
-    till = Till(server, migrated(server, "ours"))
     for name, batch, merchants in (*CASES, HOT):
-        yield f"batch {name}", partial(till.run, batch, merchants)
+        till = Till(server, migrated(server, f"ours_{batch}_{merchants}"), batch)
+        yield f"batch {name}", partial(till.run, merchants)
 
 
 def peers(server: EmbeddedServer, folder: Path) -> Iterator[Case]:

@@ -21,15 +21,14 @@ from sqlalchemy import create_engine, pool
 from ledger.answers import Receipt
 from ledger.commands import Command, Earn, EarnRate, Enrol, ForDays, OpenMerchant, PublishTerms
 from ledger.embedded_postgres import EmbeddedServer, sqlalchemy_url
-from ledger.poster import Poster
+from ledger.poster import BATCH_COMMANDS_MAX, Poster
 from ledger.store import open_store
 
 MERCHANTS = 64
 MEMBERS = 10_000
 START_MS = 1_767_225_600_000
 AMOUNT_MINOR = 12_345
-SETUP_BATCH_COMMANDS = 1_000
-PURCHASES_PER_CALL = 2_000
+BATCHES_PER_LIST = 20
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -130,15 +129,15 @@ def _numbered(folder: Path) -> Iterator[int]:
 
 
 class Till:
-    """A poster over a founded alliance, with a running purchase number."""
+    """A poster over a founded alliance, making batches of `batch`, with a running purchase number."""
 
-    def __init__(self, server: EmbeddedServer, dsn: str) -> None:
+    def __init__(self, server: EmbeddedServer, dsn: str, batch: int = BATCH_COMMANDS_MAX) -> None:
         self.server = server
-        self.poster = Poster(open_store(dsn))
+        self.batch = batch
+        with Poster(open_store(dsn)) as poster:
+            assert all(receipt(answer.outcome) for answer in poster.post(list(founding())))
+        self.poster = Poster(open_store(dsn), batch_commands_max=batch)
         self._taken = 0
-        setup = list(founding())
-        for at in range(0, len(setup), SETUP_BATCH_COMMANDS):
-            self.post(setup[at : at + SETUP_BATCH_COMMANDS])
 
     @property
     def earns(self) -> int:
@@ -154,16 +153,15 @@ class Till:
         """Posts and answers how many postings it made. Raises AssertionError if anything was refused."""
         return sum(len(receipt(answer.outcome).postings) for answer in self.poster.post(commands))
 
-    def run(self, batch: int, merchants: int, seconds: float) -> dict[str, float]:
+    def run(self, merchants: int, seconds: float) -> dict[str, float]:
         """Earns and postings a second over `seconds`; building the commands is not counted."""
         spent, done, postings, used = 0.0, 0, 0, Cpu(0, 0)
+        count = BATCHES_PER_LIST * self.batch
         while spent < seconds:
-            commands: list[Command] = [self.next(merchants) for _ in range(max(batch, PURCHASES_PER_CALL))]
+            commands: list[Command] = [self.next(merchants) for _ in range(count)]
             before, begun = cpu(self.server), time.perf_counter()
-            while commands and spent + time.perf_counter() - begun < seconds:
-                postings += self.post(commands[:batch])
-                done += len(commands[:batch])
-                del commands[:batch]
+            postings += self.post(commands)
+            done += count
             spent += time.perf_counter() - begun
             spell = cpu(self.server).since(before)
             used = Cpu(used.python + spell.python, used.postgres + spell.postgres)
