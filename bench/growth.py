@@ -2,10 +2,11 @@
 
     python -m bench.growth [--entries 1000000]      (20000000 for the full one)
 
-Entries are postings, four of an earn, in batches of 1,000 from lists of 10,000 over 64 merchants and 10,000 members. The way is cut into
-twenty stretches; each keeps its rate, the processor time of both sides and the size so far. `lastOverFirst` is the
-median of the last four over that of the second to the fifth: the first stretch also warms caches. Sizes are those of
-the tables with their indexes, right after the last batch; the log's bytes are what a replica would be sent.
+Entries are postings, four of an earn, in batches of 1,000 from lists of 10,000 over 64 merchants and 10,000 members.
+The way is cut into twenty stretches; each keeps its rate, the processor time of both sides and the size so far.
+`lastOverFirst` is the median of the last four over that of the second to the fifth: the first stretch also warms
+caches. Sizes are those of the tables with their indexes, right after the last batch; the log's bytes are what a replica
+would be sent.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python -m bench.postings [--seconds 4] [--rounds 3] [--flush-extra-microseconds 0]
 
 Full durability (fsync and synchronous_commit on). An earn is a whole one: key, order, lot, fee and confirmation in one
-journal entry of four postings. One caller hands in lists that the poster cuts into batches of 1, 10, 100 and 1,000, each
-a transaction of its own, over 64 merchants and 10,000 members; "hot" is 1,000 at one merchant. Peers are told in
+journal entry of four postings. One caller hands in lists that the poster cuts into batches of 1, 10, 100 and 1,000,
+each a transaction of its own, over 64 merchants and 10,000 members; "hot" is 1,000 at one merchant. Peers are told in
 `bench.peers`. Rounds alternate between us and the peers, because a shared machine drifts; the medians are kept, every
 round stands in the result.
 """
