@@ -10,6 +10,7 @@ that were answered together are woken together.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import select
 import threading
@@ -29,6 +30,9 @@ RETRY_AFTER_MS = 100
 CLOSE_SECONDS_MAX = 60
 LISTS_AHEAD_MAX = 3
 """Of a long list that is posted: how many batches are handed in at once."""
+
+SWEEPS = (20_000, 10, 1_000)
+"""When the interpreter looks for cycles: see `Poster.__init__`."""
 
 Outcome = list[Answer] | Exception
 AnyFuture = asyncio.Future[list[Answer]] | Future[list[Answer]]
@@ -64,6 +68,9 @@ class Poster:
         queue_commands_max: int = QUEUE_COMMANDS_MAX,
         batch_commands_max: int = BATCH_COMMANDS_MAX,
     ) -> None:
+        # What the store keeps in memory is many objects and no cycle. At its usual thresholds the interpreter walked
+        # all of them several times per batch, and spent more time on that than the ledger on deciding.
+        gc.set_threshold(*SWEEPS)
         self._store = store
         self._queue_commands_max = queue_commands_max
         self._batch_commands_max = batch_commands_max

@@ -14,6 +14,7 @@ sees to that.
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -281,6 +282,9 @@ class Store:
             registry = state.registry
         self._registry_seq = registry_seq
         self._slice = Slice(seq, registry)
+        if state is not None and state.rows > SLICE_ROWS_MAX:
+            del state
+            gc.collect()  # cheap now that the rows are gone; the poster makes such sweeps rare
         return self._slice
 
     def _statement(self, effects: Effects, seq: int) -> writing.Part | None:
