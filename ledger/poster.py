@@ -158,8 +158,10 @@ class Poster:
     def _next_batch(self) -> list[_Request]:
         """Everything that waits, up to a batch, once that is worth it; empty when closed and nothing is left."""
         while True:
+            with self._writing:
+                self._store.land()
             with self._lock:
-                self._enough_commands = max(1, min(self._store.in_flight, self._batch_commands_max) // 2)
+                self._enough_commands = max([1, *self._store.in_flight]) // 2 or 1
                 if self._queue and (self._closed or self._queued_commands >= self._enough_commands):
                     return self._gathered()
                 if self._closed:
@@ -182,12 +184,8 @@ class Poster:
         events.register(self._woken, select.POLLIN)
         if self._store.in_flight:
             events.register(self._store, select.POLLIN)
-        ready = {fd for fd, _ in events.poll()}
-        if self._woken in ready:
+        if self._woken in {fd for fd, _ in events.poll()}:
             os.eventfd_read(self._woken)
-        if len(ready) > (self._woken in ready):
-            with self._writing:
-                self._store.land()
 
 
 def _tell(requests: list[_Request], outcome: Outcome) -> None:

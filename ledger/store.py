@@ -5,10 +5,10 @@ every writer, in any process; the number of statements does not depend on the ba
 only while head.seq is what this store wrote last. A connection lost at any point, in COMMIT too, is resolved by posting
 the batch again: whatever was committed answers from its keys.
 
-While a batch is being written, the next is decided ahead, on the state as it will be; it is sent only when the first
-has been committed and the lock has shown that nobody else wrote in between. Else what was decided is forgotten, and the
-batch is decided again under the lock. Two connections: one writes, one reads. One thread at a time; `ledger.poster`
-sees to that.
+While batches are being written, the next is decided ahead, on the state as it will be once they are, and sent with the
+journal position it was decided at: should the locked head stand anywhere else, because somebody else wrote or because
+an earlier batch failed, PostgreSQL refuses the whole transaction, and the batch is decided again under the lock. Two
+connections: one writes, one reads ahead. One thread at a time; `ledger.poster` sees to that.
 """
 
 from __future__ import annotations
@@ -16,24 +16,27 @@ from __future__ import annotations
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import NamedTuple, Self
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Self
 
 import psycopg
+from psycopg.errors import DivisionByZero
 
 from ledger import loading, writing
 from ledger.answers import Answer
-from ledger.book import VERBS, Admitted, Book, admit
+from ledger.book import Book
 from ledger.commands import Command
-from ledger.effects import Effects
+from ledger.flight import Batch, Flight, Outcome, Tell
 from ledger.slice import Remembered, Slice
-from ledger.wants import Wants
-from ledger.wire import Reply, Wire
+from ledger.wire import Wire
+
+__all__ = ["ROLE", "Store", "Tell", "open_store"]
 
 ROLE = "tongdui_app"
 SLICE_ROWS_MAX = 1_000_000
 BATCH_COMMANDS_MAX = 8_000
+FLIGHTS_MAX = 2
 ATTEMPTS_MAX = 5
 RETRY_SECONDS = 0.2
 CONNECT_SECONDS_MAX = 10
@@ -41,33 +44,10 @@ CONNECT_SECONDS_MAX = 10
 # Every statement of the hot path probes indexes; a plan made while a table was empty must not scan it for ever.
 _SESSION = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan"
 _LOCK = "SELECT seq, registry_seq FROM ledger.head WHERE shard = 0 FOR NO KEY UPDATE"
+# The same, refused unless the head stands where it is expected: the one error that a plain SELECT can be made to raise.
+_LOCK_AT = "SELECT 1 / (seq = %s)::integer FROM ledger.head WHERE shard = 0 FOR NO KEY UPDATE"
+_HeadMoved = DivisionByZero
 _PEEK = "SELECT seq, registry_seq FROM ledger.head WHERE shard = 0"
-
-_NOTHING: Mapping[str, Remembered | None] = MappingProxyType({})
-
-Tell = Callable[[list[Answer] | Exception], None]
-"""Hears the answers to a batch, in order and durable, or why there are none."""
-
-
-class _Batch:
-    """Admitted commands, who hears the answers, and how often the database was asked in vain."""
-
-    __slots__ = ("asked", "attempts", "keys", "tell")
-
-    def __init__(self, asked: list[Admitted], tell: Tell) -> None:
-        self.asked = asked
-        self.keys = [each.command.key for each in asked]
-        self.tell = tell
-        self.attempts = 0
-
-
-class _Flight(NamedTuple):
-    """A batch that was sent and whose COMMIT is not answered yet."""
-
-    batch: _Batch
-    answers: list[Answer]
-    remembered: dict[str, Remembered | None]
-    effects: Effects
 
 
 def nothing_happens(_: str) -> None:
@@ -75,8 +55,8 @@ def nothing_happens(_: str) -> None:
 
 
 class Store:
-    """A writer of the ledger at `dsn`. `named_point` is told where a batch stands: a crash test kills the process
-    there.
+    """A writer of the ledger at `dsn`. `named_point` is told where a batch stands, "locked" meaning that it is about to
+    be when it was decided ahead: a crash test kills the process there.
     """
 
     def __init__(self, dsn: str, named_point: Callable[[str], None] = nothing_happens) -> None:
@@ -85,10 +65,9 @@ class Store:
         self._slice: Slice | None = None
         self._registry_seq = -1
         self._rivals = False
-        self._flight: _Flight | None = None
+        self._flights: deque[Flight] = deque()
         self._writer = _connect(dsn)
         self._reader = _connect(dsn)
-        self._committed = Reply(self._writer)
 
     def __enter__(self) -> Self:
         return self
@@ -104,9 +83,9 @@ class Store:
         self._reader.close()
 
     @property
-    def in_flight(self) -> int:
-        """How many commands were sent and are not answered."""
-        return len(self._flight.batch.asked) if self._flight else 0
+    def in_flight(self) -> list[int]:
+        """How many commands each batch has that was sent and is not answered, oldest first."""
+        return [len(flight.batch.asked) for flight in self._flights]
 
     def fileno(self) -> int:
         """Readable when `land` may have something to tell."""
@@ -116,7 +95,7 @@ class Store:
         """The answers to `commands`, in order, durable. At most BATCH_COMMANDS_MAX. Raises psycopg.OperationalError
         when the database stays away; what was asked can then be asked again with the same keys.
         """
-        heard: list[list[Answer] | Exception] = []
+        heard: list[Outcome] = []
         self.begin(commands, heard.append)
         self.finish()
         (outcome,) = heard
@@ -129,8 +108,7 @@ class Store:
         whatever was begun before.
         """
         assert len(commands) <= BATCH_COMMANDS_MAX
-        admitted = [admit(command) for command in commands]
-        batch = _Batch([each for each in admitted if isinstance(each, Admitted)], _merging(admitted, tell))
+        batch = Batch(commands, tell)
         if not batch.asked:
             self.finish()
             batch.tell([])
@@ -139,51 +117,38 @@ class Store:
             self._begin_locked(batch)
 
     def land(self) -> None:
-        """Tell what was committed meanwhile, without waiting for it."""
-        if self._flight is None:
-            return
-        with contextlib.suppress(psycopg.OperationalError):
-            self._writer.read()
-            if not self._committed.done:
-                return
-        self.finish()
+        """Tell what was committed meanwhile, without waiting for it. To be called before `fileno` is waited for: what
+        was read by the way shows there no more.
+        """
+        while self._flights:
+            with contextlib.suppress(psycopg.OperationalError):  # the wait for what is due will meet it
+                self._writer.read()
+                if not self._flights[0].committed.done:
+                    return
+            self._land_first()
 
     def finish(self) -> None:
         """Wait until everything that was begun is durable, and tell."""
-        while (flight := self._flight) is not None:
-            self._flight = None
-            try:
-                self._committed.wait()
-                self._named_point("committed")
-            except psycopg.OperationalError as error:
-                if self._may_try_again(flight.batch):
-                    self._begin_locked(flight.batch)
-                else:
-                    flight.batch.tell(error)
-            except Exception as error:  # noqa: BLE001  # whatever it was, who asked hears of it and the next goes on
-                self._forget()
-                flight.batch.tell(error)
-            else:
-                flight.batch.tell(flight.answers)
+        while self._flights:
+            self._land_first()
 
     def preview(self, command: Command) -> Answer:
         """What `command` would be answered now; nothing is written, locked or remembered."""
-        admitted = admit(command)
-        if isinstance(admitted, Answer):
-            return admitted
+        batch = Batch([command], lambda _: None)
+        if not batch.asked:
+            return batch.malformed
         reader = self._reader
-        reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         seq, _ = reader.execute(_PEEK).fetchone() or (0, 0)
         book = Book(Slice(seq, loading.registry(reader)))
-        missing = loading.send(reader, loading.missing(book.slice, _wants([admitted]), [admitted.command.key]))
-        (answer,) = _decide(reader, book, [admitted], missing)
-        reader.execute("ROLLBACK")
+        missing = loading.send(reader, loading.missing(book.slice, batch.wants(), batch.keys))
+        loading.fill(reader, book.slice, missing, {})
         reader.sync().wait()
-        return answer
+        return batch.decide(book)[0]
 
-    def _begin_ahead(self, batch: _Batch) -> bool:
-        """Decide on the state as it will be once the flight has landed. False when that cannot be done, or turned out
-        to be in vain; then the batch is as if it had not been looked at.
+    def _begin_ahead(self, batch: Batch) -> bool:
+        """Decide on the state as it will be. False when that cannot be done; the batch is then as if nobody had looked
+        at it.
         """
         try:
             return self._try_ahead(batch)
@@ -194,44 +159,35 @@ class Store:
             self._forget()
             raise
 
-    def _try_ahead(self, batch: _Batch) -> bool:
-        flight, state = self._flight, self._slice
-        if flight is None or state is None or state.rows > SLICE_ROWS_MAX or self._rivals:
+    def _try_ahead(self, batch: Batch) -> bool:
+        if not self._flights or self._rivals:
             return False
-        missing = loading.missing(state, _wants(batch.asked), batch.keys)
-        if not missing.independent_of(flight.effects):
+        state, want = self._slice, batch.wants()
+        if state is None or state.rows > SLICE_ROWS_MAX:
             return False
-        expected = state.seq
-        self._writer.execute("BEGIN")
-        head = self._writer.execute(_LOCK)
-        self._writer.flush()
-        book = Book(state)
-        answers = _decide(
-            self._reader, book, batch.asked, loading.send(self._reader, missing), in_flight=flight.remembered
-        )
+        missing = loading.missing(state, want, batch.keys)
+        if not all(missing.independent_of(flight.effects) for flight in self._flights):
+            return False
+        decided_at, book = state.seq, Book(state)
+        loading.send(self._reader, missing)
         self._reader.sync()
+        loading.fill(self._reader, state, missing, self._unwritten())
+        answers = batch.decide(book)
         self._named_point("decided")
-        effects = book.take_effects()
-        statement = self._statement(effects, state.seq)
-        self.finish()
+        if len(self._flights) == FLIGHTS_MAX:
+            self._land_first()
         if self._slice is not state:
             return False
-        seq, _ = head.fetchone() or (0, 0)
         self._named_point("locked")
-        if seq != expected:
-            self._give_way()
-            return False
-        self._send(statement, _Flight(batch, answers, state.answers, effects))
+        self._writer.execute(_LOCK_AT, [decided_at])
+        self._send(batch, answers, book)
         return True
 
-    def _give_way(self) -> None:
-        """Somebody else wrote: what was decided ahead is worth nothing, and for a while nothing is decided ahead."""
-        self._slice = None
-        self._rivals = True
-        self._writer.execute("ROLLBACK")
-        self._writer.sync().wait()
+    def _unwritten(self) -> dict[str, Remembered | None]:
+        """What was answered by batches that the database may not show yet."""
+        return {key: first for flight in self._flights for key, first in flight.remembered.items()}
 
-    def _begin_locked(self, batch: _Batch) -> None:
+    def _begin_locked(self, batch: Batch) -> None:
         """Decide under the lock, again if the connection is lost. Nothing else is in flight."""
         while True:
             batch.attempts += 1
@@ -241,7 +197,7 @@ class Store:
                 if self._may_try_again(batch):
                     continue
                 batch.tell(error)
-            except Exception as error:  # noqa: BLE001  # as in finish
+            except Exception as error:  # noqa: BLE001  # whatever it was, who asked hears of it and the next goes on
                 self._forget()
                 batch.tell(error)
             except BaseException:
@@ -249,26 +205,24 @@ class Store:
                 raise
             return
 
-    def _decide_locked(self, batch: _Batch) -> None:
+    def _decide_locked(self, batch: Batch) -> None:
         """Two round trips while the slice is warm: lock and read, then write and commit.
 
         What the slice lacks is sent for together with the lock; if another writer turns out to have written, the slice
         is dropped, and everything is sent for again.
         """
-        writer, warm, want, keys = self._writer, self._slice, _wants(batch.asked), batch.keys
-        writer.execute("BEGIN")
+        writer, warm, want = self._writer, self._slice, batch.wants()
         head = writer.execute(_LOCK)
-        missing = loading.send(writer, loading.missing(warm, want, keys)) if warm is not None else None
+        missing = loading.send(writer, loading.missing(warm, want, batch.keys)) if warm is not None else None
         seq, registry_seq = head.fetchone() or (0, 0)
         self._named_point("locked")
         book = Book(self._current(seq, registry_seq))
         if missing is None or book.slice is not warm:
-            missing = loading.send(writer, loading.missing(book.slice, want, keys))
-        answers = _decide(writer, book, batch.asked, missing)
+            missing = loading.send(writer, loading.missing(book.slice, want, batch.keys))
+        loading.fill(writer, book.slice, missing, {})
+        answers = batch.decide(book)
         self._named_point("decided")
-        effects = book.take_effects()
-        statement = self._statement(effects, book.slice.seq)
-        self._send(statement, _Flight(batch, answers, book.slice.answers, effects))
+        self._send(batch, answers, book)
 
     def _current(self, seq: int, registry_seq: int) -> Slice:
         """The slice as of the locked head: the warm one if nobody else wrote, else an empty one."""
@@ -287,26 +241,52 @@ class Store:
             gc.collect()  # cheap now that the rows are gone; the poster makes such sweeps rare
         return self._slice
 
-    def _statement(self, effects: Effects, seq: int) -> writing.Part | None:
+    def _send(self, batch: Batch, answers: list[Answer], book: Book) -> None:
+        """Write what was decided, as the rest of the transaction that began with the lock."""
+        effects, seq = book.take_effects(), book.slice.seq
         if effects.configured:
             self._registry_seq = seq
-        return writing.statement(effects, seq, self._registry_seq)
-
-    def _send(self, statement: writing.Part | None, flight: _Flight) -> None:
+        statement = writing.statement(effects, seq, self._registry_seq)
         if statement is not None:
             self._writer.execute(*statement)
-        self._committed = self._writer.execute("COMMIT")
-        self._writer.sync()
-        self._writer.flush()
-        self._flight = flight
+        self._flights.append(Flight(batch, answers, book.slice.answers, effects, self._writer.sync()))
         self._named_point("written")
 
-    def _may_try_again(self, batch: _Batch) -> bool:
+    def _land_first(self) -> None:
+        """Wait for the oldest flight and tell; if it failed, those behind it did too, and are done again."""
+        flight = self._flights[0]
+        try:
+            flight.committed.wait()
+            self._named_point("committed")
+        except Exception as error:  # noqa: BLE001  # as in _begin_locked
+            batches = [each.batch for each in self._flights]
+            self._flights.clear()
+            if not self._may_go_again(batches[0], error):
+                batches.pop(0).tell(error)
+            for batch in batches:
+                self._begin_locked(batch)
+                self.finish()
+        else:
+            self._flights.popleft()
+            flight.batch.tell(flight.answers)
+
+    def _may_go_again(self, batch: Batch, error: Exception) -> bool:
+        """After a transaction failed: whether its batch can be decided again."""
+        if isinstance(error, _HeadMoved):
+            self._slice = None
+            self._rivals = True
+            return True
+        if isinstance(error, psycopg.OperationalError):
+            return self._may_try_again(batch)
+        self._forget()
+        return False
+
+    def _may_try_again(self, batch: Batch) -> bool:
         """After a lost connection: wait a little and open another. False when it was tried often enough."""
         self._forget()
         if batch.attempts >= ATTEMPTS_MAX:
             return False
-        time.sleep(RETRY_SECONDS * batch.attempts)
+        time.sleep(RETRY_SECONDS * max(1, batch.attempts))
         return True
 
     def _forget(self) -> None:
@@ -317,38 +297,6 @@ class Store:
         with contextlib.suppress(psycopg.OperationalError):  # still away: the next attempt finds the wires closed
             self._writer = _connect(self._dsn)
             self._reader = _connect(self._dsn)
-
-
-def _merging(admitted: list[Admitted | Answer], tell: Tell) -> Tell:
-    """Told the answers to what was admitted, tells them with those to the malformed between them."""
-
-    def merged(outcome: list[Answer] | Exception) -> None:
-        if isinstance(outcome, Exception) or len(outcome) == len(admitted):
-            tell(outcome)
-            return
-        answers = iter(outcome)
-        tell([each if isinstance(each, Answer) else next(answers) for each in admitted])
-
-    return merged
-
-
-def _wants(asked: list[Admitted]) -> Wants:
-    want = Wants()
-    for command, _ in asked:
-        VERBS[type(command)].wants(command, want)
-    return want
-
-
-def _decide(
-    conn: Wire,
-    book: Book,
-    asked: list[Admitted],
-    missing: loading.Missing,
-    *,
-    in_flight: Mapping[str, Remembered | None] = _NOTHING,
-) -> list[Answer]:
-    loading.fill(conn, book.slice, missing, in_flight)
-    return [book.decide(each) for each in asked]
 
 
 def open_store(dsn: str) -> Store:

@@ -1,10 +1,10 @@
 """A connection on which statements are sent without waiting for their answers, which come in the order of sending.
 
 libpq's pipeline mode, a few microseconds a statement: on the hot path psycopg's own pipeline costs more than PostgreSQL
-does. Invariants: every statement is prepared once and then named; a reply is read when somebody asks for it or when
-something sent later is waited for; after an error nothing more is done, and whoever hears of it closes the wire.
-Statements use %s as everywhere in this room; parameters are text, integers or None, and every place says its type by a
-cast or a column. One thread at a time. Called by `ledger.store`.
+does. Invariants: what is sent up to a `sync` is one transaction, done as a whole or not at all, and its error spoils
+nothing beyond; every statement is prepared once and then named; a reply is read when somebody asks for it or for one
+sent later. Statements use %s as everywhere in this room; parameters are text, integers or None, and every place says
+its type by a cast or a column. One thread at a time. Called by `ledger.store`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ _BINARY = 1
 _SYNCED = pq.ExecStatus.PIPELINE_SYNC
 _ABORTED = pq.ExecStatus.PIPELINE_ABORTED
 _FAILED = pq.ExecStatus.FATAL_ERROR
-_IDLE = pq.TransactionStatus.IDLE
 
 
 class Rows(Protocol):
@@ -44,14 +43,17 @@ class Asks(Protocol):
 
 
 class Reply:
-    """What one statement will have been answered. Reading it waits; an error is raised by every reading."""
+    """What one statement, or one transaction, will have been answered. Reading it waits; an error is raised by every
+    reading.
+    """
 
-    __slots__ = ("_error", "_result", "_wire", "done")
+    __slots__ = ("_wire", "done", "error", "prepares", "result")
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, prepares: str = "") -> None:
         self._wire = wire
-        self._result: pq.abc.PGresult | None = None
-        self._error: BaseException | None = None
+        self.prepares = prepares
+        self.result: pq.abc.PGresult | None = None
+        self.error: Exception | None = None
         self.done = False
 
     def __iter__(self) -> Iterator[Row]:
@@ -64,19 +66,12 @@ class Reply:
     def wait(self) -> Self:
         """Until it is there. Raises what the database refused."""
         self._wire.read_until(self)
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         return self
 
-    def take(self, result: pq.abc.PGresult) -> None:
-        """Called by the wire with what came."""
-        if result.status in {_FAILED, _ABORTED}:
-            self._error = self._wire.fault = self._wire.fault or error_from_result(result)
-        self._result = result
-
     def _rows(self) -> list[Row]:
-        self.wait()
-        result = self._result
+        result = self.wait().result
         assert result is not None
         if not result.ntuples:
             return []
@@ -91,10 +86,11 @@ class Wire:
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.connection = connection
         self._pg = connection.pgconn
-        self.fault: BaseException | None = None
-        """The first error: what follows it fails because of it, and the connection is of no more use."""
         self._names: dict[str, bytes] = {}
+        self._prepared = 0
         self._due: deque[Reply] = deque()
+        self._fault: Exception | None = None
+        self._unsent = False
         self._poll = select.poll()
         self._poll.register(self._pg.socket, select.POLLIN)
         self._pg.enter_pipeline_mode()
@@ -107,45 +103,43 @@ class Wire:
         """The socket, for whoever waits for several things."""
         return self._pg.socket
 
-    @property
-    def idle(self) -> bool:
-        """Outside every transaction, with nothing due."""
-        return not self._due and self._pg.transaction_status == _IDLE
-
     def execute(self, query: str, params: Sequence[Parameter] = (), *, binary: bool = True) -> Reply:
-        """Put a statement on its way; `flush` or a reading sends it off."""
+        """Put a statement on its way; a reading or `sync` sends it off."""
         assert binary, "a wire reads binary results only"
         name = self._names.get(query) or self._prepare(query)
         self._pg.send_query_prepared(name, [_text(value) for value in params], None, _BINARY)
-        return self._expect()
+        self._unsent = True
+        return self._expect(Reply(self))
+
+    def sync(self) -> Reply:
+        """The end of a transaction: done once this reply is there, whose error is the first of the transaction's."""
+        self._pg.pipeline_sync()
+        reply = self._expect(Reply(self))
+        self._push()
+        return reply
 
     def _prepare(self, query: str) -> bytes:
-        name = b"w%d" % len(self._names)
+        self._prepared += 1
+        name = b"w%d" % self._prepared
         parts = query.split("%s")
-        numbered = "".join(f"{part}${no}" for no, part in enumerate(parts[:-1], start=1)) + parts[-1]
+        numbered = "".join([f"{part}${no}" for no, part in enumerate(parts[:-1], start=1)]) + parts[-1]
         self._pg.send_prepare(name, numbered.encode())
-        self._expect()
+        self._expect(Reply(self, prepares=query))
         self._names[query] = name
         return name
 
-    def _expect(self) -> Reply:
-        reply = Reply(self)
+    def _expect(self, reply: Reply) -> Reply:
         self._due.append(reply)
         return reply
 
-    def sync(self) -> Reply:
-        """End of what an error spoils. Its reply stands for everything sent before."""
-        self._pg.pipeline_sync()
-        return self._expect()
-
-    def flush(self) -> None:
-        """Hand everything to the system, reading what comes meanwhile, and ask the server to answer what it has."""
-        self._pg.send_flush_request()
+    def _push(self) -> None:
+        """Hand everything to the system, taking in what comes meanwhile."""
+        self._unsent = False
         while self._pg.flush():
             self._poll.modify(self._pg.socket, select.POLLIN | select.POLLOUT)
             self._poll.poll()
             self._pg.consume_input()
-        self._poll.modify(self._pg.socket, select.POLLIN)
+            self._poll.modify(self._pg.socket, select.POLLIN)
 
     def read(self) -> None:
         """Take what has come, without waiting."""
@@ -154,16 +148,29 @@ class Wire:
             self._take(self._pg.get_result())
 
     def _take(self, result: pq.abc.PGresult | None) -> None:
-        """One result; None, or a synchronisation, ends the statement that is due."""
-        if result is not None and result.status != _SYNCED:
-            self._due[0].take(result)
-            return
-        self._due.popleft().done = True
+        """One result; None, or the end of a transaction, ends the statement that is due."""
+        reply = self._due[0]
+        if result is None:
+            self._due.popleft().done = True
+        elif result.status == _SYNCED:
+            self._due.popleft().done = True
+            reply.error, self._fault = self._fault, None
+        else:
+            reply.result = result
+            if result.status in {_FAILED, _ABORTED}:
+                self._fail(reply, result)
+
+    def _fail(self, reply: Reply, result: pq.abc.PGresult) -> None:
+        """Whatever fails in the wake of the first error of a transaction fails for its reason."""
+        self._fault = self._fault or error_from_result(result)
+        reply.error = self._fault
+        self._names.pop(reply.prepares, None)
 
     def read_until(self, reply: Reply) -> None:
         """Wait for that reply."""
-        if not reply.done:
-            self.flush()
+        if self._unsent and not reply.done:
+            self._pg.send_flush_request()
+            self._push()
         while not reply.done:
             self.read()
             if not reply.done:
