@@ -62,10 +62,13 @@ class Batch:
 
 
 class Flight(NamedTuple):
-    """A batch that was sent and is not known to be committed: `remembered` by key, `effects` as they were written."""
+    """A batch that was sent and is not known to be committed: `remembered` by key, `effects` as they were
+    written, `ahead` if nobody held the lock while it was decided.
+    """
 
     batch: Batch
     answers: list[Answer]
     remembered: dict[str, Remembered | None]
     effects: Effects
     committed: Reply
+    ahead: bool

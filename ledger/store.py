@@ -5,10 +5,10 @@ every writer, in any process; the number of statements does not depend on the ba
 only while head.seq is what this store wrote last. A connection lost at any point, in COMMIT too, is resolved by posting
 the batch again: whatever was committed answers from its keys.
 
-While batches are being written, the next is decided ahead, on the state as it will be once they are, and sent with the
-journal position it was decided at: should the locked head stand anywhere else, because somebody else wrote or because
-an earlier batch failed, PostgreSQL refuses the whole transaction, and the batch is decided again under the lock. Two
-connections: one writes, one reads ahead. One thread at a time; `ledger.poster` sees to that.
+While batches are being written, the next is decided ahead, on the state as it will be once they are, and sent at once.
+PostgreSQL refuses it as a whole unless the batch before it in this session was committed and the locked head stands
+where it was decided; then it is decided again under the lock. Two connections: one writes, one reads ahead. One thread
+at a time; `ledger.poster` sees to that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Self
 
 import psycopg
-from psycopg.errors import DivisionByZero
+from psycopg.errors import DivisionByZero, UniqueViolation
 
 from ledger import loading, writing
 from ledger.answers import Answer
@@ -43,10 +43,21 @@ CONNECT_SECONDS_MAX = 10
 
 # Every statement of the hot path probes indexes; a plan made while a table was empty must not scan it for ever.
 _SESSION = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan"
-_LOCK = "SELECT seq, registry_seq FROM ledger.head WHERE shard = 0 FOR NO KEY UPDATE"
-# The same, refused unless the head stands where it is expected: the one error that a plain SELECT can be made to raise.
-_LOCK_AT = "SELECT 1 / (seq = %s)::integer FROM ledger.head WHERE shard = 0 FOR NO KEY UPDATE"
-_HeadMoved = DivisionByZero
+# A transaction leaves its number in the session, unless it is rolled back.
+_LOCK = """
+SELECT seq, registry_seq, set_config('tongdui.batch', %s, false) FROM ledger.head WHERE shard = 0 FOR NO KEY UPDATE
+"""
+# The position alone would not do: somebody else may have brought the head to where a batch of ours, that failed, would
+# have. Dividing is the one way in which a SELECT can be made to fail.
+_LOCK_AT = """
+SELECT 1 / (seq = %s AND coalesce(current_setting('tongdui.batch', true), '') = %s)::integer,
+       set_config('tongdui.batch', %s, false)
+FROM ledger.head WHERE shard = 0 FOR NO KEY UPDATE
+"""
+_OVERTAKEN = (DivisionByZero, UniqueViolation)
+"""How a batch that was decided ahead fails when somebody else wrote: the head moved, or did not, because what they
+wrote was a refusal under the same key.
+"""
 _PEEK = "SELECT seq, registry_seq FROM ledger.head WHERE shard = 0"
 
 
@@ -66,6 +77,7 @@ class Store:
         self._registry_seq = -1
         self._rivals = False
         self._flights: deque[Flight] = deque()
+        self._batch_no = 0
         self._writer = _connect(dsn)
         self._reader = _connect(dsn)
 
@@ -179,8 +191,9 @@ class Store:
         if self._slice is not state:
             return False
         self._named_point("locked")
-        self._writer.execute(_LOCK_AT, [decided_at])
-        self._send(batch, answers, book)
+        before, self._batch_no = self._batch_no, self._batch_no + 1
+        self._writer.execute(_LOCK_AT, [decided_at, str(before), str(self._batch_no)])
+        self._send(batch, answers, book, ahead=True)
         return True
 
     def _unwritten(self) -> dict[str, Remembered | None]:
@@ -212,9 +225,10 @@ class Store:
         is dropped, and everything is sent for again.
         """
         writer, warm, want = self._writer, self._slice, batch.wants()
-        head = writer.execute(_LOCK)
+        self._batch_no += 1
+        head = writer.execute(_LOCK, [str(self._batch_no)])
         missing = loading.send(writer, loading.missing(warm, want, batch.keys)) if warm is not None else None
-        seq, registry_seq = head.fetchone() or (0, 0)
+        seq, registry_seq, _ = head.fetchone() or (0, 0, "")
         self._named_point("locked")
         book = Book(self._current(seq, registry_seq))
         if missing is None or book.slice is not warm:
@@ -222,7 +236,7 @@ class Store:
         loading.fill(writer, book.slice, missing, {})
         answers = batch.decide(book)
         self._named_point("decided")
-        self._send(batch, answers, book)
+        self._send(batch, answers, book, ahead=False)
 
     def _current(self, seq: int, registry_seq: int) -> Slice:
         """The slice as of the locked head: the warm one if nobody else wrote, else an empty one."""
@@ -241,7 +255,7 @@ class Store:
             gc.collect()  # cheap now that the rows are gone; the poster makes such sweeps rare
         return self._slice
 
-    def _send(self, batch: Batch, answers: list[Answer], book: Book) -> None:
+    def _send(self, batch: Batch, answers: list[Answer], book: Book, *, ahead: bool) -> None:
         """Write what was decided, as the rest of the transaction that began with the lock."""
         effects, seq = book.take_effects(), book.slice.seq
         if effects.configured:
@@ -249,7 +263,7 @@ class Store:
         statement = writing.statement(effects, seq, self._registry_seq)
         if statement is not None:
             self._writer.execute(*statement)
-        self._flights.append(Flight(batch, answers, book.slice.answers, effects, self._writer.sync()))
+        self._flights.append(Flight(batch, answers, book.slice.answers, effects, self._writer.sync(), ahead))
         self._named_point("written")
 
     def _land_first(self) -> None:
@@ -261,7 +275,7 @@ class Store:
         except Exception as error:  # noqa: BLE001  # as in _begin_locked
             batches = [each.batch for each in self._flights]
             self._flights.clear()
-            if not self._may_go_again(batches[0], error):
+            if not self._may_go_again(flight, error):
                 batches.pop(0).tell(error)
             for batch in batches:
                 self._begin_locked(batch)
@@ -270,14 +284,14 @@ class Store:
             self._flights.popleft()
             flight.batch.tell(flight.answers)
 
-    def _may_go_again(self, batch: Batch, error: Exception) -> bool:
+    def _may_go_again(self, flight: Flight, error: Exception) -> bool:
         """After a transaction failed: whether its batch can be decided again."""
-        if isinstance(error, _HeadMoved):
+        if flight.ahead and isinstance(error, _OVERTAKEN):
             self._slice = None
             self._rivals = True
             return True
         if isinstance(error, psycopg.OperationalError):
-            return self._may_try_again(batch)
+            return self._may_try_again(flight.batch)
         self._forget()
         return False
 
