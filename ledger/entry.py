@@ -126,6 +126,11 @@ class Entry:
         """Note that a verb changed what is known of it."""
         self._effects.changed_members[member.no] = member
 
+    def rewire(self, member: Member) -> None:
+        """Note that a verb changed whom it leads to: who referred it, or whom it means."""
+        self._effects.rewired = True
+        self.change_member(member)
+
     def mean(self, member: Member, means: int | None) -> None:
         """The member's number stands for `means` from now on, or for itself again."""
         if member.merged_into is not None:
@@ -133,7 +138,7 @@ class Entry:
         if means is not None:
             self.slice.merged.setdefault(means, set()).add(member.no)
         member.merged_into = means
-        self.change_member(member)
+        self.rewire(member)
 
     def rehome(self, lot: Lot, owner: Member) -> None:
         """All that is left of the lot goes to another account of the same person, and the lot with it."""

@@ -11,21 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-import psycopg
-
-from ledger import accounts, commands, records, selects, tiers
+from ledger import commands, reach, records, selects, tiers
 from ledger.accounts import AccountName
 from ledger.answers import LegRef, LotId
+from ledger.effects import Effects
 from ledger.kinship import Kinship
 from ledger.records import RecordName
 from ledger.registry import Registry
 from ledger.slice import Claim, Lot, Member, Order, Remembered, Slice
 from ledger.units import REFERRAL_LEVELS_MAX
 from ledger.wants import Wants
-from proofs.accounts import OPERATOR_ID, RESERVE_ID
+from ledger.wire import Asks, Row, Rows
 
-Connection = psycopg.Connection[Any]
-Row = tuple[Any, ...]
 K = TypeVar("K", str, tuple[int, str], Claim, RecordName, LotId, AccountName)
 
 
@@ -44,7 +41,7 @@ def answers(rows: Iterable[Row]) -> dict[str, Remembered | None]:
     return {key: Remembered(command.encode(), body.encode(), done) for key, done, command, body in rows}
 
 
-def registry(conn: Connection) -> Registry:
+def registry(conn: Asks) -> Registry:
     """What merchants promise, by playing the commands that said it."""
     whole = Registry()
     for (command,) in conn.execute(selects.REGISTRY):
@@ -54,35 +51,64 @@ def registry(conn: Connection) -> Registry:
     return whole
 
 
-class Asked(NamedTuple):
-    """Names that were asked for, and the cursors that will bring their rows."""
+class Missing(NamedTuple):
+    """What a batch wants, the names of it that are not held, the statements that ask for them, and, once sent, what
+    brings the rows. `lists`: what these lead to will ask for rows by what they hold.
+    """
 
+    want: Wants
+    keys: Sequence[str]
     members: list[str]
     claims: list[Claim]
     records: list[RecordName]
     orders: list[tuple[int, str]]
-    cursors: dict[str, psycopg.Cursor[Row]]
+    lists: bool
+    statements: list[tuple[str, str, list[str]]]
+    found: dict[str, Rows]
+
+    def independent_of(self, unwritten: Effects) -> bool:
+        """Whether rows read while `unwritten` is being written are as good as those read afterwards.
+
+        They are where a row carries the name it is asked by: if it was changed, the slice holds it and its stored
+        version is not looked at. A list of rows could lack one.
+        """
+        kinds = {kind for kind, _, _ in self.statements}
+        return not self.lists and kinds <= _BY_NAME and not ("members" in kinds and unwritten.rewired)
 
 
-def ask(conn: Connection, state: Slice, want: Wants) -> Asked:
-    """Send for what `want` names and `state` does not hold. Inside a pipeline this waits for nothing."""
-    asked = Asked(
+_BY_NAME = frozenset({"answers", "members", "claims", "records", "orders"})
+
+
+def missing(state: Slice, want: Wants, keys: Sequence[str]) -> Missing:
+    """What `want` names and `state` does not hold, and whatever was answered to `keys`."""
+    asked = Missing(
+        want=want,
+        keys=keys,
         members=_missing(want.members, state.members),
         claims=_missing(want.claims, state.claims),
         records=_missing(want.records, state.records),
         orders=_missing(want.orders | want.refunded, state.orders),
-        cursors={},
+        lists=bool(want.evaluated or want.merging) or not all(state.orders.get(name) for name in want.refunded),
+        statements=[],
+        found={},
     )
     spenders = sorted(name for name in want.spenders if not _spender_known(state, name))
     refunded = sorted(name for name in want.refunded if not _lots_known(state, name))
-    for kind, statement, parameters in _statements(asked, spenders, refunded):
-        asked.cursors[kind] = conn.execute(statement, parameters, binary=True)
+    asked.statements.extend(_statements(asked, spenders, refunded))
+    return asked
+
+
+def send(conn: Asks, asked: Missing) -> Missing:
+    """Send for it. On a wire this waits for nothing."""
+    for kind, statement, parameters in asked.statements:
+        asked.found[kind] = conn.execute(statement, parameters, binary=True)
     return asked
 
 
 def _statements(
-    asked: Asked, spenders: list[str], refunded: list[tuple[int, str]]
+    asked: Missing, spenders: list[str], refunded: list[tuple[int, str]]
 ) -> Iterator[tuple[str, str, list[str]]]:
+    yield "answers", selects.ANSWERS, [lines(set(asked.keys))]
     if asked.members:
         yield "members", selects.MEMBERS, [lines(asked.members)]
     if asked.claims:
@@ -97,9 +123,13 @@ def _statements(
         yield "open", selects.OPEN_LOTS, [lines(spenders), *_order_names(refunded)]
 
 
-def fill(conn: Connection, state: Slice, want: Wants, asked: Asked) -> None:
-    """Put what was asked for into `state`, then load the lots and the accounts that it leads to."""
-    found = asked.cursors
+def fill(conn: Asks, state: Slice, asked: Missing, in_flight: Mapping[str, Remembered | None]) -> None:
+    """Put what was asked for into `state`, then load the lots and the accounts that it leads to. `in_flight` has the
+    answers that are not written yet.
+    """
+    found, want = asked.found, asked.want
+    state.answers = {key: in_flight.get(key) for key in asked.keys}
+    state.answers.update(answers(found["answers"]))
     state.members.update(dict.fromkeys(asked.members))
     for row in found.get("members", ()):
         person = _person(state, row)
@@ -114,28 +144,22 @@ def fill(conn: Connection, state: Slice, want: Wants, asked: Asked) -> None:
     add_open_lots(state, found.get("open", ()))
     _fill_rewarded(conn, state, want)
     _fill_bought(conn, state, want)
-    _fill_lots(conn, state, _missing(_recorded_lots(state, want), state.lots))
+    _fill_lots(conn, state, _missing(reach.recorded_lots(state, want), state.lots))
     _fill_merged(conn, state, want)
-    _fill_accounts(conn, state, _missing(_accounts(state, want), state.accounts))
+    _fill_accounts(conn, state, _missing(reach.wanted_accounts(state, want), state.accounts))
 
 
-def _recorded_lots(state: Slice, want: Wants) -> set[LotId]:
-    """The lots that the wanted records name."""
-    found = (state.records[name] for name in want.records)
-    return {lot_id for record in found if record is not None for lot_id in record.lot_ids()}
-
-
-def _fill_merged(conn: Connection, state: Slice, want: Wants) -> None:
+def _fill_merged(conn: Asks, state: Slice, want: Wants) -> None:
     """Whoever was merged into a member that is being merged, and whom the owners of wanted lots mean."""
     names = {name for pair in want.merging for name in pair}
-    owners = {state.identity(lot.member_no) for lot in _wanted_lots(state, want)}
+    owners = {state.identity(lot.member_no) for lot in reach.wanted_lots(state, want)}
     unknown = [no for no in owners if no not in state.people]
     if names or unknown:
         for row in conn.execute(selects.MERGED, [lines(names), integers(unknown)], binary=True):
             _person(state, row)
 
 
-def _fill_rewarded(conn: Connection, state: Slice, want: Wants) -> None:
+def _fill_rewarded(conn: Asks, state: Slice, want: Wants) -> None:
     """The open lots of those whom an order may reward that this batch makes and gives back."""
     if all(state.orders[name] for name in want.refunded):
         return
@@ -146,13 +170,7 @@ def _fill_rewarded(conn: Connection, state: Slice, want: Wants) -> None:
         add_open_lots(state, conn.execute(selects.OPEN_LOTS, [lines(names), "{}", ""], binary=True))
 
 
-def _wanted_lots(state: Slice, want: Wants) -> list[Lot]:
-    """Of wanted orders and records."""
-    lots = [lot for key in want.orders | want.refunded for lot in _lots_of_order(state, key)]
-    return lots + [state.lots[lot_id] for lot_id in _recorded_lots(state, want)]
-
-
-def _fill_bought(conn: Connection, state: Slice, want: Wants) -> None:
+def _fill_bought(conn: Asks, state: Slice, want: Wants) -> None:
     """What members whose tier is asked for bought, read anew by every batch that asks."""
     state.bought = {}
     settings = state.registry.tiers
@@ -179,7 +197,7 @@ def add_bought(state: Slice, rows: Iterable[Row]) -> None:
             mine.append(_lot(state, lot))
 
 
-def _fill_lots(conn: Connection, state: Slice, wanted: Sequence[LotId]) -> None:
+def _fill_lots(conn: Asks, state: Slice, wanted: Sequence[LotId]) -> None:
     if not wanted:
         return
     seqs, numbers = zip(*wanted, strict=True)
@@ -306,65 +324,7 @@ def _lot(state: Slice, row: Sequence[Any]) -> Lot:
     return lot
 
 
-def _accounts(state: Slice, want: Wants) -> set[AccountName]:
-    """Every account that the wanted rows can lead to."""
-    merchants = set(want.merchants)
-    if want.every_merchant:
-        merchants |= state.registry.merchants.keys()
-    pairs = set(_named_pairs(state, want))
-    lots = _wanted_lots(state, want)
-    spenders = {state.identity(lot.member_no) for lot in lots}
-    spenders |= {person.no for name in want.spenders if (person := state.member(name)) is not None}
-    pairs |= {(lot.issuer, state.identity(lot.member_no)) for lot in lots}
-    pairs |= {(lot.issuer, no) for no in spenders for lot in state.lots_of.get(no, ())}
-    merchants |= {issuer for issuer, _ in pairs}
-    found = {
-        accounts.fees(OPERATOR_ID),
-        accounts.cash(OPERATOR_ID),
-        accounts.cash(RESERVE_ID),
-        accounts.settled(accounts.CHAIN),
-        accounts.promised(accounts.ALLIANCE),
-    }
-    for issuer in merchants:
-        found |= accounts.of_merchant(issuer)
-    for issuer, member_no in pairs:
-        found |= {
-            accounts.member(issuer, member_no),
-            accounts.pending(issuer, member_no),
-            accounts.held(issuer, member_no),
-        }
-    return found | _dust_accounts(state, merchants, want.terms)
-
-
-def _named_pairs(state: Slice, want: Wants) -> Iterator[tuple[int, int]]:
-    """(issuer, member) for members wanted with every issuer, for those named with issuers, and for those above them
-    where the issuer pays referrals.
-    """
-    paying = state.registry.campaigns_of.keys() | want.sponsors
-    kin = Kinship(state, want)
-    every = state.registry.merchants.keys() | want.merchants if want.everywhere else ()
-    for name in want.everywhere:
-        yield from ((issuer, no) for issuer in every for no in kin.numbers(name))
-    for name, issuers in want.issuers_of.items():
-        for no in kin.numbers(name):
-            yield from ((issuer, no) for issuer in issuers)
-        above = kin.above(name, REFERRAL_LEVELS_MAX) if not paying.isdisjoint(issuers) else ()
-        yield from ((issuer, no) for issuer in issuers & paying for no in above)
-
-
-def _dust_accounts(state: Slice, issuers: set[int], fresh: set[tuple[int, int]]) -> set[AccountName]:
-    """A redemption may leave dust under any terms of these issuers whose rate is not one over something."""
-    terms = [each for issuer in issuers for each in state.registry.terms_of.get(issuer, ())]
-    pairs = {(each.issuer_id, each.terms_id) for each in terms if each.au_num > 1 or each.mode} | fresh
-    return {account(*pair) for pair in pairs for account in (accounts.rounding, accounts.rounded)}
-
-
-def _lots_of_order(state: Slice, key: tuple[int, str]) -> list[Lot]:
-    order = state.orders[key]
-    return order.lots if order is not None else []
-
-
-def _fill_accounts(conn: Connection, state: Slice, wanted: Sequence[AccountName]) -> None:
+def _fill_accounts(conn: Asks, state: Slice, wanted: Sequence[AccountName]) -> None:
     if not wanted:
         return
     families, units, parties = zip(*wanted, strict=True)

@@ -18,10 +18,32 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 @cache
 def sources() -> tuple[Source, ...]:
-    """Every text file that is or would be committed; the licence's own words are not ours."""
-    listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, text=True)
-    paths = sorted(path for path in listed.split("\0") if path and Path(path).suffix in TEXT and path != "LICENSE")
-    return tuple(Source(path, (ROOT / path).read_text()) for path in paths if (ROOT / path).is_file())
+    """Every text file of the repository that is or would be committed; the licence's own words are not ours."""
+    return tuple(source for source in texts(ROOT) if source.path != "LICENSE")
+
+
+def texts(root: Path) -> list[Source]:
+    """The text files under `root` that git tracks or would track. Whatever is tracked under a text's name has to be
+    UTF-8; what lies about untracked and is not, a database's files for instance, is none of ours.
+    """
+    tracked = [Source(path, (root / path).read_text("utf-8")) for path in named(root, "-c")]
+    return sorted([*tracked, *filter(None, (readable(root, path) for path in named(root, "-o")))], key=by_path)
+
+
+def by_path(source: Source) -> str:
+    return source.path
+
+
+def named(root: Path, which: str) -> list[str]:
+    listed = subprocess.check_output(["git", "ls-files", which, "--exclude-standard", "-z"], cwd=root, text=True)
+    return [path for path in listed.split("\0") if path and Path(path).suffix in TEXT and (root / path).is_file()]
+
+
+def readable(root: Path, path: str) -> Source | None:
+    try:
+        return Source(path, (root / path).read_text("utf-8"))
+    except UnicodeDecodeError:
+        return None
 
 
 def room(name: str) -> list[Source]:
@@ -32,6 +54,25 @@ def room(name: str) -> list[Source]:
 def test_house_keeps(rule: str) -> None:
     found = [f"{source.path}: {finding}" for source in sources() for finding in RULES[rule](source)]
     assert not found, "\n" + "\n".join(found)
+
+
+def test_a_database_inside_the_clone_is_not_read(tmp_path: Path) -> None:
+    """Whether it keeps itself out of git, as the demonstration's folder does, or not."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    for path, content in {
+        "kept.md": b"words",
+        "new.md": b"words",
+        "elsewhere/pg_filenode": b"\xff\x00",
+        "alliance/.gitignore": b"*\n",
+        "alliance/PG_VERSION": b"15\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    subprocess.run(["git", "add", "kept.md"], cwd=tmp_path, check=True)
+    assert [source.path for source in texts(tmp_path)] == ["kept.md", "new.md"]
+    (tmp_path / "kept.md").write_bytes(b"\xff")
+    with pytest.raises(UnicodeDecodeError):
+        texts(tmp_path)
 
 
 def opened(code: str) -> str:
@@ -80,18 +121,21 @@ def test_every_rule_is_seen_to_fire() -> None:
     assert {rule for rule, _, _ in BROKEN} == set(RULES)
 
 
-@pytest.mark.parametrize(("rule", "path", "text"), [
-    ("short_files", "api/x.py", opened("x = 1\n" * 398)),
-    ("clear_names", "api/database.py", "class Basement: pass"),
-    ("time_comes_in", "api/x.py", "import time\nx = time.time()"),
-    ("time_comes_in", "ledger/x.py", "import time\nx = time.monotonic()"),
-    ("integers_only", "ledger/x.py", "from pathlib import Path\nx = Path('a') / 'b'\ny = 7 // 2"),
-    ("integers_only", "settlement/x.py", "RETRY_SECONDS = 0.2\nPOLL_S = 0.5\nANSWER_S_MAX = 20.0"),
-    ("nothing_left_to_do", "hardhat/lint.mjs", "matching(lines, /TODO|FIXME|XXX/)"),
-    ("every_test_runs", "tests/x.py", "lines.skip(1)"),
-    ("at_home_anywhere", "docs/x.md", "the points an issuer issues: 100; `/v1/homes`"),
-    ("whole_decisions", "docs/decisions/0001-x.md", "# X\n## Context\n## Decision\n## Consequences\n## Test\n"),
-])
+@pytest.mark.parametrize(
+    ("rule", "path", "text"),
+    [
+        ("short_files", "api/x.py", opened("x = 1\n" * 398)),
+        ("clear_names", "api/database.py", "class Basement: pass"),
+        ("time_comes_in", "api/x.py", "import time\nx = time.time()"),
+        ("time_comes_in", "ledger/x.py", "import time\nx = time.monotonic()"),
+        ("integers_only", "ledger/x.py", "from pathlib import Path\nx = Path('a') / 'b'\ny = 7 // 2"),
+        ("integers_only", "settlement/x.py", "RETRY_SECONDS = 0.2\nPOLL_S = 0.5\nANSWER_S_MAX = 20.0"),
+        ("nothing_left_to_do", "hardhat/lint.mjs", "matching(lines, /TODO|FIXME|XXX/)"),
+        ("every_test_runs", "tests/x.py", "lines.skip(1)"),
+        ("at_home_anywhere", "docs/x.md", "the points an issuer issues: 100; `/v1/homes`"),
+        ("whole_decisions", "docs/decisions/0001-x.md", "# X\n## Context\n## Decision\n## Consequences\n## Test\n"),
+    ],
+)
 def test_rule_is_content(rule: str, path: str, text: str) -> None:
     assert not list(RULES[rule](Source(path, text)))
 
@@ -147,7 +191,9 @@ def test_decisions_are_numbered_once() -> None:
 
 def test_links_between_documents_lead_somewhere() -> None:
     links = [
-        (source.path, link) for source in sources() if source.parts.suffix == ".md"
+        (source.path, link)
+        for source in sources()
+        if source.parts.suffix == ".md"
         for link in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", source.text)
     ]
     assert not [(path, link) for path, link in links if not (ROOT / path).parent.joinpath(link).exists()]
@@ -155,7 +201,9 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 def test_files_that_documents_name_are_there() -> None:
     named = [
-        (source.path, name) for source in sources() if source.parts.suffix == ".md"
+        (source.path, name)
+        for source in sources()
+        if source.parts.suffix == ".md"
         for name in re.findall(r"`((?:[a-z_]+/)+[\w.-]+\.(?:py|sol|mjs|ts|json|md))(?:::\w+)?`", source.text)
     ]
     assert named

@@ -34,7 +34,7 @@ def bind_referral(command: BindReferral, entry: Entry) -> dict[str, int | str]:
     depth = _depth_below(entry, referrer, member)
     member.bonded = True
     member.referrer = referrer.no
-    entry.change_member(member)
+    entry.rewire(member)
     return {"depth": depth}
 
 

@@ -85,4 +85,4 @@ def _take_bond(entry: Entry, member: Member, into: Member) -> None:
     into.bonded = True
     if into not in referral.above(entry.slice, member):
         into.referrer = member.referrer
-    entry.change_member(into)
+    entry.rewire(into)

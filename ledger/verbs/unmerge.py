@@ -57,7 +57,7 @@ def unmerge(command: Unmerge, entry: Entry) -> dict[str, int | str]:
         handover.change_lots(entry, debt.parts, +1)
     if into.referrer != record.referrer:
         into.referrer = record.referrer
-        entry.change_member(into)
+        entry.rewire(into)
     return {
         "points": sum(points for _, points in lots),
         "pending": sum(lot.remaining for lot in pending),

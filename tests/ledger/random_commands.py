@@ -29,6 +29,7 @@ from ledger.commands import (
     UnfreezeMember,
     Unmerge,
 )
+from tests.ledger.random_spending import spending
 from tests.ledger.scene import DAY, bond, campaign, changed, opening, rate
 
 MERCHANTS = (1, 2, 3, 4)
@@ -73,6 +74,8 @@ def history(seed: int, length: int) -> list[Command]:
         at = i * 10 * DAY // length
         paid = [command for command in commands if isinstance(command, Earn)]
         commands.append(_command(draw, i, at, draw.choice(paid) if paid else None))
+        if draw.random() < 0.3:
+            commands.append(spending(draw, i, at, commands, (MERCHANTS, MEMBERS)))
         if draw.random() < 0.1:
             commands += _about_members(draw, i, at)
         if draw.random() < 0.08:
@@ -123,29 +126,29 @@ def _about_members(draw: random.Random, i: int, at: int) -> list[Command]:
     merchant = draw.choice(MERCHANTS)
     match draw.randrange(13):
         case 0:
-            return [BindReferral(key=f"b{i}", at_ms=at, member=old, referrer=draw.choice(MEMBERS))]
+            return [BindReferral(key=f"p-b{i}", at_ms=at, member=old, referrer=draw.choice(MEMBERS))]
         case 1:
-            return [FreezeMember(key=f"z{i}", at_ms=at, member=old, reason="watched")]
+            return [FreezeMember(key=f"p-z{i}", at_ms=at, member=old, reason="watched")]
         case 2:
-            return [UnfreezeMember(key=f"u{i}", at_ms=at, member=old)]
+            return [UnfreezeMember(key=f"p-u{i}", at_ms=at, member=old)]
         case 3:
-            named = {"key": f"g{i}", "campaign_id": 100 + i, "at_ms": at, "until_ms": at + DAY}
-            return [StopCampaign(key=f"s{i}", at_ms=at, campaign_id=merchant), campaign(merchant, 900, 100, **named)]
+            named = {"key": f"p-g{i}", "campaign_id": 100 + i, "at_ms": at, "until_ms": at + DAY}
+            return [StopCampaign(key=f"p-s{i}", at_ms=at, campaign_id=merchant), campaign(merchant, 900, 100, **named)]
         case 5 | 6:
-            return [EvaluateTier(key=f"t{i}", at_ms=at, member=old)]
+            return [EvaluateTier(key=f"p-t{i}", at_ms=at, member=old)]
         case 7 | 8:
-            return [Merge(key=f"m{i}", at_ms=at, member=old, into=draw.choice(MEMBERS))]
+            return [Merge(key=f"p-m{i}", at_ms=at, member=old, into=draw.choice(MEMBERS))]
         case 9:
-            return [Unmerge(key=f"w{i}", at_ms=at, member=old)]
+            return [Unmerge(key=f"p-w{i}", at_ms=at, member=old)]
         case 4:
-            return [CloseMember(key=f"x{i}", at_ms=at, member=old)] if i % 3 == 0 else []
+            return [CloseMember(key=f"p-x{i}", at_ms=at, member=old)] if i % 3 == 0 else []
         case _:
             joined: list[Command] = [
-                Enrol(key=f"j{i}", at_ms=at, member=fresh),
-                BindReferral(key=f"b{i}", at_ms=at, member=fresh, referrer=old),
+                Enrol(key=f"p-j{i}", at_ms=at, member=fresh),
+                BindReferral(key=f"p-b{i}", at_ms=at, member=fresh, referrer=old),
             ]
             bought = Earn(
-                key=f"je{i}", at_ms=at, merchant_id=merchant, member=fresh, order=f"jo{i}", amount_minor=40_000 + i
+                key=f"p-je{i}", at_ms=at, merchant_id=merchant, member=fresh, order=f"jo{i}", amount_minor=40_000 + i
             )
             return [*joined, bought]
 

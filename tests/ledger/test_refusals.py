@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,29 +13,22 @@ from ledger.answers import Refusal
 from ledger.book import Book
 from ledger.commands import (
     ChargeFees,
-    CloseMember,
     Command,
     Confirm,
     Earn,
     EarnRate,
     Enrol,
-    EvaluateTier,
-    FreezeMember,
-    Merge,
     Net,
     Redeem,
     Refund,
-    SetTiers,
     SettleNets,
-    StopCampaign,
-    Tier,
-    UnfreezeMember,
-    Unmerge,
 )
 from ledger.refusals import CATALOGUE
 from ledger.slice import Slice
-from ledger.units import AMOUNT_MAX, BALANCE_MAX
-from tests.ledger.scene import DAY, OP, A, B, C, Scene, bond, campaign, changed, opening, rate, small_alliance
+from ledger.units import AMOUNT_MAX, BALANCE_MAX, HOLD_MS_MAX
+from tests.ledger.promises import authorize, cancel, capture, dispute, lapse, resolve, void
+from tests.ledger.refusals_of_people import OF_PEOPLE, history_of_people
+from tests.ledger.scene import DAY, OP, A, B, C, Scene, changed, opening, rate, small_alliance
 
 ROOT = Path(__file__).resolve().parents[2]
 UNKNOWN = 77
@@ -47,15 +39,7 @@ def scene_with_history() -> Scene:
     scene = Scene()
     scene.play(*small_alliance(hold_ms=DAY), opening(4, earn=EarnRate(1_000_000, 1), hold_ms=0), opening(5), rate(4))
     scene.play(opening(6, notice_ms=2 * DAY), rate(6))
-    scene.play(campaign(A, 100, 50), campaign(B, 100), StopCampaign(key="stop", at_ms=DAY, campaign_id=B))
-    scene.play(Enrol(key="gone", at_ms=0, member="gone"), CloseMember(key="close", at_ms=0, member="gone"))
-    scene.play(scene.earn("m5", A, 10_000), FreezeMember(key="freeze", at_ms=0, member="m5", reason="watched"))
-    names = ("first", "second", "third")
-    scene.play(*[Enrol(key=name, at_ms=0, member=name) for name in names])
-    scene.play(scene.earn("second", 4, 1))
-    scene.play(*[Merge(key=f"of {a}", at_ms=0, member=a, into=b) for a, b in itertools.pairwise(names)])
-    scene.play(scene.redeem("first", B, 1))
-    scene.play(bond("m3", "m2"), bond("m4", "m3"))
+    scene.play(*history_of_people())
     scene.play(
         scene.earn("m1", A, 10_000, order="paid"),
         scene.earn("m1", A, 10_000, order="pending"),
@@ -65,19 +49,38 @@ def scene_with_history() -> Scene:
         ChargeFees(key="c", at_ms=DAY, cycle="used"),
         SettleNets(key="s", at_ms=DAY, batch_no=1, nets=()),
     )
+    scene.play(*scene_of_redemptions())
     return scene
+
+
+def scene_of_redemptions() -> list[Command]:
+    """m5 has redemptions in every state at B, named for it; 330 AU of `captured` are left, 66 points."""
+    scene = Scene()
+    return [
+        opening(70, earn=EarnRate(1, 1), hold_ms=0),
+        rate(70, 5, 1),
+        scene.earn("m5", 70, 1_000, at=DAY, order="rich"),
+        authorize("m5", B, 10, "held", at=DAY),
+        authorize("m5", B, 10, "voided", at=DAY),
+        void(B, "voided", at=DAY),
+        Redeem(key="captured", at_ms=DAY, merchant_id=B, member="m5", redemption="captured", au=333),
+        cancel(B, "captured", "cancelled", 3, at=DAY),
+        Redeem(key="disputed", at_ms=DAY, merchant_id=B, member="m5", redemption="disputed", au=5),
+        dispute(B, "disputed", 70, at=DAY),
+    ]
 
 
 EARN = Earn(key="k", at_ms=0, merchant_id=A, member="m1", order="new", amount_minor=100)
 CONFIRM = Confirm(key="k", at_ms=DAY, order_merchant_id=A, order="pending")
 REDEEM = Redeem(key="k", at_ms=DAY, merchant_id=B, member="m1", redemption="new", au=1)
+AUTHORIZE = authorize("m1", B, 1, "new", at=DAY, key="k")
+CANCEL = changed(cancel(B, "captured", "cancelled", 999, at=DAY), key="k")
 REFUND = Refund(key="k", at_ms=DAY, merchant_id=A, member="m1", refund="new", order="paid", amount_minor=1)
-TIERS = SetTiers(key="k", at_ms=0, tiers=(Tier("regular", 0),), window_ms=DAY)
-FREEZE = FreezeMember(key="k", at_ms=0, member="nobody", reason="watched")
 NETS = SettleNets(key="k", at_ms=0, batch_no=2, nets=(Net(A, -1), Net(B, 1)))
 
 # Per verb, in its documented order: (code, field, the command with this fault and every later one).
 IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
+    **OF_PEOPLE,
     "open_merchant": [
         ("merchant-exists", "merchant_id", opening(A, key="k")),
         ("code-taken", "code", opening(7, key="k", code="m1")),
@@ -86,70 +89,6 @@ IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
         ("merchant-unknown", "issuer_id", rate(UNKNOWN, key="k", terms_id=A)),
         ("terms-exist", "terms_id", rate(C, 1, 4, key="k", at_ms=DAY)),
         ("notice-too-short", "from_ms", rate(6, 1, 2, key="k", terms_id=9, at_ms=DAY, from_ms=3 * DAY - 1)),
-    ],
-    "publish_campaign": [
-        ("merchant-unknown", "merchant_id", campaign(UNKNOWN, 5_000, 5_000, key="k", campaign_id=A, until_ms=0)),
-        ("campaign-exists", "campaign_id", campaign(A, 5_000, 5_000, key="k", until_ms=0)),
-        ("campaign-empty", "until_ms", campaign(A, 5_000, 5_000, key="k", campaign_id=9, until_ms=0)),
-        ("rewards-too-high", "level_bps", campaign(A, 2_501, 2_500, key="k", campaign_id=9)),
-        ("campaign-running", "at_ms", campaign(A, 2_500, 2_500, key="k", campaign_id=9, at_ms=DAY)),
-        ("campaign-running", "at_ms", campaign(B, 1, key="k", campaign_id=9, at_ms=DAY - 1)),
-    ],
-    "stop_campaign": [
-        ("campaign-unknown", "campaign_id", StopCampaign(key="k", at_ms=0, campaign_id=9)),
-        ("campaign-stopped", "campaign_id", StopCampaign(key="k", at_ms=0, campaign_id=B)),
-    ],
-    "bind_referral": [
-        ("member-unknown", "member", bond("nobody", "no-one", key="k")),
-        ("member-closed", "member", bond("gone", "no-one", key="k")),
-        ("referrer-unknown", "referrer", bond("m3", "no-one", key="k")),
-        ("self-referral", "referrer", bond("m3", "m3", key="k")),
-        ("already-bound", "member", bond("m3", "m4", key="k")),
-        ("bought-before", "member", bond("m1", "m4", key="k")),
-        ("referral-cycle", "referrer", bond("m2", "m4", key="k")),
-    ],
-    "set_tiers": [
-        ("tiers-unordered", "tiers", changed(TIERS, tiers=(Tier("regular", 1),))),
-        ("tiers-unordered", "tiers", changed(TIERS, tiers=(Tier("regular", 0), Tier("gold", 0)))),
-        ("tiers-unordered", "tiers", changed(TIERS, tiers=(Tier("same", 0), Tier("same", 9)))),
-    ],
-    "evaluate_tier": [
-        ("member-unknown", "member", EvaluateTier(key="k", at_ms=0, member="nobody")),
-        ("member-closed", "member", EvaluateTier(key="k", at_ms=0, member="gone")),
-        ("tiers-missing", None, EvaluateTier(key="k", at_ms=0, member="m1")),
-    ],
-    "merge": [
-        ("member-unknown", "member", Merge(key="k", at_ms=0, member="nobody", into="no-one")),
-        ("member-closed", "member", Merge(key="k", at_ms=0, member="gone", into="no-one")),
-        ("member-frozen", "member", Merge(key="k", at_ms=0, member="m5", into="no-one")),
-        ("member-unknown", "into", Merge(key="k", at_ms=0, member="m1", into="no-one")),
-        ("member-closed", "into", Merge(key="k", at_ms=0, member="m1", into="gone")),
-        ("member-frozen", "into", Merge(key="k", at_ms=0, member="m1", into="m5")),
-        ("same-member", "into", Merge(key="k", at_ms=0, member="m1", into="m1")),
-        ("referral-cycle", "into", Merge(key="k", at_ms=0, member="m2", into="m4")),
-    ],
-    "unmerge": [
-        ("member-unknown", "member", Unmerge(key="k", at_ms=0, member="nobody")),
-        ("member-closed", "member", Unmerge(key="k", at_ms=0, member="gone")),
-        ("member-frozen", "member", Unmerge(key="k", at_ms=0, member="m5")),
-        ("not-merged", "member", Unmerge(key="k", at_ms=0, member="m1")),
-        ("merged-since", "member", Unmerge(key="k", at_ms=0, member="first")),
-        ("spent-since", "member", Unmerge(key="k", at_ms=0, member="second")),
-    ],
-    "freeze_member": [
-        ("member-unknown", "member", FREEZE),
-        ("member-closed", "member", changed(FREEZE, member="gone")),
-        ("member-frozen", "member", changed(FREEZE, member="m5")),
-    ],
-    "unfreeze_member": [
-        ("member-unknown", "member", UnfreezeMember(key="k", at_ms=0, member="nobody")),
-        ("member-closed", "member", UnfreezeMember(key="k", at_ms=0, member="gone")),
-        ("member-not-frozen", "member", UnfreezeMember(key="k", at_ms=0, member="m1")),
-    ],
-    "close_member": [
-        ("member-unknown", "member", CloseMember(key="k", at_ms=0, member="nobody")),
-        ("member-closed", "member", CloseMember(key="k", at_ms=0, member="gone")),
-        ("member-not-empty", "member", CloseMember(key="k", at_ms=0, member="m1")),
     ],
     "enrol": [("member-exists", "member", Enrol(key="k", at_ms=0, member="m1"))],
     "earn": [
@@ -170,10 +109,56 @@ IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
         ("merchant-unknown", "merchant_id", changed(REDEEM, merchant_id=UNKNOWN, member="nobody", redemption="used")),
         ("member-unknown", "member", changed(REDEEM, member="nobody", redemption="used")),
         ("member-closed", "member", changed(REDEEM, member="gone", redemption="used")),
-        ("member-frozen", "member", changed(REDEEM, member="m5", redemption="used")),
+        ("member-frozen", "member", changed(REDEEM, member="frozen", redemption="used")),
         ("redemption-exists", "redemption", changed(REDEEM, redemption="used")),
         ("nothing-to-redeem", "member", changed(REDEEM, member="m2", at_most=True)),
         ("balance-too-low", "au", changed(REDEEM, au=1_000)),
+    ],
+    "authorize": [
+        ("hold-too-short", "hold_until_ms", changed(AUTHORIZE, merchant_id=UNKNOWN, hold_until_ms=DAY)),
+        (
+            "hold-too-long",
+            "hold_until_ms",
+            changed(AUTHORIZE, merchant_id=UNKNOWN, hold_until_ms=DAY + HOLD_MS_MAX + 1),
+        ),
+        ("merchant-unknown", "merchant_id", changed(AUTHORIZE, merchant_id=UNKNOWN, member="nobody")),
+        ("member-unknown", "member", changed(AUTHORIZE, member="nobody", redemption="used")),
+        ("member-closed", "member", changed(AUTHORIZE, member="gone", redemption="voided")),
+        ("member-frozen", "member", changed(AUTHORIZE, member="frozen", redemption="voided")),
+        ("redemption-exists", "redemption", changed(AUTHORIZE, redemption="voided")),
+        ("nothing-to-redeem", "member", changed(AUTHORIZE, member="m2", at_most=True)),
+        ("balance-too-low", "au", changed(AUTHORIZE, au=1_000)),
+    ],
+    "capture": [
+        ("redemption-unknown", "redemption", capture(B, "none", 11, at=9 * DAY)),
+        ("already-resolved", "redemption", capture(B, "voided", 11, at=9 * DAY)),
+        ("hold-over", "at_ms", capture(B, "held", 11, at=2 * DAY)),
+        ("capture-exceeds-hold", "au", capture(B, "held", 11, at=DAY)),
+    ],
+    "void": [
+        ("redemption-unknown", "redemption", void(B, "none", key="k")),
+        ("already-resolved", "redemption", void(B, "captured", key="k")),
+    ],
+    "lapse_hold": [
+        ("redemption-unknown", "redemption", lapse(B, "none", at=0)),
+        ("already-resolved", "redemption", lapse(B, "disputed", at=0)),
+        ("hold-not-over", "at_ms", lapse(B, "held", at=2 * DAY - 1)),
+    ],
+    "cancel_redemption": [
+        ("redemption-unknown", "redemption", changed(CANCEL, redemption="none")),
+        ("not-captured", "redemption", changed(CANCEL, redemption="disputed")),
+        ("cancellation-exists", "cancellation", CANCEL),
+        ("cancel-exceeds-redemption", "au", changed(CANCEL, cancellation="new")),
+        ("cancel-below-a-point", "au", changed(CANCEL, cancellation="new", au=1)),
+    ],
+    "dispute": [
+        ("redemption-unknown", "redemption", dispute(B, "none", UNKNOWN, key="k")),
+        ("not-captured", "redemption", dispute(B, "held", UNKNOWN, key="k")),
+        ("not-drawn-on", "by_merchant_id", dispute(B, "captured", B, key="k")),
+    ],
+    "resolve_dispute": [
+        ("redemption-unknown", "redemption", resolve(B, "none", key="k", stands=True)),
+        ("not-disputed", "redemption", resolve(B, "captured", key="k", stands=True)),
     ],
     "refund": [
         ("merchant-unknown", "merchant_id", changed(REFUND, merchant_id=UNKNOWN, member="nobody", refund="used")),
@@ -204,7 +189,8 @@ def everything(book: Book) -> object:
     lots = {lot.id: (lot.standing, lot.remaining) for lot in state.lots.values()}
     orders = {name: (order.refunded_minor, order.confirmed_at_ms) for name, order in state.orders.items() if order}
     people = {no: astuple(member) for no, member in state.people.items()}
-    return state.seq, dict(state.accounts), lots, orders, dict(state.claims), dict(state.members), people
+    named = dict(state.claims), dict(state.members), dict(state.records)
+    return state.seq, dict(state.accounts), lots, orders, named, people
 
 
 @pytest.mark.parametrize(("verb", "code", "field", "command"), CASES, ids=[f"{v}-{c}" for v, c, *_ in CASES])

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ledger import journal, queries, rebuild, verify
+from ledger import accounts, journal, queries, rebuild, verify
 from ledger.answers import Receipt
 from ledger.book import Book
 from ledger.commands import Command, Enrol
@@ -129,9 +129,9 @@ def test_a_preview_writes_nothing(store: Store, conn: psycopg.Connection) -> Non
 def test_the_number_of_statements_does_not_depend_on_the_batch(store: Store, tmp_path: Path, size: int) -> None:
     store.post(opening_commands())
     with (tmp_path / "trace").open("w+") as trace:
-        store._conn.pgconn.trace(trace.fileno())
+        store._writer.connection.pgconn.trace(trace.fileno())
         store.post(history(seed=5, length=size)[len(opening_commands()) :])
-        store._conn.pgconn.untrace()
+        store._writer.connection.pgconn.untrace()
         trace.seek(0)
         sent = [line.split("\t")[3].strip() for line in trace if line.split("\t")[1:2] == ["F"]]
     assert 5 <= sum(message in {"Execute", "Query"} for message in sent) <= STATEMENTS_PER_BATCH_MAX
@@ -162,13 +162,18 @@ def test_queries_tell_what_the_book_knows(store: Store, conn: psycopg.Connection
     scene.play(*commands)
     store.post(commands)
     assert {party: each.total for party, each in queries.positions(conn).items() if each.total} == scene.positions()
-    members = [name for name, number in scene.book.slice.members.items() if number is not None]
+    people = scene.book.slice.people
+    members = [person.name for person in people.values() if person.merged_into is None]
+    for merged in [person for person in people.values() if person.merged_into is not None]:
+        means = people[merged.merged_into or 0].name
+        assert queries.member_balances(conn, merged.name, at_ms=0) == queries.member_balances(conn, means, at_ms=0)
     for member in members:
         for balance in queries.member_balances(conn, member, at_ms=0):
             assert balance.confirmed == scene.points(member, balance.issuer)
             assert balance.pending == scene.pending(member, balance.issuer)
-            assert balance.debt == max(0, -balance.confirmed)
-            assert balance.available_points == max(0, balance.confirmed)
+            assert balance.held == scene.balance(accounts.held(balance.issuer, scene.number(member)))
+            assert balance.debt == max(0, balance.held - balance.confirmed)
+            assert balance.available_points == max(0, balance.confirmed - balance.held)
     totals = queries.outstanding(conn)
     assert {issuer: each.outstanding for issuer, each in totals.items()} == {
         issuer: sum(scene.points(member, issuer) for member in members) for issuer in totals
