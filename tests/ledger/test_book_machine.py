@@ -21,12 +21,15 @@ from ledger.commands import (
     Confirm,
     Earn,
     Enrol,
+    EvaluateTier,
     FreezeMember,
+    Merge,
     Net,
     Redeem,
     Refund,
     SettleNets,
     UnfreezeMember,
+    Unmerge,
 )
 from ledger.orders import stands
 from ledger.slice import Role
@@ -34,6 +37,7 @@ from proofs.kinds import ADDS, MAY_OWE, Kind
 from tests.ledger.random_commands import MEMBERS, MERCHANTS, opening_commands
 from tests.ledger.scene import DAY, Scene, changed
 
+OF_MEMBERS = {Family.MEMBER, Family.PENDING, Family.HELD}
 ORDER = tuple[int, str, str]
 members, merchants = st.sampled_from(MEMBERS), st.sampled_from(MERCHANTS)
 amounts = st.one_of(st.integers(1, 60_000), st.sampled_from([1, 99, 100, 10_000]))
@@ -168,6 +172,26 @@ class BookMachine(RuleBasedStateMachine):
         command = BindReferral(key=self.key(), at_ms=self.at, member=member, referrer=referrer)
         return command, self.ask(command)
 
+    @rule(target=asked, member=members, into=members, merge=st.booleans())
+    def merge(self, member: str, into: str, *, merge: bool) -> tuple[Command, Answer]:
+        key = self.key()
+        command: Command = Unmerge(key=key, at_ms=self.at, member=member)
+        if merge:
+            command = Merge(key=key, at_ms=self.at, member=member, into=into)
+        return command, self.ask(command)
+
+    @rule(target=asked, member=members)
+    def judge(self, member: str) -> tuple[Command, Answer]:
+        command = EvaluateTier(key=self.key(), at_ms=self.at, member=member)
+        answer = self.ask(command)
+        assert isinstance(answer.outcome, Receipt)
+        state = self.scene.book.slice
+        assert state.registry.tiers is not None
+        au = int(answer.outcome.why["qualifying_au"])
+        reached = [tier.code for tier in state.registry.tiers.tiers if tier.qualifying_au <= au]
+        assert answer.outcome.why["reached"] == reached[-1]
+        return command, answer
+
     @rule(target=asked, member=members, freeze=st.booleans())
     def freeze(self, member: str, *, freeze: bool) -> tuple[Command, Answer]:
         key = self.key()
@@ -236,7 +260,16 @@ class BookMachine(RuleBasedStateMachine):
             left = order.amount_minor - order.refunded_minor
             for lot in order.lots:
                 assert lot.role in {Role.BASE, Role.LEVEL_1, Role.LEVEL_2}
-                assert lot.standing >= stands(state.registry, order, lot, left)
+                assert not lot.standing or lot.standing >= stands(state.registry, order, lot, left)
+
+    @invariant()
+    def who_was_merged_has_nothing(self) -> None:
+        state = self.scene.book.slice
+        merged = {person.no for person in state.people.values() if person.merged_into is not None}
+        assert all(state.people[state.identity(no)].merged_into is None for no in merged)
+        assert not any(lot.remaining for lot in state.lots.values() if lot.member_no in merged)
+        for account, (_, balance) in state.accounts.items():
+            assert not (balance and account.party in merged and account.family in OF_MEMBERS)
 
     @invariant()
     def issuer_roll_forward_closes(self) -> None:

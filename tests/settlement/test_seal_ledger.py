@@ -28,6 +28,7 @@ from ledger.commands import (
     EarnRate,
     Enrol,
     ForDays,
+    Merge,
     Net,
     OpenMerchant,
     PublishCampaign,
@@ -36,6 +37,7 @@ from ledger.commands import (
     Refund,
     ResolveDispute,
     SettleNets,
+    Unmerge,
     Void,
 )
 from ledger.store import open_store
@@ -152,8 +154,17 @@ def traffic(chance: random.Random) -> Iterator[Command]:
                     amount_minor=orders[-1][3],
                 )
         yield from spending(chance, number, at_ms, orders)
+        if number % 25 == 24:
+            yield from merging(number, at_ms, MEMBERS[number // 25 % len(MEMBERS)], chance.choice(MEMBERS))
         if number in {COMMANDS // 2, COMMANDS - 1}:
             yield ChargeFees(key=f"fees/{number}", at_ms=at_ms, cycle=f"cycle-{number}")
+
+
+def merging(number: int, at_ms: int, member: str, into: str) -> Iterator[Command]:
+    """Two accounts become one; every other time the mistake is noticed at once."""
+    yield Merge(key=f"merge/{number}", at_ms=at_ms, member=member, into=into)
+    if number % 50 == 49:
+        yield Unmerge(key=f"unmerge/{number}", at_ms=at_ms, member=member)
 
 
 def spending(
@@ -340,6 +351,8 @@ def test_both_books_agree_and_the_auditor_with_them(database: str, seed: int, tm
         Kind.ADJUST_UP,
         Kind.ADJUST_DOWN,
         Kind.FEE,
+        Kind.TRANSFER_OUT,
+        Kind.TRANSFER_IN,
     }
     assert_rewards_follow_their_rule([record.event for batch in batches for record in batch.records])
     closing = batches[-1]
