@@ -185,7 +185,10 @@ STATEMENTS: dict[str, str] = {
     """,
     "rewards-are-the-rule-of-their-basis": """
         SELECT 'entry ' || r.seq || ' leg ' || (leg->>'no')
-        FROM (SELECT seq, receipt::json->'legs' AS legs FROM ledger.journal WHERE shard = 0) r
+        FROM (
+            SELECT seq, receipt::json->'legs' AS legs FROM ledger.journal
+            WHERE shard = 0 AND receipt LIKE '%"kind":8,%'
+        ) r
         CROSS JOIN json_array_elements(r.legs) AS leg
         LEFT JOIN (SELECT command::json AS c FROM ledger.journal WHERE shard = 0 AND verb = 'publish_campaign') g
             ON g.c->>'campaign_id' = leg->>'campaign_id'
