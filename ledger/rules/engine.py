@@ -72,16 +72,3 @@ def _chosen(rules: list[Rule], capped: list[Grant]) -> set[int]:
 def _passed_over(grant: Grant) -> Grant:
     """What a group did not pick grants nothing; a reason it had of its own stands."""
     return grant._replace(granted=0, reason=Reason.EXCLUSIVE) if grant.granted else grant
-
-
-def spent_after(spent: Spent, granted: int) -> Spent:
-    """The counters of a rule after a grant to the same member on the same day."""
-    if not granted:
-        return spent
-    return Spent(
-        points=spent.points + granted,
-        member_points=spent.member_points + granted,
-        member_times=spent.member_times + 1,
-        day_points=spent.day_points + granted,
-        day_times=spent.day_times + 1,
-    )

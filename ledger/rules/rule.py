@@ -17,7 +17,7 @@ from ledger.rules.conditions import Condition
 from ledger.rules.facts import Facts, Trigger, Word
 from ledger.rules.rewards import Fixed, PerStreakDay, Reward, TimesBase
 from ledger.rules.task import Steps
-from ledger.units import Millis
+from ledger.units import DurationMs, Millis
 
 RULES_PER_MERCHANT_MAX: Final = 64
 VERSIONS_PER_RULE_MAX: Final = 1_000
@@ -49,7 +49,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     """One version of one rule. In force for events with valid_from_ms ≤ at_ms < valid_until_ms (None: without end).
 
     With `steps` it is a composite task: the trigger is `task.completed`, the steps carry the conditions, and the reward
-    is paid when the last step is done.
+    is paid when the last step is done. `hold_ms` is how long points wait that no order brings; an order's wait with it.
     """
 
     rule_id: RuleNo
@@ -62,6 +62,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     valid_until_ms: Millis | None = None
     stacking: Additive | Best | First = Additive()
     steps: Steps = ()
+    hold_ms: DurationMs = 0
 
 
 def problem(rule: Rule) -> str | None:
@@ -79,6 +80,8 @@ def _problems(rule: Rule) -> Iterator[str]:
         yield "a rule ends after it starts"
     if rule.steps:
         yield from _task_problems(rule)
+    if rule.hold_ms and rule.trigger == "order.paid":
+        yield "points of an order wait as long as the order does"
     if isinstance(rule.reward, TimesBase) and rule.trigger != "order.paid":
         yield "only orders have base points to multiply"
     if isinstance(rule.reward, PerStreakDay) and rule.trigger != "checkin":

@@ -31,6 +31,8 @@ DEEP = Not(Not(Not(Not(Not(Not(FirstOrder()))))))
         (rule(trigger="checkin", reward=PerStreakDay((0, 1))), None),
         (rule(valid_from_ms=5, valid_until_ms=5), "a rule ends after it starts"),
         (rule(valid_from_ms=5, valid_until_ms=6), None),
+        (rule(hold_ms=1), "points of an order wait as long as the order does"),
+        (rule(trigger="checkin", hold_ms=1), None),
         (rule(steps=STEPS), "a rule with steps waits for task.completed"),
         (rule(trigger=TASK, steps=STEPS), None),
         (rule(trigger=TASK, steps=STEPS, condition=FirstOrder()), "the conditions of a task belong to its steps"),
