@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from ledger.rules import conditions, rewards, task
 from ledger.rules.caps import Caps
-from ledger.rules.conditions import Condition
+from ledger.rules.conditions import Condition, FirstOrder, Streak
 from ledger.rules.facts import Facts, Trigger, Word
 from ledger.rules.rewards import Fixed, PerStreakDay, Reward, TimesBase
 from ledger.rules.task import Steps
@@ -82,6 +82,12 @@ def _problems(rule: Rule) -> Iterator[str]:
         yield from _task_problems(rule)
     if rule.hold_ms and rule.trigger == "order.paid":
         yield "points of an order wait as long as the order does"
+    parts = [(rule.trigger, rule.condition), *((step.trigger, step.condition) for step in rule.steps)]
+    for trigger, condition in parts:
+        if condition is not None and trigger != "order.paid" and conditions.mentions(condition, FirstOrder):
+            yield "only an order is a first order"
+        if condition is not None and trigger != "checkin" and conditions.mentions(condition, Streak):
+            yield "only check-ins have a streak"
     if isinstance(rule.reward, TimesBase) and rule.trigger != "order.paid":
         yield "only orders have base points to multiply"
     if isinstance(rule.reward, PerStreakDay) and rule.trigger != "checkin":
