@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from ledger import accounts
+from ledger.commands import Earn, Particulars
 from ledger.entry import Entry
 from ledger.records import AnyRecord, CheckIns, Customer, RecordKind, RecordName, RuleBudget, RuleTally, TaskProgress
 from ledger.rules import streak, tally, task
@@ -121,6 +123,25 @@ def decide(state: Slice, member: Member, facts: Facts) -> Bonus:
     rules = published.in_force(facts.merchant_id, facts.trigger, facts.at_ms)
     tracked = facts.trigger == "order.paid" and published.asks_first_order(facts.merchant_id)
     return _Decision(state, member, facts).of(rules) if rules or tracked or facts.trigger == "checkin" else NONE
+
+
+def of_order(state: Slice, member: Member, command: Earn, base_points: int) -> Bonus:
+    """What rules add to an order that earns `base_points` without them."""
+    if not state.registry.rules.has_any(command.merchant_id):
+        return NONE
+    said = Particulars() if command.particulars is UNSET else command.particulars
+    facts = Facts(
+        trigger="order.paid",
+        merchant_id=command.merchant_id,
+        at_ms=command.at_ms,
+        amount_minor=command.amount_minor,
+        base_points=base_points,
+        utc_offset_minutes=said.utc_offset_minutes,
+        platform=said.platform,
+        categories=said.categories,
+        coupon=said.coupon,
+    )
+    return decide(state, member, facts)
 
 
 class _Decision:

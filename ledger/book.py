@@ -26,11 +26,14 @@ from ledger.verbs import (
     confirm,
     earn,
     enrol,
+    observe,
     open_merchant,
+    publish_rule,
     publish_terms,
     redeem,
     refund,
     settle_nets,
+    withdraw_rule,
 )
 from ledger.wants import Wants
 
@@ -47,6 +50,9 @@ class Verb(NamedTuple):
 VERBS: dict[type[Command], Verb] = {
     commands.OpenMerchant: Verb(open_merchant.open_merchant, open_merchant.wants),
     commands.PublishTerms: Verb(publish_terms.publish_terms, publish_terms.wants),
+    commands.PublishRule: Verb(publish_rule.publish_rule, publish_rule.wants),
+    commands.WithdrawRule: Verb(withdraw_rule.withdraw_rule, withdraw_rule.wants),
+    commands.Observe: Verb(observe.observe, observe.wants),
     commands.Enrol: Verb(enrol.enrol, enrol.wants),
     commands.Earn: Verb(earn.earn, earn.wants),
     commands.Confirm: Verb(confirm.confirm, confirm.wants),
@@ -69,7 +75,7 @@ def admit(command: Command) -> Admitted | Answer:
     try:
         canonical = commands.canonical(command)
         return Admitted(commands.parse(canonical), canonical)
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
         found = _FIELD.search(str(error))
         return _unremembered("malformed", found.group(1) if found else None, problem=str(error))
 
@@ -146,7 +152,7 @@ def _again(first: Remembered, admitted: Admitted) -> Answer:
 def _difference(first: bytes, second: bytes) -> str:
     """The first field, in declared order, in which two commands differ; `verb` when they are different commands."""
     was, now = msgspec.json.decode(first), msgspec.json.decode(second)
-    return next(name for name in ["verb", *map(str, was)] if was.get(name) != now.get(name))
+    return next(name for name in ["verb", *map(str, was), *map(str, now)] if was.get(name) != now.get(name))
 
 
 def _unremembered(code: str, field: str | None, **data: int | str) -> Answer:

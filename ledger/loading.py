@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 
-from ledger import accounts, commands, records, selects
+from ledger import accounts, bonuses, commands, records, selects
 from ledger.accounts import AccountName
 from ledger.answers import LegRef, LotId
 from ledger.records import RecordName
@@ -89,8 +89,7 @@ def _statements(
         used, merchants, names = zip(*asked.claims, strict=True)
         yield "claims", selects.CLAIMS, [integers(used), integers(merchants), lines(names)]
     if asked.records:
-        kinds, parties, names = zip(*asked.records, strict=True)
-        yield "records", selects.RECORDS, [integers(kinds), integers(parties), lines(names)]
+        yield "records", selects.RECORDS, _record_names(asked.records)
     if asked.orders:
         yield "orders", selects.ORDERS, _order_names(asked.orders)
     if spenders or refunded:
@@ -106,9 +105,8 @@ def fill(conn: Connection, state: Slice, want: Wants, asked: Asked) -> None:
         state.members[person.name] = person.no
     state.claims.update(dict.fromkeys(asked.claims))
     state.claims.update({Claim(*claim): seq for *claim, seq in found.get("claims", ())})
-    state.records.update(dict.fromkeys(asked.records))
-    for kind, party, name, body in found.get("records", ()):
-        state.records[RecordName(kind, party, name)] = records.parse(body.encode())
+    _add_records(state, asked.records, found.get("records", ()))
+    _fill_records(conn, state, _missing(bonuses.record_names(state, want), state.records))
     state.orders.update(dict.fromkeys(asked.orders))
     _add_orders(state, found.get("orders", ()))
     add_open_lots(state, found.get("open", ()))
@@ -120,6 +118,23 @@ def _recorded_lots(state: Slice, want: Wants) -> set[LotId]:
     """The lots that the wanted records name."""
     found = (state.records[name] for name in want.records)
     return {lot_id for record in found if record is not None for lot_id in record.lot_ids()}
+
+
+def _add_records(state: Slice, asked: Iterable[RecordName], rows: Iterable[Row]) -> None:
+    state.records.update(dict.fromkeys(asked))
+    for kind, party, name, body in rows:
+        state.records[RecordName(kind, party, name)] = records.parse(body.encode())
+
+
+def _fill_records(conn: Connection, state: Slice, wanted: Sequence[RecordName]) -> None:
+    """The counters of rules, whose names are known once the members are."""
+    if wanted:
+        _add_records(state, wanted, conn.execute(selects.RECORDS, _record_names(wanted), binary=True))
+
+
+def _record_names(wanted: Sequence[RecordName]) -> list[str]:
+    kinds, parties, names = zip(*wanted, strict=True)
+    return [integers(kinds), integers(parties), lines(names)]
 
 
 def _fill_lots(conn: Connection, state: Slice, wanted: Sequence[LotId]) -> None:

@@ -17,6 +17,9 @@ import msgspec
 from msgspec import Struct
 
 from ledger.answers import LegRef, LotId
+from ledger.rules.streak import Streak
+from ledger.rules.tally import Tally
+from ledger.rules.task import Progress
 
 
 class RecordKind(IntEnum):
@@ -24,6 +27,16 @@ class RecordKind(IntEnum):
 
     REDEMPTION = 1
     """A redemption of an acceptor, from authorisation or capture to its last cancellation; party: the acceptor."""
+    RULE_BUDGET = 20
+    """What a rule has granted to all; name: its number."""
+    RULE_TALLY = 21
+    """What a rule has granted to one member; name: rule/member."""
+    TASK = 22
+    """How far a member is with a composite task; name: rule/member."""
+    CHECK_INS = 23
+    """On which days a member checked in at the party; name: the member's number."""
+    CUSTOMER = 24
+    """Whether a member ever ordered at the party, kept where a rule asks; name: the member's number."""
 
 
 class RecordName(NamedTuple):
@@ -81,7 +94,37 @@ class Redemption(Record, frozen=True, kw_only=True, gc=False, tag="redemption"):
         return [drawn.lot for each in self.draws for drawn in each.lots]
 
 
-AnyRecord = Redemption
+class RuleBudget(Record, frozen=True, kw_only=True, gc=False, tag="rule_budget"):
+    """Points granted so far; a claw-back does not give them back."""
+
+    points: int
+
+
+class RuleTally(Record, frozen=True, kw_only=True, gc=False, tag="rule_tally"):
+    """Points and grants of one member so far, and on each of the last local days."""
+
+    tally: Tally
+
+
+class TaskProgress(Record, frozen=True, kw_only=True, gc=False, tag="task"):
+    """What of a task's steps is done."""
+
+    progress: Progress
+
+
+class CheckIns(Record, frozen=True, kw_only=True, gc=False, tag="check_ins"):
+    """A member's days at one merchant."""
+
+    streak: Streak
+
+
+class Customer(Record, frozen=True, kw_only=True, gc=False, tag="customer"):
+    """Whether an order was paid by this member."""
+
+    ordered: bool
+
+
+AnyRecord = Redemption | RuleBudget | RuleTally | TaskProgress | CheckIns | Customer
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)

@@ -201,7 +201,7 @@ class Slice:
         whole.members = _Everything()
         whole.orders = _Everything()
         whole.claims = _Everything()
-        whole.records = _Everything()
+        whole.records = _Everything[RecordName, AnyRecord]()
         whole.lots_of = _EveryList()
         return whole
 

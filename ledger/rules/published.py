@@ -16,7 +16,7 @@ _NONE: dict[int, list[Rule]] = {}
 class Published:
     """All versions of all rules. `owner` is the merchant of a rule, `withdrawn` when one ended for good."""
 
-    __slots__ = ("_concerned", "_first_orders", "owner", "versions", "withdrawn")
+    __slots__ = ("_concerned", "_first_orders", "_merchants", "owner", "versions", "withdrawn")
 
     def __init__(self) -> None:
         self.versions: dict[int, list[Rule]] = {}
@@ -24,9 +24,11 @@ class Published:
         self.withdrawn: dict[int, int] = {}
         self._concerned: dict[tuple[int, Trigger], dict[int, list[Rule]]] = {}
         self._first_orders: set[int] = set()
+        self._merchants: set[int] = set()
 
     def add(self, merchant_id: int, rule: Rule) -> None:
         """A new version, of a new rule or of one of this merchant's."""
+        self._merchants.add(merchant_id)
         self.owner[rule.rule_id] = merchant_id
         self.versions.setdefault(rule.rule_id, []).append(rule)
         for trigger in {step.trigger for step in rule.steps} or {rule.trigger}:
@@ -57,6 +59,10 @@ class Published:
             if at_ms < self.withdrawn.get(rule_id, at_ms + 1)
         ]
         return [rule for rule in found if rule is not None]
+
+    def has_any(self, merchant_id: int) -> bool:
+        """Whether this merchant ever published a rule."""
+        return merchant_id in self._merchants
 
     def asks_first_order(self, merchant_id: int) -> bool:
         """Whether any rule of this merchant ever asked whether an order is a member's first."""
