@@ -14,6 +14,7 @@ from ledger.commands import ChargeFees, Command, Confirm, Earn, EarnRate, Enrol,
 from ledger.refusals import CATALOGUE
 from ledger.slice import Slice
 from ledger.units import AMOUNT_MAX, BALANCE_MAX
+from tests.ledger import rule_refusals
 from tests.ledger.scene import DAY, OP, A, B, C, Scene, changed, opening, rate, small_alliance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,7 @@ def scene_with_history() -> Scene:
         ChargeFees(key="c", at_ms=DAY, cycle="used"),
         SettleNets(key="s", at_ms=DAY, batch_no=1, nets=()),
     )
+    scene.play(*rule_refusals.HISTORY)
     return scene
 
 
@@ -94,6 +96,7 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
         ("batch-settled", "batch_no", changed(NETS, batch_no=1, nets=())),
     ],
 }
+IN_ORDER |= rule_refusals.IN_ORDER
 CASES = [(verb, *case) for verb, cases in IN_ORDER.items() for case in cases]
 
 
@@ -102,7 +105,10 @@ def everything(book: Book) -> object:
     state = book.slice
     lots = {lot.id: (lot.standing, lot.remaining) for lot in state.lots.values()}
     orders = {name: (order.refunded_minor, order.confirmed_at_ms) for name, order in state.orders.items() if order}
-    return state.seq, dict(state.accounts), lots, orders, dict(state.claims), dict(state.members)
+    rules = state.registry.rules
+    configured = {number: list(versions) for number, versions in rules.versions.items()}, dict(rules.withdrawn)
+    named = dict(state.claims), dict(state.members), dict(state.records)
+    return state.seq, dict(state.accounts), lots, orders, named, configured
 
 
 @pytest.mark.parametrize(("verb", "code", "field", "command"), CASES, ids=[f"{v}-{c}" for v, c, *_ in CASES])
