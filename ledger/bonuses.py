@@ -2,7 +2,7 @@
 
 Pure; called by the verbs that see events, and by loading for the names of the records those will ask for. Invariants: a
 merchant without rules costs one look-up and no row; whatever was granted is counted in the same journal entry, so that
-the one writer can never pass a cap; nothing is changed before the verb says so with `keep`.
+the one writer can never pass a cap; nothing is changed before the verb says so with `kept`.
 """
 
 from __future__ import annotations
@@ -43,10 +43,13 @@ class Bonus(NamedTuple):
         """Points, for a lot each, by rule number."""
         return [grant.granted for grant in self.grants if grant.granted]
 
-    def why(self) -> dict[str, int | str]:
-        """For the receipt: of every rule that asked for something what it asked, what it got and the reason; of every
-        task that moved how much is done, and of how much.
+    def kept(self, entry: Entry) -> dict[str, int | str]:
+        """Count what was granted; called when everything is posted. Answers what the receipt says: of every rule that
+        asked for something what it asked, what it got and the reason; of every task that moved how much is done, and of
+        how much.
         """
+        for name, record in self.records.items():
+            entry.record(name, record)
         said: dict[str, int | str] = {}
         for grant in self.grants:
             if grant.asked:
@@ -56,11 +59,6 @@ class Bonus(NamedTuple):
         for rule_id, (done, of) in self.steps.items():
             said |= {f"task:{rule_id}:done": done, f"task:{rule_id}:of": of}
         return said
-
-    def keep(self, entry: Entry) -> None:
-        """Count what was granted; called when everything is posted."""
-        for name, record in self.records.items():
-            entry.record(name, record)
 
 
 NONE = Bonus((), 0, {}, {})

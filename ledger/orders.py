@@ -70,6 +70,8 @@ def confirm(entry: Entry, order: Order, *, was_pending: bool) -> dict[str, int |
 
 def _by_leg(lots: list[Lot]) -> list[list[Lot]]:
     """Lots that are confirmed together: what the buyer has of the order, each referrer on its own."""
+    if len(lots) <= 1:
+        return [lots] if lots else []
     legs: dict[tuple[int, bool], list[Lot]] = {}
     for lot in lots:
         legs.setdefault((lot.member_no, lot.role in _OF_BUYER), []).append(lot)
@@ -78,7 +80,8 @@ def _by_leg(lots: list[Lot]) -> list[list[Lot]]:
 
 def _post_confirmation(entry: Entry, order: Order, lots: list[Lot], fee: int, *, was_pending: bool) -> int:
     """The postings of one leg; answers how much of it repays a debt."""
-    issuer, member_no, given = lots[0].issuer, lots[0].member_no, sum(lot.standing for lot in lots)
+    issuer, member_no = lots[0].issuer, lots[0].member_no
+    given = lots[0].standing if len(lots) == 1 else sum(lot.standing for lot in lots)
     if was_pending:
         entry.move(given, debit=accounts.pendings(issuer), credit=accounts.pending(issuer, member_no))
     terms, member = entry.slice.registry.terms[order.terms_id], entry.slice.person(member_no)

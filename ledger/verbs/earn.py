@@ -57,5 +57,4 @@ def earn(command: Earn, entry: Entry) -> dict[str, int | str]:
         order.add_lot(member, role=Role.BONUS, points=extra)
     why = orders.confirm(entry, order, was_pending=False) if merchant.hold_ms == 0 else orders.hold(entry, order)
     entry.open_order(order)
-    bonus.keep(entry)
-    return why | bonus.why()
+    return why if bonus is bonuses.NONE else why | bonus.kept(entry)

@@ -51,8 +51,7 @@ def observe(command: Observe, entry: Entry) -> dict[str, int | str]:
         order.add_lot(member, role=Role.BONUS, points=points)
     why = orders.confirm(entry, order, was_pending=False) if bonus.hold_ms == 0 else orders.hold(entry, order)
     entry.open_order(order)
-    bonus.keep(entry)
-    return why | bonus.why()
+    return why | bonus.kept(entry)
 
 
 def _facts(command: Observe) -> Facts:
