@@ -27,6 +27,13 @@ from ledger.rules.tally import Tally
 from ledger.slice import Member, Slice
 from ledger.wants import Wants
 
+# Plain integers: an enum member costs more to name, and records are named for every rule of every event.
+_BUDGET = RecordKind.RULE_BUDGET.value
+_TALLY = RecordKind.RULE_TALLY.value
+_TASK = RecordKind.TASK.value
+_CHECK_INS = RecordKind.CHECK_INS.value
+_CUSTOMER = RecordKind.CUSTOMER.value
+
 
 class Bonus(NamedTuple):
     """What rules grant for an event, and every record that changes with it. `hold_ms`: the longest of what grants;
@@ -90,23 +97,23 @@ def _names(state: Slice, merchant_id: int, rules: Iterable[Rule], name: str) -> 
 
 
 def _budget(merchant_id: int, rule_id: int) -> RecordName:
-    return RecordName(RecordKind.RULE_BUDGET.value, merchant_id, str(rule_id))
+    return RecordName(_BUDGET, merchant_id, str(rule_id))
 
 
 def _tally(merchant_id: int, rule_id: int, member_no: int) -> RecordName:
-    return RecordName(RecordKind.RULE_TALLY.value, merchant_id, f"{rule_id}/{member_no}")
+    return RecordName(_TALLY, merchant_id, f"{rule_id}/{member_no}")
 
 
 def _task(merchant_id: int, rule_id: int, member_no: int) -> RecordName:
-    return RecordName(RecordKind.TASK.value, merchant_id, f"{rule_id}/{member_no}")
+    return RecordName(_TASK, merchant_id, f"{rule_id}/{member_no}")
 
 
 def _check_ins(merchant_id: int, member_no: int) -> RecordName:
-    return RecordName(RecordKind.CHECK_INS.value, merchant_id, str(member_no))
+    return RecordName(_CHECK_INS, merchant_id, str(member_no))
 
 
 def _customer(merchant_id: int, member_no: int) -> RecordName:
-    return RecordName(RecordKind.CUSTOMER.value, merchant_id, str(member_no))
+    return RecordName(_CUSTOMER, merchant_id, str(member_no))
 
 
 def _is_tallied(rule: Rule) -> bool:

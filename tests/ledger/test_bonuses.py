@@ -13,7 +13,7 @@ from ledger.rules.caps import Caps
 from ledger.rules.conditions import Amount, Condition, FirstOrder, Not, Platform, Streak, TierAtLeast
 from ledger.rules.days import HOUR_MS
 from ledger.rules.rewards import PerStreakDay, TimesBase
-from ledger.rules.rule import Best, First, Rule
+from ledger.rules.rule import RULES_PER_MERCHANT_MAX, Best, First, Rule
 from ledger.rules.task import Step
 from ledger.slice import Role
 from proofs.kinds import Kind
@@ -117,6 +117,27 @@ def test_an_event_with_a_hold_is_confirmed_by_its_name() -> None:
     assert (receipt.legs, receipt.why["confirm_from_ms"], scene.pending("m1", A)) == ((), 3 * DAY, 40)
     assert scene.refused(scene.confirm(A, "s", at=3 * DAY - 1)).code == "hold-not-over"
     assert [leg.points for leg in scene.done(scene.confirm(A, "s", at=3 * DAY)).legs] == [40]
+
+
+def test_the_longest_hold_of_what_grants_counts_and_no_other() -> None:
+    never = Caps(budget_points=1, whole=True)
+    scene = rule_scene(
+        rule(1, "birthday", points=5),
+        rule(2, "birthday", points=6, hold_ms=9 * DAY, caps=never),
+        rule(3, "share.arrived", points=5),
+        rule(4, "share.arrived", points=6, hold_ms=9 * DAY),
+    )
+    assert scene.done(scene.seen("m1", "birthday")).why["points"] == scene.points("m1", A) == 5
+    assert scene.done(scene.seen("m1", "share.arrived")).why["confirm_from_ms"] == 9 * DAY
+    assert scene.pending("m1", A) == 11
+
+
+def test_a_withdrawn_rule_makes_room_for_another() -> None:
+    full = [rule(number, "birthday") for number in range(1, RULES_PER_MERCHANT_MAX + 1)]
+    scene = rule_scene(*full)
+    assert scene.refused(scene.publication(rule(100))).code == "rules-too-many"
+    scene.done(WithdrawRule(key="w", at_ms=0, rule_id=1))
+    scene.publish(rule(101))
 
 
 def test_an_event_of_no_points_is_taken_once() -> None:
