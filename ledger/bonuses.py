@@ -233,8 +233,10 @@ class _Decision:
         return moved.completed_now
 
     def _spent(self, rule: Rule) -> Spent:
-        if rule.caps.budget_points is None and not _is_tallied(rule):
+        if not rule.caps.counted:
             return NOTHING_SPENT
+        if not _is_tallied(rule):
+            return Spent(points=self._budget(rule))
         return tally.spent(self._budget(rule), self._tally(rule), self.day)
 
     def _budget(self, rule: Rule) -> int:
@@ -262,6 +264,7 @@ class _Decision:
 
 def _tier(state: Slice, member: Member) -> int:
     """The member's tier, counted from the lowest."""
-    tiers = state.registry.tiers
-    codes = [tier.code for tier in tiers.tiers] if tiers is not None else []
+    if not member.tier or state.registry.tiers is None:
+        return 0
+    codes = [tier.code for tier in state.registry.tiers.tiers]
     return codes.index(member.tier) if member.tier in codes else 0

@@ -57,6 +57,11 @@ class Caps(Struct, frozen=True, kw_only=True):
     whole: bool = False
 
     @property
+    def counted(self) -> bool:
+        """Whether what was granted before must be known."""
+        return self.budget_points is not None or self.by_member or self.by_member_day
+
+    @property
     def by_member(self) -> bool:
         """Whether what a member had must be known."""
         return self.member_points is not None or self.member_times is not None
@@ -84,15 +89,17 @@ def allow(caps: Caps, asked: int, spent: Spent) -> tuple[int, Reason]:
     """(granted, reason). Of several caps that cut, the tightest is named, of equally tight ones the first listed."""
     if asked == 0:
         return 0, Reason.NOTHING
-    room, reason = min(_rooms(caps, spent), key=lambda each: each[0])
+    room, reason = AMOUNT_MAX if caps.event_points is None else caps.event_points, Reason.EVENT
+    for left, cap in _rooms(caps, spent) if caps.counted else ():
+        if left < room:
+            room, reason = left, cap
     if asked <= room:
         return asked, Reason.GRANTED
     return (0 if caps.whole else max(0, room)), reason
 
 
 def _rooms(caps: Caps, spent: Spent) -> Iterator[tuple[int, Reason]]:
-    """What every cap would still let through."""
-    yield (AMOUNT_MAX if caps.event_points is None else caps.event_points), Reason.EVENT
+    """What every cap over several events would still let through."""
     if caps.member_points is not None:
         yield caps.member_points - spent.member_points, Reason.MEMBER
     if caps.member_times is not None and spent.member_times >= caps.member_times:

@@ -8,6 +8,7 @@ exclusive group at most one rule grants. A dry run calls the same function and k
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from operator import attrgetter
 from typing import NamedTuple
 
 from ledger.rules.caps import NOTHING_SPENT, Reason, Spent, allow
@@ -35,13 +36,16 @@ def evaluate(
     `rules` are the versions in force, one per rule; `counters` what each has granted, by rule number (missing:
     nothing); `completed` the numbers of the tasks that this event completes: a task asks then and only then.
     """
-    concerned = sorted(
-        (rule for rule in rules if (rule.rule_id in completed if rule.steps else rule.trigger == facts.trigger)),
-        key=lambda rule: rule.rule_id,
-    )
+    concerned = [rule for rule in rules if (rule.rule_id in completed if rule.steps else rule.trigger == facts.trigger)]
+    concerned.sort(key=_number)
     capped = [_capped(rule, facts, counters.get(rule.rule_id, NOTHING_SPENT)) for rule in concerned]
+    if all(type(rule.stacking) is Additive for rule in concerned):
+        return capped
     chosen = _chosen(concerned, capped)
     return [grant if grant.rule_id in chosen else _passed_over(grant) for grant in capped]
+
+
+_number = attrgetter("rule_id")
 
 
 def _capped(rule: Rule, facts: Facts, spent: Spent) -> Grant:

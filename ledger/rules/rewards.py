@@ -57,22 +57,23 @@ Reward = PerAmount | Fixed | TimesBase | PerStreakDay
 def asked(reward: Reward, facts: Facts) -> int:
     """The points this reward asks for, before any cap; never negative."""
     match reward:
-        case PerAmount(points, per_minor):
-            return facts.amount_minor * points // per_minor
-        case Fixed(points):
-            return points
-        case TimesBase(num, den):
-            return facts.base_points * num // den - facts.base_points
-        case PerStreakDay(points, then):
-            return _on_day(points, then, facts.streak_days)
+        case PerAmount():
+            return facts.amount_minor * reward.points // reward.per_minor
+        case Fixed():
+            return reward.points
+        case TimesBase():
+            return facts.base_points * reward.num // reward.den - facts.base_points
+        case PerStreakDay():
+            return _on_day(reward, facts.streak_days)
         case _:
             assert_never(reward)
 
 
-def _on_day(points: tuple[int, ...], then: str, day: int) -> int:
-    if day == 0 or (then == "stop" and day > len(points)):
+def _on_day(reward: PerStreakDay, day: int) -> int:
+    table = reward.points
+    if day == 0 or (reward.then == "stop" and day > len(table)):
         return 0
-    return points[min(day, len(points)) - 1] if then == "stay" else points[(day - 1) % len(points)]
+    return table[min(day, len(table)) - 1] if reward.then == "stay" else table[(day - 1) % len(table)]
 
 
 def problem(reward: Reward) -> str | None:

@@ -6,7 +6,7 @@ takes over from its `valid_from_ms` on, with the same counters. Travels inside a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from ledger.rules import conditions, rewards, task
 from ledger.rules.caps import Caps
 from ledger.rules.conditions import Condition, FirstOrder, Streak
-from ledger.rules.facts import Facts, Trigger, Word
+from ledger.rules.facts import Trigger, Word
 from ledger.rules.rewards import Fixed, PerStreakDay, Reward, TimesBase
 from ledger.rules.task import Steps
 from ledger.units import DurationMs, Millis
@@ -104,15 +104,11 @@ def _task_problems(rule: Rule) -> Iterator[str]:
         yield "the reward of a task is fixed"
 
 
-def in_force(versions: Iterable[Rule], at_ms: int) -> Rule | None:
-    """Of the versions of one rule the one that an event at this time meets: the newest that has begun, if not over."""
-    begun = [each for each in versions if each.valid_from_ms <= at_ms]
-    newest = max(begun, key=lambda each: each.version, default=None)
-    return newest if newest is not None and (newest.valid_until_ms is None or at_ms < newest.valid_until_ms) else None
-
-
-def concerns(rule: Rule, facts: Facts) -> bool:
-    """Whether an event of this kind can make the rule grant or advance, whatever else it says."""
-    if rule.steps:
-        return any(step.trigger == facts.trigger for step in rule.steps)
-    return rule.trigger == facts.trigger
+def in_force(versions: Sequence[Rule], at_ms: int) -> Rule | None:
+    """Of the versions of one rule, ascending, the one that an event at this time meets: the newest that has begun, if
+    it is not over.
+    """
+    for rule in reversed(versions):
+        if rule.valid_from_ms <= at_ms:
+            return rule if rule.valid_until_ms is None or at_ms < rule.valid_until_ms else None
+    return None

