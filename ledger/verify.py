@@ -100,6 +100,28 @@ STATEMENTS: dict[str, str] = {
         SELECT 'lot ' || seq || '/' || no FROM ledger.lot
         WHERE remaining < 0 OR standing < 0 OR remaining > points OR standing > points
     """,
+    "bonuses-are-what-rules-granted": """
+        SELECT 'entry ' || coalesce(g.seq, l.seq) || ' granted ' || coalesce(g.points, 0)
+               || ' lots ' || coalesce(l.points, 0)
+        FROM (
+            SELECT j.seq, sum(why.value::bigint) AS points
+            FROM ledger.journal j, json_each_text(j.receipt::json->'why') AS why
+            WHERE j.shard = 0 AND j.verb IN ('earn', 'observe') AND why.key LIKE 'rule:%:granted' GROUP BY j.seq
+        ) g
+        FULL JOIN (
+            SELECT seq, sum(points) AS points FROM ledger.lot WHERE shard = 0 AND role = 3 GROUP BY seq
+        ) l USING (seq)
+        WHERE coalesce(g.points, 0) <> coalesce(l.points, 0)
+    """,
+    "rules-within-budget": """
+        SELECT 'rule ' || r.name || ' granted ' || (r.body::json->>'points') || ' of ' || v.budget
+        FROM ledger.record r
+        JOIN (
+            SELECT c->'rule'->>'rule_id' AS name, max((c->'rule'->'caps'->>'budget_points')::bigint) AS budget
+            FROM (SELECT command::json AS c FROM ledger.journal WHERE shard = 0 AND verb = 'publish_rule') j GROUP BY 1
+        ) v ON v.name = r.name
+        WHERE r.shard = 0 AND r.kind = 20 AND (r.body::json->>'points')::bigint > v.budget
+    """,
     "refunds-within-orders": """
         SELECT 'merchant ' || o.merchant_id || ' order ' || o.name
         FROM (SELECT * FROM ledger.orders WHERE shard = 0) o

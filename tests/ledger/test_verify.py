@@ -12,8 +12,11 @@ import pytest
 
 from ledger import rebuild, verify
 from ledger.__main__ import BROKEN, HELD, NOT_ASKED, main
+from ledger.rules.caps import Caps
 from ledger.store import open_store
 from tests.ledger.random_commands import history
+from tests.ledger.rule_scene import RuleScene
+from tests.ledger.rules.making import rule
 
 # One fault each, and the invariants that must see it (others may see it too).
 FAULTS = {
@@ -37,6 +40,10 @@ FAULTS = {
         "pending-lots-explain-pending"
     },
     "UPDATE ledger.lot SET standing = points + 1 WHERE seq = (SELECT max(seq) FROM ledger.lot)": {"no-lot-below-zero"},
+    "UPDATE ledger.lot SET points = points + 1 WHERE role = 3": {"bonuses-are-what-rules-granted"},
+    """UPDATE ledger.record SET body = replace(body, '"points":25', '"points":26') WHERE kind = 20""": {
+        "rules-within-budget"
+    },
     "UPDATE ledger.orders SET refunded_minor = refunded_minor - 1 WHERE refunded_minor > 0": {"refunds-within-orders"},
     "UPDATE ledger.answer SET key = 'other' WHERE seq = 20": {"keys-answer-their-entries"},
     """INSERT INTO ledger.answer (shard, key, command, body)
@@ -49,6 +56,9 @@ def conn_(database: str) -> Iterator[psycopg.Connection]:
     """A sound ledger whose owner may do what the tables forbid."""
     with open_store(database) as store:
         store.post(history(seed=23, length=200))
+        scene = RuleScene()
+        promise = scene.publication(rule(caps=Caps(budget_points=25)))
+        store.post([promise, *[scene.bought("m1", 100, order=f"with-bonus-{i}") for i in range(3)]])
     with psycopg.connect(database, autocommit=True) as conn:
         conn.execute("SET session_replication_role = replica")
         conn.execute("ALTER TABLE ledger.lot DROP CONSTRAINT lot_points")
