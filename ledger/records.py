@@ -27,15 +27,15 @@ class RecordKind(IntEnum):
 
     REDEMPTION = 1
     """A redemption of an acceptor, from authorisation or capture to its last cancellation; party: the acceptor."""
-    RULE_BUDGET = 20
+    RULE_BUDGET = 40
     """What a rule has granted to all; name: its number."""
-    RULE_TALLY = 21
+    RULE_TALLY = 41
     """What a rule has granted to one member; name: rule/member."""
-    TASK = 22
+    TASK = 42
     """How far a member is with a composite task; name: rule/member."""
-    CHECK_INS = 23
+    CHECK_INS = 43
     """On which days a member checked in at the party; name: the member's number."""
-    CUSTOMER = 24
+    CUSTOMER = 44
     """Whether a member ever ordered at the party, kept where a rule asks; name: the member's number."""
 
 

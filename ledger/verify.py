@@ -120,7 +120,7 @@ STATEMENTS: dict[str, str] = {
             SELECT c->'rule'->>'rule_id' AS name, max((c->'rule'->'caps'->>'budget_points')::bigint) AS budget
             FROM (SELECT command::json AS c FROM ledger.journal WHERE shard = 0 AND verb = 'publish_rule') j GROUP BY 1
         ) v ON v.name = r.name
-        WHERE r.shard = 0 AND r.kind = 20 AND (r.body::json->>'points')::bigint > v.budget
+        WHERE r.shard = 0 AND r.kind = 40 AND (r.body::json->>'points')::bigint > v.budget
     """,
     "refunds-within-orders": """
         SELECT 'merchant ' || o.merchant_id || ' order ' || o.name

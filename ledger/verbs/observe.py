@@ -1,7 +1,8 @@
 """Observe: a merchant saw an event that is no order, and its rules say what that earns. The verb; called by the book.
 
-The event is kept like an order of no amount, so that what it earned is confirmed, called off and expires as anything
-else does, and so that it is counted once. An event that earns nothing is taken all the same: a task or a streak moved.
+The event is kept like an order of the amount ONE, so that what it earned is confirmed, called off, taken back as a
+whole and expires as anything else does, and so that it is counted once. An event that earns nothing is taken all the
+same: a task or a streak moved.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from ledger.refusals import Refused
 from ledger.rules.facts import Facts
 from ledger.slice import Order, Role
 from ledger.wants import Wants
+
+ONE = 1
+"""The amount of an event: no money, it stands or is given back."""
 
 
 def wants(command: Observe, want: Wants) -> None:
@@ -42,7 +46,7 @@ def observe(command: Observe, entry: Entry) -> dict[str, int | str]:
         at_ms=command.at_ms,
         member_no=member.no,
         member=member.name,
-        amount_minor=0,
+        amount_minor=ONE,
         terms_id=terms.terms_id,
         fee_bps=merchant.issuance_fee_bps,
         confirm_from_ms=command.at_ms + bonus.hold_ms,

@@ -119,6 +119,16 @@ def test_an_event_with_a_hold_is_confirmed_by_its_name() -> None:
     assert [leg.points for leg in scene.done(scene.confirm(A, "s", at=3 * DAY)).legs] == [40]
 
 
+def test_an_event_can_be_taken_back_once_as_a_whole() -> None:
+    scene = rule_scene(rule(trigger="share.arrived", points=40))
+    seen = scene.done(scene.seen("m1", "share.arrived", event="s"))
+    scene.done(scene.redeem("m1", A, 15))
+    receipt = scene.done(scene.refund("m1", A, 1, "s"))
+    assert [(leg.kind, leg.points, leg.ref) for leg in receipt.legs] == [(Kind.REFUND_EARN, 40, (seen.seq, 1))]
+    assert (receipt.why["taken"], receipt.why["debt"], scene.points("m1", A)) == (40, 15, -15)
+    assert scene.refused(scene.refund("m1", A, 1, "s")).code == "refund-exceeds-order"
+
+
 def test_the_longest_hold_of_what_grants_counts_and_no_other() -> None:
     never = Caps(budget_points=1, whole=True)
     scene = rule_scene(
@@ -146,7 +156,7 @@ def test_an_event_of_no_points_is_taken_once() -> None:
     assert (receipt.legs, receipt.postings, receipt.lots, receipt.why["points"]) == ((), (), (), 0)
     assert scene.refused(changed(scene.seen("m1", "content.liked", event="l"), key="k")).code == "event-exists"
     assert scene.refused(scene.earn("m1", A, 100, order="l")).code == "order-exists"
-    assert scene.refused(scene.refund("m1", A, 1, "l")).code == "refund-exceeds-order"
+    assert scene.refused(scene.refund("m1", A, 2, "l")).code == "refund-exceeds-order"
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ FAULTS = {
     },
     "UPDATE ledger.lot SET standing = points + 1 WHERE seq = (SELECT max(seq) FROM ledger.lot)": {"no-lot-below-zero"},
     "UPDATE ledger.lot SET points = points + 1 WHERE role = 3": {"bonuses-are-what-rules-granted"},
-    """UPDATE ledger.record SET body = replace(body, '"points":25', '"points":26') WHERE kind = 20""": {
+    """UPDATE ledger.record SET body = replace(body, '"points":25', '"points":26') WHERE kind = 40""": {
         "rules-within-budget"
     },
     "UPDATE ledger.orders SET refunded_minor = refunded_minor - 1 WHERE refunded_minor > 0": {"refunds-within-orders"},
