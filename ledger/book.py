@@ -22,17 +22,24 @@ from ledger.entry import Entry
 from ledger.refusals import CATALOGUE, Refused
 from ledger.slice import Remembered, Slice
 from ledger.verbs import (
+    authorize,
+    cancel_redemption,
+    capture,
     charge_fees,
     confirm,
+    dispute,
     earn,
     enrol,
+    lapse_hold,
     observe,
     open_merchant,
     publish_rule,
     publish_terms,
     redeem,
     refund,
+    resolve_dispute,
     settle_nets,
+    void,
     withdraw_rule,
 )
 from ledger.wants import Wants
@@ -57,6 +64,13 @@ VERBS: dict[type[Command], Verb] = {
     commands.Earn: Verb(earn.earn, earn.wants),
     commands.Confirm: Verb(confirm.confirm, confirm.wants),
     commands.Redeem: Verb(redeem.redeem, redeem.wants),
+    commands.Authorize: Verb(authorize.authorize, authorize.wants),
+    commands.Capture: Verb(capture.capture, capture.wants),
+    commands.Void: Verb(void.void, void.wants),
+    commands.LapseHold: Verb(lapse_hold.lapse_hold, lapse_hold.wants),
+    commands.CancelRedemption: Verb(cancel_redemption.cancel_redemption, cancel_redemption.wants),
+    commands.Dispute: Verb(dispute.dispute, dispute.wants),
+    commands.ResolveDispute: Verb(resolve_dispute.resolve_dispute, resolve_dispute.wants),
     commands.Refund: Verb(refund.refund, refund.wants),
     commands.ChargeFees: Verb(charge_fees.charge_fees, charge_fees.wants),
     commands.SettleNets: Verb(settle_nets.settle_nets, settle_nets.wants),

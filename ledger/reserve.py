@@ -1,8 +1,9 @@
 """What the reserve holds behind points that are paid for when they are issued. Pure arithmetic and its postings.
 
 Of every set of terms in the mode `on_issuance` the reserve holds exactly what its positive lots are worth and the dust:
-reserve · den = points in lots · num + dust, in 1/au_den AU. The dust is `rounding:{issuer}`, belongs to the issuer and
-is used before the issuer pays more. In the mode `on_redemption` nothing is held. Verbs and `ledger.points` call it.
+reserve · den = points in lots and held · num + dust, in 1/au_den AU. The dust is `rounding:{issuer}`, belongs to the
+issuer and is used before the issuer pays more. In the mode `on_redemption` nothing is held. Verbs and `ledger.wallet`
+call it.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ def price_in(state: Slice, terms: PublishTerms, points: int) -> int:
 
 
 def price_out(state: Slice, terms: PublishTerms, points: int) -> int:
-    """AU that return to the issuer for `points` that leave its members' lots unused, whole AU of the dust included."""
-    return (_dust(state, terms) + points * terms.au_num) // terms.au_den if is_backed(terms) else 0
+    """AU that return to the issuer for `points` that leave lots unused, whole AU of the dust included; none
+    while the issuer owes more dust than that.
+    """
+    return max(0, (_dust(state, terms) + points * terms.au_num) // terms.au_den) if is_backed(terms) else 0
 
 
 def pay_in(entry: Entry, terms: PublishTerms, *, points: int, au: int, payer: int, leg: int) -> None:

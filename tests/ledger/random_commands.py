@@ -18,6 +18,7 @@ from ledger.commands import (
     Redeem,
     Refund,
 )
+from tests.ledger.random_spending import spending
 from tests.ledger.scene import DAY, changed, opening, rate
 
 MERCHANTS = (1, 2, 3, 4)
@@ -47,6 +48,8 @@ def history(seed: int, length: int) -> list[Command]:
     for i in range(length):
         paid = [command for command in commands if isinstance(command, Earn)]
         commands.append(_command(draw, i, i * 10 * DAY // length, draw.choice(paid) if paid else None))
+        if draw.random() < 0.3:
+            commands.append(spending(draw, i, i * 10 * DAY // length, commands, (MERCHANTS, MEMBERS)))
         if draw.random() < 0.08:
             commands.append(_again(draw, commands))
     return commands

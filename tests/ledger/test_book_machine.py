@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from ledger.accounts import CHAIN, Family, settled
+from ledger.accounts import CHAIN, Family, held, settled
 from ledger.answers import Answer, Receipt
 from ledger.commands import ChargeFees, Command, Confirm, Earn, Net, Redeem, Refund, SettleNets
-from proofs.kinds import ADDS, Kind
+from proofs.kinds import ADDS, MAY_OWE, Kind
 from tests.ledger.random_commands import MEMBERS, MERCHANTS, opening_commands
 from tests.ledger.scene import DAY, Scene, changed
 
@@ -70,6 +70,12 @@ class BookMachine(RuleBasedStateMachine):
             if leg.kind == Kind.REDEEM and leg.au:
                 terms = self.scene.book.slice.registry.terms[leg.terms_id]
                 assert (leg.points - 1) * terms.au_num < leg.au * terms.au_den <= leg.points * terms.au_num
+            if leg.kind == Kind.REFUND_REDEEM and leg.au:
+                terms = self.scene.book.slice.registry.terms[leg.terms_id]
+                assert abs(leg.au * terms.au_den - leg.points * terms.au_num) < terms.au_num
+        for posting in receipt.postings:
+            if posting.account.family == Family.MEMBER and posting.balance < 0 and posting.amount < 0:
+                assert receipt.legs[posting.leg - 1].kind in MAY_OWE
 
     def key(self) -> str:
         self.serial += 1
@@ -175,7 +181,8 @@ class BookMachine(RuleBasedStateMachine):
             kind[lot.issuer, lot.member_no] += lot.remaining
         for account, (_, balance) in self.scene.book.slice.accounts.items():
             if account.family == Family.MEMBER:
-                assert confirmed[account.unit, account.party] == max(0, balance)
+                free = balance - self.scene.balance(held(account.unit, account.party))
+                assert confirmed[account.unit, account.party] == max(0, free)
             if account.family == Family.PENDING:
                 assert pending[account.unit, account.party] == balance
 

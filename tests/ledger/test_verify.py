@@ -22,7 +22,8 @@ from tests.ledger.rules.making import rule
 FAULTS = {
     "DELETE FROM ledger.journal WHERE seq = 20": {"journal-gapless", "keys-answer-their-entries"},
     "UPDATE ledger.head SET seq = seq + 1": {"journal-gapless"},
-    "UPDATE ledger.posting SET amount = amount + 1, balance = balance + 1 WHERE family = 8 AND party = 1 AND n = 2": {
+    """UPDATE ledger.posting SET amount = amount * 2, balance = balance + amount
+       WHERE family = 8 AND party = 1 AND n = 2""": {
         "debits-equal-credits",
         "running-balances-gapless",
         "postings-are-those-of-the-receipts",
@@ -39,6 +40,11 @@ FAULTS = {
     "UPDATE ledger.lot SET remaining = 0, open = false WHERE confirmed_at_ms IS NULL AND remaining > 0": {
         "pending-lots-explain-pending"
     },
+    """UPDATE ledger.record SET body = replace(body, '"held"', '"released"') WHERE body LIKE '%"state":"held"%'""": {
+        "records-explain-held",
+        "records-explain-promised",
+    },
+    "DELETE FROM ledger.claim WHERE used = 1": {"holds-resolve-once"},
     "UPDATE ledger.lot SET standing = points + 1 WHERE seq = (SELECT max(seq) FROM ledger.lot)": {"no-lot-below-zero"},
     "UPDATE ledger.lot SET points = points + 1 WHERE role = 3": {"bonuses-are-what-rules-granted"},
     """UPDATE ledger.record SET body = replace(body, '"points":25', '"points":26') WHERE kind = 40""": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,9 +15,13 @@ from auditor.registry import Key, Registry
 from ledger import journal, queries
 from ledger.answers import Receipt
 from ledger.commands import (
+    Authorize,
+    CancelRedemption,
+    Capture,
     ChargeFees,
     Command,
     Confirm,
+    Dispute,
     Earn,
     EarnRate,
     Enrol,
@@ -26,7 +31,9 @@ from ledger.commands import (
     PublishTerms,
     Redeem,
     Refund,
+    ResolveDispute,
     SettleNets,
+    Void,
 )
 from ledger.store import open_store
 from proofs.accounts import CASH, OPERATOR_ID, POINTS, RESERVE_ID, member_account
@@ -128,8 +135,43 @@ def traffic(chance: random.Random) -> Iterator[Command]:
                     order=f"o{number}",
                     amount_minor=orders[-1][3],
                 )
+        yield from spending(chance, number, at_ms, orders)
         if number in {COMMANDS // 2, COMMANDS - 1}:
             yield ChargeFees(key=f"fees/{number}", at_ms=at_ms, cycle=f"cycle-{number}")
+
+
+def spending(
+    chance: random.Random, number: int, at_ms: int, orders: list[tuple[int, str, str, int, int]]
+) -> Iterator[Command]:
+    """Now and then a hold and its end, with or without a refund of the points behind it; now and then one is cancelled
+    in parts, or disputed.
+    """
+    if number % 5 or not orders:
+        return
+    acceptor, name = chance.choice(list(RATES)), f"hold-{number}"
+    issuer, member, order, amount, _ = chance.choice(orders[-5:])
+    usual: dict[str, Any] = {"at_ms": at_ms, "merchant_id": acceptor, "redemption": name}
+    until_ms = at_ms + DAY_MS
+    yield Authorize(key=name, member=member, au=4_000, at_most=True, hold_until_ms=until_ms, **usual)
+    if chance.random() < 0.5:
+        yield Refund(
+            key=f"{name}/refund",
+            at_ms=at_ms,
+            merchant_id=issuer,
+            member=member,
+            refund=name,
+            order=order,
+            amount_minor=amount,
+        )
+    if chance.random() < 0.2:
+        yield Void(key=f"{name}/void", **usual)
+        return
+    yield Capture(key=f"{name}/capture", au=chance.choice([None, 100]), **usual)
+    yield CancelRedemption(key=f"{name}/cancel", cancellation=name, au=chance.randint(1, 99), **usual)
+    for by in chance.sample(list(RATES), 2):
+        yield Dispute(key=f"{name}/dispute/{by}", by_merchant_id=by, **usual)
+    yield ResolveDispute(key=f"{name}/resolve", stands=chance.random() < 0.5, **usual)
+    yield CancelRedemption(key=f"{name}/rest", cancellation=f"{name}/rest", **usual)
 
 
 def keys() -> Keystore:
@@ -257,7 +299,15 @@ def test_both_books_agree_and_the_auditor_with_them(database: str, seed: int, tm
         assert sum(batch.header.leaf_count for batch in batches) == sum(len(receipt.legs) for receipt in taken)
         positions, issued = queries.positions(connection), queries.outstanding(connection)
     kinds = {record.event.kind for batch in batches for record in batch.records}
-    assert kinds == {Kind.EARN, Kind.REDEEM, Kind.REFUND_EARN, Kind.ADJUST_DOWN, Kind.FEE}
+    assert kinds == {
+        Kind.EARN,
+        Kind.REDEEM,
+        Kind.REFUND_EARN,
+        Kind.REFUND_REDEEM,
+        Kind.ADJUST_UP,
+        Kind.ADJUST_DOWN,
+        Kind.FEE,
+    }
     closing = batches[-1]
     for row in closing.rows:
         party = int.from_bytes(row.account[1:5], "big")

@@ -14,12 +14,13 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psycopg
 
 from ledger import rebuild, verify
-from ledger.embedded_postgres import start
+from ledger.embedded_postgres import EmbeddedServer, start
 from ledger.store import open_store
 from tests.conftest import migrate
 from tests.ledger.crash.stream import commands, opening
@@ -27,6 +28,7 @@ from tests.ledger.crash.stream import commands, opening
 VOLUME_MIB = 96
 BATCH_COMMANDS = 200
 BATCHES_MAX = 2_000
+RECOVERY_SECONDS_MAX = 20
 SETTINGS = {"max_wal_size": "64MB", "min_wal_size": "32MB", "wal_init_zero": "on"}
 
 
@@ -75,11 +77,20 @@ def until_it_gives_up(dsn: str, volume: Path) -> tuple[list[bytes], str]:
     return answered, ""
 
 
+def wait_for_recovery(server: EmbeddedServer) -> None:
+    """The server starts itself anew after its panic, or has given that up before there was room."""
+    for _ in range(RECOVERY_SECONDS_MAX):
+        if server.is_ready() or not server.place.pid_file.exists():
+            return
+        time.sleep(1)
+
+
 def main(folder: Path) -> int:
     volume = own_volume(folder)
     server = start(folder / "postgres", options=SETTINGS)
     answered, failure = until_it_gives_up(server.dsn("full"), volume)
     (volume / "ballast").unlink()
+    wait_for_recovery(server)
     server.close()
     server = start(folder / "postgres", options=SETTINGS)
     with open_store(server.dsn("full")) as store:
