@@ -53,7 +53,9 @@ def begin(steps: Steps) -> Progress:
 
 
 def advance(steps: Steps, progress: Progress | None, facts: Facts) -> Advanced | None:
-    """What an event does to a task; None if it changes nothing. It may count for several steps."""
+    """What an event does to a task; None if it changes nothing. It may count for several steps. Where nothing is left to
+    do and nobody was paid (`merged`), any event that a step asks for completes it.
+    """
     before = progress or begin(steps)
     if before.completed:
         return None
@@ -61,14 +63,14 @@ def advance(steps: Steps, progress: Progress | None, facts: Facts) -> Advanced |
         _counted(step, count, days, facts) for step, count, days in zip(steps, before.counts, before.days, strict=True)
     ]
     counts = tuple(count for count, _ in counted)
-    if counts == before.counts:
+    completed = _completed(steps, counts) and any(_meets(step, facts) for step in steps)
+    if counts == before.counts and not completed:
         return None
-    completed = _completed(steps, counts)
     return Advanced(Progress(counts, tuple(days for _, days in counted), completed), completed)
 
 
 def merged(steps: Steps, one: Progress | None, other: Progress | None) -> Progress | None:
-    """The progress of one person who was known as two members: both together, completed if either was or both are."""
+    """The progress of one person who was known as two members: both together, completed if either had completed it."""
     if one is None or other is None:
         return one or other
     days = tuple(tuple(sorted({*mine, *theirs})) for mine, theirs in zip(one.days, other.days, strict=True))
@@ -76,7 +78,7 @@ def merged(steps: Steps, one: Progress | None, other: Progress | None) -> Progre
         min(step.times, len(each) if step.daily else mine + theirs)
         for step, each, mine, theirs in zip(steps, days, one.counts, other.counts, strict=True)
     )
-    return Progress(counts, days, one.completed or other.completed or _completed(steps, counts))
+    return Progress(counts, days, one.completed or other.completed)
 
 
 def problem(steps: Steps) -> str | None:
@@ -94,11 +96,13 @@ def _completed(steps: Steps, counts: tuple[int, ...]) -> bool:
 
 def _counted(step: Step, count: int, days: tuple[int, ...], facts: Facts) -> tuple[int, tuple[int, ...]]:
     """A step's count and days after an event."""
-    if count == step.times or step.trigger != facts.trigger:
-        return count, days
-    if step.condition is not None and not holds(step.condition, facts):
+    if count == step.times or not _meets(step, facts):
         return count, days
     if not step.daily:
         return count + 1, days
     today = day_of(facts.at_ms, facts.utc_offset_minutes)
     return (count, days) if today in days else (count + 1, tuple(sorted((*days, today))))
+
+
+def _meets(step: Step, facts: Facts) -> bool:
+    return step.trigger == facts.trigger and (step.condition is None or holds(step.condition, facts))

@@ -63,14 +63,18 @@ def test_progress_does_not_depend_on_the_order(events: list[Facts], random: obje
 
 @given(st.lists(st.sampled_from(ENOUGH + TOO_MUCH), max_size=14), st.integers(0, 14))
 def test_two_members_who_are_one_person(events: list[Facts], cut: int) -> None:
-    """Unless one of the two had completed it, it is as if one member had done everything."""
+    """Completed by either, it stays so; else it is as if one member had done everything, and still to be paid."""
     (mine, first), (theirs, second) = played(events[:cut]), played(events[cut:])
-    together = merged(STEPS, mine, theirs)
+    together, (alone, times) = merged(STEPS, mine, theirs), played(events)
     if first or second:
         assert together is not None
         assert together.completed
+    elif together is not None and alone is not None:
+        assert (together.counts, together.days, together.completed) == (alone.counts, alone.days, False)
+        assert played([on_day(90)], together)[1] == times
+        assert played([event("birthday")], together)[1] == 0
     else:
-        assert together == played(events)[0]
+        assert together == alone
 
 
 @pytest.mark.parametrize(
