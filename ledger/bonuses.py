@@ -13,10 +13,10 @@ from typing import NamedTuple
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from ledger import accounts
+from ledger import accounts, counters
 from ledger.commands import Earn, Particulars
 from ledger.entry import Entry
-from ledger.records import AnyRecord, CheckIns, Customer, RecordKind, RecordName, RuleBudget, RuleTally, TaskProgress
+from ledger.records import AnyRecord, CheckIns, Customer, RecordName, RuleBudget, RuleTally, TaskProgress
 from ledger.rules import streak, tally, task
 from ledger.rules.caps import NOTHING_SPENT, Spent
 from ledger.rules.days import day_of
@@ -26,13 +26,6 @@ from ledger.rules.rule import Rule
 from ledger.rules.tally import Tally
 from ledger.slice import Member, Slice
 from ledger.wants import Wants
-
-# Plain integers: an enum member costs more to name, and records are named for every rule of every event.
-_BUDGET = RecordKind.RULE_BUDGET.value
-_TALLY = RecordKind.RULE_TALLY.value
-_TASK = RecordKind.TASK.value
-_CHECK_INS = RecordKind.CHECK_INS.value
-_CUSTOMER = RecordKind.CUSTOMER.value
 
 
 class Bonus(NamedTuple):
@@ -86,38 +79,14 @@ def record_names(state: Slice, want: Wants) -> set[RecordName]:
 
 
 def _names(state: Slice, merchant_id: int, rules: Iterable[Rule], name: str) -> Iterator[RecordName]:
-    yield from (_budget(merchant_id, rule.rule_id) for rule in rules if rule.caps.budget_points is not None)
+    yield from (counters.budget(merchant_id, rule.rule_id) for rule in rules if rule.caps.budget_points is not None)
     member = state.member(name)
     if member is None:
         return
-    yield _check_ins(merchant_id, member.no)
-    yield _customer(merchant_id, member.no)
-    yield from (_tally(merchant_id, rule.rule_id, member.no) for rule in rules if _is_tallied(rule))
-    yield from (_task(merchant_id, rule.rule_id, member.no) for rule in rules if rule.steps)
-
-
-def _budget(merchant_id: int, rule_id: int) -> RecordName:
-    return RecordName(_BUDGET, merchant_id, str(rule_id))
-
-
-def _tally(merchant_id: int, rule_id: int, member_no: int) -> RecordName:
-    return RecordName(_TALLY, merchant_id, f"{rule_id}/{member_no}")
-
-
-def _task(merchant_id: int, rule_id: int, member_no: int) -> RecordName:
-    return RecordName(_TASK, merchant_id, f"{rule_id}/{member_no}")
-
-
-def _check_ins(merchant_id: int, member_no: int) -> RecordName:
-    return RecordName(_CHECK_INS, merchant_id, str(member_no))
-
-
-def _customer(merchant_id: int, member_no: int) -> RecordName:
-    return RecordName(_CUSTOMER, merchant_id, str(member_no))
-
-
-def _is_tallied(rule: Rule) -> bool:
-    return rule.caps.by_member or rule.caps.by_member_day
+    yield counters.check_ins(merchant_id, member.no)
+    yield counters.customer(merchant_id, member.no)
+    yield from (counters.tally(merchant_id, rule.rule_id, member.no) for rule in rules if rule.caps.tallied)
+    yield from (counters.task(merchant_id, rule.rule_id, member.no) for rule in rules if rule.steps)
 
 
 def decide(state: Slice, member: Member, facts: Facts) -> Bonus:
@@ -167,8 +136,8 @@ class _Decision:
 
     def of(self, rules: list[Rule]) -> Bonus:
         completed = [rule.rule_id for rule in rules if rule.steps and self._advanced(rule)]
-        counters = {rule.rule_id: self._spent(rule) for rule in rules}
-        grants = evaluate(rules, self.facts, counters, completed)
+        spent = {rule.rule_id: self._spent(rule) for rule in rules}
+        grants = evaluate(rules, self.facts, spent, completed)
         granted = {grant.rule_id: grant.granted for grant in grants if grant.granted}
         paying = [rule for rule in rules if rule.rule_id in granted]
         for rule in paying:
@@ -184,7 +153,7 @@ class _Decision:
 
     def _checked_in(self, facts: Facts) -> int:
         """The run of days that this check-in makes, 0 if its day was counted before."""
-        name = _check_ins(facts.merchant_id, self.member.no)
+        name = counters.check_ins(facts.merchant_id, self.member.no)
         found = self._find(name)
         assert found is None or isinstance(found, CheckIns)
         after = streak.check_in(found.streak if found is not None else None, self.day)
@@ -193,7 +162,7 @@ class _Decision:
         return after.days
 
     def _customer(self, merchant_id: int) -> Customer | None:
-        found = self._find(_customer(merchant_id, self.member.no))
+        found = self._find(counters.customer(merchant_id, self.member.no))
         assert found is None or isinstance(found, Customer)
         return found
 
@@ -216,13 +185,13 @@ class _Decision:
         known = self._customer(merchant_id)
         if known is None and (ordered or given):
             customer = Customer(ordered=ordered or self._has_history(merchant_id))
-            self.records[_customer(merchant_id, self.member.no)] = customer
+            self.records[counters.customer(merchant_id, self.member.no)] = customer
         elif known is not None and ordered and not known.ordered:
-            self.records[_customer(merchant_id, self.member.no)] = Customer(ordered=True)
+            self.records[counters.customer(merchant_id, self.member.no)] = Customer(ordered=True)
 
     def _advanced(self, rule: Rule) -> bool:
         """Take the event into a task; whether that completes it."""
-        name = _task(self.facts.merchant_id, rule.rule_id, self.member.no)
+        name = counters.task(self.facts.merchant_id, rule.rule_id, self.member.no)
         found = self._find(name)
         assert found is None or isinstance(found, TaskProgress)
         moved = task.advance(rule.steps, found.progress if found is not None else None, self.facts)
@@ -235,31 +204,31 @@ class _Decision:
     def _spent(self, rule: Rule) -> Spent:
         if not rule.caps.counted:
             return NOTHING_SPENT
-        if not _is_tallied(rule):
+        if not rule.caps.tallied:
             return Spent(points=self._budget(rule))
         return tally.spent(self._budget(rule), self._tally(rule), self.day)
 
     def _budget(self, rule: Rule) -> int:
         if rule.caps.budget_points is None:
             return 0
-        found = self.state.records[_budget(self.facts.merchant_id, rule.rule_id)]
+        found = self.state.records[counters.budget(self.facts.merchant_id, rule.rule_id)]
         assert found is None or isinstance(found, RuleBudget)
         return 0 if found is None else found.points
 
     def _tally(self, rule: Rule) -> Tally:
-        if not _is_tallied(rule):
+        if not rule.caps.tallied:
             return Tally()
-        found = self._find(_tally(self.facts.merchant_id, rule.rule_id, self.member.no))
+        found = self._find(counters.tally(self.facts.merchant_id, rule.rule_id, self.member.no))
         assert found is None or isinstance(found, RuleTally)
         return Tally() if found is None else found.tally
 
     def _count(self, rule: Rule, granted: int) -> None:
         merchant_id = self.facts.merchant_id
         if rule.caps.budget_points is not None:
-            self.records[_budget(merchant_id, rule.rule_id)] = RuleBudget(points=self._budget(rule) + granted)
-        if _is_tallied(rule):
+            self.records[counters.budget(merchant_id, rule.rule_id)] = RuleBudget(points=self._budget(rule) + granted)
+        if rule.caps.tallied:
             counted = tally.after(self._tally(rule), rule.caps, self.day, granted)
-            self.records[_tally(merchant_id, rule.rule_id, self.member.no)] = RuleTally(tally=counted)
+            self.records[counters.tally(merchant_id, rule.rule_id, self.member.no)] = RuleTally(tally=counted)
 
 
 def _tier(state: Slice, member: Member) -> int:

@@ -59,12 +59,12 @@ class Caps(Struct, frozen=True, kw_only=True):
     @property
     def counted(self) -> bool:
         """Whether what was granted before must be known."""
-        return self.budget_points is not None or self.by_member or self.by_member_day
+        return self.budget_points is not None or self.tallied
 
     @property
-    def by_member(self) -> bool:
+    def tallied(self) -> bool:
         """Whether what a member had must be known."""
-        return self.member_points is not None or self.member_times is not None
+        return self.member_points is not None or self.member_times is not None or self.by_member_day
 
     @property
     def by_member_day(self) -> bool:

@@ -53,8 +53,8 @@ def begin(steps: Steps) -> Progress:
 
 
 def advance(steps: Steps, progress: Progress | None, facts: Facts) -> Advanced | None:
-    """What an event does to a task; None if it changes nothing. It may count for several steps. Where nothing is left to
-    do and nobody was paid (`merged`), any event that a step asks for completes it.
+    """What an event does to a task; None if it changes nothing. It may count for several steps. Where nothing is left
+    to do and nobody was paid (`merged`), any event that a step asks for completes it.
     """
     before = progress or begin(steps)
     if before.completed:
