@@ -146,15 +146,10 @@ class _Decision:
             self._remember_customer(given=bool(paying))
         return Bonus(grants, max((rule.hold_ms for rule in paying), default=0), self.records, self.steps)
 
-    def _find(self, name: RecordName) -> AnyRecord | None:
-        """Of a member younger than the load, what is not held does not exist."""
-        records = self.state.records
-        return records.get(name) if self.member.no > self.state.accounts.loaded_seq else records[name]
-
     def _checked_in(self, facts: Facts) -> int:
         """The run of days that this check-in makes, 0 if its day was counted before."""
         name = counters.check_ins(facts.merchant_id, self.member.no)
-        found = self._find(name)
+        found = counters.find(self.state, name, self.member.no)
         assert found is None or isinstance(found, CheckIns)
         after = streak.check_in(found.streak if found is not None else None, self.day)
         if found is None or after.streak != found.streak:
@@ -162,7 +157,7 @@ class _Decision:
         return after.days
 
     def _customer(self, merchant_id: int) -> Customer | None:
-        found = self._find(counters.customer(merchant_id, self.member.no))
+        found = counters.find(self.state, counters.customer(merchant_id, self.member.no), self.member.no)
         assert found is None or isinstance(found, Customer)
         return found
 
@@ -192,7 +187,7 @@ class _Decision:
     def _advanced(self, rule: Rule) -> bool:
         """Take the event into a task; whether that completes it."""
         name = counters.task(self.facts.merchant_id, rule.rule_id, self.member.no)
-        found = self._find(name)
+        found = counters.find(self.state, name, self.member.no)
         assert found is None or isinstance(found, TaskProgress)
         moved = task.advance(rule.steps, found.progress if found is not None else None, self.facts)
         if moved is None:
@@ -218,7 +213,8 @@ class _Decision:
     def _tally(self, rule: Rule) -> Tally:
         if not rule.caps.tallied:
             return Tally()
-        found = self._find(counters.tally(self.facts.merchant_id, rule.rule_id, self.member.no))
+        name = counters.tally(self.facts.merchant_id, rule.rule_id, self.member.no)
+        found = counters.find(self.state, name, self.member.no)
         assert found is None or isinstance(found, RuleTally)
         return Tally() if found is None else found.tally
 

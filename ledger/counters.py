@@ -1,8 +1,9 @@
-"""What the records of rules are called: one place, so that what is loaded is what is read and written. No decisions."""
+"""The records of rules by name: one place, so that what is loaded is what is read and written. No decisions."""
 
 from __future__ import annotations
 
-from ledger.records import RecordKind, RecordName
+from ledger.records import AnyRecord, RecordKind, RecordName
+from ledger.slice import Slice
 
 # Plain integers: an enum member costs more to name, and records are named for every rule of every event.
 _BUDGET = RecordKind.RULE_BUDGET.value
@@ -35,3 +36,8 @@ def check_ins(merchant_id: int, member_no: int) -> RecordName:
 def customer(merchant_id: int, member_no: int) -> RecordName:
     """Whether a member ever ordered at a merchant."""
     return RecordName(_CUSTOMER, merchant_id, str(member_no))
+
+
+def find(state: Slice, name: RecordName, member_no: int) -> AnyRecord | None:
+    """A member's record. Of a member younger than the load, what is not held does not exist."""
+    return state.records.get(name) if member_no > state.accounts.loaded_seq else state.records[name]
