@@ -4,6 +4,7 @@ depends on how commands are grouped.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import random
 from collections.abc import Iterator
@@ -163,18 +164,18 @@ SELECT sum(points), max(times) FROM (
 """
 
 
-def test_a_burst_of_callers_never_passes_the_budget(database: str, conn: psycopg.Connection) -> None:
-    """Threads of two writers that know nothing of each other, and one budget."""
+@pytest.mark.parametrize("writers", [1, 2])
+def test_a_burst_of_callers_never_passes_the_budget(database: str, conn: psycopg.Connection, writers: int) -> None:
+    """One writer that decides batches ahead, and two that know nothing of each other."""
     scene = RuleScene()
     joining = [Enrol(key=f"join{i}", at_ms=0, member=f"b{i}") for i in range(MEMBERS_IN_BURST)]
-    with open_store(database) as one, open_store(database) as other, ThreadPoolExecutor(24) as callers:
-        one.post(
-            [*small_alliance(), *joining, scene.publication(rule(caps=Caps(budget_points=BUDGET, member_times=4)))]
-        )
-        with Poster(one) as first, Poster(other) as second:
-            posters = itertools.cycle((first, second))
-            asked = [(next(posters), command) for command in burst(scene)]
-            answers = [answer for (answer,) in callers.map(lambda each: each[0].post([each[1]]), asked)]
+    promise = scene.publication(rule(caps=Caps(budget_points=BUDGET, member_times=4)))
+    with contextlib.ExitStack() as opened, ThreadPoolExecutor(24) as callers:
+        stores = [opened.enter_context(open_store(database)) for _ in range(writers)]
+        stores[0].post([*small_alliance(), *joining, promise])
+        posters = itertools.cycle([opened.enter_context(Poster(store)) for store in stores])
+        asked = [(next(posters), command) for command in burst(scene)]
+        answers = [answer for (answer,) in callers.map(lambda each: each[0].post([each[1]]), asked)]
     granted = [of_rule(receipt(answer)) for answer in answers]
     assert sum(points for _, points, _ in granted) == BUDGET
     assert {reason for _, _, reason in granted} >= {"granted", "budget"}
@@ -226,9 +227,9 @@ def test_a_merchant_without_rules_asks_for_nothing_more(database: str, tmp_path:
 def statements(database: str, folder: Path, command: Command) -> int:
     """How many statements a new writer needs for one command."""
     with open_store(database) as store, (folder / "trace").open("w+") as trace:
-        store._conn.pgconn.trace(trace.fileno())
+        store._writer.connection.pgconn.trace(trace.fileno())
         receipt(store.post([command])[0])
-        store._conn.pgconn.untrace()
+        store._writer.connection.pgconn.untrace()
         trace.seek(0)
         sent = [line.split("\t")[3].strip() for line in trace if line.split("\t")[1:2] == ["F"]]
     return sum(message in {"Execute", "Query"} for message in sent)
