@@ -22,15 +22,29 @@ from ledger.entry import Entry
 from ledger.refusals import CATALOGUE, Refused
 from ledger.slice import Remembered, Slice
 from ledger.verbs import (
+    adjust,
+    approve_adjustment,
+    cancel_pending,
     charge_fees,
+    close_merchant,
     confirm,
     earn,
     enrol,
+    exchange,
+    expire,
+    freeze_merchant,
+    join_pool,
+    leave_pool,
+    open_balance,
     open_merchant,
+    open_pool,
+    publish_exchange,
     publish_terms,
     redeem,
     refund,
+    reject_adjustment,
     settle_nets,
+    transfer,
 )
 from ledger.wants import Wants
 
@@ -54,6 +68,20 @@ VERBS: dict[type[Command], Verb] = {
     commands.Refund: Verb(refund.refund, refund.wants),
     commands.ChargeFees: Verb(charge_fees.charge_fees, charge_fees.wants),
     commands.SettleNets: Verb(settle_nets.settle_nets, settle_nets.wants),
+    commands.Adjust: Verb(adjust.adjust, adjust.wants),
+    commands.ApproveAdjustment: Verb(approve_adjustment.approve_adjustment, approve_adjustment.wants),
+    commands.CancelPending: Verb(cancel_pending.cancel_pending, cancel_pending.wants),
+    commands.CloseMerchant: Verb(close_merchant.close_merchant, close_merchant.wants),
+    commands.Exchange: Verb(exchange.exchange, exchange.wants),
+    commands.Expire: Verb(expire.expire, expire.wants),
+    commands.FreezeMerchant: Verb(freeze_merchant.freeze_merchant, freeze_merchant.wants),
+    commands.JoinPool: Verb(join_pool.join_pool, join_pool.wants),
+    commands.LeavePool: Verb(leave_pool.leave_pool, leave_pool.wants),
+    commands.OpenBalance: Verb(open_balance.open_balance, open_balance.wants),
+    commands.OpenPool: Verb(open_pool.open_pool, open_pool.wants),
+    commands.PublishExchange: Verb(publish_exchange.publish_exchange, publish_exchange.wants),
+    commands.RejectAdjustment: Verb(reject_adjustment.reject_adjustment, reject_adjustment.wants),
+    commands.Transfer: Verb(transfer.transfer, transfer.wants),
 }
 
 

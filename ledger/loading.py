@@ -100,10 +100,7 @@ def _statements(
 def fill(conn: Connection, state: Slice, want: Wants, asked: Asked) -> None:
     """Put what was asked for into `state`, then load the lots and the accounts that it leads to."""
     found = asked.cursors
-    state.members.update(dict.fromkeys(asked.members))
-    for row in found.get("members", ()):
-        person = _person(state, row)
-        state.members[person.name] = person.no
+    _add_members(state, asked.members, found.get("members", ()))
     state.claims.update(dict.fromkeys(asked.claims))
     state.claims.update({Claim(*claim): seq for *claim, seq in found.get("claims", ())})
     state.records.update(dict.fromkeys(asked.records))
@@ -112,8 +109,32 @@ def fill(conn: Connection, state: Slice, want: Wants, asked: Asked) -> None:
     state.orders.update(dict.fromkeys(asked.orders))
     _add_orders(state, found.get("orders", ()))
     add_open_lots(state, found.get("open", ()))
+    _fill_people(conn, state, {name for _, name in _recorded_people(state, want)})
     _fill_lots(conn, state, _missing(_recorded_lots(state, want), state.lots))
     _fill_accounts(conn, state, _missing(_accounts(state, want), state.accounts))
+
+
+def _add_members(state: Slice, asked: Iterable[str], rows: Iterable[Row]) -> None:
+    state.members.update(dict.fromkeys(asked))
+    for row in rows:
+        person = _person(state, row)
+        state.members[person.name] = person.no
+
+
+def _recorded_people(state: Slice, want: Wants) -> set[tuple[int, str]]:
+    """(issuer, member) that the wanted records name."""
+    found = (state.records[name] for name in want.records)
+    return {pair for record in found if record is not None for pair in record.people()}
+
+
+def _fill_people(conn: Connection, state: Slice, names: set[str]) -> None:
+    """Who only records name is loaded as who is named in a command, with open lots."""
+    unknown = _missing(names, state.members)
+    if unknown:
+        _add_members(state, unknown, conn.execute(selects.MEMBERS, [lines(unknown)], binary=True))
+    spenders = sorted(name for name in names if not _spender_known(state, name))
+    if spenders:
+        add_open_lots(state, conn.execute(selects.OPEN_LOTS, [lines(spenders), *_order_names([])], binary=True))
 
 
 def _recorded_lots(state: Slice, want: Wants) -> set[LotId]:
@@ -258,6 +279,9 @@ def _accounts(state: Slice, want: Wants) -> set[AccountName]:
     lots += [state.lots[lot_id] for lot_id in _recorded_lots(state, want)]
     spenders = {state.person(lot.member_no).no for lot in lots}
     spenders |= {person.no for name in want.spenders if (person := state.member(name)) is not None}
+    recorded = [(issuer, state.member(name)) for issuer, name in _recorded_people(state, want)]
+    spenders |= {person.no for _, person in recorded if person is not None}
+    pairs |= {(issuer, person.no) for issuer, person in recorded if person is not None}
     pairs |= {(lot.issuer, state.person(lot.member_no).no) for lot in lots}
     pairs |= {(lot.issuer, no) for no in spenders for lot in state.lots_of.get(no, ())}
     merchants |= {issuer for issuer, _ in pairs}

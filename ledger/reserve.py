@@ -2,7 +2,8 @@
 
 Of every set of terms in the mode `on_issuance` the reserve holds exactly what its positive lots are worth and the dust:
 reserve · den = points in lots · num + dust, in 1/au_den AU. The dust is `rounding:{issuer}`, belongs to the issuer and
-is used before the issuer pays more. In the mode `on_redemption` nothing is held. Verbs and `ledger.points` call it.
+is used before the issuer pays more. In the mode `on_redemption` nothing is held. Verbs and
+`ledger.wallet` call it.
 """
 
 from __future__ import annotations
@@ -21,13 +22,31 @@ def is_backed(terms: PublishTerms) -> bool:
 
 
 def price_in(state: Slice, terms: PublishTerms, points: int) -> int:
-    """AU the issuer pays for `points` that become lots: their worth less the dust that is there, never below."""
-    return max(0, -((_dust(state, terms) - points * terms.au_num) // terms.au_den)) if is_backed(terms) else 0
+    """AU the issuer pays for `points` that become lots: their worth less the dust that is there.
+
+    Of the dust no more is used than leaves points = ceil(AU · den / num), the rule of a leaf, wherever whole AU can
+    keep it.
+    """
+    if not is_backed(terms):
+        return 0
+    fair = max(0, -((_dust(state, terms) - points * terms.au_num) // terms.au_den))
+    fewest, most = _by_rule(points, terms)
+    return max(fair, fewest) if fewest <= most else fair
 
 
 def price_out(state: Slice, terms: PublishTerms, points: int) -> int:
-    """AU that return to the issuer for `points` that leave its members' lots unused, whole AU of the dust included."""
-    return (_dust(state, terms) + points * terms.au_num) // terms.au_den if is_backed(terms) else 0
+    """AU that return to the issuer for `points` that leave its members' lots unused: their worth, floored. Whole AU of
+    the dust come with it only where no whole AU keep the rule of a leaf.
+    """
+    if not is_backed(terms) or not points:
+        return 0
+    fewest, most = _by_rule(points, terms)
+    return most if fewest <= most else (_dust(state, terms) + points * terms.au_num) // terms.au_den
+
+
+def _by_rule(points: int, terms: PublishTerms) -> tuple[int, int]:
+    """The fewest and the most AU with points = ceil(AU · den / num); the fewest are more where there are none."""
+    return (points - 1) * terms.au_num // terms.au_den + 1, points * terms.au_num // terms.au_den
 
 
 def pay_in(entry: Entry, terms: PublishTerms, *, points: int, au: int, payer: int, leg: int) -> None:

@@ -36,6 +36,10 @@ class Used(IntEnum):
     """A cycle whose fees were charged."""
     SETTLED_BATCH = 4
     """A batch whose nets were recorded, by its number."""
+    TRANSFER = 20
+    """A transfer's name, per issuer."""
+    EXCHANGE = 21
+    """An exchange's name, per issuer whose points are given for others."""
 
 
 class Role(IntEnum):
@@ -201,7 +205,7 @@ class Slice:
         whole.members = _Everything()
         whole.orders = _Everything()
         whole.claims = _Everything()
-        whole.records = _Everything()
+        whole.records = _Everything[RecordName, AnyRecord]()
         whole.lots_of = _EveryList()
         return whole
 

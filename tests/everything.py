@@ -54,8 +54,12 @@ def counted_in_words(words: str) -> Count:
     """The lines of Hardhat ("12 passing", "1 failing") and of node:test ("# pass 3", "ℹ fail 1")."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", words)
     passed, failed = (
-        sum(int(number) for pair in re.findall(rf"^\s*(?:(\d+) {verb}ing|[#ℹ] {verb} (\d+))\b", plain, re.MULTILINE)
-            for number in pair if number)
+        sum(
+            int(number)
+            for pair in re.findall(rf"^\s*(?:(\d+) {verb}ing|[#ℹ] {verb} (\d+))\b", plain, re.MULTILINE)
+            for number in pair
+            if number
+        )
         for verb in ("pass", "fail")
     )
     return Count(passed, failed)
@@ -65,8 +69,16 @@ def shown(command: list[str], environment: dict[str, str] | None = None) -> tupl
     """Run a command, pass its words on line by line, and keep them."""
     print(f"\n--- {' '.join(command)}", flush=True)
     kept: list[str] = []
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
         for line in process.stdout or ():
             print(line, end="", flush=True)
             kept.append(line)
@@ -99,8 +111,12 @@ def python() -> list[Count]:
 
 def contracts() -> list[Count]:
     """Run npm with the virtual environment's node first on the path, whatever the system has."""
-    environment = {**os.environ, "PATH": f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', '')}", "NO_COLOR": "1",
-                   "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true"}
+    environment = {
+        **os.environ,
+        "PATH": f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', '')}",
+        "NO_COLOR": "1",
+        "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true",
+    }
     npm = str(PROGRAMS / "npm")
     code, words = shown([npm, "test"], environment)
     abi, _ = shown([npm, "run", "abi:check"], environment)

@@ -180,10 +180,22 @@ def whole_decisions(source: Source) -> Iterator[str]:
         yield f"has the headings {headings}, not Context, Decision, Consequences, Test"
 
 
-RULES: dict[str, Rule] = {rule.__name__: rule for rule in (
-    short_files, short_functions, opening_words, clear_names, time_comes_in, integers_only, every_test_runs,
-    nothing_left_to_do, at_home_anywhere, locks_without_addresses, whole_decisions,
-)}
+RULES: dict[str, Rule] = {
+    rule.__name__: rule
+    for rule in (
+        short_files,
+        short_functions,
+        opening_words,
+        clear_names,
+        time_comes_in,
+        integers_only,
+        every_test_runs,
+        nothing_left_to_do,
+        at_home_anywhere,
+        locks_without_addresses,
+        whole_decisions,
+    )
+}
 
 
 def median_length(sources: list[Source]) -> float:

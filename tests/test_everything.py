@@ -9,13 +9,16 @@ from tests.everything import Count, counted_by_junit, counted_in_words, gate, ma
 JUNIT = """<testsuites><testsuite tests="9" failures="2" errors="1" skipped="1"/></testsuites>"""
 
 
-@pytest.mark.parametrize(("said", "exit_code", "told"), [
-    (Count(5, 0), 0, Count(5, 0)),
-    (Count(5, 2), 1, Count(5, 2)),
-    (Count(5, 0), 1, Count(5, 1)),
-    (Count(0, 0), 0, Count(0, 1)),
-    (Count(0, 0), 5, Count(0, 1)),
-])
+@pytest.mark.parametrize(
+    ("said", "exit_code", "told"),
+    [
+        (Count(5, 0), 0, Count(5, 0)),
+        (Count(5, 2), 1, Count(5, 2)),
+        (Count(5, 0), 1, Count(5, 1)),
+        (Count(0, 0), 0, Count(0, 1)),
+        (Count(0, 0), 5, Count(0, 1)),
+    ],
+)
 def test_silence_is_a_failure(said: Count, exit_code: int, told: Count) -> None:
     assert said.honest(exit_code) == told
 
@@ -27,13 +30,16 @@ def test_junit_errors_fail_and_skipped_tests_do_not_pass(tmp_path: Path) -> None
     assert counted_by_junit(report) == Count(5, 3)
 
 
-@pytest.mark.parametrize(("words", "count"), [
-    ("  12 passing (3s)\n  1 failing\n", Count(12, 1)),
-    ("\x1b[32m  7 passing\x1b[0m (4 tests)\n", Count(7, 0)),
-    ("# pass 3\n# fail 1\n", Count(3, 1)),
-    ("ℹ pass 3\nℹ fail 0\n  4 passing\n", Count(7, 0)),
-    ("nothing was said of passing\n", Count(0, 0)),
-])
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        ("  12 passing (3s)\n  1 failing\n", Count(12, 1)),
+        ("\x1b[32m  7 passing\x1b[0m (4 tests)\n", Count(7, 0)),
+        ("# pass 3\n# fail 1\n", Count(3, 1)),
+        ("ℹ pass 3\nℹ fail 0\n  4 passing\n", Count(7, 0)),
+        ("nothing was said of passing\n", Count(0, 0)),
+    ],
+)
 def test_words_of_hardhat_and_node_are_summed(words: str, count: Count) -> None:
     assert counted_in_words(words) == count
 

@@ -80,18 +80,21 @@ def test_every_rule_is_seen_to_fire() -> None:
     assert {rule for rule, _, _ in BROKEN} == set(RULES)
 
 
-@pytest.mark.parametrize(("rule", "path", "text"), [
-    ("short_files", "api/x.py", opened("x = 1\n" * 398)),
-    ("clear_names", "api/database.py", "class Basement: pass"),
-    ("time_comes_in", "api/x.py", "import time\nx = time.time()"),
-    ("time_comes_in", "ledger/x.py", "import time\nx = time.monotonic()"),
-    ("integers_only", "ledger/x.py", "from pathlib import Path\nx = Path('a') / 'b'\ny = 7 // 2"),
-    ("integers_only", "settlement/x.py", "RETRY_SECONDS = 0.2\nPOLL_S = 0.5\nANSWER_S_MAX = 20.0"),
-    ("nothing_left_to_do", "hardhat/lint.mjs", "matching(lines, /TODO|FIXME|XXX/)"),
-    ("every_test_runs", "tests/x.py", "lines.skip(1)"),
-    ("at_home_anywhere", "docs/x.md", "the points an issuer issues: 100; `/v1/homes`"),
-    ("whole_decisions", "docs/decisions/0001-x.md", "# X\n## Context\n## Decision\n## Consequences\n## Test\n"),
-])
+@pytest.mark.parametrize(
+    ("rule", "path", "text"),
+    [
+        ("short_files", "api/x.py", opened("x = 1\n" * 398)),
+        ("clear_names", "api/database.py", "class Basement: pass"),
+        ("time_comes_in", "api/x.py", "import time\nx = time.time()"),
+        ("time_comes_in", "ledger/x.py", "import time\nx = time.monotonic()"),
+        ("integers_only", "ledger/x.py", "from pathlib import Path\nx = Path('a') / 'b'\ny = 7 // 2"),
+        ("integers_only", "settlement/x.py", "RETRY_SECONDS = 0.2\nPOLL_S = 0.5\nANSWER_S_MAX = 20.0"),
+        ("nothing_left_to_do", "hardhat/lint.mjs", "matching(lines, /TODO|FIXME|XXX/)"),
+        ("every_test_runs", "tests/x.py", "lines.skip(1)"),
+        ("at_home_anywhere", "docs/x.md", "the points an issuer issues: 100; `/v1/homes`"),
+        ("whole_decisions", "docs/decisions/0001-x.md", "# X\n## Context\n## Decision\n## Consequences\n## Test\n"),
+    ],
+)
 def test_rule_is_content(rule: str, path: str, text: str) -> None:
     assert not list(RULES[rule](Source(path, text)))
 
@@ -147,7 +150,9 @@ def test_decisions_are_numbered_once() -> None:
 
 def test_links_between_documents_lead_somewhere() -> None:
     links = [
-        (source.path, link) for source in sources() if source.parts.suffix == ".md"
+        (source.path, link)
+        for source in sources()
+        if source.parts.suffix == ".md"
         for link in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", source.text)
     ]
     assert not [(path, link) for path, link in links if not (ROOT / path).parent.joinpath(link).exists()]
@@ -155,7 +160,9 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 def test_files_that_documents_name_are_there() -> None:
     named = [
-        (source.path, name) for source in sources() if source.parts.suffix == ".md"
+        (source.path, name)
+        for source in sources()
+        if source.parts.suffix == ".md"
         for name in re.findall(r"`((?:[a-z_]+/)+[\w.-]+\.(?:py|sol|mjs|ts|json|md))(?:::\w+)?`", source.text)
     ]
     assert named

@@ -17,9 +17,7 @@ from tests.settlement.test_seal_ex1 import EX1, HEADER_HASH_1, raw, rules, seal_
 def batch() -> BatchReceipts:
     sealed = seal_example()
     header = sealed.finish(raw(EX1["header"]["dataHash"]))
-    return BatchReceipts(
-        sealed.file(), header, batch_secret=sealed.batch_secret, chain_id=31337, hub=rules().hub
-    )
+    return BatchReceipts(sealed.file(), header, batch_secret=sealed.batch_secret, chain_id=31337, hub=rules().hub)
 
 
 def receipt(leaf_no: int = 3, slot: str = "member") -> dict[str, Any]:
@@ -52,9 +50,7 @@ def test_what_has_no_receipt() -> None:
 def test_a_file_of_another_batch_is_refused() -> None:
     sealed = seal_example()
     with pytest.raises(ValueError, match="not those of the header"):
-        BatchReceipts(
-            sealed.file(), sealed.header, batch_secret=bytes(32), chain_id=1, hub=bytes(20)
-        )
+        BatchReceipts(sealed.file(), sealed.header, batch_secret=bytes(32), chain_id=1, hub=bytes(20))
 
 
 def places(form: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
