@@ -33,6 +33,14 @@ FAULTS = {
         "issuer-roll-forward-closes",
     },
     "UPDATE ledger.lot SET remaining = remaining - 1 WHERE open AND remaining > 1": {"lots-explain-balances"},
+    "UPDATE ledger.lot SET remaining = remaining - 1 WHERE terms_id = 5 AND confirmed_at_ms > 0 AND remaining > 1": {
+        "lots-explain-balances",
+        "reserve-equals-positive-lots",
+    },
+    """UPDATE ledger.posting p SET balance = balance + 5 WHERE family = 7 AND party = 900000002
+       AND n = (SELECT max(n) FROM ledger.posting WHERE family = 7 AND party = 900000002)""": {
+        "reserve-equals-positive-lots"
+    },
     "UPDATE ledger.lot SET remaining = 0, open = false WHERE confirmed_at_ms IS NULL AND remaining > 0": {
         "pending-lots-explain-pending"
     },
