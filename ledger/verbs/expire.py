@@ -1,8 +1,8 @@
 """Expire: what of a member's lots is over at an instant ends. The verb; called by the book.
 
 An expiry is exclusive: a lot that expires at `at_ms` is over at `at_ms`. Each (issuer, terms) is one leg. Nothing
-changes hands where the issuer pays on redemption; one that paid on issuance gets the worth back from the reserve and
-owes the operator floor(AU · breakage_bps / 10000) of it, accrued with the fees.
+changes hands where the issuer pays on redemption; one that paid on issuance gets the worth back from the reserve less
+the operator's share: floor(AU · (10000 − breakage_bps) / 10000) is the issuer's, the rest accrues with the fees.
 """
 
 from __future__ import annotations
@@ -38,11 +38,16 @@ def expire(command: Expire, entry: Entry) -> dict[str, int | str]:
     return {"lots": len(parts), "fee_au": fee}
 
 
+def operators_share(au: int, breakage_bps: int) -> int:
+    """What the operator keeps of `au` that return: all but the issuer's part, which is floored."""
+    return au - au * (BPS - breakage_bps) // BPS
+
+
 def _post(entry: Entry, member: Member, terms_id: int, points: int) -> int:
     """One leg; answers the operator's share."""
     terms = entry.slice.registry.terms[terms_id]
     issuer = entry.slice.registry.merchants[terms.issuer_id]
-    fee = reserve.price_out(entry.slice, terms, points) * issuer.breakage_bps // BPS
+    fee = operators_share(reserve.price_out(entry.slice, terms, points), issuer.breakage_bps)
     wallet.debit(entry, Kind.EXPIRE, member=member, terms=terms, points=points, from_lots=points, fee_au=fee)
     if fee:
         entry.move(fee, debit=accounts.fees(OPERATOR_ID), credit=accounts.fees(terms.issuer_id))

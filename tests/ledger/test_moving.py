@@ -153,7 +153,14 @@ def test_every_issuer_and_terms_is_a_leg(scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("num", "den", "points", "back", "share"),
-    [(1, 1, 100, 100, 20), (1, 2, 100, 50, 10), (5, 1, 1, 5, 1), (1, 2, 9, 5, 1)],
+    [
+        (1, 1, 100, 100, 20),
+        (1, 2, 100, 50, 10),
+        (5, 1, 1, 5, 1),
+        (1, 2, 9, 5, 1),
+        (1, 1, 3, 3, 1),
+        (1, 1, 178, 178, 36),
+    ],
 )
 def test_expiry_returns_the_reserve_less_the_operators_share(
     num: int, den: int, points: int, back: int, share: int

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 from coincurve import PrivateKey
@@ -14,28 +15,35 @@ from auditor.registry import Key, Registry
 from ledger import journal, queries
 from ledger.answers import Receipt
 from ledger.commands import (
+    Adjust,
     ChargeFees,
     Command,
     Confirm,
     Earn,
     EarnRate,
     Enrol,
+    Exchange,
+    Expire,
     ForDays,
     Net,
+    OpenBalance,
     OpenMerchant,
+    PublishExchange,
     PublishTerms,
     Redeem,
     Refund,
     SettleNets,
+    Transfer,
 )
 from ledger.store import open_store
 from proofs.accounts import CASH, OPERATOR_ID, POINTS, RESERVE_ID, member_account
-from proofs.kinds import ON_REDEMPTION, Kind, Terms
+from proofs.kinds import ON_ISSUANCE, ON_REDEMPTION, Kind, Terms
 from proofs.messages import BatchHeader
 from proofs.words import ZERO_WORD
 from settlement.lanes import HOSTED_KINDS, Keystore, LaneId
 from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed
 from settlement.publish import Package, Recipient, pack, publish
+from settlement.refusals import Reason, SealRefused
 from settlement.seal import Opening, Rules, Sealed, Tip, genesis, seal
 from tests.attacks.alliance import CHAIN_ID, HUB
 from tests.attacks.forge import KID, PRIVATE, Forged, World, found
@@ -43,15 +51,20 @@ from tests.settlement.alliance import FOUNDED_AT, digest, secret_of
 
 DAY_MS = 86_400_000
 START_MS = FOUNDED_AT * 1_000
-RATES = {1: (1, 1), 2: (2, 7), 3: (100, 3), 4: (1, 10)}
-HOLDS_MS = {1: 0, 2: 0, 3: DAY_MS, 4: 0}
+RATES = {1: (1, 1), 2: (2, 7), 3: (100, 3), 4: (1, 10), 5: (5, 1)}
+MODES = {5: ON_ISSUANCE}
+HOLDS_MS = {3: DAY_MS}
+VALID_DAYS = {2: 12, 5: 9}
+PAIRS = ((1, 5, 1, 3), (5, 2, 3, 1), (4, 1, 1, 7))
 MEMBERS = [f"member-{number}" for number in range(12)]
 COMMANDS = 400
 LEAVES_PER_BATCH = 60
 
 
 def founding() -> list[Command]:
-    """Four merchants with awkward rates, fees of all sorts, one with a hold, one with a refund policy of its own."""
+    """Five merchants with awkward rates, fees of all sorts, one with a hold, one with a refund policy of its own, one
+    that pays on issuance: at a rate without fractions and without debts, as docs/ledger.md says.
+    """
     made: list[Command] = []
     for merchant, (num, den) in RATES.items():
         made += [
@@ -62,28 +75,42 @@ def founding() -> list[Command]:
                 code=f"M{merchant}",
                 name=f"商户 {merchant}",
                 earn=EarnRate(3, 10),
-                hold_ms=HOLDS_MS[merchant],
-                validity=ForDays(365),
+                hold_ms=HOLDS_MS.get(merchant, 0),
+                validity=ForDays(VALID_DAYS.get(merchant, 365)),
                 redemption_fee_bps=150,
                 issuance_fee_bps=25,
-                refund_policy="within_balance" if merchant == 4 else "debt",
+                refund_policy="within_balance" if merchant in {4, 5} else "debt",
+                transfers="all",
+                breakage_bps=1_500,
             ),
             PublishTerms(
-                key=f"terms/{merchant}", at_ms=START_MS, terms_id=merchant, issuer_id=merchant, au_num=num, au_den=den
+                key=f"terms/{merchant}",
+                at_ms=START_MS,
+                terms_id=merchant,
+                issuer_id=merchant,
+                au_num=num,
+                au_den=den,
+                mode=MODES.get(merchant, ON_REDEMPTION),
             ),
         ]
+    made += [
+        PublishExchange(key=f"pair/{a}", at_ms=START_MS, from_issuer_id=a, to_issuer_id=b, num=num, den=den)
+        for a, b, num, den in PAIRS
+    ]
     return made + [Enrol(key=f"enrol/{member}", at_ms=START_MS, member=member) for member in MEMBERS]
 
 
 def traffic(chance: random.Random) -> Iterator[Command]:
-    """Purchases, redemptions at anybody, refunds with and without origin, confirmations, fees in the middle and at
-    the end.
+    """Purchases, redemptions at anybody, refunds with and without origin, confirmations, what moves, corrects and ends
+    points, fees in the middle and at the end.
     """
     orders: list[tuple[int, str, str, int, int]] = []
     for number in range(COMMANDS):
         at_ms = START_MS + (number + 1) * DAY_MS // 8
         merchant, member, key = chance.choice(list(RATES)), chance.choice(MEMBERS), f"command/{number}"
-        match chance.choice(["earn", "earn", "earn", "redeem", "redeem", "refund", "unknown", "confirm"]):
+        match chance.choice(["earn"] * 4 + ["redeem"] * 2 + ["refund", "unknown", "confirm", "move", "move", "move"]):
+            case "move":
+                yield moving(chance, key, at_ms, merchant, member)
             case "redeem":
                 yield Redeem(
                     key=key,
@@ -132,6 +159,41 @@ def traffic(chance: random.Random) -> Iterator[Command]:
             yield ChargeFees(key=f"fees/{number}", at_ms=at_ms, cycle=f"cycle-{number}")
 
 
+def moving(chance: random.Random, key: str, at_ms: int, issuer: int, member: str) -> Command:
+    """A transfer, an exchange, an expiry, a correction or an opening balance."""
+    other, points, (giving, getting, _, _) = chance.choice(MEMBERS), chance.randint(1, 500), chance.choice(PAIRS)
+    match chance.choice(["transfer", "exchange", "expire", "adjust", "open"]):
+        case "transfer":
+            return Transfer(
+                key=key,
+                at_ms=at_ms,
+                transfer=key,
+                issuer_id=issuer,
+                from_member=member,
+                to_member=other,
+                points=points,
+            )
+        case "exchange":
+            return Exchange(
+                key=key,
+                at_ms=at_ms,
+                exchange=key,
+                member=member,
+                from_issuer_id=giving,
+                to_issuer_id=getting,
+                points=points,
+            )
+        case "expire":
+            return Expire(key=key, at_ms=at_ms, member=member)
+        case "adjust":
+            signed = chance.choice([points, -points])
+            return Adjust(
+                key=key, at_ms=at_ms, adjustment=key, issuer_id=issuer, member=member, points=signed, reason="r", by="a"
+            )
+        case _:
+            return OpenBalance(key=key, at_ms=at_ms, issuer_id=issuer, member=member, points=points)
+
+
 def keys() -> Keystore:
     lanes = ((merchant, *lane) for merchant in (*RATES, OPERATOR_ID) for lane in HOSTED_KINDS.items())
     return Keystore(
@@ -145,7 +207,7 @@ class Sealer:
     def __init__(self) -> None:
         self.keystore = keys()
         terms = {
-            issuer: Terms(issuer, issuer, 0, num * 10_000, den, ON_REDEMPTION, 1, 0)
+            issuer: Terms(issuer, issuer, 0, num * 10_000, den, MODES.get(issuer, ON_REDEMPTION), 1, 0)
             for issuer, (num, den) in RATES.items()
         }
         self.rules = Rules(
@@ -257,7 +319,19 @@ def test_both_books_agree_and_the_auditor_with_them(database: str, seed: int, tm
         assert sum(batch.header.leaf_count for batch in batches) == sum(len(receipt.legs) for receipt in taken)
         positions, issued = queries.positions(connection), queries.outstanding(connection)
     kinds = {record.event.kind for batch in batches for record in batch.records}
-    assert kinds == {Kind.EARN, Kind.REDEEM, Kind.REFUND_EARN, Kind.ADJUST_DOWN, Kind.FEE}
+    assert kinds == {
+        Kind.EARN,
+        Kind.REDEEM,
+        Kind.REFUND_EARN,
+        Kind.EXPIRE,
+        Kind.EXCHANGE_OUT,
+        Kind.EXCHANGE_IN,
+        Kind.ADJUST_UP,
+        Kind.ADJUST_DOWN,
+        Kind.FEE,
+        Kind.TRANSFER_OUT,
+        Kind.TRANSFER_IN,
+    }
     closing = batches[-1]
     for row in closing.rows:
         party = int.from_bytes(row.account[1:5], "big")
@@ -274,6 +348,31 @@ def test_both_books_agree_and_the_auditor_with_them(database: str, seed: int, tm
     debts = -sum(tip.balance for tip in sealer.tips.values() if tip.balance < 0)
     assert (outcome.points, outcome.debts) == (closing.header.total_points, debts)
     assert debts, "no debt came about: the traffic is too tame"
+
+
+def test_a_debt_of_points_paid_on_issuance_cannot_be_sealed_yet(database: str) -> None:
+    """As docs/ledger.md says: no money moves for what becomes a debt, and the leaf's rule asks for all of it."""
+    member, at_ms = MEMBERS[0], START_MS
+    founded = [
+        msgspec.structs.replace(command, refund_policy="debt") if isinstance(command, OpenMerchant) else command
+        for command in founding()
+    ]
+    with open_store(database) as store:
+        store.post(founded)
+        answers = store.post(
+            [
+                Earn(key="e", at_ms=at_ms, merchant_id=5, member=member, order="o", amount_minor=100),
+                Redeem(key="r", at_ms=at_ms, merchant_id=1, member=member, redemption="r", au=100),
+                Refund(key="f", at_ms=at_ms, merchant_id=5, member=member, refund="f", order="o", amount_minor=100),
+            ]
+        )
+        assert all(isinstance(answer.outcome, Receipt) for answer in answers)
+    with psycopg.connect(database) as connection:
+        entries = read_all(connection)
+    seal_all(entries[:-1])
+    with pytest.raises(SealRefused) as refused:
+        seal_all(entries)
+    assert (refused.value.reason, refused.value.actual) == (Reason.RULE, "rate")
 
 
 def test_what_the_chain_moved_leaves_no_leaf(database: str) -> None:
