@@ -67,7 +67,7 @@ class JournalPosting(NamedTuple):
 
 class LotMove(NamedTuple):
     """What one entry did to one lot: `points` signed, `remaining` afterwards. `au` is what a redemption applied of it,
-    else 0.
+    negative where one is taken back, else 0.
     """
 
     lot: LotId

@@ -1,34 +1,33 @@
-"""What redeeming and authorising share: which lots may be drawn, whether every issuer's collateral bears it, what is
-posted. Verbs call it.
+"""What redeeming and authorising share: which lots may be drawn, and whether every issuer's collateral bears it. Verbs
+call it; what is posted is `ledger.drawn`.
 
-Each (issuer, terms) drawn is one leg: who owes pays the acceptor the AU applied, the acceptor owes the operator
-floor(AU · bps / 10000), and the dust below a point stays with the issuer. On us, issuer and acceptor being one, nothing
-changes hands and no fee accrues, but an issuer that paid on issuance gets its reserve back.
+Each (issuer, terms) drawn is one leg. What an issuer would owe counts against its collateral together with what it owes
+already and what open authorisations promise, so that two authorisations at once cannot both pass a limit.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from ledger import accounts, reserve
-from ledger.answers import LegRef
+from msgspec.structs import replace
+
+from ledger import accounts, drawn, reserve
 from ledger.commands import Authorize, OpenMerchant, Redeem
+from ledger.drawn import Deal
 from ledger.entry import Entry
 from ledger.lots import Draw, draw
-from ledger.records import Drawn, DrawnLot, RecordKind, RecordName
+from ledger.records import Drawn, DrawnLot, RecordKind, RecordName, Redemption
 from ledger.refusals import Refused
-from ledger.slice import Lot, Member, Slice
+from ledger.slice import Claim, Lot, Member, Slice, Used
 from ledger.units import BPS
 from ledger.wants import Wants
-from proofs.accounts import OPERATOR_ID, RESERVE_ID
-from proofs.kinds import Kind
 
 HELD = "held"
 """Authorised: the points are promised to the acceptor."""
 CAPTURED = "captured"
 """The acceptor has been paid; what was given back is no longer among the draws."""
 RELEASED = "released"
-"""Voided or lapsed: nothing is held any more."""
+"""Voided, lapsed or lost in a dispute: nothing is held any more."""
 DISPUTED = "disputed"
 """Captured once, held again until the dispute ends."""
 
@@ -47,11 +46,48 @@ def name(acceptor: int, redemption: str) -> RecordName:
     return RecordName(RecordKind.REDEMPTION.value, acceptor, redemption)
 
 
+def resolution(acceptor: int, redemption: str) -> Claim:
+    """What the end of an authorised redemption takes, once."""
+    return Claim(Used.RESOLUTION.value, acceptor, redemption)
+
+
 def wants(command: Redeem | Authorize, want: Wants) -> None:
     want.merchants.add(command.merchant_id)
     want.members.add(command.member)
     want.spenders.add(command.member)
     want.records.add(name(command.merchant_id, command.redemption))
+
+
+def wants_existing(acceptor: int, redemption: str, want: Wants) -> None:
+    """A redemption that was made before, with its lots and their owners' accounts."""
+    want.merchants.add(acceptor)
+    want.records.add(name(acceptor, redemption))
+    want.claims.add(resolution(acceptor, redemption))
+
+
+def existing(state: Slice, acceptor: int, redemption: str) -> Redemption:
+    """The redemption. Refusals: redemption-unknown."""
+    record = state.records[name(acceptor, redemption)]
+    if not isinstance(record, Redemption):
+        raise Refused("redemption-unknown", "redemption", redemption=redemption)
+    return record
+
+
+def open_hold(state: Slice, acceptor: int, redemption: str) -> Redemption:
+    """The authorised redemption, not resolved yet. Refusals in order: redemption-unknown, already-resolved."""
+    record = existing(state, acceptor, redemption)
+    if record.state != HELD:
+        raise Refused("already-resolved", "redemption", redemption=redemption, state=record.state)
+    assert state.claims[resolution(acceptor, redemption)] is None
+    return record
+
+
+def captured(state: Slice, acceptor: int, redemption: str) -> Redemption:
+    """The redemption, neither held, released nor disputed. Refusals in order: redemption-unknown, not-captured."""
+    record = existing(state, acceptor, redemption)
+    if record.state != CAPTURED:
+        raise Refused("not-captured", "redemption", redemption=redemption, state=record.state)
+    return record
 
 
 def choose(command: Redeem | Authorize, state: Slice) -> Chosen:
@@ -77,60 +113,43 @@ def choose(command: Redeem | Authorize, state: Slice) -> Chosen:
     return Chosen(acceptor, member, draws, skipped)
 
 
-def why(command: Redeem | Authorize, chosen: Chosen, *, fee_au: int) -> dict[str, int | str]:
+def deal(chosen: Chosen) -> Deal:
+    """Who pays whom at which fee, as the record will keep it."""
+    return Deal(chosen.acceptor.merchant_id, chosen.member, chosen.acceptor.redemption_fee_bps)
+
+
+def priced(chosen: Chosen) -> list[Drawn]:
+    """The chosen legs with their fees, as the redemption's record keeps them."""
+    return [
+        Drawn(
+            issuer=each.terms.issuer_id,
+            terms_id=each.terms.terms_id,
+            points=each.points,
+            au=each.au,
+            fee_au=drawn.price(deal(chosen), each.terms.issuer_id, each.au),
+            lots=tuple(DrawnLot(lot.id, points, au) for lot, points, au in each.parts()),
+        )
+        for each in chosen.draws
+    ]
+
+
+def record(chosen: Chosen, state: str, draws: list[Drawn], hold_until_ms: int | None = None) -> Redemption:
+    """The redemption as it begins."""
+    return Redemption(
+        member_no=chosen.member.no,
+        member=chosen.member.name,
+        state=state,
+        fee_bps=chosen.acceptor.redemption_fee_bps,
+        draws=tuple(draws),
+        hold_until_ms=hold_until_ms,
+    )
+
+
+def why(command: Redeem | Authorize, chosen: Chosen, draws: list[Drawn]) -> dict[str, int | str]:
     """What the receipt says: asked and applied, the fee, the issuers left out."""
-    applied = sum(each.au for each in chosen.draws)
-    told: dict[str, int | str] = {"asked_au": command.au, "au": applied, "fee_au": fee_au}
+    applied, fee = sum(each.au for each in draws), sum(each.fee_au for each in draws)
+    told: dict[str, int | str] = {"asked_au": command.au, "au": applied, "fee_au": fee}
     return told | {"skipped": ",".join(map(str, chosen.skipped))} if chosen.skipped else told
-
-
-def owed_au(acceptor: OpenMerchant, each: Draw) -> int:
-    """AU that change hands for a leg: none where issuer and acceptor are one and nothing was paid on issuance."""
-    on_us = each.terms.issuer_id == acceptor.merchant_id
-    return 0 if on_us and not reserve.is_backed(each.terms) else each.au
-
-
-def fee_au(acceptor: OpenMerchant, each: Draw) -> int:
-    """floor(AU · bps / 10000) of a leg; none on us."""
-    return 0 if each.terms.issuer_id == acceptor.merchant_id else each.au * acceptor.redemption_fee_bps // BPS
-
-
-def drawn(each: Draw, fee: int, leg: LegRef | None = None) -> Drawn:
-    """A leg as the redemption's record keeps it."""
-    lots = tuple(DrawnLot(lot.id, points, au) for lot, points, au in each.parts())
-    return Drawn(
-        issuer=each.terms.issuer_id,
-        terms_id=each.terms.terms_id,
-        points=each.points,
-        au=each.au,
-        fee_au=fee,
-        lots=lots,
-        leg=leg,
-    )
-
-
-def post(entry: Entry, acceptor: OpenMerchant, member: Member, each: Draw) -> Drawn:
-    """The postings of one captured leg."""
-    issuer, points = each.terms.issuer_id, each.points
-    au, fee = owed_au(acceptor, each), fee_au(acceptor, each)
-    leg = entry.leg(
-        Kind.REDEEM,
-        signer=acceptor.merchant_id,
-        issuer=issuer,
-        member=member.name,
-        points=points,
-        terms_id=each.terms.terms_id,
-        au=au,
-        fee_au=fee,
-    )
-    entry.move(points, debit=accounts.outstanding(issuer), credit=accounts.member(issuer, member.no), leg=leg)
-    if au:
-        payer = RESERVE_ID if reserve.is_backed(each.terms) else issuer
-        entry.move(au, debit=accounts.cash(acceptor.merchant_id), credit=accounts.cash(payer), leg=leg)
-    if fee:
-        entry.move(fee, debit=accounts.fees(OPERATOR_ID), credit=accounts.fees(acceptor.merchant_id))
-    reserve.move_dust(entry, each.terms, each.dust)
-    return drawn(each, fee, LegRef(entry.seq, leg))
 
 
 def give(entry: Entry, member: Member, draws: list[Draw]) -> None:
@@ -140,6 +159,15 @@ def give(entry: Entry, member: Member, draws: list[Draw]) -> None:
             lot.remaining -= points
             entry.change_lot(lot, points=-points, au=au)
     entry.slice.lots_of[member.no] = [lot for lot in entry.slice.lots_of[member.no] if lot.remaining]
+
+
+def release(entry: Entry, acceptor: int, redemption: str, record: Redemption) -> dict[str, int | str]:
+    """Everything held goes back to its lots; what the receipt says of it."""
+    deal = drawn.of(entry.slice, acceptor, record)
+    returned = [drawn.let_go(entry, deal, each) for each in record.draws]
+    restored = sum([drawn.restore(entry, each) for each in returned])
+    entry.record(name(acceptor, redemption), replace(record, state=RELEASED, draws=()))
+    return {"au": drawn.total(record.draws), "restored": restored, "repaid": sum(each.repaid for each in returned)}
 
 
 def _within_limits(command: Redeem | Authorize, state: Slice, lots: list[Lot]) -> tuple[list[Draw], list[int]]:

@@ -1,9 +1,9 @@
 """What the reserve holds behind points that are paid for when they are issued. Pure arithmetic and its postings.
 
 Of every set of terms in the mode `on_issuance` the reserve holds exactly what its positive lots are worth and the dust:
-reserve · den = points in lots · num + dust, in 1/au_den AU. The dust is `rounding:{issuer}`, belongs to the issuer and
-is used before the issuer pays more. In the mode `on_redemption` nothing is held. Verbs and
-`ledger.wallet` call it.
+reserve · den = points in lots and held · num + dust, in 1/au_den AU. The dust is `rounding:{issuer}`, belongs to the
+issuer and is used before the issuer pays more. In the mode `on_redemption` nothing is held. Verbs and `ledger.wallet`
+call it.
 """
 
 from __future__ import annotations
@@ -22,31 +22,39 @@ def is_backed(terms: PublishTerms) -> bool:
 
 
 def price_in(state: Slice, terms: PublishTerms, points: int) -> int:
-    """AU the issuer pays for `points` that become lots: their worth less the dust that is there.
-
-    Of the dust no more is used than leaves points = ceil(AU · den / num), the rule of a leaf, wherever whole AU can
-    keep it.
-    """
-    if not is_backed(terms):
-        return 0
-    fair = max(0, -((_dust(state, terms) - points * terms.au_num) // terms.au_den))
-    fewest, most = _by_rule(points, terms)
-    return max(fair, fewest) if fewest <= most else fair
-
-
-def price_out(state: Slice, terms: PublishTerms, points: int) -> int:
-    """AU that return to the issuer for `points` that leave its members' lots unused: their worth, floored. Whole AU of
-    the dust come with it only where no whole AU keep the rule of a leaf.
+    """AU the issuer pays for `points` that become lots: their worth less the dust that is there, as far as the rule of
+    a leaf lets it be used. Dust that the issuer owes is not asked for where that would break the rule.
     """
     if not is_backed(terms) or not points:
         return 0
-    fewest, most = _by_rule(points, terms)
-    return most if fewest <= most else (_dust(state, terms) + points * terms.au_num) // terms.au_den
+    dust = _dust(state, terms)
+    fair = max(0, -((dust - points * terms.au_num) // terms.au_den))
+    least, most = _by_rule(points, terms, dust)
+    exact = most * terms.au_den == points * terms.au_num
+    return fair if least > most else max(least, min(fair, most) if exact else fair)
 
 
-def _by_rule(points: int, terms: PublishTerms) -> tuple[int, int]:
-    """The fewest and the most AU with points = ceil(AU · den / num); the fewest are more where there are none."""
-    return (points - 1) * terms.au_num // terms.au_den + 1, points * terms.au_num // terms.au_den
+def price_out(state: Slice, terms: PublishTerms, points: int) -> int:
+    """AU that return to the issuer for `points` that leave its members' lots unused: their worth with whole AU of the
+    dust, as far as the rule of a leaf lets them.
+    """
+    if not is_backed(terms) or not points:
+        return 0
+    dust = _dust(state, terms)
+    fair = max(0, (dust + points * terms.au_num) // terms.au_den)
+    least, most = _by_rule(points, terms, dust)
+    return fair if least > most else max(least, min(fair, most))
+
+
+def _by_rule(points: int, terms: PublishTerms, dust: int) -> tuple[int, int]:
+    """The least and the most AU with points = ceil(AU · den / num), the rule of a leaf; the least is more where there
+    are none.
+
+    One alone that leaves dust waiting for ever counts as none: a debt brought such dust about, and debts cannot be told
+    in leaves of such terms anyway.
+    """
+    least, most = (points - 1) * terms.au_num // terms.au_den + 1, points * terms.au_num // terms.au_den
+    return (1, 0) if least == most and abs(dust) >= terms.au_den else (least, most)
 
 
 def pay_in(entry: Entry, terms: PublishTerms, *, points: int, au: int, payer: int, leg: int) -> None:

@@ -36,6 +36,8 @@ class Used(IntEnum):
     """A cycle whose fees were charged."""
     SETTLED_BATCH = 4
     """A batch whose nets were recorded, by its number."""
+    CANCELLATION = 5
+    """A cancellation of a redemption, by its name, per acceptor."""
     TRANSFER = 20
     """A transfer's name, per issuer."""
     EXCHANGE = 21

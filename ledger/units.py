@@ -33,6 +33,8 @@ TERMS_ID_MAX: Final = 2**31 - 1
 RATE_PART_MAX: Final = 10**9
 """Numerator or denominator of a rate."""
 DURATION_MS_MAX: Final = 100 * 366 * 86_400_000
+HOLD_MS_MAX: Final = 31 * 86_400_000
+"""How long an authorised redemption may be held: as long as card payments are."""
 NETS_MAX: Final = 512
 """Nets of one settling batch, as in the contracts."""
 REFERRAL_LEVELS_MAX: Final = LEVELS_MAX

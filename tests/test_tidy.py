@@ -18,10 +18,32 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 @cache
 def sources() -> tuple[Source, ...]:
-    """Every text file that is or would be committed; the licence's own words are not ours."""
-    listed = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, text=True)
-    paths = sorted(path for path in listed.split("\0") if path and Path(path).suffix in TEXT and path != "LICENSE")
-    return tuple(Source(path, (ROOT / path).read_text()) for path in paths if (ROOT / path).is_file())
+    """Every text file of the repository that is or would be committed; the licence's own words are not ours."""
+    return tuple(source for source in texts(ROOT) if source.path != "LICENSE")
+
+
+def texts(root: Path) -> list[Source]:
+    """The text files under `root` that git tracks or would track. Whatever is tracked under a text's name has to be
+    UTF-8; what lies about untracked and is not, a database's files for instance, is none of ours.
+    """
+    tracked = [Source(path, (root / path).read_text("utf-8")) for path in named(root, "-c")]
+    return sorted([*tracked, *filter(None, (readable(root, path) for path in named(root, "-o")))], key=by_path)
+
+
+def by_path(source: Source) -> str:
+    return source.path
+
+
+def named(root: Path, which: str) -> list[str]:
+    listed = subprocess.check_output(["git", "ls-files", which, "--exclude-standard", "-z"], cwd=root, text=True)
+    return [path for path in listed.split("\0") if path and Path(path).suffix in TEXT and (root / path).is_file()]
+
+
+def readable(root: Path, path: str) -> Source | None:
+    try:
+        return Source(path, (root / path).read_text("utf-8"))
+    except UnicodeDecodeError:
+        return None
 
 
 def room(name: str) -> list[Source]:
@@ -32,6 +54,25 @@ def room(name: str) -> list[Source]:
 def test_house_keeps(rule: str) -> None:
     found = [f"{source.path}: {finding}" for source in sources() for finding in RULES[rule](source)]
     assert not found, "\n" + "\n".join(found)
+
+
+def test_a_database_inside_the_clone_is_not_read(tmp_path: Path) -> None:
+    """Whether it keeps itself out of git, as the demonstration's folder does, or not."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    for path, content in {
+        "kept.md": b"words",
+        "new.md": b"words",
+        "elsewhere/pg_filenode": b"\xff\x00",
+        "alliance/.gitignore": b"*\n",
+        "alliance/PG_VERSION": b"15\n",
+    }.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    subprocess.run(["git", "add", "kept.md"], cwd=tmp_path, check=True)
+    assert [source.path for source in texts(tmp_path)] == ["kept.md", "new.md"]
+    (tmp_path / "kept.md").write_bytes(b"\xff")
+    with pytest.raises(UnicodeDecodeError):
+        texts(tmp_path)
 
 
 def opened(code: str) -> str:

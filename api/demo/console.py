@@ -27,7 +27,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def _sentences(report: Report) -> list[str]:
-    return [_who(report), _what(report.events), _paid(report), _moved(report), _cost(report)]
+    return [_who(report), *_file(report.events), _paid(report), _moved(report), _cost(report)]
 
 
 def _who(report: Report) -> str:
@@ -35,28 +35,44 @@ def _who(report: Report) -> str:
     return f"{alliance.merchants} merchants, {alliance.members:,} members; 1 AU = 0.01 {alliance.currency}."
 
 
-def _what(events: Events) -> str:
+def _file(events: Events) -> list[str]:
+    """What this run did with its file; the ledger may hold more."""
     refused = f"{events.refused:,} refused" + (f", see {events.rejects}" if events.refused else "")
     refunds = f"{events.refunds:,} refunds ({events.refunds_without_origin} of unknown origin)"
-    taken = f"{events.taken:,} events taken, {events.added:,} of them new"
-    return f"{taken}: {events.purchases:,} purchases, {refunds}; {refused}."
+    taken = f"This file: {events.taken:,} events taken, {events.purchases:,} purchases and {refunds}; {refused}."
+    return [taken, _news(events)]
+
+
+def _news(events: Events) -> str:
+    """Whether the run added anything: a key that was answered before gets its first answer again."""
+    known = events.taken - events.added
+    if events.taken and not events.added:
+        return "Nothing of it is new: every event was recorded before and got its first answer again."
+    if not known:
+        return "All of them are new."
+    return f"{events.added:,} of them are new, {known:,} were recorded before and got their first answer again."
 
 
 def _paid(report: Report) -> str:
     redeemed = sum(sum(flows.values()) for flows in report.flows_au.values())
     elsewhere = redeemed - sum(flows.get(code, 0) for code, flows in report.flows_au.items())
     return (
-        f"{report.events.redemptions:,} payments with points, {money(redeemed, report.alliance.currency)} in all, "
+        f"The ledger: {report.payments:,} payments with points, {money(redeemed, report.alliance.currency)} in all, "
         f"{money(elsewhere)} of it at a merchant that had not issued them."
     )
 
 
 def _moved(report: Report) -> str:
-    moved = sum(net for net in report.nets.values() if net > 0)
+    moved = report.moved
     return (
-        f"{len(report.batches)} batches on the chain; {money(moved, report.alliance.currency)} moved between merchants "
+        f"{len(report.batches)} batches on the chain; {_counted(moved.settlements, 'settlement')} moved "
+        f"{money(moved.au, report.alliance.currency)}, {money(moved.to_operator_au)} of it to the operator for fees, "
         f"and the nets sum to {sum(report.nets.values())}."
     )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _cost(report: Report) -> str:

@@ -55,7 +55,7 @@ class Figures:
     """The alliance in sums.
 
     Points by issuer id; AU by (issuer id, accepting merchant's id), on us included; months as 2025-01; fees charged by
-    merchant id; leaves in the journal.
+    merchant id; members, payments with points and leaves in the journal.
     """
 
     points: dict[int, Points] = field(default_factory=lambda: defaultdict(Points))
@@ -63,6 +63,7 @@ class Figures:
     months: dict[str, Month] = field(default_factory=lambda: defaultdict(Month))
     fees: Counter[int] = field(default_factory=Counter)
     members: int = 0
+    payments: int = 0
     legs: int = 0
 
 
@@ -72,6 +73,7 @@ def gather(conn: Connection) -> Figures:
     for entry in entries(conn):
         figures.legs += len(entry.legs)
         figures.members += entry.verb == "enrol"
+        figures.payments += entry.verb == "redeem"
         for leg in entry.legs:
             _add_points(figures.points, leg)
             _add_fee(figures.fees, leg)

@@ -64,7 +64,7 @@ class LineRefused(Exception):
 @dataclass(frozen=True, slots=True)
 class Purchase:
     """One taken line: a purchase or a refund of `amount_minor` minor units at `at_ms` (ms since the epoch). `line`
-    counts from 1, the header being line 1.
+    counts from 1, the header being line 1; `text` is the line as it stands in the file.
     """
 
     line: int
@@ -76,6 +76,7 @@ class Purchase:
     amount_minor: int
     currency: str
     source_ref: str
+    text: str
 
 
 class Rejects:
@@ -168,7 +169,7 @@ def read_links(path: Path, rejects: Rejects) -> dict[str, str]:
 
 
 def _events(path: Path, latest: datetime) -> Iterator[tuple[int, Purchase | LineRefused, str]]:
-    return _parsed(path, EVENT_COLUMNS, lambda number, fields: _purchase(number, fields, latest))
+    return _parsed(path, EVENT_COLUMNS, lambda number, fields, text: _purchase(number, fields, text, latest))
 
 
 def _unlike_the_rest(purchase: Purchase, currency: str) -> LineRefused | None:
@@ -195,7 +196,7 @@ def _already_seen(purchase: Purchase, seen: dict[str, tuple[int, bytes]]) -> Lin
     return LineRefused("duplicate-id", f"event_id {purchase.event_id} has other fields in line {line}")
 
 
-def _purchase(line: int, fields: list[str], latest: datetime) -> Purchase:
+def _purchase(line: int, fields: list[str], text: str, latest: datetime) -> Purchase:
     event_id, occurred_at, kind, merchant, member, amount, currency, source_ref = fields
     for name, value in (("event_id", event_id), ("merchant", merchant), ("member", member)):
         _expect(_ID, value, name, "id", f"1 to {ID_CHARS_MAX} printable ASCII characters without spaces")
@@ -208,12 +209,11 @@ def _purchase(line: int, fields: list[str], latest: datetime) -> Purchase:
         raise LineRefused(
             "source-ref", f"source_ref is longer than {SOURCE_REF_CHARS_MAX} characters or holds control characters"
         )
-    return Purchase(
-        line, event_id, _at_ms(occurred_at, latest), kind, merchant, member, _amount(amount), currency, source_ref
-    )
+    at_ms, amount_minor = _at_ms(occurred_at, latest), _amount(amount)
+    return Purchase(line, event_id, at_ms, kind, merchant, member, amount_minor, currency, source_ref, text)
 
 
-def _link(_line: int, fields: list[str]) -> tuple[str, str, str]:
+def _link(_line: int, fields: list[str], _text: str) -> tuple[str, str, str]:
     refund, origin, match = fields
     _expect(_ID, refund, "refund_event_id", "id", "an event id")
     if match not in MATCHES:
@@ -257,7 +257,7 @@ def _shown(value: str) -> str:
 
 
 def _parsed(
-    path: Path, columns: tuple[str, ...], understand: Callable[[int, list[str]], _Record]
+    path: Path, columns: tuple[str, ...], understand: Callable[[int, list[str], str], _Record]
 ) -> Iterator[tuple[int, _Record | LineRefused, str]]:
     """(line, record or refusal, text) for every line after the header, which must name `columns` in order. Raises
     FileRefused.
@@ -275,7 +275,7 @@ def _parsed(
     for number, raw in lines:
         text = "" if isinstance(raw, LineRefused) else raw.decode("utf-8", "backslashreplace")
         try:
-            yield number, understand(number, _fields(raw, len(columns))), text
+            yield number, understand(number, _fields(raw, len(columns)), text), text
         except LineRefused as refusal:
             yield number, refusal, text
 

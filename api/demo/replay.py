@@ -68,7 +68,7 @@ def replay(
         for (purchase, command), answer in zip(asked, answers, strict=True):
             _count(tally, purchase, command, answer)
             if isinstance(answer.outcome, Refusal) and not isinstance(command, Redeem):
-                rejects.add(source, purchase.line, answer.outcome.code, answer.outcome.message, purchase.event_id)
+                rejects.add(source, purchase.line, answer.outcome.code, _reason(answer.outcome), purchase.text)
         progress(len(batch))
     return tally
 
@@ -113,6 +113,13 @@ def redeemable_au(purchase: Purchase) -> int:
     if int.from_bytes(sha256(purchase.event_id.encode()).digest(), "big") % ONE_PURCHASE_IN:
         return 0
     return purchase.amount_minor * REDEEM_PERCENT_MAX // 100
+
+
+def _reason(refusal: Refusal) -> str:
+    """The ledger's sentence and the field of the command that it blames, the first that differs where a key was used
+    before.
+    """
+    return refusal.message if refusal.field is None else f"{refusal.message} Field: {refusal.field}."
 
 
 def _count(tally: Tally, purchase: Purchase, command: AnyCommand, answer: Answer) -> None:

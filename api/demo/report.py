@@ -26,9 +26,10 @@ class Alliance:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """What became of the file's lines.
+    """What became of the file's lines, and of the payments with points that follow from its purchases.
 
-    `taken` are in the ledger, `added` of them by this run; `refused` lines are in `rejects`, by code.
+    `taken` are in the ledger, `added` of them by this run; `refused` lines are in `rejects`, by code. What the whole
+    ledger holds stands in `Report`.
     """
 
     source: str
@@ -88,6 +89,17 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """What settling batches moved on the chain, each by its own nets: how many moved anything, how many AU went from
+    payers to receivers, and how many of those to the operator.
+    """
+
+    settlements: int
+    au: int
+    to_operator_au: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gas:
     """What the chain asked for: in all, by kind of transaction, and for each event of the batches."""
 
@@ -116,13 +128,17 @@ class Invariant:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that a run has to tell."""
+    """Everything that a run has to tell: `events` about its file, all else about the whole ledger. `nets` sum what each
+    settling batch moved, so that what one gave and another took back shows in `moved` alone.
+    """
 
     alliance: Alliance
     events: Events
     points: Mapping[str, Merchant]
+    payments: int
     operator_au: int
     nets: Mapping[str, int]
+    moved: Moved
     flows_au: Mapping[str, Mapping[str, int]]
     months: list[Month]
     batches: list[Batch]

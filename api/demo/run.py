@@ -22,6 +22,7 @@ from rich.console import Console
 from api.database import migrated_database
 from api.demo import page, report
 from api.demo.auditing import audit
+from api.demo.books import examine
 from api.demo.console import show
 from api.demo.founding import found
 from api.demo.generate import generate
@@ -35,7 +36,7 @@ from api.demo.settling import AUDITOR_KID, Keys, Settling, attest_all, commit, f
 from api.demo.summary import Played, summarise
 from api.serve import serve
 from api.settings import Settings
-from ledger import queries, verify
+from ledger import queries
 from ledger.answers import Receipt
 from ledger.commands import ChargeFees
 from ledger.journal import head_seq
@@ -181,10 +182,11 @@ def exit_code(told: Report) -> int:
 
 
 def _writable(var: Path) -> None:
-    """Make the folder. Raises NoFolder where this user cannot."""
+    """Make the folder, which keeps itself out of a clone that it lies in. Raises NoFolder where this user cannot."""
     try:
         var.mkdir(parents=True, exist_ok=True)
         (var / "demo.lock").touch()
+        (var / ".gitignore").write_text("*\n", encoding="ascii")
     except OSError as error:
         raise NoFolder(f"{var} cannot be written to ({error.strerror}): choose another with TONGDUI_VAR") from error
 
@@ -234,8 +236,8 @@ def _phases(
             settling = found_settlement(conn, poster, Chain(rpc), Keys(var / "keys"), var)
         tally = replay_events(ledger, given, surveyed, numbers, rejects, latest=now, phases=phases)
         settle(ledger, settling, phases, now)
-        with phases.phase("verify"):
-            invariants = verify.check(conn)
+        with phases.phase("verify", head_seq(conn)) as advance:
+            invariants = examine(conn, advance)
         phases.say("audit: a process of its own, with the chain, the published files and its key")
         with phases.timed("audit"):
             audited = audit(settling.outside, settling.keys.reader(AUDITOR_KID), var / "audit.json", var / "audit.html")

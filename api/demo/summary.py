@@ -57,8 +57,10 @@ def summarise(
         alliance=report.Alliance(played.survey.currency, len(merchants), gathered.members),
         events=_events(played),
         points={merchant.code: _merchant(merchant, gathered, nets, positions) for merchant in merchants},
+        payments=gathered.payments,
         operator_au=nets[OPERATOR_ID],
         nets={code: nets[party] for party, code in codes.items()},
+        moved=moved([_settled(batch) for batch in batches]),
         flows_au=_flows(gathered, codes),
         months=_months(gathered),
         batches=[_batch(batch) for batch in batches],
@@ -112,12 +114,27 @@ def _merchant(
 def _nets(batches: Sequence[BatchStatus]) -> Counter[int]:
     """What settling batches have moved, by party, in AU."""
     nets: Counter[int] = Counter()
-    for batch in batches:
-        for party, amount in batch.nets if batch.state == FINALISED else []:
-            whole, rest = divmod(amount, BASE_UNITS_PER_AU)
-            assert rest == 0, (batch.batch_no, party)
-            nets[party] += whole
+    for settled in map(_settled, batches):
+        nets.update(settled)
     return nets
+
+
+def moved(settled: Sequence[Mapping[int, int]]) -> report.Moved:
+    """What changed hands, batch by batch, from the nets of each in AU: a receiver of one may be a payer of the next."""
+    return report.Moved(
+        settlements=sum(bool(nets) for nets in settled),
+        au=sum(au for nets in settled for au in nets.values() if au > 0),
+        to_operator_au=sum(max(0, nets.get(OPERATOR_ID, 0)) for nets in settled),
+    )
+
+
+def _settled(batch: BatchStatus) -> dict[int, int]:
+    """What one batch has moved, by party, in AU; nothing before it is final."""
+    settled: dict[int, int] = {}
+    for party, amount in batch.nets if batch.state == FINALISED else []:
+        settled[party], rest = divmod(amount, BASE_UNITS_PER_AU)
+        assert rest == 0, (batch.batch_no, party)
+    return settled
 
 
 def _flows(gathered: Figures, codes: Mapping[int, str]) -> dict[str, dict[str, int]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ledger import redemptions
+from ledger import drawn, redemptions
 from ledger.commands import Redeem
 from ledger.entry import Entry
-from ledger.records import Redemption
 from ledger.wants import Wants
 
 
@@ -18,14 +17,9 @@ def redeem(command: Redeem, entry: Entry) -> dict[str, int | str]:
     nothing-to-redeem, balance-too-low.
     """
     chosen = redemptions.choose(command, entry.slice)
-    drawn = [redemptions.post(entry, chosen.acceptor, chosen.member, each) for each in chosen.draws]
+    deal = redemptions.deal(chosen)
+    draws = [drawn.capture(entry, deal, each) for each in redemptions.priced(chosen)]
     redemptions.give(entry, chosen.member, chosen.draws)
-    record = Redemption(
-        member_no=chosen.member.no,
-        member=chosen.member.name,
-        state=redemptions.CAPTURED,
-        fee_bps=chosen.acceptor.redemption_fee_bps,
-        draws=tuple(drawn),
-    )
-    entry.record(redemptions.name(command.merchant_id, command.redemption), record)
-    return redemptions.why(command, chosen, fee_au=sum(each.fee_au for each in drawn))
+    name = redemptions.name(command.merchant_id, command.redemption)
+    entry.record(name, redemptions.record(chosen, redemptions.CAPTURED, draws))
+    return redemptions.why(command, chosen, draws)

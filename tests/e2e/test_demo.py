@@ -131,6 +131,10 @@ def test_a_year_ends_settled_audited_and_repeatable(tmp_path: Path) -> None:
     assert told["problems"] == []
     assert told["audit"]["verdict"] == "clean"
     assert told["events"]["added"] == told["events"]["taken"] > EVENTS * 8 // 10
+    assert told["invariants"]["rebuild-equals-store"] == {"held": True, "detail": "held"}
+    assert "rebuild-equals-store" in said
+    assert "rebuild-equals-store" in (var / "report.html").read_text()
+    assert told["payments"] == told["events"]["redemptions"] > 0, "the file's payments are all the ledger has"
     assert {batch["state"] for batch in told["batches"][1:]} == {"FINALISED"}
     assert told["batches"][-1]["settling"]
     assert told["gas"]["total"] > 0
@@ -144,6 +148,7 @@ def test_a_year_ends_settled_audited_and_repeatable(tmp_path: Path) -> None:
     assert receipt["inclusions"][0]["proof"], said
     again = report(var)
     assert again["events"]["added"] == 0
+    assert "Nothing of it is new" in " ".join(said.split())
     assert lasting(again) == lasting(told)
 
 

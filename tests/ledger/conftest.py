@@ -1,6 +1,7 @@
 """What the launcher's tests share: a folder for a server of their own, stopped afterwards, and who may collect what."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,16 @@ from tests.ledger.accounts import NOBODY
 # is not so these files are not collected, rather than passing for nothing.
 ROOT_ONLY = "test_embedded_postgres_accounts.py"
 NAMESPACES_ONLY = "test_embedded_postgres_namespaces.py"
+MOUNTS_ONLY = "crash/test_full_disk.py"
 root = os.geteuid() == 0
 namespaces = root and postgres_programs.in_namespace(0, 0) is not None
-collect_ignore = [name for name, wanted in ((ROOT_ONLY, root), (NAMESPACES_ONLY, namespaces)) if not wanted]
+mounts = root and not subprocess.call(
+    ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"],
+    stdout=subprocess.DEVNULL,
+    stderr=subprocess.DEVNULL,
+)
+CONDITIONS = ((ROOT_ONLY, root), (NAMESPACES_ONLY, namespaces), (MOUNTS_ONLY, mounts))
+collect_ignore = [name for name, wanted in CONDITIONS if not wanted]
 
 
 @pytest.fixture

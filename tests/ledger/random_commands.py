@@ -20,6 +20,7 @@ from ledger.commands import (
     Refund,
 )
 from tests.ledger import random_moves
+from tests.ledger.random_spending import spending
 from tests.ledger.scene import DAY, changed, opening, rate
 
 MERCHANTS = (1, 2, 3, 4, 5, 6)
@@ -66,6 +67,8 @@ def history(seed: int, length: int) -> list[Command]:
         else:
             made = _command(draw, i, at, order)
         commands.append(made)
+        if draw.random() < 0.3:
+            commands.append(spending(draw, i, at, commands, (MERCHANTS, MEMBERS)))
         if draw.random() < 0.08:
             commands.append(_again(draw, commands))
     return commands

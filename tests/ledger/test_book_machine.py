@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from ledger.accounts import CHAIN, Family, cash, rounding, settled
+from ledger.accounts import CHAIN, Family, cash, held, rounding, settled
 from ledger.answers import Answer, Receipt
 from ledger.commands import (
     Adjust,
@@ -32,8 +32,9 @@ from ledger.commands import (
     SettleNets,
     Transfer,
 )
+from ledger.records import Redemption
 from proofs.accounts import RESERVE_ID
-from proofs.kinds import ADDS, ON_ISSUANCE, Kind
+from proofs.kinds import ADDS, MAY_OWE, ON_ISSUANCE, Kind
 from tests.ledger.random_commands import MEMBERS, MERCHANTS, opening_commands
 from tests.ledger.random_moves import PAIRS
 from tests.ledger.scene import DAY, Scene, changed
@@ -93,6 +94,12 @@ class BookMachine(RuleBasedStateMachine):
             if leg.kind in {Kind.REDEEM, Kind.EXCHANGE_OUT} and leg.au:
                 terms = self.scene.book.slice.registry.terms[leg.terms_id]
                 assert (leg.points - 1) * terms.au_num < leg.au * terms.au_den <= leg.points * terms.au_num
+            if leg.kind == Kind.REFUND_REDEEM and leg.au:
+                terms = self.scene.book.slice.registry.terms[leg.terms_id]
+                assert abs(leg.au * terms.au_den - leg.points * terms.au_num) < terms.au_num
+        for posting in receipt.postings:
+            if posting.account.family == Family.MEMBER and posting.balance < 0 and posting.amount < 0:
+                assert receipt.legs[posting.leg - 1].kind in MAY_OWE
 
     def terms_mode(self, terms_id: int) -> int | None:
         terms = self.scene.book.slice.registry.terms.get(terms_id)
@@ -278,7 +285,8 @@ class BookMachine(RuleBasedStateMachine):
             kind[lot.issuer, lot.member_no] += lot.remaining
         for account, (_, balance) in self.scene.book.slice.accounts.items():
             if account.family == Family.MEMBER:
-                assert confirmed[account.unit, account.party] == max(0, balance)
+                free = balance - self.scene.balance(held(account.unit, account.party))
+                assert confirmed[account.unit, account.party] == max(0, free)
             if account.family == Family.PENDING:
                 assert pending[account.unit, account.party] == balance
 
@@ -290,9 +298,11 @@ class BookMachine(RuleBasedStateMachine):
         for lot in state.lots.values():
             if lot.confirmed_at_ms is not None:
                 there[lot.terms_id] += lot.remaining
+        for record in state.records.values():
+            if isinstance(record, Redemption) and record.state in {"held", "disputed"}:
+                there.update({each.terms_id: each.points for each in record.draws})
         for number, terms in backed.items():
             dust = self.scene.balance(rounding(terms.issuer_id, number))
-            assert dust >= 0
             assert self.paid_in[number] * terms.au_den == there[number] * terms.au_num + dust
         assert self.scene.balance(cash(RESERVE_ID)) == sum(self.paid_in.values())
 

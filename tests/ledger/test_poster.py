@@ -16,6 +16,7 @@ from ledger.answers import Answer, Receipt
 from ledger.commands import Command
 from ledger.poster import Busy, Closed, Poster
 from ledger.store import Store, open_store
+from tests.ledger.promises import authorize, capture, void
 from tests.ledger.random_commands import history
 from tests.ledger.scene import A, B, Scene, changed, small_alliance
 
@@ -166,5 +167,37 @@ def test_two_redemptions_at_once_cannot_both_spend_the_same_points(two: tuple[Po
         assert sorted(getattr(answer.outcome, "code", "done") for answer in answers) == (
             ["balance-too-low", "done"] if turn < 5 else ["done", "done"]
         )
+    with psycopg.connect(database, autocommit=True) as conn:
+        assert all(each.held for each in verify.check(conn))
+
+
+def test_two_authorisations_at_once_cannot_both_pass_one_limit(two: tuple[Poster, Poster], database: str) -> None:
+    """Two members with points of A authorise 60 each; A's collateral bears 100. One of them, then the other."""
+    scene = Scene()
+    two[0].post(small_alliance(credit_limit_au=100))
+    two[0].post([scene.earn(member, A, 50_000) for member in ("m1", "m2")])
+    for turn in range(10):
+        asked = [authorize(member, B, 60, f"{member}-{turn}", over_limit="decline") for member in ("m1", "m2")]
+        with ThreadPoolExecutor() as threads:
+            answers = list(threads.map(lambda poster, command: poster.post([command])[0], two, asked))
+        codes = [getattr(answer.outcome, "code", "done") for answer in answers]
+        assert sorted(codes) == ["done", "issuer-over-limit"]
+        held = asked[codes.index("done")].redemption
+        two[turn % 2].post([void(B, held)])
+    with psycopg.connect(database, autocommit=True) as conn:
+        assert all(each.held for each in verify.check(conn))
+        assert rebuild.differences(conn) == []
+
+
+def test_a_hold_is_captured_or_voided_by_two_writers_once(two: tuple[Poster, Poster], database: str) -> None:
+    scene = Scene()
+    two[0].post(small_alliance())
+    two[0].post([scene.earn("m1", A, 50_000)])
+    for turn in range(10):
+        two[turn % 2].post([authorize("m1", B, 40, f"r{turn}")])
+        ends: list[Command] = [capture(B, f"r{turn}"), void(B, f"r{turn}")]
+        with ThreadPoolExecutor() as threads:
+            answers = list(threads.map(lambda poster, command: poster.post([command])[0], two, ends))
+        assert sorted(getattr(answer.outcome, "code", "done") for answer in answers) == ["already-resolved", "done"]
     with psycopg.connect(database, autocommit=True) as conn:
         assert all(each.held for each in verify.check(conn))

@@ -13,8 +13,9 @@ from ledger.book import Book
 from ledger.commands import ChargeFees, Command, Confirm, Earn, EarnRate, Enrol, Net, Redeem, Refund, SettleNets
 from ledger.refusals import CATALOGUE
 from ledger.slice import Slice
-from ledger.units import AMOUNT_MAX, BALANCE_MAX
+from ledger.units import AMOUNT_MAX, BALANCE_MAX, HOLD_MS_MAX
 from tests.ledger import refusals_of_moving as moving
+from tests.ledger.promises import authorize, cancel, capture, dispute, lapse, resolve, void
 from tests.ledger.scene import DAY, OP, A, B, C, Scene, changed, opening, rate, small_alliance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,13 +36,33 @@ def scene_with_history() -> Scene:
         ChargeFees(key="c", at_ms=DAY, cycle="used"),
         SettleNets(key="s", at_ms=DAY, batch_no=1, nets=()),
     )
+    scene.play(*scene_of_redemptions())
     moving.play_history(scene)
     return scene
+
+
+def scene_of_redemptions() -> list[Command]:
+    """m5 has redemptions in every state at B, named for it; 330 AU of `captured` are left, 66 points."""
+    scene = Scene()
+    return [
+        opening(70, earn=EarnRate(1, 1), hold_ms=0),
+        rate(70, 5, 1),
+        scene.earn("m5", 70, 1_000, at=DAY, order="rich"),
+        authorize("m5", B, 10, "held", at=DAY),
+        authorize("m5", B, 10, "voided", at=DAY),
+        void(B, "voided", at=DAY),
+        Redeem(key="captured", at_ms=DAY, merchant_id=B, member="m5", redemption="captured", au=333),
+        cancel(B, "captured", "cancelled", 3, at=DAY),
+        Redeem(key="disputed", at_ms=DAY, merchant_id=B, member="m5", redemption="disputed", au=5),
+        dispute(B, "disputed", 70, at=DAY),
+    ]
 
 
 EARN = Earn(key="k", at_ms=0, merchant_id=A, member="m1", order="new", amount_minor=100)
 CONFIRM = Confirm(key="k", at_ms=DAY, order_merchant_id=A, order="pending")
 REDEEM = Redeem(key="k", at_ms=DAY, merchant_id=B, member="m1", redemption="new", au=1)
+AUTHORIZE = authorize("m1", B, 1, "new", at=DAY, key="k")
+CANCEL = changed(cancel(B, "captured", "cancelled", 999, at=DAY), key="k")
 REFUND = Refund(key="k", at_ms=DAY, merchant_id=A, member="m1", refund="new", order="paid", amount_minor=1)
 NETS = SettleNets(key="k", at_ms=0, batch_no=2, nets=(Net(A, -1), Net(B, 1)))
 
@@ -79,6 +100,50 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
         ("redemption-exists", "redemption", changed(REDEEM, redemption="used")),
         ("nothing-to-redeem", "member", changed(REDEEM, member="m2", at_most=True)),
         ("balance-too-low", "au", changed(REDEEM, au=1_000)),
+    ],
+    "authorize": [
+        ("hold-too-short", "hold_until_ms", changed(AUTHORIZE, merchant_id=UNKNOWN, hold_until_ms=DAY)),
+        (
+            "hold-too-long",
+            "hold_until_ms",
+            changed(AUTHORIZE, merchant_id=UNKNOWN, hold_until_ms=DAY + HOLD_MS_MAX + 1),
+        ),
+        ("merchant-unknown", "merchant_id", changed(AUTHORIZE, merchant_id=UNKNOWN, member="nobody")),
+        ("member-unknown", "member", changed(AUTHORIZE, member="nobody", redemption="used")),
+        ("redemption-exists", "redemption", changed(AUTHORIZE, redemption="voided")),
+        ("nothing-to-redeem", "member", changed(AUTHORIZE, member="m2", at_most=True)),
+        ("balance-too-low", "au", changed(AUTHORIZE, au=1_000)),
+    ],
+    "capture": [
+        ("redemption-unknown", "redemption", capture(B, "none", 11, at=9 * DAY)),
+        ("already-resolved", "redemption", capture(B, "voided", 11, at=9 * DAY)),
+        ("hold-over", "at_ms", capture(B, "held", 11, at=2 * DAY)),
+        ("capture-exceeds-hold", "au", capture(B, "held", 11, at=DAY)),
+    ],
+    "void": [
+        ("redemption-unknown", "redemption", void(B, "none", key="k")),
+        ("already-resolved", "redemption", void(B, "captured", key="k")),
+    ],
+    "lapse_hold": [
+        ("redemption-unknown", "redemption", lapse(B, "none", at=0)),
+        ("already-resolved", "redemption", lapse(B, "disputed", at=0)),
+        ("hold-not-over", "at_ms", lapse(B, "held", at=2 * DAY - 1)),
+    ],
+    "cancel_redemption": [
+        ("redemption-unknown", "redemption", changed(CANCEL, redemption="none")),
+        ("not-captured", "redemption", changed(CANCEL, redemption="disputed")),
+        ("cancellation-exists", "cancellation", CANCEL),
+        ("cancel-exceeds-redemption", "au", changed(CANCEL, cancellation="new")),
+        ("cancel-below-a-point", "au", changed(CANCEL, cancellation="new", au=1)),
+    ],
+    "dispute": [
+        ("redemption-unknown", "redemption", dispute(B, "none", UNKNOWN, key="k")),
+        ("not-captured", "redemption", dispute(B, "held", UNKNOWN, key="k")),
+        ("not-drawn-on", "by_merchant_id", dispute(B, "captured", B, key="k")),
+    ],
+    "resolve_dispute": [
+        ("redemption-unknown", "redemption", resolve(B, "none", key="k", stands=True)),
+        ("not-disputed", "redemption", resolve(B, "captured", key="k", stands=True)),
     ],
     "refund": [
         ("merchant-unknown", "merchant_id", changed(REFUND, merchant_id=UNKNOWN, member="nobody", refund="used")),

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ledger import journal, queries, rebuild, verify
+from ledger import accounts, journal, queries, rebuild, verify
 from ledger.answers import Receipt
 from ledger.book import Book
 from ledger.commands import Command, Enrol
@@ -19,8 +19,10 @@ from ledger.store import Store, open_store
 from tests.ledger.random_commands import MEMBERS, MERCHANTS, history, opening_commands
 from tests.ledger.scene import A, B, Scene, changed, opening, rate, small_alliance
 
-STATEMENTS_PER_BATCH_MAX = 11
-"""BEGIN, lock, keys, registry, members, claims, orders, open lots, accounts, one that writes all, COMMIT."""
+STATEMENTS_PER_BATCH_MAX = 13
+"""BEGIN, lock, keys, registry, members, claims, records, orders, open lots, lots of records, accounts, one that writes
+all, COMMIT.
+"""
 
 
 @pytest.fixture(name="store")
@@ -163,9 +165,10 @@ def test_queries_tell_what_the_book_knows(store: Store, conn: psycopg.Connection
         for balance in queries.member_balances(conn, member, at_ms=0):
             assert balance.confirmed == scene.points(member, balance.issuer)
             assert balance.pending == scene.pending(member, balance.issuer)
-            assert balance.debt == max(0, -balance.confirmed)
             closed = scene.book.slice.registry.is_closed(balance.issuer)
-            assert balance.available_points == (0 if closed else max(0, balance.confirmed))
+            assert balance.held == scene.balance(accounts.held(balance.issuer, scene.number(member)))
+            assert balance.debt == max(0, balance.held - balance.confirmed)
+            assert balance.available_points == (0 if closed else max(0, balance.confirmed - balance.held))
     totals = queries.outstanding(conn)
     assert {issuer: each.outstanding for issuer, each in totals.items()} == {
         issuer: sum(scene.points(member, issuer) for member in MEMBERS) for issuer in totals

@@ -19,7 +19,8 @@ from tests.ledger.random_commands import history
 FAULTS = {
     "DELETE FROM ledger.journal WHERE seq = 20": {"journal-gapless", "keys-answer-their-entries"},
     "UPDATE ledger.head SET seq = seq + 1": {"journal-gapless"},
-    "UPDATE ledger.posting SET amount = amount + 1, balance = balance + 1 WHERE family = 8 AND party = 1 AND n = 2": {
+    """UPDATE ledger.posting SET amount = amount * 2, balance = balance + amount
+       WHERE family = 8 AND party = 1 AND n = 2""": {
         "debits-equal-credits",
         "running-balances-gapless",
         "postings-are-those-of-the-receipts",
@@ -44,6 +45,11 @@ FAULTS = {
     "UPDATE ledger.lot SET remaining = 0, open = false WHERE confirmed_at_ms IS NULL AND remaining > 0": {
         "pending-lots-explain-pending"
     },
+    """UPDATE ledger.record SET body = replace(body, '"held"', '"released"') WHERE body LIKE '%"state":"held"%'""": {
+        "records-explain-held",
+        "records-explain-promised",
+    },
+    "DELETE FROM ledger.claim WHERE used = 1": {"holds-resolve-once"},
     "UPDATE ledger.lot SET standing = points + 1 WHERE seq = (SELECT max(seq) FROM ledger.lot)": {"no-lot-below-zero"},
     "UPDATE ledger.orders SET refunded_minor = refunded_minor - 1 WHERE refunded_minor > 0": {"refunds-within-orders"},
     "UPDATE ledger.answer SET key = 'other' WHERE seq = 20": {"keys-answer-their-entries"},
@@ -56,7 +62,7 @@ FAULTS = {
 def conn_(database: str) -> Iterator[psycopg.Connection]:
     """A sound ledger whose owner may do what the tables forbid."""
     with open_store(database) as store:
-        store.post(history(seed=23, length=200))
+        store.post(history(seed=23, length=300))
     with psycopg.connect(database, autocommit=True) as conn:
         conn.execute("SET session_replication_role = replica")
         conn.execute("ALTER TABLE ledger.lot DROP CONSTRAINT lot_points")

@@ -53,7 +53,8 @@ def lines(*rows: bytes) -> bytes:
 
 def test_a_good_file_is_taken_whole(read: Read) -> None:
     taken, rejected = read(lines(HEAD, GOOD, LAST))
-    assert taken[0] == Purchase(2, "e1", 1_451_606_400_000, "purchase", "shop", "m1", 500, "GBP", "ref-1")
+    purchase = Purchase(2, "e1", 1_451_606_400_000, "purchase", "shop", "m1", 500, "GBP", "ref-1", GOOD.decode())
+    assert taken[0] == purchase
     assert [purchase.event_id for purchase in taken] == ["e1", "e9"]
     assert rejected == []
 

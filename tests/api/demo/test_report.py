@@ -14,7 +14,7 @@ from rich.console import Console
 
 from api.demo import console, page, report
 from api.demo.charts import columns, heat_map, signed_bars
-from api.demo.report import Alliance, Audit, Batch, Events, Gas, Invariant, Merchant, Month, Report, money
+from api.demo.report import Alliance, Audit, Batch, Events, Gas, Invariant, Merchant, Month, Moved, Report, money
 
 
 def merchant(number: int, name: str, net_au: int) -> Merchant:
@@ -42,8 +42,10 @@ def sound() -> Report:
         alliance=Alliance("CNY", 2, 5),
         events=Events("year.csv", 27_064, 64, 1, 26_358, 706, 26, 1_300, 2, {"date": 1}, "var/rejects.jsonl"),
         points={"a": merchant(1, "惠客 <b>Huike</b>", -152), "b": merchant(2, "2,000", 147)},
+        payments=2_600,
         operator_au=5,
         nets={"a": -152, "b": 147, "operator": 5},
+        moved=Moved(settlements=2, au=5_152, to_operator_au=5),
         flows_au={"a": {"a": 100, "b": 200}, "b": {"b": 50}},
         months=[Month("2025-01", 1_200, 9, 150), Month("2025-02", 800, 7, 200)],
         batches=[Batch(1, 4_096, settling=True, state="FINALISED", gas=410_000, header_hash="0x" + "ab" * 32)],
@@ -92,14 +94,28 @@ def test_what_is_wrong_is_named_everywhere(sound: Report) -> None:
 def test_the_terminal_tells_the_figures(sound: Report) -> None:
     shown = printed(sound)
     for words in (
-        "27,064 events taken, 64 of them new",
+        "This file: 27,064 events taken, 26,358 purchases and 706 refunds (26 of unknown origin)",
         "1 refused, see var/rejects.jsonl",
+        "64 of them are new, 27,000 were recorded before and got their first answer again",
+        "The ledger: 2,600 payments with points, 3.50 CNY in all",
+        "1 batches on the chain; 2 settlements moved 51.52 CNY, 0.05 of it to the operator for fees",
         "2,000",
         "−1.52",
         "sum to 0",
         "clean",
     ):
         assert words in shown
+
+
+@pytest.mark.parametrize(
+    ("added", "words"),
+    [
+        (27_064, "All of them are new."),
+        (0, "Nothing of it is new: every event was recorded before and got its first answer again."),
+    ],
+)
+def test_the_terminal_says_what_a_run_added(sound: Report, added: int, words: str) -> None:
+    assert words in printed(replace(sound, events=replace(sound.events, added=added)))
 
 
 def test_the_terminal_takes_no_tags_from_files(sound: Report) -> None:

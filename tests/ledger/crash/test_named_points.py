@@ -21,7 +21,7 @@ from ledger.store import Store, open_store
 from tests.ledger.random_commands import history, opening_commands
 from tests.ledger.scene import A, Scene, small_alliance
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 POINTS = ("locked", "decided", "written", "committed")
 BATCH = 40
 WRITER_SECONDS_MAX = 60
@@ -30,9 +30,17 @@ WRITER_SECONDS_MAX = 60
 def writer(
     database: str, commands: list[Command], *, die_at: str = "never", die_in_batch: int = 0, batch: int = BATCH
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run `tests.ledger.crash_writer` on `commands` to its end; its output is the keys it acknowledged."""
+    """Run `tests.ledger.crash.named_point_writer` on `commands` to its end; its output is the keys it acknowledged."""
     return subprocess.run(
-        [sys.executable, "-m", "tests.ledger.crash_writer", database, die_at, str(die_in_batch), str(batch)],
+        [
+            sys.executable,
+            "-m",
+            "tests.ledger.crash.named_point_writer",
+            database,
+            die_at,
+            str(die_in_batch),
+            str(batch),
+        ],
         input=b"\n".join(canonical(command) for command in commands),
         capture_output=True,
         cwd=ROOT,

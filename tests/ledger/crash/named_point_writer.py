@@ -1,6 +1,6 @@
 """A writer process for the crash tests: commands on stdin, one JSON a line; acknowledged keys on stdout, one a line.
 
-    python -m tests.ledger.crash_writer DSN POINT BATCH_NO BATCH_SIZE
+    python -m tests.ledger.crash.named_point_writer DSN POINT BATCH_NO BATCH_SIZE
 
 It kills itself with SIGKILL when its BATCH_NO-th batch reaches POINT ("never": it posts everything and ends).
 """
