@@ -5,15 +5,24 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("postings", "seal", "audit")
+RUNS = (
+    ("postings",),
+    ("postings", "--flush-extra-microseconds", "1000", "--rounds", "2"),
+    ("gathered",),
+    ("front_door",),
+    ("growth",),
+    ("as_of",),
+    ("seal",),
+    ("audit",),
+)
 
 
 def main() -> int:
     """0 when every benchmark ran to its end."""
     failed = []
-    for name in NAMES:
-        print(f"== bench.{name}", flush=True)
-        if subprocess.run([sys.executable, "-m", f"bench.{name}"], check=False).returncode:
+    for name, *words in RUNS:
+        print(f"== bench.{name} {' '.join(words)}", flush=True)
+        if subprocess.run([sys.executable, "-m", f"bench.{name}", *words], check=False).returncode:
             failed.append(name)
     if failed:
         print(f"failed: {', '.join(failed)}")

@@ -11,21 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-import psycopg
-
 from ledger import accounts, commands, records, selects
 from ledger.accounts import AccountName
 from ledger.answers import LegRef, LotId
-from ledger.records import RecordName
+from ledger.effects import Effects
+from ledger.records import KINDS_WITH_PEOPLE, RecordName
 from ledger.referral import upline
 from ledger.registry import Registry
 from ledger.slice import Claim, Lot, Member, Order, Remembered, Slice
 from ledger.units import REFERRAL_LEVELS_MAX
 from ledger.wants import Wants
+from ledger.wire import Asks, Row, Rows
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
 
-Connection = psycopg.Connection[Any]
-Row = tuple[Any, ...]
 K = TypeVar("K", str, tuple[int, str], Claim, RecordName, LotId, AccountName)
 
 
@@ -44,7 +42,7 @@ def answers(rows: Iterable[Row]) -> dict[str, Remembered | None]:
     return {key: Remembered(command.encode(), body.encode(), done) for key, done, command, body in rows}
 
 
-def registry(conn: Connection) -> Registry:
+def registry(conn: Asks) -> Registry:
     """What merchants promise, by playing the commands that said it."""
     whole = Registry()
     for (command,) in conn.execute(selects.REGISTRY):
@@ -54,35 +52,64 @@ def registry(conn: Connection) -> Registry:
     return whole
 
 
-class Asked(NamedTuple):
-    """Names that were asked for, and the cursors that will bring their rows."""
+class Missing(NamedTuple):
+    """What a batch wants, the names of it that are not held, the statements that ask for them, and, once sent, what
+    brings the rows.
+    """
 
+    want: Wants
+    keys: Sequence[str]
     members: list[str]
     claims: list[Claim]
     records: list[RecordName]
     orders: list[tuple[int, str]]
-    cursors: dict[str, psycopg.Cursor[Row]]
+    statements: list[tuple[str, str, list[str]]]
+    found: dict[str, Rows]
+
+    def independent_of(self, unwritten: Effects) -> bool:
+        """Whether rows read while `unwritten` is being written are as good as those read afterwards.
+
+        They are where a row carries the name it is asked by: if it was changed, the slice holds it and its stored
+        version is not looked at. A list of rows could lack one, and a record of a kind that names people leads to one.
+        """
+        if any(name.kind in KINDS_WITH_PEOPLE for name in self.records):
+            return False
+        kinds = {kind for kind, _, _ in self.statements}
+        return kinds <= _BY_NAME and not ("members" in kinds and unwritten.changed_members)
 
 
-def ask(conn: Connection, state: Slice, want: Wants) -> Asked:
-    """Send for what `want` names and `state` does not hold. Inside a pipeline this waits for nothing."""
-    asked = Asked(
+_BY_NAME = frozenset({"answers", "members", "claims", "records", "orders"})
+
+
+def missing(state: Slice, want: Wants, keys: Sequence[str]) -> Missing:
+    """What `want` names and `state` does not hold, and whatever was answered to `keys`."""
+    asked = Missing(
+        want=want,
+        keys=keys,
         members=_missing(want.members, state.members),
         claims=_missing(want.claims, state.claims),
         records=_missing(want.records, state.records),
         orders=_missing(want.orders | want.refunded, state.orders),
-        cursors={},
+        statements=[],
+        found={},
     )
     spenders = sorted(name for name in want.spenders if not _spender_known(state, name))
     refunded = sorted(name for name in want.refunded if not _lots_known(state, name))
-    for kind, statement, parameters in _statements(asked, spenders, refunded):
-        asked.cursors[kind] = conn.execute(statement, parameters, binary=True)
+    asked.statements.extend(_statements(asked, spenders, refunded))
+    return asked
+
+
+def send(conn: Asks, asked: Missing) -> Missing:
+    """Send for it. On a wire this waits for nothing."""
+    for kind, statement, parameters in asked.statements:
+        asked.found[kind] = conn.execute(statement, parameters, binary=True)
     return asked
 
 
 def _statements(
-    asked: Asked, spenders: list[str], refunded: list[tuple[int, str]]
+    asked: Missing, spenders: list[str], refunded: list[tuple[int, str]]
 ) -> Iterator[tuple[str, str, list[str]]]:
+    yield "answers", selects.ANSWERS, [lines(set(asked.keys))]
     if asked.members:
         yield "members", selects.MEMBERS, [lines(asked.members)]
     if asked.claims:
@@ -97,9 +124,13 @@ def _statements(
         yield "open", selects.OPEN_LOTS, [lines(spenders), *_order_names(refunded)]
 
 
-def fill(conn: Connection, state: Slice, want: Wants, asked: Asked) -> None:
-    """Put what was asked for into `state`, then load the lots and the accounts that it leads to."""
-    found = asked.cursors
+def fill(conn: Asks, state: Slice, asked: Missing, in_flight: Mapping[str, Remembered | None]) -> None:
+    """Put what was asked for into `state`, then load the lots and the accounts that it leads to. `in_flight` has the
+    answers that are not written yet.
+    """
+    found, want = asked.found, asked.want
+    state.answers = {key: in_flight.get(key) for key in asked.keys}
+    state.answers.update(answers(found["answers"]))
     _add_members(state, asked.members, found.get("members", ()))
     state.claims.update(dict.fromkeys(asked.claims))
     state.claims.update({Claim(*claim): seq for *claim, seq in found.get("claims", ())})
@@ -127,7 +158,7 @@ def _recorded_people(state: Slice, want: Wants) -> set[tuple[int, str]]:
     return {pair for record in found if record is not None for pair in record.people()}
 
 
-def _fill_people(conn: Connection, state: Slice, names: set[str]) -> None:
+def _fill_people(conn: Asks, state: Slice, names: set[str]) -> None:
     """Who only records name is loaded as who is named in a command, with open lots."""
     unknown = _missing(names, state.members)
     if unknown:
@@ -143,7 +174,7 @@ def _recorded_lots(state: Slice, want: Wants) -> set[LotId]:
     return {lot_id for record in found if record is not None for lot_id in record.lot_ids()}
 
 
-def _fill_lots(conn: Connection, state: Slice, wanted: Sequence[LotId]) -> None:
+def _fill_lots(conn: Asks, state: Slice, wanted: Sequence[LotId]) -> None:
     if not wanted:
         return
     seqs, numbers = zip(*wanted, strict=True)
@@ -328,7 +359,7 @@ def _lots_of_order(state: Slice, key: tuple[int, str]) -> list[Lot]:
     return order.lots if order is not None else []
 
 
-def _fill_accounts(conn: Connection, state: Slice, wanted: Sequence[AccountName]) -> None:
+def _fill_accounts(conn: Asks, state: Slice, wanted: Sequence[AccountName]) -> None:
     if not wanted:
         return
     families, units, parties = zip(*wanted, strict=True)

@@ -1,16 +1,23 @@
 """The poster: where concurrent callers meet the one writer. Group commit without a timer.
 
-Whatever arrived while the last batch was in flight is the next batch, up to `batch_commands_max`. An answer is final
+Whatever arrived while the last batch was on its way is the next batch, up to `batch_commands_max`; it is decided while
+the last one is being written once about as much waits as is being written, else when that is done. An answer is final
 when it is returned. The queue is bounded: when it is full the caller is told to come back, and nothing was taken. One
-thread writes; callers are synchronous (`post`, in their own thread) or on an event loop (`submit`, `submit_many`).
+thread writes; callers are synchronous (`post`) or on an event loop (`submit`, `submit_many`), and all callers of a loop
+that were answered together are woken together.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
+import select
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import NamedTuple, Self
 
 from ledger.answers import Answer
@@ -21,6 +28,14 @@ QUEUE_COMMANDS_MAX = 10_000
 BATCH_COMMANDS_MAX = 1_000
 RETRY_AFTER_MS = 100
 CLOSE_SECONDS_MAX = 60
+LISTS_AHEAD_MAX = 3
+"""Of a long list that is posted: how many batches are handed in at once."""
+
+SWEEPS = (20_000, 10, 1_000)
+"""When the interpreter looks for cycles: see `Poster.__init__`."""
+
+Outcome = list[Answer] | Exception
+AnyFuture = asyncio.Future[list[Answer]] | Future[list[Answer]]
 
 
 class Busy(Exception):
@@ -36,10 +51,11 @@ class Closed(Exception):
 
 
 class _Request(NamedTuple):
-    """Commands of one caller, and how to tell it."""
+    """Commands of one caller, and where it waits; `loop` is None for a caller in a thread of its own."""
 
     commands: Sequence[Command]
-    tell: Callable[[list[Answer] | BaseException], None]
+    answered: AnyFuture
+    loop: asyncio.AbstractEventLoop | None
 
 
 class Poster:
@@ -52,13 +68,19 @@ class Poster:
         queue_commands_max: int = QUEUE_COMMANDS_MAX,
         batch_commands_max: int = BATCH_COMMANDS_MAX,
     ) -> None:
+        # What the store keeps in memory is many objects and no cycle. At its usual thresholds the interpreter walked
+        # all of them several times per batch, and spent more time on that than the ledger on deciding.
+        gc.set_threshold(*SWEEPS)
         self._store = store
         self._queue_commands_max = queue_commands_max
         self._batch_commands_max = batch_commands_max
         self._queue: deque[_Request] = deque()
         self._queued_commands = 0
+        self._enough_commands = 1
         self._closed = False
-        self._arrived = threading.Condition()
+        self._dozing = False
+        self._lock = threading.Lock()
+        self._woken = os.eventfd(0, os.EFD_CLOEXEC)
         self._writing = threading.Lock()
         self._writer = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
         self._writer.start()
@@ -70,20 +92,30 @@ class Poster:
         self.close()
 
     def close(self) -> None:
-        """Finish what was taken, then close the store."""
-        with self._arrived:
+        """Finish what was taken, then close the store. Twice is once."""
+        with self._lock:
+            if self._closed:
+                return
             self._closed = True
-            self._arrived.notify()
+        os.eventfd_write(self._woken, 1)
         self._writer.join(CLOSE_SECONDS_MAX)
         with self._writing:
             self._store.close()
+        os.close(self._woken)
 
     def post(self, commands: Sequence[Command]) -> list[Answer]:
-        """Answers in order, in the caller's thread; long lists go in batches, each durable by itself."""
+        """Answers in order, to a caller in a thread; long lists go in batches, each durable by itself. After an error
+        what came later in the list may have been done as well.
+        """
         answers: list[Answer] = []
+        waiting: deque[Future[list[Answer]]] = deque()
         for start in range(0, len(commands), self._batch_commands_max):
-            with self._writing:
-                answers += self._store.post(commands[start : start + self._batch_commands_max])
+            if len(waiting) == LISTS_AHEAD_MAX:
+                answers += waiting.popleft().result()
+            waiting.append(Future())
+            self._take(_Request(commands[start : start + self._batch_commands_max], waiting[-1], None))
+        for answered in waiting:
+            answers += answered.result()
         return answers
 
     def preview(self, command: Command) -> Answer:
@@ -100,58 +132,84 @@ class Poster:
         assert len(commands) <= self._batch_commands_max
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[list[Answer]] = loop.create_future()
-        self._take(_Request(commands, lambda outcome: _tell(loop, answered, outcome)))
+        self._take(_Request(commands, answered, loop))
         return await answered
 
     def _take(self, request: _Request) -> None:
-        with self._arrived:
+        with self._lock:
             if self._closed:
                 raise Closed("the poster is closed")
-            if self._queued_commands + len(request.commands) > self._queue_commands_max:
+            if request.loop and self._queued_commands + len(request.commands) > self._queue_commands_max:
                 raise Busy(RETRY_AFTER_MS)
             self._queue.append(request)
             self._queued_commands += len(request.commands)
-            self._arrived.notify()
+            if self._dozing and self._queued_commands >= self._enough_commands:
+                self._dozing = False
+                os.eventfd_write(self._woken, 1)
 
     def _write(self) -> None:
         while requests := self._next_batch():
-            try:
-                with self._writing:
-                    answers = self._store.post([command for request in requests for command in request.commands])
-            except Exception as error:  # noqa: BLE001  # whatever it was, the callers hear of it and the next batch goes on
-                for request in requests:
-                    request.tell(error)
-                continue
-            end = 0
-            for request in requests:
-                start, end = end, end + len(request.commands)
-                request.tell(answers[start:end])
+            commands = [command for request in requests for command in request.commands]
+            with self._writing:
+                self._store.begin(commands, partial(_tell, requests))
+        with self._writing:
+            self._store.finish()
 
     def _next_batch(self) -> list[_Request]:
-        """Everything that waits, up to a batch; empty when closed and nothing is left."""
-        with self._arrived:
-            self._arrived.wait_for(lambda: self._queue or self._closed)
-            batch: list[_Request] = []
-            size = 0
-            while self._queue and size + len(self._queue[0].commands) <= self._batch_commands_max:
-                size += len(self._queue[0].commands)
-                batch.append(self._queue.popleft())
-            self._queued_commands -= size
-            return batch
+        """Everything that waits, up to a batch, once that is worth it; empty when closed and nothing is left."""
+        while True:
+            with self._writing:
+                self._store.land()
+            with self._lock:
+                self._enough_commands = max([1, *self._store.in_flight]) // 2 or 1
+                if self._queue and (self._closed or self._queued_commands >= self._enough_commands):
+                    return self._gathered()
+                if self._closed:
+                    return []
+                self._dozing = True
+            self._doze()
+
+    def _gathered(self) -> list[_Request]:
+        batch: list[_Request] = []
+        size = 0
+        while self._queue and size + len(self._queue[0].commands) <= self._batch_commands_max:
+            size += len(self._queue[0].commands)
+            batch.append(self._queue.popleft())
+        self._queued_commands -= size
+        return batch
+
+    def _doze(self) -> None:
+        """Until enough has arrived or what is in flight has landed."""
+        events = select.poll()
+        events.register(self._woken, select.POLLIN)
+        if self._store.in_flight:
+            events.register(self._store, select.POLLIN)
+        if self._woken in {fd for fd, _ in events.poll()}:
+            os.eventfd_read(self._woken)
 
 
-def _tell(
-    loop: asyncio.AbstractEventLoop, answered: asyncio.Future[list[Answer]], outcome: list[Answer] | BaseException
-) -> None:
-    """Hand the outcome to a waiting caller, unless it or its loop has gone."""
+def _tell(requests: list[_Request], outcome: Outcome) -> None:
+    """Hand everybody its part of the outcome; a loop is called once for all who wait on it."""
+    of_loops: dict[asyncio.AbstractEventLoop, list[tuple[AnyFuture, Outcome]]] = {}
+    end = 0
+    for commands, answered, loop in requests:
+        start, end = end, end + len(commands)
+        mine = outcome if isinstance(outcome, Exception) else outcome[start:end]
+        if loop is None:
+            _resolve([(answered, mine)])
+        else:
+            of_loops.setdefault(loop, []).append((answered, mine))
+    for loop, waiting in of_loops.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, waiting)
 
-    def resolve() -> None:
+
+def _resolve(waiting: list[tuple[AnyFuture, Outcome]]) -> None:
+    """In the loop's thread: whoever gave up is left alone."""
+    for answered, outcome in waiting:
         if answered.done():
-            return
-        if isinstance(outcome, BaseException):
+            continue
+        if isinstance(outcome, Exception):
             answered.set_exception(outcome)
         else:
             answered.set_result(outcome)
-
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(resolve)

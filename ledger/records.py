@@ -36,6 +36,10 @@ class RecordKind(IntEnum):
     """What an issuer left behind when it was closed; party: the issuer."""
 
 
+KINDS_WITH_PEOPLE = frozenset({RecordKind.ADJUSTMENT.value})
+"""Records of these kinds name members that no command names: see `Record.people`."""
+
+
 class RecordName(NamedTuple):
     """`party` is the merchant whose name it is, 0 where it is the alliance's."""
 

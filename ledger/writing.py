@@ -1,7 +1,8 @@
-"""Write a batch's effects to PostgreSQL: an array insert or update per table that changed, and the head, as one
-statement.
+"""How a batch's effects are written to PostgreSQL: an array insert or update per table that changed, and the head, as
+one statement.
 
-Called by the store inside its transaction. Rows are built column by column; the statements turn arrays back into rows.
+Made for the store, which sends it inside its transaction. Rows are built column by column; the statement turns arrays
+back into rows.
 """
 
 from __future__ import annotations
@@ -9,15 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-import psycopg
-
 from ledger import records
 from ledger.commands import Configuring, OpenMerchant, PublishTerms
 from ledger.effects import Effects
 from ledger.loading import integers, lines
 from ledger.slice import Lot, Member, Order
-
-Connection = psycopg.Connection[Any]
 
 JOURNAL = r"""
 INSERT INTO ledger.journal (shard, seq, at_ms, verb, command, receipt)
@@ -104,8 +101,9 @@ Part = tuple[str, list[Any]]
 """A statement and its parameters."""
 
 
-def write(conn: Connection, effects: Effects, seq: int, registry_seq: int) -> None:
-    """Everything in `effects`, and the head at `seq` if anything was journalled: one statement, whatever changed.
+def statement(effects: Effects, seq: int, registry_seq: int) -> Part | None:
+    """Everything in `effects`, and the head at `seq` if anything was journalled: one statement, whatever changed; None
+    when nothing did.
 
     The parts are independent of each other, so all but the last can be subqueries of it.
     """
@@ -113,9 +111,9 @@ def write(conn: Connection, effects: Effects, seq: int, registry_seq: int) -> No
     if effects.journal:
         parts.append((HEAD, [seq, registry_seq]))
     if not parts:
-        return
-    first = ", ".join([f"part_{i} AS ({statement})" for i, (statement, _) in enumerate(parts[:-1])])
-    conn.execute((f"WITH {first} " if first else "") + parts[-1][0], [value for _, values in parts for value in values])
+        return None
+    first = ", ".join([f"part_{i} AS ({part})" for i, (part, _) in enumerate(parts[:-1])])
+    return (f"WITH {first} " if first else "") + parts[-1][0], [value for _, values in parts for value in values]
 
 
 def _log(effects: Effects) -> Iterator[Part]:

@@ -15,7 +15,7 @@ from ledger import rebuild, verify
 from ledger.answers import Answer, Receipt
 from ledger.commands import Command
 from ledger.poster import Busy, Closed, Poster
-from ledger.store import Store, open_store
+from ledger.store import Store, Tell, open_store
 from tests.ledger.promises import authorize, capture, void
 from tests.ledger.random_commands import history
 from tests.ledger.scene import A, B, Scene, changed, small_alliance
@@ -27,19 +27,19 @@ class WaitingStore(Store):
     def __init__(self, dsn: str) -> None:
         self.go = threading.Event()
         self.go.set()
-        self.in_flight = threading.Event()
+        self.reached = threading.Event()
         self.sizes: list[int] = []
         super().__init__(dsn, named_point=self._wait)
 
     def _wait(self, point: str) -> None:
         if point == "locked" and not self.go.is_set():
-            self.in_flight.set()
+            self.reached.set()
             self.go.wait(10)
 
     @override
-    def post(self, commands: Sequence[Command]) -> list[Answer]:
+    def begin(self, commands: Sequence[Command], tell: Tell) -> None:
         self.sizes.append(len(commands))
-        return super().post(commands)
+        super().begin(commands, tell)
 
 
 @pytest.fixture(name="store")
@@ -61,7 +61,7 @@ def poster_with_alliance(store: Store, **limits: int) -> Poster:
 def test_what_arrives_during_a_batch_is_the_next_batch(store: WaitingStore, scene: Scene) -> None:
     async def callers(poster: Poster) -> list[Answer]:
         first = asyncio.create_task(poster.submit(scene.earn("m1", A, 100)))
-        await asyncio.to_thread(store.in_flight.wait, 10)
+        await asyncio.to_thread(store.reached.wait, 10)
         others = [asyncio.create_task(poster.submit(scene.earn("m1", A, 100))) for _ in range(30)]
         await asyncio.sleep(0.05)
         store.go.set()

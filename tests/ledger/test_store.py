@@ -128,9 +128,9 @@ def test_a_preview_writes_nothing(store: Store, conn: psycopg.Connection) -> Non
 def test_the_number_of_statements_does_not_depend_on_the_batch(store: Store, tmp_path: Path, size: int) -> None:
     store.post(opening_commands())
     with (tmp_path / "trace").open("w+") as trace:
-        store._conn.pgconn.trace(trace.fileno())
+        store._writer.connection.pgconn.trace(trace.fileno())
         store.post(history(seed=5, length=size)[len(opening_commands()) :])
-        store._conn.pgconn.untrace()
+        store._writer.connection.pgconn.untrace()
         trace.seek(0)
         sent = [line.split("\t")[3].strip() for line in trace if line.split("\t")[1:2] == ["F"]]
     assert 5 <= sum(message in {"Execute", "Query"} for message in sent) <= STATEMENTS_PER_BATCH_MAX

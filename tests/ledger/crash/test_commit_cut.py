@@ -1,4 +1,4 @@
-"""The connection is cut in COMMIT: the outcome is unknown to the store, and posting again finds it out."""
+"""The connection is cut in commit: the outcome is unknown to the store, and posting again finds it out."""
 
 from __future__ import annotations
 

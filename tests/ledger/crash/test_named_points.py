@@ -28,7 +28,13 @@ WRITER_SECONDS_MAX = 60
 
 
 def writer(
-    database: str, commands: list[Command], *, die_at: str = "never", die_in_batch: int = 0, batch: int = BATCH
+    database: str,
+    commands: list[Command],
+    *,
+    die_at: str = "never",
+    die_in_batch: int = 0,
+    batch: int = BATCH,
+    ahead: bool = False,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `tests.ledger.crash.named_point_writer` on `commands` to its end; its output is the keys it acknowledged."""
     return subprocess.run(
@@ -40,6 +46,7 @@ def writer(
             die_at,
             str(die_in_batch),
             str(batch),
+            *(["ahead"] if ahead else []),
         ],
         input=b"\n".join(canonical(command) for command in commands),
         capture_output=True,
@@ -66,8 +73,27 @@ def test_a_writer_killed_at_a_named_point(database: str, point: str) -> None:
         assert rebuild.differences(conn) == []
 
 
+@pytest.mark.parametrize("point", POINTS)
+def test_a_writer_killed_with_batches_in_flight(database: str, point: str) -> None:
+    """What was told is there; what was on its way is there as a whole or not at all, in the order it was handed in."""
+    commands = [*opening_commands(), *history(seed=31, length=200)[len(opening_commands()) :]]
+    died = writer(database, commands, die_at=point, die_in_batch=8, batch=10, ahead=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    acknowledged = died.stdout.decode().split("\n")[:-1]
+    assert acknowledged == [command.key for command in commands[: len(acknowledged)]]
+    assert len(acknowledged) >= 50
+    with psycopg.connect(database, autocommit=True) as conn, open_store(database) as store:
+        known = [queries.answer_by_key(conn, command.key) is not None for command in commands]
+        done = known.index(False)
+        assert done >= len(acknowledged)
+        assert done % 10 == 0
+        assert [answer.body for answer in store.post(commands)] == [answer.body for answer in Scene().play(*commands)]
+        assert [each for each in verify.check(conn) if not each.held] == []
+        assert rebuild.differences(conn) == []
+
+
 class Cutter:
-    """Ends the store's own connection, from another one, when a batch reaches `point` for the first time."""
+    """Ends the store's own connections, from another one, when a batch reaches `point` for the first time."""
 
     def __init__(self, database: str, point: str) -> None:
         self.database = database
@@ -80,7 +106,7 @@ class Cutter:
             with psycopg.connect(self.database, autocommit=True) as conn:
                 conn.execute(
                     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-                    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE 'idle in%'"
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
 
 

@@ -1,9 +1,10 @@
-"""A wire between a store and its server that can be cut at COMMIT: before the server hears it, or after it has answered
-and before the store hears that. What is outside is replaced by an object that speaks its protocol: bytes.
+"""A wire between a store and its server that can be cut in commit: before the server hears of it, or after it has
+answered and before the store hears that. What is outside is replaced by an object that speaks its protocol: bytes.
 
     with Wire(dsn, tmp_path, cut="after") as wire: Store(wire.dsn)
 
-Only the first COMMIT after `arm()` is cut; later connections pass untouched.
+A transaction of the store ends, and commits, with the protocol's Sync message. Only the first one after `arm()` is cut;
+later connections pass untouched.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 PORT = 5432
 BYTES_PER_READ = 65_536
+SYNC = b"S\0\0\0\x04"
 
 
 class Wire:
@@ -47,7 +49,7 @@ class Wire:
             thread.join(10)
 
     def arm(self) -> None:
-        """Cut the next COMMIT."""
+        """Cut the next commit."""
         self._armed = True
 
     def _accept(self) -> None:
@@ -70,7 +72,7 @@ class Wire:
         """One direction, until either side closes. `answered` says that the next bytes of the server are to be lost."""
         with source, contextlib.suppress(OSError):
             while data := source.recv(BYTES_PER_READ):
-                if is_asking and self._armed and b"COMMIT" in data:
+                if is_asking and self._armed and data.endswith(SYNC):
                     self._armed = False
                     self.cuts += 1
                     if self.cut == "before":
