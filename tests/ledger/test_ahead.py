@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 
 import psycopg
@@ -16,6 +17,8 @@ from ledger.slice import Slice
 from ledger.store import Store
 from tests.ledger.random_commands import history, opening_commands
 from tests.ledger.scene import A, B, Scene, small_alliance
+
+LOCKED_SECONDS = 0.5
 
 
 @pytest.fixture(name="conn")
@@ -175,11 +178,17 @@ def test_who_only_a_record_names_is_read_when_nothing_is_in_flight(database: str
     approval = ApproveAdjustment(key="b", at_ms=1, adjustment="a", issuer_id=A, by="bob")
     with Store(database) as store:
         store.post(before)
-    with Store(database) as store:
-        store.post([second])
-        heard = begun(store, [first, approval], 1)
+    with psycopg.connect(database) as rival, Store(database) as store:
+        heard = begun(store, [second], 1)
+        store._flights[0].committed.wait()
+        rival.execute("SELECT FROM ledger.head FOR UPDATE")  # so that the first is not written when the approval comes
+        release = threading.Timer(LOCKED_SECONDS, rival.rollback)
+        release.start()
+        store.begin([first], heard.append)
+        store.begin([approval], heard.append)
         store.finish()
+        release.join()
     expected = [answer.body for answer in Scene().play(*before, second, first, approval)]
-    assert bodies(heard) == expected[-2:]
+    assert bodies(heard) == expected[-3:]
     assert b'"debt":0' in expected[-1]
     expect_sound(conn)
