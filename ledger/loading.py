@@ -15,7 +15,7 @@ from ledger import accounts, bonuses, commands, records, selects
 from ledger.accounts import AccountName
 from ledger.answers import LegRef, LotId
 from ledger.effects import Effects
-from ledger.records import RecordName
+from ledger.records import KINDS_WITH_PEOPLE, RecordName
 from ledger.referral import upline
 from ledger.registry import Registry
 from ledger.slice import Claim, Lot, Member, Order, Remembered, Slice
@@ -70,8 +70,10 @@ class Missing(NamedTuple):
         """Whether rows read while `unwritten` is being written are as good as those read afterwards.
 
         They are where a row carries the name it is asked by: if it was changed, the slice holds it and its stored
-        version is not looked at. A list of rows could lack one.
+        version is not looked at. A list of rows could lack one, and a record of a kind that names people leads to one.
         """
+        if any(name.kind in KINDS_WITH_PEOPLE for name in self.records):
+            return False
         kinds = {kind for kind, _, _ in self.statements}
         return kinds <= _BY_NAME and not ("members" in kinds and unwritten.changed_members)
 
@@ -128,10 +130,7 @@ def fill(conn: Asks, state: Slice, asked: Missing, in_flight: Mapping[str, Remem
     found, want = asked.found, asked.want
     state.answers = {key: in_flight.get(key) for key in asked.keys}
     state.answers.update(answers(found["answers"]))
-    state.members.update(dict.fromkeys(asked.members))
-    for row in found.get("members", ()):
-        person = _person(state, row)
-        state.members[person.name] = person.no
+    _add_members(state, asked.members, found.get("members", ()))
     state.claims.update(dict.fromkeys(asked.claims))
     state.claims.update({Claim(*claim): seq for *claim, seq in found.get("claims", ())})
     _add_records(state, asked.records, found.get("records", ()))
@@ -139,8 +138,32 @@ def fill(conn: Asks, state: Slice, asked: Missing, in_flight: Mapping[str, Remem
     state.orders.update(dict.fromkeys(asked.orders))
     _add_orders(state, found.get("orders", ()))
     add_open_lots(state, found.get("open", ()))
+    _fill_people(conn, state, {name for _, name in _recorded_people(state, want)})
     _fill_lots(conn, state, _missing(_recorded_lots(state, want), state.lots))
     _fill_accounts(conn, state, _missing(_accounts(state, want), state.accounts))
+
+
+def _add_members(state: Slice, asked: Iterable[str], rows: Iterable[Row]) -> None:
+    state.members.update(dict.fromkeys(asked))
+    for row in rows:
+        person = _person(state, row)
+        state.members[person.name] = person.no
+
+
+def _recorded_people(state: Slice, want: Wants) -> set[tuple[int, str]]:
+    """(issuer, member) that the wanted records name."""
+    found = (state.records[name] for name in want.records)
+    return {pair for record in found if record is not None for pair in record.people()}
+
+
+def _fill_people(conn: Asks, state: Slice, names: set[str]) -> None:
+    """Who only records name is loaded as who is named in a command, with open lots."""
+    unknown = _missing(names, state.members)
+    if unknown:
+        _add_members(state, unknown, conn.execute(selects.MEMBERS, [lines(unknown)], binary=True))
+    spenders = sorted(name for name in names if not _spender_known(state, name))
+    if spenders:
+        add_open_lots(state, conn.execute(selects.OPEN_LOTS, [lines(spenders), *_order_names([])], binary=True))
 
 
 def _recorded_lots(state: Slice, want: Wants) -> set[LotId]:
@@ -302,6 +325,9 @@ def _accounts(state: Slice, want: Wants) -> set[AccountName]:
     lots += [state.lots[lot_id] for lot_id in _recorded_lots(state, want)]
     spenders = {state.person(lot.member_no).no for lot in lots}
     spenders |= {person.no for name in want.spenders if (person := state.member(name)) is not None}
+    recorded = [(issuer, state.member(name)) for issuer, name in _recorded_people(state, want)]
+    spenders |= {person.no for _, person in recorded if person is not None}
+    pairs |= {(issuer, person.no) for issuer, person in recorded if person is not None}
     pairs |= {(lot.issuer, state.person(lot.member_no).no) for lot in lots}
     pairs |= {(lot.issuer, no) for no in spenders for lot in state.lots_of.get(no, ())}
     merchants |= {issuer for issuer, _ in pairs}

@@ -24,6 +24,11 @@ def is_open(lot: Lot) -> bool:
     return lot.remaining > 0 and lot.confirmed_at_ms is not None
 
 
+def is_over(lot: Lot, at_ms: int) -> bool:
+    """Open, and its time is over at `at_ms`."""
+    return is_open(lot) and lot.expires_at_ms is not None and lot.expires_at_ms <= at_ms
+
+
 def spendable(lots: Iterable[Lot], at_ms: int) -> list[Lot]:
     """What can be redeemed at `at_ms`, in drawing order."""
     return sorted(
@@ -100,6 +105,14 @@ def take(lots: Iterable[Lot], points: int) -> list[tuple[Lot, int]]:
         if given:
             parts.append((lot, given))
     return parts
+
+
+def by_terms(parts: Iterable[tuple[Lot, int]]) -> dict[int, int]:
+    """Points of each set of terms, in the order in which the first of each is drawn."""
+    points: dict[int, int] = {}
+    for lot, given in parts:
+        points[lot.terms_id] = points.get(lot.terms_id, 0) + given
+    return points
 
 
 def value_au(points: int, terms: PublishTerms) -> int:

@@ -11,7 +11,8 @@ from ledger.answers import LegRef
 from ledger.commands import ForDays, OpenMerchant
 from ledger.entry import Entry
 from ledger.lots import value_au
-from ledger.slice import Lot, Order, Role
+from ledger.refusals import Refused
+from ledger.slice import Lot, Order, Role, Slice
 from ledger.units import BPS
 from proofs.accounts import OPERATOR_ID
 from proofs.kinds import Kind
@@ -35,6 +36,22 @@ def expiry(merchant: OpenMerchant, confirmed_at_ms: int) -> int:
     if isinstance(merchant.validity, ForDays):
         return confirmed_at_ms + merchant.validity.days * DAY_MS
     return merchant.validity.until_ms
+
+
+def unconfirmed(state: Slice, merchant_id: int, name: str) -> Order:
+    """An order of which something is still to be confirmed. Refusals in order: merchant-unknown, order-unknown,
+    already-confirmed, order-cancelled.
+    """
+    if merchant_id not in state.registry.merchants:
+        raise Refused("merchant-unknown", "order_merchant_id", merchant_id=merchant_id)
+    order = state.orders[merchant_id, name]
+    if order is None:
+        raise Refused("order-unknown", "order", order=name)
+    if order.confirmed_at_ms is not None:
+        raise Refused("already-confirmed", "order", confirmed_at_ms=order.confirmed_at_ms)
+    if order.refunded_minor == order.amount_minor:
+        raise Refused("order-cancelled", "order", order=name)
+    return order
 
 
 def hold(entry: Entry, order: Order) -> dict[str, int | str]:

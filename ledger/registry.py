@@ -125,3 +125,11 @@ class Registry:
         """Whether the campaign's kill switch was pulled by `at_ms`."""
         stopped = self.stopped.get(campaign_id)
         return stopped is not None and stopped <= at_ms
+
+    def is_frozen(self, merchant_id: int) -> bool:
+        """Whether the issuer stopped issuing; a closed one did before."""
+        return merchant_id in self.frozen
+
+    def is_closed(self, merchant_id: int) -> bool:
+        """Whether the issuer's run-off is over."""
+        return merchant_id in self.closed

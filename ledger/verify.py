@@ -25,8 +25,9 @@ class Invariant(NamedTuple):
     detail: str
 
 
-# `last` holds each account's last balance, `legs` every leg, `holding` the legs of redemptions held or disputed. Family
-# numbers are those of ledger.accounts.Family.
+# `last` holds each account's last balance, `legs` every leg, `holding` the legs of redemptions held or disputed,
+# `backed` for all terms in the mode on_issuance what is in lots or held, the dust, and what was paid into the reserve.
+# Family numbers are those of ledger.accounts.Family.
 # Every statement answers one row per thing that is wrong.
 _ASK = """
 WITH last AS (
@@ -34,11 +35,12 @@ WITH last AS (
     FROM ledger.posting WHERE shard = 0 ORDER BY family, unit, party, n DESC
 ), legs AS (
     SELECT j.seq, (leg->>'kind')::int AS kind, (leg->>'issuer')::bigint AS issuer,
-           coalesce((leg->>'points')::bigint, 0) AS points
+           coalesce((leg->>'points')::bigint, 0) AS points, coalesce((leg->>'terms_id')::int, 0) AS terms_id,
+           coalesce((leg->>'au')::bigint, 0) AS au
     FROM ledger.journal j, json_array_elements(j.receipt::json->'legs') AS leg WHERE j.shard = 0
 ), holding AS (
     SELECT r.party AS acceptor, coalesce(s.merged_into, (r.body::json->>'member_no')::bigint) AS member_no,
-           (d->>'issuer')::int AS issuer, (d->>'points')::bigint AS points,
+           (d->>'issuer')::int AS issuer, (d->>'terms_id')::int AS terms_id, (d->>'points')::bigint AS points,
            CASE WHEN (d->>'issuer')::int <> r.party AND (t.command::json->>'mode')::int = 0
                 THEN (d->>'au')::bigint ELSE 0 END AS promised
     FROM ledger.record r
@@ -47,6 +49,23 @@ WITH last AS (
     JOIN ledger.terms n ON n.shard = 0 AND n.terms_id = (d->>'terms_id')::int
     JOIN ledger.journal t ON t.shard = 0 AND t.seq = n.seq
     WHERE r.shard = 0 AND r.kind = 1 AND r.body::json->>'state' IN ('held', 'disputed')
+), backed AS (
+    SELECT r.terms_id, r.num, r.den, coalesce(l.points, 0) + coalesce(h.points, 0) AS there,
+           coalesce(d.balance, 0) AS dust, coalesce(p.au, 0) AS paid
+    FROM (
+        SELECT t.terms_id, (j.command::json->>'au_num')::bigint AS num, (j.command::json->>'au_den')::bigint AS den
+        FROM ledger.terms t JOIN ledger.journal j ON j.shard = t.shard AND j.seq = t.seq
+        WHERE t.shard = 0 AND j.command::json->>'mode' = '1'
+    ) r
+    LEFT JOIN (
+        SELECT terms_id, sum(remaining) AS points FROM ledger.lot
+        WHERE shard = 0 AND confirmed_at_ms IS NOT NULL GROUP BY terms_id
+    ) l USING (terms_id)
+    LEFT JOIN (SELECT terms_id, sum(points) AS points FROM holding GROUP BY terms_id) h USING (terms_id)
+    LEFT JOIN (SELECT -unit AS terms_id, balance FROM last WHERE family = 10) d USING (terms_id)
+    LEFT JOIN (
+        SELECT terms_id, sum(CASE WHEN kind IN (1, 4, 7, 8, 10) THEN au ELSE -au END) AS au FROM legs GROUP BY terms_id
+    ) p USING (terms_id)
 ), broken (fault) AS ({fault})
 SELECT count(*), min(fault) FROM broken
 """
@@ -173,7 +192,14 @@ STATEMENTS: dict[str, str] = {
             FROM (SELECT command::json AS c FROM ledger.journal WHERE shard = 0 AND verb = 'refund') j
             WHERE c->>'order' IS NOT NULL GROUP BY 1, 2
         ) r USING (merchant_id, name)
-        WHERE o.refunded_minor IS DISTINCT FROM coalesce(r.total, 0) OR o.refunded_minor > o.amount_minor
+        LEFT JOIN (
+            SELECT (command::json->>'order_merchant_id')::int AS merchant_id, command::json->>'order' AS name,
+                   true AS cancelled
+            FROM ledger.journal WHERE shard = 0 AND verb = 'cancel_pending'
+        ) c USING (merchant_id, name)
+        WHERE o.refunded_minor IS DISTINCT FROM
+              CASE WHEN c.cancelled THEN o.amount_minor ELSE coalesce(r.total, 0) END
+           OR o.refunded_minor > o.amount_minor OR r.total > o.amount_minor
     """,
     "issuer-roll-forward-closes": """
         SELECT 'issuer ' || coalesce(a.unit, l.issuer) || ' outstanding ' || coalesce(-a.balance, 0)
@@ -184,6 +210,15 @@ STATEMENTS: dict[str, str] = {
             FROM legs WHERE points <> 0 GROUP BY issuer
         ) l ON l.issuer = a.unit
         WHERE coalesce(-a.balance, 0) <> coalesce(l.closing, 0)
+    """,
+    "reserve-equals-positive-lots": """
+        SELECT 'terms ' || terms_id || ' reserve ' || paid || ' AU times ' || den || ', lots ' || there || ' times '
+               || num || ' and dust ' || dust
+        FROM backed WHERE paid * den <> there * num + dust
+        UNION ALL
+        SELECT 'reserve ' || coalesce((SELECT balance FROM last WHERE family = 7 AND party = 900000002), 0)
+               || ' paid in ' || coalesce(sum(paid), 0) FROM backed
+        HAVING coalesce(sum(paid), 0) <> coalesce((SELECT balance FROM last WHERE family = 7 AND party = 900000002), 0)
     """,
     "keys-answer-their-entries": """
         SELECT 'entry ' || coalesce(a.seq, j.seq) || ' key ' || coalesce(a.key, '')

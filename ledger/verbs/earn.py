@@ -23,10 +23,14 @@ def wants(command: Earn, want: Wants) -> None:
 
 
 def earn(command: Earn, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: merchant-unknown, member-unknown, order-exists, terms-missing, points-too-many."""
+    """Refusals in order: merchant-unknown, merchant-frozen, member-unknown, order-exists, terms-missing,
+    points-too-many.
+    """
     merchant = entry.slice.registry.merchants.get(command.merchant_id)
     if merchant is None:
         raise Refused("merchant-unknown", "merchant_id", merchant_id=command.merchant_id)
+    if entry.slice.registry.is_frozen(command.merchant_id):
+        raise Refused("merchant-frozen", "merchant_id", merchant_id=command.merchant_id)
     member = entry.slice.member(command.member)
     if member is None:
         raise Refused("member-unknown", "member", member=command.member)

@@ -7,6 +7,7 @@ from typing import Any
 from ledger.commands import Command, Observe, PublishRule, WithdrawRule
 from ledger.rules.rule import RULES_PER_MERCHANT_MAX
 from ledger.rules.task import Step
+from tests.ledger.refusals_of_moving import FROZEN
 from tests.ledger.rules.making import rule
 from tests.ledger.scene import DAY, A, B, changed
 
@@ -51,6 +52,7 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
     ],
     "observe": [
         ("merchant-unknown", "merchant_id", changed(OBSERVE, merchant_id=UNKNOWN, member="nobody", event="seen")),
+        ("merchant-frozen", "merchant_id", changed(OBSERVE, merchant_id=FROZEN, member="nobody", event="seen")),
         ("member-unknown", "member", changed(OBSERVE, member="nobody", event="seen")),
         ("event-exists", "event", changed(OBSERVE, event="seen")),
         ("event-exists", "event", changed(OBSERVE, event="paid")),

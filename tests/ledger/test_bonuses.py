@@ -8,7 +8,7 @@ import pytest
 
 from ledger import accounts
 from ledger.answers import Receipt
-from ledger.commands import SetTiers, Tier, WithdrawRule, canonical, parse
+from ledger.commands import CancelPending, SetTiers, Tier, WithdrawRule, canonical, parse
 from ledger.rules.caps import Caps
 from ledger.rules.conditions import Amount, Condition, FirstOrder, Not, Platform, Streak, TierAtLeast
 from ledger.rules.days import HOUR_MS
@@ -117,6 +117,14 @@ def test_an_event_with_a_hold_is_confirmed_by_its_name() -> None:
     assert (receipt.legs, receipt.why["confirm_from_ms"], scene.pending("m1", A)) == ((), 3 * DAY, 40)
     assert scene.refused(scene.confirm(A, "s", at=3 * DAY - 1)).code == "hold-not-over"
     assert [leg.points for leg in scene.done(scene.confirm(A, "s", at=3 * DAY)).legs] == [40]
+
+
+def test_an_event_that_waits_can_be_called_off_once() -> None:
+    scene = rule_scene(rule(trigger="share.arrived", points=40, hold_ms=DAY))
+    scene.done(scene.seen("m1", "share.arrived", event="s"))
+    assert scene.done(CancelPending(key="c", at_ms=0, order_merchant_id=A, order="s")).why["points"] == 40
+    assert scene.pending("m1", A) == 0
+    assert scene.refused(scene.confirm(A, "s", at=DAY)).code == "order-cancelled"
 
 
 def test_an_event_can_be_taken_back_once_as_a_whole() -> None:

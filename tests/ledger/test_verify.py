@@ -37,6 +37,14 @@ FAULTS = {
         "issuer-roll-forward-closes",
     },
     "UPDATE ledger.lot SET remaining = remaining - 1 WHERE open AND remaining > 1": {"lots-explain-balances"},
+    "UPDATE ledger.lot SET remaining = remaining - 1 WHERE terms_id = 5 AND confirmed_at_ms > 0 AND remaining > 1": {
+        "lots-explain-balances",
+        "reserve-equals-positive-lots",
+    },
+    """UPDATE ledger.posting p SET balance = balance + 5 WHERE family = 7 AND party = 900000002
+       AND n = (SELECT max(n) FROM ledger.posting WHERE family = 7 AND party = 900000002)""": {
+        "reserve-equals-positive-lots"
+    },
     "UPDATE ledger.lot SET remaining = 0, open = false WHERE confirmed_at_ms IS NULL AND remaining > 0": {
         "pending-lots-explain-pending"
     },
@@ -61,7 +69,7 @@ FAULTS = {
 def conn_(database: str) -> Iterator[psycopg.Connection]:
     """A sound ledger whose owner may do what the tables forbid."""
     with open_store(database) as store:
-        store.post(history(seed=23, length=200))
+        store.post(history(seed=23, length=300))
         scene = RuleScene()
         promise = scene.publication(rule(caps=Caps(budget_points=25)))
         store.post([promise, *[scene.bought("m1", 100, order=f"with-bonus-{i}") for i in range(3)]])
