@@ -1,0 +1,240 @@
+"""Purchases and what follows from them: earn, confirm, refund; and what several verbs do to lots.
+
+Where the rule book leaves room, July decides:
+
+- The issuance fee is floor(AU of the order · bps / 10000), AU of the order being what all its standing points together
+  are worth, referral rewards included: E14 is 50 + 50 points of B, 500 AU and a fee of 5, not 2 + 2. E4 is 1400 points
+  of C, 700 AU and 7.
+- A fee falls with the points that stand: E13 takes all 200 points of E2 back, and all of its 10.
+- A refund before confirmation takes pending points of every level in proportion (E6), and no fee was due on them yet.
+- Claw-back, order's lot first, then the issuer's other lots, then debt, is done member by member: m1 owes its 100.
+"""
+
+from __future__ import annotations
+
+from tests.oracle.books import BPS, DAY_MS, OPERATOR, Books, Command, Lot, No, Order, refuse_if
+from tests.oracle.pricing import in_turn, share, terms_at, worth
+
+AMOUNT_MAX = 10**15
+LEVELS = ("L1", "L2")
+
+
+def earn(books: Books, command: Command) -> None:
+    """Points for the buyer, rewards for at most two referrers above, pending or (without a hold) confirmed at once."""
+    merchant_id, member = command["merchant_id"], command["member"]
+    merchant = known_merchant(books, merchant_id)
+    known_member(books, member)
+    refuse_if((merchant_id, command["order"]) in books.orders, "order-exists")
+    terms = terms_at(books, merchant_id, command["at_ms"])
+    if terms is None:
+        raise No("terms-missing")
+    base = base_points(merchant, command["amount_minor"])
+    refuse_if(base > AMOUNT_MAX, "points-too-many")
+    order = Order(
+        merchant=merchant_id,
+        member=member,
+        amount=command["amount_minor"],
+        terms_id=terms["terms_id"],
+        fee_bps=merchant["issuance_fee_bps"],
+        confirm_from_ms=command["at_ms"] + merchant["hold_ms"],
+        lots=[],
+    )
+    for role, who, points in [("base", member, base), *rewards(books, terms, command)]:
+        if points:
+            order.lots.append(pending_lot(books, order, role, who, points))
+    books.orders[merchant_id, command["order"]] = order
+    books.bought.add(member)
+    if merchant["hold_ms"] == 0:
+        make_spendable(books, order, command["at_ms"])
+
+
+def rewards(books: Books, terms: Command, command: Command) -> list[tuple[str, str, int]]:
+    """(level, who, points) under the seller's campaign: floor(net sale · bps · den / (10000 · num)) of its points."""
+    campaign = campaign_at(books, command["merchant_id"], command["at_ms"])
+    if campaign is None or command["amount_minor"] < campaign["min_basis_minor"]:
+        return []
+    basis = command["amount_minor"] // campaign["basis_bucket_minor"] * campaign["basis_bucket_minor"]
+    found = []
+    who: str | None = command["member"]
+    for level, bps in zip(LEVELS, campaign["level_bps"], strict=False):
+        who = books.referrers.get(who or "")
+        if who is None or who == command["member"]:
+            break
+        points = basis * bps * terms["au_den"] // (BPS * terms["au_num"])
+        if campaign["reward_au_max"] is not None:
+            points = min(points, campaign["reward_au_max"] * terms["au_den"] // terms["au_num"])
+        found.append((level, who, points))
+    return found
+
+
+def campaign_at(books: Books, merchant_id: int, at_ms: int) -> Command | None:
+    """The seller's last published campaign that runs; a stopped one does not run from that instant on."""
+    running = [
+        campaign
+        for number, campaign in books.campaigns.items()
+        if campaign["merchant_id"] == merchant_id
+        and campaign["at_ms"] <= at_ms < min(campaign["until_ms"], books.stopped.get(number, campaign["until_ms"]))
+    ]
+    return running[-1] if running else None
+
+
+def base_points(merchant: Command, amount: int) -> int:
+    """What an amount earns its buyer."""
+    return amount * int(merchant["earn"]["points"]) // int(merchant["earn"]["per_minor"])
+
+
+def pending_lot(books: Books, order: Order, role: str, member: str, points: int) -> Lot:
+    books.lots_made += 1
+    return Lot(
+        number=books.lots_made,
+        member=member,
+        issuer=order.merchant,
+        terms_id=order.terms_id,
+        left=points,
+        role=role,
+        points=points,
+        standing=points,
+    )
+
+
+def confirm(books: Books, command: Command) -> None:
+    """The return window is over: the points become spendable, debts first, and clear."""
+    known_merchant(books, command["order_merchant_id"])
+    order = known_order(books, command["order_merchant_id"], command["order"])
+    refuse_if(order.confirmed_ms is not None, "already-confirmed")
+    refuse_if(command["at_ms"] < order.confirm_from_ms, "hold-not-over")
+    make_spendable(books, order, command["at_ms"])
+
+
+def make_spendable(books: Books, order: Order, at_ms: int) -> None:
+    charge(books, order.merchant, issuance_fee(books, order))
+    order.confirmed_ms = at_ms
+    for lot in order.lots:
+        points, lot.left = lot.standing, 0
+        lot.confirmed_ms = at_ms
+        lot.expires_ms = expiry(books.merchants[order.merchant], at_ms)
+        books.issued[order.merchant] += points
+        give(books, lot, points)
+
+
+def expiry(merchant: Command, at_ms: int) -> int:
+    """A number of days after the confirmation, or one date for all."""
+    validity = merchant["validity"]
+    if "days" in validity:
+        return at_ms + int(validity["days"]) * DAY_MS
+    return int(validity["until_ms"])
+
+
+def give(books: Books, lot: Lot, points: int) -> None:
+    """Points for the lot's owner: what the owner owes this issuer is repaid first, the rest is in the lot."""
+    debtor = (lot.member, lot.issuer)
+    repaid = min(points, books.debts[debtor])
+    books.debts[debtor] -= repaid
+    lot.left += points - repaid
+    if lot not in books.members[lot.member]:
+        books.members[lot.member].append(lot)
+
+
+def take(lots: list[Lot], points: int) -> int:
+    """Take up to `points` out of `lots` in the order given; answers how many there were."""
+    taken = 0
+    for lot in lots:
+        part = min(lot.left, points - taken)
+        lot.left -= part
+        taken += part
+    return taken
+
+
+def issuance_fee(books: Books, order: Order) -> int:
+    """The fee on what stands of all levels together."""
+    standing = sum(lot.standing for lot in order.lots)
+    return share(worth(standing, books.terms[order.terms_id]), order.fee_bps)
+
+
+def charge(books: Books, party: int, fee: int) -> None:
+    """A fee accrues to the operator; negative gives it back."""
+    books.fees[party] -= fee
+    books.fees[OPERATOR] += fee
+
+
+def refund(books: Books, command: Command) -> None:
+    """Money went back, so the points it earned do, in proportion to the whole amount so far refunded."""
+    merchant_id = command["merchant_id"]
+    merchant = known_merchant(books, merchant_id)
+    known_member(books, command["member"])
+    refuse_if(("refund", merchant_id, command["refund"]) in books.names, "refund-exists")
+    if command["order"] is None:
+        refund_of_unknown_origin(books, merchant, command)
+    else:
+        order = known_order(books, merchant_id, command["order"])
+        refuse_if(order.member != command["member"], "order-of-another-member")
+        refuse_if(order.refunded + command["amount_minor"] > order.amount, "refund-exceeds-order")
+        refund_of_order(books, merchant, order, command["amount_minor"])
+    books.names.add(("refund", merchant_id, command["refund"]))
+
+
+def refund_of_order(books: Books, merchant: Command, order: Order, amount: int) -> None:
+    left = order.amount - order.refunded
+    asked = {
+        lot: lot.points * left // order.amount - lot.points * (left - amount) // order.amount for lot in order.lots
+    }
+    order.refunded += amount
+    if order.confirmed_ms is None:
+        for lot, points in asked.items():
+            lot.left -= points
+            lot.standing -= points
+        return
+    fee_before = issuance_fee(books, order)
+    for member in dict.fromkeys(lot.member for lot in order.lots):
+        claw_back(books, merchant, {lot: points for lot, points in asked.items() if lot.member == member})
+    charge(books, order.merchant, issuance_fee(books, order) - fee_before)
+
+
+def claw_back(books: Books, merchant: Command, asked: dict[Lot, int]) -> None:
+    """Of one member: the order's own lots first."""
+    first = next(iter(asked))
+    taken = from_member(books, merchant, first.member, [lot for lot in asked if lot.left], sum(asked.values()))
+    for lot, points in asked.items():
+        lot.standing -= min(points, taken)
+        taken -= min(points, taken)
+
+
+def from_member(books: Books, merchant: Command, member: str, own: list[Lot], points: int) -> int:
+    """Take `points` as far as the merchant's policy goes: `own` lots, the issuer's other lots, debt. Answers the
+    points taken.
+    """
+    issuer, policy = merchant["merchant_id"], merchant["refund_policy"]
+    if policy == "only_pending":
+        return 0
+    others = [lot for lot in in_turn(books.members[member]) if lot.issuer == issuer and lot not in own]
+    taken = take(own + others, points)
+    if policy == "debt":
+        books.debts[member, issuer] += points - taken
+        taken = points
+    books.clawed_back[issuer] += taken
+    return taken
+
+
+def refund_of_unknown_origin(books: Books, merchant: Command, command: Command) -> None:
+    """What the amount would earn today is taken, and the fee on it given back."""
+    terms = terms_at(books, command["merchant_id"], command["at_ms"])
+    if terms is None:
+        raise No("terms-missing")
+    points = base_points(merchant, command["amount_minor"])
+    refuse_if(points > AMOUNT_MAX, "points-too-many")
+    taken = from_member(books, merchant, command["member"], [], points)
+    charge(books, command["merchant_id"], -share(worth(taken, terms), merchant["issuance_fee_bps"]))
+
+
+def known_merchant(books: Books, merchant_id: int) -> Command:
+    refuse_if(merchant_id not in books.merchants, "merchant-unknown")
+    return books.merchants[merchant_id]
+
+
+def known_member(books: Books, member: str) -> None:
+    refuse_if(member not in books.members, "member-unknown")
+
+
+def known_order(books: Books, merchant_id: int, name: str) -> Order:
+    refuse_if((merchant_id, name) not in books.orders, "order-unknown")
+    return books.orders[merchant_id, name]

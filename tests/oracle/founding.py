@@ -1,0 +1,79 @@
+"""Who takes part and what they promise: merchants, terms, campaigns, tiers, members, bonds, pools; the cycle's end.
+
+No purchase, fee or deposit changes anybody's place in the referral graph: `bind_referral` alone does.
+"""
+
+from __future__ import annotations
+
+from tests.oracle.books import OPERATOR, RESERVE, Books, Command, refuse_if
+from tests.oracle.earning import known_member, known_merchant
+
+
+def open_merchant(books: Books, command: Command) -> None:
+    refuse_if(command["merchant_id"] in books.merchants, "merchant-exists")
+    refuse_if(command["code"] in {merchant["code"] for merchant in books.merchants.values()}, "code-taken")
+    books.merchants[command["merchant_id"]] = command
+
+
+def publish_terms(books: Books, command: Command) -> None:
+    known_merchant(books, command["issuer_id"])
+    refuse_if(command["terms_id"] in books.terms, "terms-exist")
+    books.terms[command["terms_id"]] = command
+
+
+def publish_campaign(books: Books, command: Command) -> None:
+    known_merchant(books, command["merchant_id"])
+    refuse_if(command["campaign_id"] in books.campaigns, "campaign-exists")
+    books.campaigns[command["campaign_id"]] = command
+
+
+def stop_campaign(books: Books, command: Command) -> None:
+    refuse_if(command["campaign_id"] not in books.campaigns, "campaign-unknown")
+    refuse_if(command["campaign_id"] in books.stopped, "campaign-stopped")
+    books.stopped[command["campaign_id"]] = command["at_ms"]
+
+
+def set_tiers(books: Books, command: Command) -> None:
+    books.tiers = command
+
+
+def enrol(books: Books, command: Command) -> None:
+    refuse_if(command["member"] in books.members, "member-exists")
+    books.members[command["member"]] = []
+
+
+def bind_referral(books: Books, command: Command) -> None:
+    """First touch wins; the graph stays a forest; a purchase decides it too."""
+    member, referrer = command["member"], command["referrer"]
+    known_member(books, member)
+    known_member(books, referrer)
+    refuse_if(member == referrer, "self-referral")
+    refuse_if(member in books.referrers, "already-bound")
+    refuse_if(member in books.bought, "already-bought")
+    above: str | None = referrer
+    while above is not None:
+        refuse_if(above == member, "referral-cycle")
+        above = books.referrers.get(above)
+    books.referrers[member] = referrer
+
+
+def charge_fees(books: Books, command: Command) -> None:
+    """The cycle ends: what accrued becomes cash, and every position stays what it was."""
+    refuse_if(("cycle", 0, command["cycle"]) in books.names, "cycle-charged")
+    books.cash.update(books.fees)
+    books.fees.clear()
+    books.names.add(("cycle", 0, command["cycle"]))
+
+
+def settle_nets(books: Books, command: Command) -> None:
+    """What the chain moved is settled."""
+    nets = command["nets"]
+    parties = [net["merchant_id"] for net in nets]
+    refuse_if(parties != sorted(set(parties)) or not all(net["au"] for net in nets), "nets-unordered")
+    refuse_if(sum(net["au"] for net in nets), "nets-unbalanced")
+    for party in parties:
+        refuse_if(party not in books.merchants and party not in {OPERATOR, RESERVE}, "merchant-unknown")
+    refuse_if(("batch", 0, str(command["batch_no"])) in books.names, "batch-settled")
+    for net in nets:
+        books.settled[net["merchant_id"]] += net["au"]
+    books.names.add(("batch", 0, str(command["batch_no"])))

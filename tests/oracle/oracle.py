@@ -1,0 +1,161 @@
+"""The oracle: a plain command in, `done` or a refusal's code out, and everything a test may want to compare.
+
+A command is a dictionary with the ledger's field names, `verb` among them, every field present. What it must satisfy by
+its type alone is not asked again here. Invariants: a key is answered once; what is refused changes nothing; after every
+command the reserve holds, for each terms that are paid on issuance, exactly what their points in lots are worth.
+
+That one rule is the whole difference between the two modes. In both, the issuer owes who accepts its points; on
+issuance it also moves into the reserve what the worth of its lots grew by, and out what it fell by. Hence confirming
+pays par for what becomes a lot and nothing for what repays a debt, a redemption is in effect paid by the reserve, on us
+too, a claw-back returns what came out of lots, an expiry returns what expired. July's finals agree in every figure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.oracle import earning, founding, moving, spending
+from tests.oracle.books import ON_ISSUANCE, OPERATOR, RESERVE, Books, Command, No
+from tests.oracle.pricing import fee, given, legs, owed, worth
+
+Outcome = dict[str, Any]
+
+VERBS: dict[str, Callable[[Books, Command], None]] = {
+    verb.__name__: verb
+    for verb in (
+        founding.open_merchant,
+        founding.publish_terms,
+        founding.publish_campaign,
+        founding.stop_campaign,
+        founding.set_tiers,
+        founding.enrol,
+        founding.bind_referral,
+        founding.charge_fees,
+        founding.settle_nets,
+        earning.earn,
+        earning.confirm,
+        earning.refund,
+        spending.redeem,
+        spending.authorize,
+        spending.capture,
+        spending.void,
+        spending.lapse_hold,
+        spending.cancel_redemption,
+        spending.dispute,
+        spending.resolve_dispute,
+        moving.transfer,
+        moving.expire,
+    )
+}
+
+
+@dataclass
+class Oracle:
+    """The books and the answers given so far."""
+
+    books: Books = field(default_factory=Books)
+    answers: dict[str, tuple[Command, Outcome]] = field(default_factory=dict)
+
+    def apply(self, command: Command) -> Outcome:
+        """`{"done": True, "clearing": {party: AU}}` or `{"refused": code}`; the first answer when the key is known."""
+        first = self.answers.get(command["key"])
+        if first is None:
+            outcome = self._first_time(command)
+            self.answers[command["key"]] = (command, outcome)
+            return outcome
+        return first[1] if first[0] == command else {"refused": "key-reused"}
+
+    def _first_time(self, command: Command) -> Outcome:
+        before = self.books.positions()
+        try:
+            VERBS[command["verb"]](self.books, command)
+        except No as no:
+            return {"refused": no.code}
+        self._fund()
+        return {"done": True, "clearing": difference(before, self.books.positions())}
+
+    def _fund(self) -> None:
+        """Issuers that pay on issuance bring the reserve to what their lots are worth."""
+        for terms_id, au in self.worth_in_lots(ON_ISSUANCE).items():
+            more = au - self.books.funded[terms_id]
+            self.books.funded[terms_id] = au
+            self.books.cash[self.books.terms[terms_id]["issuer_id"]] -= more
+            self.books.cash[RESERVE] += more
+
+    def worth_in_lots(self, mode: int) -> dict[int, int]:
+        """Terms of that mode -> AU that their points in lots and holds are worth."""
+        points = {terms_id: 0 for terms_id, terms in self.books.terms.items() if terms["mode"] == mode}
+        for lot in self.books.all_lots():
+            if lot.terms_id in points:
+                points[lot.terms_id] += lot.left
+        for draw in self.books.draws.values():
+            if draw.state == "held":
+                for lot, held in given(self.books, draw.parts).items():
+                    if lot.terms_id in points:
+                        points[lot.terms_id] += held
+        return {terms_id: worth(each, self.books.terms[terms_id]) for terms_id, each in points.items()}
+
+    def held(self) -> dict[tuple[str, int], int]:
+        """(member, issuer) -> points under open authorisations; zeros left out."""
+        total: Counter[tuple[str, int]] = Counter()
+        for draw in self.books.draws.values():
+            if draw.state == "held":
+                for lot, points in given(self.books, draw.parts).items():
+                    total[lot.member, lot.issuer] += points
+        return {pair: points for pair, points in total.items() if points}
+
+    def debts(self) -> dict[tuple[str, int], int]:
+        """(member, issuer) -> points owed; zeros left out."""
+        return {pair: points for pair, points in self.books.debts.items() if points}
+
+    def legs(self, merchant: int, redemption: str) -> list[tuple[int, int, int]]:
+        """(issuer, points, AU) of each leg of a redemption as it stands, in the order drawn."""
+        parts = self.books.draws[merchant, redemption].parts
+        points: Counter[int] = Counter()
+        for lot, each in given(self.books, parts).items():
+            points[lot.terms_id] += each
+        return [(self.books.terms[terms_id]["issuer_id"], points[terms_id], au) for terms_id, au in legs(parts).items()]
+
+    def net(self) -> dict[int, int]:
+        """Party -> AU the cycle settles: positions without the legs in dispute; zeros left out."""
+        net = Counter(self.books.positions())
+        for draw in self.books.draws.values():
+            if draw.state == "disputed":
+                for issuer, au in owed(draw.merchant, draw.parts).items():
+                    net[issuer] += au
+                    net[draw.merchant] -= au
+                fees = sum(fee(self.books, draw).values())
+                net[draw.merchant] += fees
+                net[OPERATOR] -= fees
+        return {party: au for party, au in net.items() if au}
+
+    def qualifying_au(self, member: str) -> int:
+        """What the member's own confirmed orders are worth, refunds deducted; referral rewards do not count."""
+        return sum(
+            worth(lot.standing, self.books.terms[lot.terms_id])
+            for order in self.books.orders.values()
+            if order.confirmed_ms is not None
+            for lot in order.lots
+            if lot.role == "base" and lot.member == member
+        )
+
+    def tier(self, member: str) -> str:
+        """The highest tier that the member's qualifying AU reach."""
+        assert self.books.tiers is not None
+        reached = [t for t in self.books.tiers["tiers"] if t["qualifying_au"] <= self.qualifying_au(member)]
+        return str(max(reached, key=lambda tier: tier["qualifying_au"])["code"])
+
+    def closing(self, issuer: int) -> int:
+        """Points of the issuer in members' hands, less what they owe: its roll-forward."""
+        books = self.books
+        return books.issued[issuer] - books.redeemed[issuer] - books.clawed_back[issuer] - books.expired[issuer]
+
+
+def difference(before: dict[int, int], after: dict[int, int]) -> dict[int, int]:
+    """What changed, zeros left out."""
+    return {
+        key: after.get(key, 0) - before.get(key, 0) for key in {*before, *after} if after.get(key) != before.get(key)
+    }

@@ -1,0 +1,123 @@
+"""What points are worth, what a redemption draws, what each lot of a draw gives. No state is changed here.
+
+Lots of one issuer and terms are one leg. Together they offer floor(points · num / den) AU, and for `au` they give
+ceil(au · den / num) points, lot by lot in drawing order, so that only the last lot keeps a rest: the rule book's
+"take ceil(points); dust below one point stays with the issuer" applied to the leg, which is what clears.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from tests.oracle.books import BPS, Books, Command, Draw, Lot, Part
+
+
+def worth(points: int, terms: Command) -> int:
+    """AU, floored."""
+    return points * int(terms["au_num"]) // int(terms["au_den"])
+
+
+def points_for(au: int, terms: Command) -> int:
+    """The fewest points worth `au`."""
+    return -(-au * int(terms["au_den"]) // int(terms["au_num"]))
+
+
+def share(au: int, bps: int) -> int:
+    """floor(au · bps / 10000)."""
+    return au * bps // BPS
+
+
+def terms_at(books: Books, issuer: int, at_ms: int) -> Command | None:
+    """The newest terms of `issuer` in force."""
+    in_force = [terms for terms in books.terms.values() if terms["issuer_id"] == issuer and from_ms(terms) <= at_ms]
+    return max(in_force, key=lambda terms: (from_ms(terms), terms["terms_id"]), default=None)
+
+
+def from_ms(terms: Command) -> int:
+    """When terms take effect: as they say, else when they were published."""
+    return int(terms["at_ms"] if terms["from_ms"] is None else terms["from_ms"])
+
+
+def in_turn(lots: Iterable[Lot]) -> list[Lot]:
+    """Confirmed lots that hold something, as they are drawn; expired ones too."""
+    return sorted((lot for lot in lots if lot.left), key=Lot.turn)
+
+
+def spendable(books: Books, member: str, at_ms: int) -> list[Lot]:
+    """As `in_turn`, of what has not expired: an expiry is exclusive."""
+    return [lot for lot in in_turn(books.members[member]) if lot.expires_ms is not None and at_ms < lot.expires_ms]
+
+
+def ask(books: Books, lots: Iterable[Lot], au: int, left_out: Collection[int] = ()) -> list[Part]:
+    """What each of `lots`, in that order, bears of up to `au`."""
+    seen: Counter[int] = Counter()
+    borne: Counter[int] = Counter()
+    parts = []
+    for lot in lots:
+        if au == 0:
+            break
+        if lot.issuer in left_out:
+            continue
+        seen[lot.terms_id] += lot.left
+        more = min(au, worth(seen[lot.terms_id], books.terms[lot.terms_id]) - borne[lot.terms_id])
+        borne[lot.terms_id] += more
+        au -= more
+        parts.append(Part(lot, lot.left, more))
+    return [part for part in parts if borne[part.lot.terms_id]]
+
+
+def legs(parts: Iterable[Part]) -> dict[int, int]:
+    """Terms -> AU, in the order they were drawn."""
+    total: dict[int, int] = {}
+    for part in parts:
+        total[part.lot.terms_id] = total.get(part.lot.terms_id, 0) + part.au
+    return total
+
+
+def owed(acceptor: int, parts: Iterable[Part]) -> dict[int, int]:
+    """Issuer -> AU it owes the acceptor; nothing on us."""
+    total: dict[int, int] = {}
+    for part in parts:
+        if part.lot.issuer != acceptor:
+            total[part.lot.issuer] = total.get(part.lot.issuer, 0) + part.au
+    return total
+
+
+def given(books: Books, parts: Iterable[Part]) -> dict[Lot, int]:
+    """Lot -> points it gives."""
+    asked = {terms_id: points_for(au, books.terms[terms_id]) for terms_id, au in legs(parts).items()}
+    gives = {}
+    for part in parts:
+        gives[part.lot] = min(part.had, asked[part.lot.terms_id])
+        asked[part.lot.terms_id] -= gives[part.lot]
+    return gives
+
+
+def left_over(books: Books, parts: Iterable[Part]) -> dict[int, int]:
+    """Terms -> what the points given are worth above the AU, in 1/au_den AU: the issuer's."""
+    dust = {}
+    for terms_id, au in legs(parts).items():
+        terms = books.terms[terms_id]
+        dust[terms_id] = points_for(au, terms) * int(terms["au_num"]) - au * int(terms["au_den"])
+    return dust
+
+
+def fee(books: Books, draw: Draw) -> dict[int, int]:
+    """Terms -> the redemption fee of that leg; free on us."""
+    return {
+        terms_id: share(au, draw.fee_bps)
+        for terms_id, au in legs(draw.parts).items()
+        if books.terms[terms_id]["issuer_id"] != draw.merchant
+    }
+
+
+def without(parts: Iterable[Part], au: int) -> list[Part]:
+    """The same draw for `au` less: what was drawn last is left out first, as if less had been asked."""
+    kept = []
+    for part in reversed(list(parts)):
+        less = min(part.au, au)
+        au -= less
+        kept.append(replace(part, au=part.au - less))
+    return kept[::-1]

@@ -1,0 +1,181 @@
+"""Points used: redeem; authorise, capture, void, lapse; cancel, whole or in part; dispute and resolve.
+
+A redemption is a hold captured at once. Where the rule book leaves room, July decides:
+
+- "Within the limit" is −position + what the issuer owes already under open holds + the leg ≤ floor(collateral ·
+  haircut), position with accrued fees: in the variation, B owes 510 at E9, and 510 + 400 is over 800.
+- A cancellation re-prices what remains: E15 leaves 222 of 333 AU, so 444 points and a fee of 4 instead of 666 and 6;
+  the difference is posted. What was drawn last is given back first, as if less had been asked in the first place.
+- Points given back repay their issuer's debts like earned ones: had they never been spent, the refund that made the
+  debt would have taken them.
+- A disputed redemption stays in the books; its legs and their fees are left out of the net until it is resolved.
+"""
+
+from __future__ import annotations
+
+from tests.oracle.books import BPS, ON_REDEMPTION, Books, Command, Draw, No, Part, refuse_if
+from tests.oracle.earning import charge, give, known_member, known_merchant
+from tests.oracle.pricing import ask, fee, given, left_over, owed, spendable, without
+
+
+def redeem(books: Books, command: Command) -> None:
+    """Pay up to `au` with points, at once."""
+    draw = promise(books, command, hold_until_ms=command["at_ms"])
+    draw.state = "captured"
+    clear(books, draw, [])
+
+
+def authorize(books: Books, command: Command) -> None:
+    """Pay later: the points leave the lots, and wait."""
+    promise(books, command, hold_until_ms=command["hold_until_ms"])
+
+
+def promise(books: Books, command: Command, *, hold_until_ms: int) -> Draw:
+    """What redeeming and authorising refuse and have in common: points out of lots."""
+    merchant = known_merchant(books, command["merchant_id"])
+    known_member(books, command["member"])
+    name = command["merchant_id"], command["redemption"]
+    refuse_if(name in books.draws, "redemption-exists")
+    parts = within_limits(books, command)
+    au = sum(part.au for part in parts)
+    refuse_if(command["at_most"] and not au, "nothing-to-redeem")
+    refuse_if(not command["at_most"] and au < command["au"], "balance-too-low")
+    draw = Draw(command["merchant_id"], command["member"], merchant["redemption_fee_bps"], parts, hold_until_ms)
+    for lot, points in given(books, parts).items():
+        lot.left -= points
+    books.draws[name] = draw
+    return draw
+
+
+def within_limits(books: Books, command: Command) -> list[Part]:
+    """Draw; while an issuer cannot bear its leg, leave it out or decline."""
+    left_out: list[int] = []
+    while True:
+        parts = ask(books, spendable(books, command["member"], command["at_ms"]), command["au"], left_out)
+        over = [
+            issuer
+            for issuer, au in on_credit(books, command["merchant_id"], parts).items()
+            if not bears(books, issuer, au)
+        ]
+        if not over:
+            return parts
+        refuse_if(command["over_limit"] == "decline", "issuer-over-limit")
+        left_out.append(over[0])
+
+
+def bears(books: Books, issuer: int, au: int) -> bool:
+    merchant = books.merchants[issuer]
+    if merchant["credit_limit_au"] is None:
+        return True
+    held = sum(
+        on_credit(books, draw.merchant, draw.parts).get(issuer, 0)
+        for draw in books.draws.values()
+        if draw.state == "held"
+    )
+    return bool(au + held - books.position(issuer) <= merchant["credit_limit_au"] * merchant["haircut_bps"] // BPS)
+
+
+def on_credit(books: Books, acceptor: int, parts: list[Part]) -> dict[int, int]:
+    """Issuer -> AU that its collateral must bear: what no reserve pays."""
+    return owed(acceptor, [part for part in parts if books.terms[part.lot.terms_id]["mode"] == ON_REDEMPTION])
+
+
+def clear(books: Books, draw: Draw, before: list[Part]) -> None:
+    """Bring cash, fees and counts from what was captured `before` to what `draw` says now."""
+    was = Draw(draw.merchant, draw.member, draw.fee_bps, before, 0)
+    for sign, each in ((-1, was), (1, draw)):
+        charge(books, draw.merchant, sign * sum(fee(books, each).values()))
+        for issuer, au in owed(draw.merchant, each.parts).items():
+            books.cash[issuer] -= sign * au
+            books.cash[draw.merchant] += sign * au
+            books.interchange += sign * au
+        for lot, points in given(books, each.parts).items():
+            books.redeemed[lot.issuer] += sign * points
+        for terms_id, dust in left_over(books, each.parts).items():
+            books.dust[terms_id] += sign * dust
+
+
+def capture(books: Books, command: Command) -> None:
+    """Carry a hold out, whole or for less; the rest of the points is free again."""
+    draw = unresolved(books, command)
+    refuse_if(command["at_ms"] >= draw.hold_until_ms, "hold-over")
+    au = draw.au() if command["au"] is None else command["au"]
+    refuse_if(au > draw.au(), "capture-exceeds-hold")
+    reprice(books, draw, draw.au() - au)
+    draw.state = "captured"
+    clear(books, draw, [])
+
+
+def void(books: Books, command: Command) -> None:
+    """Call a hold off."""
+    release(books, unresolved(books, command))
+
+
+def lapse_hold(books: Books, command: Command) -> None:
+    """The time of a hold is over; its end is exclusive."""
+    draw = unresolved(books, command)
+    refuse_if(command["at_ms"] < draw.hold_until_ms, "hold-not-over")
+    release(books, draw)
+
+
+def release(books: Books, draw: Draw) -> None:
+    reprice(books, draw, draw.au())
+    draw.state = "released"
+
+
+def reprice(books: Books, draw: Draw, au: int) -> None:
+    """The same draw for `au` less: what its lots no longer give is back in them."""
+    gave = given(books, draw.parts)
+    draw.parts = without(draw.parts, au)
+    gives = given(books, draw.parts)
+    for lot, points in gave.items():
+        if points > gives[lot]:
+            give(books, lot, points - gives[lot])
+
+
+def cancel_redemption(books: Books, command: Command) -> None:
+    """Give `au` of a captured redemption back."""
+    draw = known_draw(books, command)
+    name = ("cancellation", command["merchant_id"], command["cancellation"])
+    refuse_if(name in books.names, "cancellation-exists")
+    refuse_if(draw.state in {"held", "released"}, "not-captured")
+    au = draw.au() if command["au"] is None else command["au"]
+    refuse_if(au > draw.au() or not au, "cancel-exceeds-redemption")
+    before = draw.parts
+    reprice(books, draw, au)
+    clear(books, draw, before)
+    books.names.add(name)
+
+
+def dispute(books: Books, command: Command) -> None:
+    """An issuer drawn on objects: the redemption's legs leave the net."""
+    draw = known_draw(books, command)
+    refuse_if(command["by_merchant_id"] not in {part.lot.issuer for part in draw.parts}, "not-drawn-on")
+    refuse_if(draw.state == "disputed", "already-disputed")
+    refuse_if(draw.state != "captured", "not-captured")
+    draw.state, draw.disputed_by = "disputed", command["by_merchant_id"]
+
+
+def resolve_dispute(books: Books, command: Command) -> None:
+    """The legs re-enter the net, or the redemption is cancelled."""
+    draw = known_draw(books, command)
+    refuse_if(draw.state != "disputed", "not-disputed")
+    draw.state = "captured"
+    if not command["stands"]:
+        before = draw.parts
+        reprice(books, draw, draw.au())
+        clear(books, draw, before)
+
+
+def known_draw(books: Books, command: Command) -> Draw:
+    known_merchant(books, command["merchant_id"])
+    draw = books.draws.get((command["merchant_id"], command["redemption"]))
+    if draw is None:
+        raise No("redemption-unknown")
+    return draw
+
+
+def unresolved(books: Books, command: Command) -> Draw:
+    draw = known_draw(books, command)
+    refuse_if(draw.state != "held", "hold-resolved")
+    return draw
