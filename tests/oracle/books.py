@@ -125,9 +125,13 @@ class Books:
     fees: Counter[int] = field(default_factory=Counter)
     settled: Counter[int] = field(default_factory=Counter)
     dust: Counter[int] = field(default_factory=Counter)
-    """Terms -> dust the issuer kept, in 1/au_den AU."""
-    funded: Counter[int] = field(default_factory=Counter)
-    """Terms -> AU in the reserve for them."""
+    """Terms -> dust the issuer kept, in 1/au_den AU. Of terms paid on issuance it is what the reserve holds above the
+    worth of the lots, and is added up when asked."""
+    reserve: Counter[int] = field(default_factory=Counter)
+    """Terms paid on issuance -> AU in the reserve for them."""
+    left_unused: set[int] = field(default_factory=set)
+    """Terms whose points this command took out of lots without anybody accepting them."""
+    frozen: set[str] = field(default_factory=set)
     campaigns: dict[int, Command] = field(default_factory=dict)
     stopped: dict[int, int] = field(default_factory=dict)
     """Campaign -> when its kill switch was pulled."""
@@ -152,18 +156,14 @@ class Books:
         parties = {*self.cash, *self.fees, *self.settled}
         return {party: self.position(party) for party in parties if self.position(party)}
 
+    def is_backed(self, terms_id: int) -> bool:
+        """Whether points of these terms are paid for on issuance."""
+        return bool(self.terms[terms_id]["mode"] == ON_ISSUANCE)
+
     def all_lots(self) -> Iterator[Lot]:
         """Confirmed lots of everybody."""
         for lots in self.members.values():
             yield from lots
-
-    def balances(self) -> dict[tuple[str, int], int]:
-        """(member, issuer) -> points in lots, less debts; zeros left out."""
-        total: Counter[tuple[str, int]] = Counter()
-        for lot in self.all_lots():
-            total[lot.member, lot.issuer] += lot.left
-        total.subtract(self.debts)
-        return {pair: points for pair, points in total.items() if points}
 
     def pending(self) -> dict[tuple[str, int], int]:
         """(member, issuer) -> points of unconfirmed orders; zeros left out."""

@@ -135,13 +135,15 @@ def give(books: Books, lot: Lot, points: int) -> None:
         books.members[lot.member].append(lot)
 
 
-def take(lots: list[Lot], points: int) -> int:
-    """Take up to `points` out of `lots` in the order given; answers how many there were."""
+def take(books: Books, lots: list[Lot], points: int) -> int:
+    """Take up to `points` out of `lots` in the order given, unused; answers how many there were."""
     taken = 0
     for lot in lots:
         part = min(lot.left, points - taken)
         lot.left -= part
         taken += part
+        if part:
+            books.left_unused.add(lot.terms_id)
     return taken
 
 
@@ -207,7 +209,7 @@ def from_member(books: Books, merchant: Command, member: str, own: list[Lot], po
     if policy == "only_pending":
         return 0
     others = [lot for lot in in_turn(books.members[member]) if lot.issuer == issuer and lot not in own]
-    taken = take(own + others, points)
+    taken = take(books, own + others, points)
     if policy == "debt":
         books.debts[member, issuer] += points - taken
         taken = points

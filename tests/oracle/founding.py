@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tests.oracle.books import OPERATOR, RESERVE, Books, Command, refuse_if
 from tests.oracle.earning import known_member, known_merchant
+from tests.oracle.pricing import from_ms, terms_at
 
 
 def open_merchant(books: Books, command: Command) -> None:
@@ -18,6 +19,10 @@ def open_merchant(books: Books, command: Command) -> None:
 def publish_terms(books: Books, command: Command) -> None:
     known_merchant(books, command["issuer_id"])
     refuse_if(command["terms_id"] in books.terms, "terms-exist")
+    before = terms_at(books, command["issuer_id"], from_ms(command))
+    if before is not None and command["au_num"] * before["au_den"] < before["au_num"] * command["au_den"]:
+        notice = books.merchants[command["issuer_id"]]["notice_ms"]
+        refuse_if(from_ms(command) < command["at_ms"] + notice, "notice-too-short")
     books.terms[command["terms_id"]] = command
 
 

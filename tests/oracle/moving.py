@@ -10,7 +10,7 @@ Where the rule book leaves room, July decides:
 
 from __future__ import annotations
 
-from tests.oracle.books import BPS, ON_ISSUANCE, Books, Command, Lot, refuse_if
+from tests.oracle.books import BPS, Books, Command, Lot, refuse_if
 from tests.oracle.earning import charge, give, known_member, known_merchant
 from tests.oracle.pricing import in_turn, spendable, worth
 
@@ -64,9 +64,10 @@ def expire(books: Books, command: Command) -> None:
         ended[lot.terms_id] = ended.get(lot.terms_id, 0) + lot.left
         books.expired[lot.issuer] += lot.left
         lot.left = 0
+        books.left_unused.add(lot.terms_id)
     for terms_id, points in ended.items():
         terms = books.terms[terms_id]
-        if terms["mode"] == ON_ISSUANCE:
+        if books.is_backed(terms_id):
             kept_bps = BPS - books.merchants[terms["issuer_id"]]["breakage_bps"]
             au = worth(points, terms)
             charge(books, terms["issuer_id"], au - au * kept_bps // BPS)

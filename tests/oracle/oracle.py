@@ -4,10 +4,10 @@ A command is a dictionary with the ledger's field names, `verb` among them, ever
 its type alone is not asked again here. Invariants: a key is answered once; what is refused changes nothing; after every
 command the reserve holds, for each terms that are paid on issuance, exactly what their points in lots are worth.
 
-That one rule is the whole difference between the two modes. In both, the issuer owes who accepts its points; on
-issuance it also moves into the reserve what the worth of its lots grew by, and out what it fell by. Hence confirming
-pays par for what becomes a lot and nothing for what repays a debt, a redemption is in effect paid by the reserve, on us
-too, a claw-back returns what came out of lots, an expiry returns what expired. July's finals agree in every figure.
+That one rule is the whole difference between the two modes. On redemption the issuer pays who accepts its points. On
+issuance it brings the reserve up to what its lots are worth, and the reserve pays: a confirmation costs par for what
+becomes a lot and nothing for what repays a debt; a claw-back or an expiry returns, in whole AU, what the reserve then
+holds too much. July's finals agree in every figure.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.oracle import earning, founding, moving, spending
-from tests.oracle.books import ON_ISSUANCE, OPERATOR, RESERVE, Books, Command, No
+from tests.oracle.books import OPERATOR, RESERVE, Books, Command, No
 from tests.oracle.pricing import fee, given, legs, owed, worth
 
 Outcome = dict[str, Any]
@@ -79,24 +79,51 @@ class Oracle:
 
     def _fund(self) -> None:
         """Issuers that pay on issuance bring the reserve to what their lots are worth."""
-        for terms_id, au in self.worth_in_lots(ON_ISSUANCE).items():
-            more = au - self.books.funded[terms_id]
-            self.books.funded[terms_id] = au
-            self.books.cash[self.books.terms[terms_id]["issuer_id"]] -= more
-            self.books.cash[RESERVE] += more
+        books = self.books
+        for terms_id, slack in self.slack().items():
+            den = books.terms[terms_id]["au_den"]
+            more = -(slack // den) if slack < 0 or terms_id in books.left_unused else 0
+            books.reserve[terms_id] += more
+            books.cash[RESERVE] += more
+            books.cash[books.terms[terms_id]["issuer_id"]] -= more
+        books.left_unused.clear()
 
-    def worth_in_lots(self, mode: int) -> dict[int, int]:
-        """Terms of that mode -> AU that their points in lots and holds are worth."""
-        points = {terms_id: 0 for terms_id, terms in self.books.terms.items() if terms["mode"] == mode}
+    def slack(self) -> dict[int, int]:
+        """Terms paid on issuance -> what the reserve holds above the worth of their points, in 1/au_den AU."""
+        slack = {}
+        for terms_id, points in self.points_in_lots().items():
+            if self.books.is_backed(terms_id):
+                terms = self.books.terms[terms_id]
+                slack[terms_id] = self.books.reserve[terms_id] * terms["au_den"] - points * terms["au_num"]
+        return slack
+
+    def dust(self) -> dict[int, int]:
+        """Terms -> what belongs to their issuer below a point, in 1/au_den AU; zeros left out."""
+        dust = self.books.dust | self.slack()
+        return {terms_id: rest for terms_id, rest in dust.items() if rest}
+
+    def points_in_lots(self) -> dict[int, int]:
+        """Terms -> their points in lots and under open authorisations."""
+        points: dict[int, int] = dict.fromkeys(self.books.terms, 0)
         for lot in self.books.all_lots():
-            if lot.terms_id in points:
-                points[lot.terms_id] += lot.left
+            points[lot.terms_id] += lot.left
         for draw in self.books.draws.values():
             if draw.state == "held":
                 for lot, held in given(self.books, draw.parts).items():
-                    if lot.terms_id in points:
-                        points[lot.terms_id] += held
-        return {terms_id: worth(each, self.books.terms[terms_id]) for terms_id, each in points.items()}
+                    points[lot.terms_id] += held
+        return points
+
+    def positive_lots_au(self) -> int:
+        """What all lots are worth."""
+        return sum(worth(points, self.books.terms[terms_id]) for terms_id, points in self.points_in_lots().items())
+
+    def balances(self) -> dict[tuple[str, int], int]:
+        """(member, issuer) -> points in lots and held, less debts; zeros left out."""
+        total: Counter[tuple[str, int]] = Counter(self.held())
+        for lot in self.books.all_lots():
+            total[lot.member, lot.issuer] += lot.left
+        total.subtract(self.books.debts)
+        return {pair: points for pair, points in total.items() if points}
 
     def held(self) -> dict[tuple[str, int], int]:
         """(member, issuer) -> points under open authorisations; zeros left out."""

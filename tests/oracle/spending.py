@@ -13,9 +13,9 @@ A redemption is a hold captured at once. Where the rule book leaves room, July d
 
 from __future__ import annotations
 
-from tests.oracle.books import BPS, ON_REDEMPTION, Books, Command, Draw, No, Part, refuse_if
+from tests.oracle.books import BPS, RESERVE, Books, Command, Draw, No, Part, refuse_if
 from tests.oracle.earning import charge, give, known_member, known_merchant
-from tests.oracle.pricing import ask, fee, given, left_over, owed, spendable, without
+from tests.oracle.pricing import ask, fee, given, left_over, legs, owed, spendable, without
 
 
 def redeem(books: Books, command: Command) -> None:
@@ -34,6 +34,7 @@ def promise(books: Books, command: Command, *, hold_until_ms: int) -> Draw:
     """What redeeming and authorising refuse and have in common: points out of lots."""
     merchant = known_merchant(books, command["merchant_id"])
     known_member(books, command["member"])
+    refuse_if(command["member"] in books.frozen, "member-frozen")
     name = command["merchant_id"], command["redemption"]
     refuse_if(name in books.draws, "redemption-exists")
     parts = within_limits(books, command)
@@ -77,7 +78,7 @@ def bears(books: Books, issuer: int, au: int) -> bool:
 
 def on_credit(books: Books, acceptor: int, parts: list[Part]) -> dict[int, int]:
     """Issuer -> AU that its collateral must bear: what no reserve pays."""
-    return owed(acceptor, [part for part in parts if books.terms[part.lot.terms_id]["mode"] == ON_REDEMPTION])
+    return owed(acceptor, [part for part in parts if not books.is_backed(part.lot.terms_id)])
 
 
 def clear(books: Books, draw: Draw, before: list[Part]) -> None:
@@ -85,14 +86,25 @@ def clear(books: Books, draw: Draw, before: list[Part]) -> None:
     was = Draw(draw.merchant, draw.member, draw.fee_bps, before, 0)
     for sign, each in ((-1, was), (1, draw)):
         charge(books, draw.merchant, sign * sum(fee(books, each).values()))
-        for issuer, au in owed(draw.merchant, each.parts).items():
-            books.cash[issuer] -= sign * au
-            books.cash[draw.merchant] += sign * au
-            books.interchange += sign * au
+        pay(books, draw.merchant, each.parts, sign)
         for lot, points in given(books, each.parts).items():
             books.redeemed[lot.issuer] += sign * points
         for terms_id, dust in left_over(books, each.parts).items():
-            books.dust[terms_id] += sign * dust
+            if not books.is_backed(terms_id):
+                books.dust[terms_id] += sign * dust
+
+
+def pay(books: Books, acceptor: int, parts: list[Part], sign: int) -> None:
+    """The issuer pays the acceptor, nothing on us; or the reserve does, on us too: the issuer paid when it issued."""
+    for terms_id, au in legs(parts).items():
+        issuer = books.terms[terms_id]["issuer_id"]
+        payer = RESERVE if books.is_backed(terms_id) else issuer
+        books.cash[payer] -= sign * au
+        books.cash[acceptor] += sign * au
+        if books.is_backed(terms_id):
+            books.reserve[terms_id] -= sign * au
+        if issuer != acceptor:
+            books.interchange += sign * au
 
 
 def capture(books: Books, command: Command) -> None:
