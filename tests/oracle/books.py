@@ -81,6 +81,10 @@ class Order:
     confirmed_ms: int | None = None
     cancelled: bool = False
 
+    def is_pending(self) -> bool:
+        """Whether its points are still to be confirmed."""
+        return self.confirmed_ms is None and not self.cancelled
+
 
 @dataclass(eq=False)
 class Part:
@@ -106,6 +110,14 @@ class Draw:
 
     def au(self) -> int:
         return sum(part.au for part in self.parts)
+
+
+@dataclass(eq=False)
+class Pool:
+    """A family: who is in it, and what each may give of one issuer's points in a day."""
+
+    day_points_max: int
+    members: set[str]
 
 
 @dataclass
@@ -136,7 +148,9 @@ class Books:
     stopped: dict[int, int] = field(default_factory=dict)
     """Campaign -> when its kill switch was pulled."""
     tiers: Command | None = None
-    pool_of: dict[str, str] = field(default_factory=dict)
+    pools: dict[str, Pool] = field(default_factory=dict)
+    waiting: dict[tuple[int, str], Command] = field(default_factory=dict)
+    """Adjustments that wait for a second person."""
     referrers: dict[str, str] = field(default_factory=dict)
     bought: set[str] = field(default_factory=set)
     issued: Counter[int] = field(default_factory=Counter)

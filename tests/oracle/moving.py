@@ -24,9 +24,8 @@ def transfer(books: Books, command: Command) -> None:
     refuse_if(giver == taker, "same-member")
     refuse_if(("transfer", issuer, command["transfer"]) in books.names, "transfer-exists")
     refuse_if(merchant["transfers"] == "none", "transfers-off")
-    pool = books.pool_of.get(giver)
     if merchant["transfers"] == "pool":
-        refuse_if(pool is None or pool != books.pool_of.get(taker), "not-in-pool")
+        refuse_if(not [pool for pool in books.pools.values() if {giver, taker} <= pool.members], "not-in-pool")
     lots = [lot for lot in spendable(books, giver, command["at_ms"]) if lot.issuer == issuer]
     refuse_if(sum(lot.left for lot in lots) < command["points"], "balance-too-low")
     left = command["points"]

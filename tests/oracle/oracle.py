@@ -80,6 +80,8 @@ class Oracle:
     def _fund(self) -> None:
         """Issuers that pay on issuance bring the reserve to what their lots are worth."""
         books = self.books
+        if not any(map(books.is_backed, books.terms)):
+            return
         for terms_id, slack in self.slack().items():
             den = books.terms[terms_id]["au_den"]
             more = -(slack // den) if slack < 0 or terms_id in books.left_unused else 0
