@@ -1,0 +1,301 @@
+"""Random commands: one maker for each verb, aimed at what exists so that most commands can be done, and not always.
+
+The dice are a `random.Random` or whatever has its methods, so that Hypothesis and a seeded run share the makers. What
+exists is read from the oracle, never from the ledger: a fault in the ledger cannot hide the command that shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+from tests.oracle.oracle import Oracle
+from tests.properties.worlds import DAY_MS, MEMBERS, MERCHANTS, MODES, Plain
+
+T = TypeVar("T")
+HOUR_MS = 3_600_000
+STEPS_MS = (0, 0, 0, 1, HOUR_MS // 6, HOUR_MS // 3, HOUR_MS, -HOUR_MS // 2)
+
+
+@dataclass
+class Choices:
+    """Where the dice are thrown: the clock goes forward in leaps and sometimes a little back."""
+
+    dice: Random
+    oracle: Oracle
+    at_ms: int = 0
+    serial: int = 0
+
+    def command(self, verbs: Collection[str]) -> Plain:
+        """The next command, of one of `verbs`."""
+        if self.oracle.answers and self.chance(4):
+            return self.again()
+        self.serial += 1
+        self.at_ms = max(0, self.at_ms + (DAY_MS if self.chance(1) else self.dice.choice(STEPS_MS)))
+        verb = self.dice.choice([verb for verb, weight in WEIGHTS.items() if verb in verbs for _ in range(weight)])
+        fields = MAKERS[verb](self)
+        return {"key": f"k{self.serial}", "at_ms": self.at_ms, "verb": verb, **fields}
+
+    def again(self) -> Plain:
+        """An earlier command once more: as it was, at another time, or under another key."""
+        command, _ = self.oracle.answers[self.one_of(list(self.oracle.answers))]
+        self.serial += 1
+        changes: tuple[Plain, ...] = ({}, {"at_ms": command["at_ms"] + 1}, {"key": f"k{self.serial}"})
+        return {**command, **self.dice.choice(changes)}
+
+    def chance(self, percent: int) -> bool:
+        return self.dice.randrange(100) < percent
+
+    def one_of(self, things: list[T]) -> T:
+        """Any; mostly one of the last."""
+        return self.dice.choice(things[-12:] if self.chance(70) else things)
+
+    def name(self) -> str:
+        """A new one; sometimes an old one."""
+        return f"n{self.serial if self.chance(97) else self.dice.randrange(self.serial + 1)}"
+
+    def merchant(self) -> int:
+        return self.dice.choice(MERCHANTS) if self.chance(99) else 99
+
+    def member(self) -> str:
+        return self.dice.choice(MEMBERS) if self.chance(99) else "nobody"
+
+    def points(self) -> int:
+        return self.dice.choice((1, 2, 7, 50, 333, self.dice.randrange(1, 3_000)))
+
+    def order(self) -> tuple[int, str]:
+        orders = list(self.oracle.books.orders)
+        return self.one_of(orders) if orders and self.chance(98) else (self.merchant(), "missing")
+
+    def draw(self, *states: str) -> tuple[int, str]:
+        """A redemption, most likely in one of the states."""
+        draws = [name for name, draw in self.oracle.books.draws.items() if draw.state in states or self.chance(3)]
+        return self.one_of(draws) if draws and self.chance(98) else (self.merchant(), "missing")
+
+    def earn(self) -> Plain:
+        amount = self.dice.choice((1, 99, 2_999, 10_000, self.dice.randrange(1, 60_000)))
+        return {"merchant_id": self.merchant(), "member": self.member(), "order": self.name(), "amount_minor": amount}
+
+    def of_order(self) -> Plain:
+        """An order, most likely pending; the clock most likely leaps to the end of its hold."""
+        orders = [name for name, order in self.oracle.books.orders.items() if order.is_pending() or self.chance(3)]
+        merchant, order = self.one_of(orders) if orders and self.chance(98) else (self.merchant(), "missing")
+        if (merchant, order) in self.oracle.books.orders and self.chance(50):
+            self.at_ms = max(self.at_ms, self.oracle.books.orders[merchant, order].confirm_from_ms)
+        return {"order_merchant_id": merchant, "order": order}
+
+    def refund(self) -> Plain:
+        name = self.order()
+        order = self.oracle.books.orders.get(name)
+        amount, member = (order.amount, order.member) if order else (100, self.member())
+        part = max(1, amount // self.dice.choice((1, 2, 3, 7)))
+        return {
+            "merchant_id": name[0],
+            "member": member if self.chance(97) else self.member(),
+            "refund": self.name(),
+            "order": name[1] if self.chance(92) else None,
+            "amount_minor": part,
+        }
+
+    def redeem(self) -> Plain:
+        return {
+            "merchant_id": self.merchant(),
+            "member": self.member(),
+            "redemption": self.name(),
+            "au": self.dice.choice((1, 2, 50, self.dice.randrange(1, 900))),
+            "at_most": self.chance(60),
+            "over_limit": self.dice.choice(("skip", "decline")),
+        }
+
+    def authorize(self) -> Plain:
+        return {**self.redeem(), "hold_until_ms": self.at_ms + self.dice.choice((0, HOUR_MS, DAY_MS))}
+
+    def of_hold(self) -> Plain:
+        merchant, redemption = self.draw("held")
+        return {"merchant_id": merchant, "redemption": redemption}
+
+    def part_of(self, name: tuple[int, str]) -> int | None:
+        """Of its AU: all (None), or some of it, or too much."""
+        draw = self.oracle.books.draws.get(name)
+        au = draw.au() if draw else 1
+        return self.dice.choice((None, max(1, au), max(1, au // 2), max(1, au // 3), au + 1))
+
+    def capture(self) -> Plain:
+        name = self.draw("held")
+        return {"merchant_id": name[0], "redemption": name[1], "au": self.part_of(name)}
+
+    def cancel_redemption(self) -> Plain:
+        name = self.draw("captured")
+        return {
+            "merchant_id": name[0],
+            "redemption": name[1],
+            "cancellation": self.name(),
+            "au": self.part_of(name),
+        }
+
+    def dispute(self) -> Plain:
+        name = self.draw("captured")
+        draw = self.oracle.books.draws.get(name)
+        issuers = [part.lot.issuer for part in draw.parts] if draw and draw.parts else [self.merchant()]
+        by = self.dice.choice(issuers) if self.chance(90) else self.merchant()
+        return {"merchant_id": name[0], "redemption": name[1], "by_merchant_id": by}
+
+    def resolve_dispute(self) -> Plain:
+        name = self.draw("disputed")
+        return {"merchant_id": name[0], "redemption": name[1], "stands": self.chance(50)}
+
+    def transfer(self) -> Plain:
+        return {
+            "transfer": self.name(),
+            "issuer_id": self.merchant(),
+            "from_member": self.member(),
+            "to_member": self.member(),
+            "points": self.points(),
+        }
+
+    def exchange(self) -> Plain:
+        return {
+            "exchange": self.name(),
+            "member": self.member(),
+            "from_issuer_id": self.merchant(),
+            "to_issuer_id": self.merchant(),
+            "points": self.points(),
+        }
+
+    def adjust(self) -> Plain:
+        return {
+            "adjustment": self.name(),
+            "issuer_id": self.merchant(),
+            "member": self.member(),
+            "points": self.points() * self.dice.choice((1, -1)),
+            "reason": "counted again",
+            "by": self.dice.choice(("ann", "bob")),
+        }
+
+    def of_adjustment(self) -> Plain:
+        waiting = list(self.oracle.books.waiting)
+        issuer, name = self.one_of(waiting) if waiting and self.chance(95) else (self.merchant(), "missing")
+        return {"adjustment": name, "issuer_id": issuer, "by": self.dice.choice(("ann", "bob"))}
+
+    def open_balance(self) -> Plain:
+        expires = self.at_ms + self.dice.choice((0, DAY_MS, 3 * DAY_MS))
+        return {
+            "issuer_id": self.merchant(),
+            "member": self.member(),
+            "points": self.points(),
+            "expires_at_ms": self.dice.choice((None, expires)),
+        }
+
+    def bind_referral(self) -> Plain:
+        return {"member": self.member(), "referrer": self.member()}
+
+    def of_member(self) -> Plain:
+        return {"member": self.member()}
+
+    def freeze_member(self) -> Plain:
+        return {"member": self.member(), "reason": "asked"}
+
+    def merge(self) -> Plain:
+        return {"member": self.member(), "into": self.member()}
+
+    def open_pool(self) -> Plain:
+        return {"pool": self.name(), "owner": self.member(), "day_points_max": self.points()}
+
+    def of_pool(self) -> Plain:
+        pools = list(self.oracle.books.pools)
+        return {"pool": self.one_of(pools) if pools else "missing", "member": self.member()}
+
+    def enrol(self) -> Plain:
+        return {"member": self.member() if self.chance(50) else self.name()}
+
+    def publish_terms(self) -> Plain:
+        issuer = self.dice.choice(MERCHANTS)
+        rate = self.dice.choice(((7, 3), (1, 2), (5, 1), (3, 1_000), (2, 7), (1, 1)))
+        return {
+            "terms_id": 10 + self.dice.randrange(2_000),
+            "issuer_id": issuer,
+            "au_num": rate[0],
+            "au_den": rate[1],
+            "mode": MODES[issuer] if self.chance(50) else self.dice.choice((0, 1)),
+            "from_ms": self.dice.choice((None, self.at_ms + DAY_MS)),
+        }
+
+    def stop_campaign(self) -> Plain:
+        return {"campaign_id": self.merchant()}
+
+    def of_merchant(self) -> Plain:
+        return {"merchant_id": self.merchant()}
+
+    def freeze_merchant(self) -> Plain:
+        return {"merchant_id": self.merchant(), "reason": "leaves"}
+
+    def charge_fees(self) -> Plain:
+        return {"cycle": self.name()}
+
+    def settle_nets(self) -> Plain:
+        """All positions, or a part of two."""
+        positions = sorted(self.oracle.books.positions().items())
+        if len(positions) > 1 and self.chance(50):
+            au = self.points()
+            positions = [(positions[0][0], au), (positions[-1][0], -au)]
+        return {"batch_no": self.serial, "nets": [{"merchant_id": party, "au": au} for party, au in positions]}
+
+
+MAKERS: dict[str, Callable[[Choices], Plain]] = {
+    "earn": Choices.earn,
+    "confirm": Choices.of_order,
+    "cancel_pending": Choices.of_order,
+    "refund": Choices.refund,
+    "redeem": Choices.redeem,
+    "authorize": Choices.authorize,
+    "capture": Choices.capture,
+    "void": Choices.of_hold,
+    "lapse_hold": Choices.of_hold,
+    "cancel_redemption": Choices.cancel_redemption,
+    "dispute": Choices.dispute,
+    "resolve_dispute": Choices.resolve_dispute,
+    "transfer": Choices.transfer,
+    "exchange": Choices.exchange,
+    "expire": Choices.of_member,
+    "adjust": Choices.adjust,
+    "approve_adjustment": Choices.of_adjustment,
+    "reject_adjustment": Choices.of_adjustment,
+    "open_balance": Choices.open_balance,
+    "enrol": Choices.enrol,
+    "bind_referral": Choices.bind_referral,
+    "freeze_member": Choices.freeze_member,
+    "unfreeze_member": Choices.of_member,
+    "close_member": Choices.of_member,
+    "merge": Choices.merge,
+    "unmerge": Choices.of_member,
+    "open_pool": Choices.open_pool,
+    "join_pool": Choices.of_pool,
+    "leave_pool": Choices.of_pool,
+    "evaluate_tier": Choices.of_member,
+    "publish_terms": Choices.publish_terms,
+    "stop_campaign": Choices.stop_campaign,
+    "freeze_merchant": Choices.freeze_merchant,
+    "close_merchant": Choices.of_merchant,
+    "charge_fees": Choices.charge_fees,
+    "settle_nets": Choices.settle_nets,
+}
+"""Every verb that happens after the opening."""
+WEIGHTS = dict.fromkeys(MAKERS, 2) | {
+    "earn": 24,
+    "confirm": 12,
+    "refund": 12,
+    "redeem": 14,
+    "authorize": 8,
+    "capture": 6,
+    "cancel_redemption": 8,
+    "transfer": 6,
+    "exchange": 6,
+    "expire": 6,
+    "stop_campaign": 1,
+    "freeze_merchant": 1,
+    "close_merchant": 1,
+    "close_member": 1,
+}
+"""How often each is thrown, against the others."""
