@@ -1,9 +1,9 @@
 """`python -m tests.properties.long_run --commands 1000000`: the differential test at length, with a record of it.
 
 Seeded and without Hypothesis. Worlds of a few thousand commands, one after the other: every command to the pure book
-and to the oracle, every answer compared, every figure compared and every invariant asked again and again; every n-th world
-goes through the real store too, in batches of 1, 7 and 1,000. A difference ends the run with the seed of its world.
-Nobody imports it but its test.
+and to the oracle, every answer compared; every figure compared and every invariant asked again and again; every n-th
+world goes through the real store too, in batches of 1, 7 and 1,000. A difference ends the run with the seed of its
+world. Nobody imports it.
 """
 
 from __future__ import annotations
