@@ -144,6 +144,8 @@ class Books:
     left_unused: set[int] = field(default_factory=set)
     """Terms whose points this command took out of lots without anybody accepting them."""
     frozen: set[str] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
+    exchanges: list[Command] = field(default_factory=list)
     campaigns: dict[int, Command] = field(default_factory=dict)
     stopped: dict[int, int] = field(default_factory=dict)
     """Campaign -> when its kill switch was pulled."""
@@ -157,6 +159,10 @@ class Books:
     redeemed: Counter[int] = field(default_factory=Counter)
     clawed_back: Counter[int] = field(default_factory=Counter)
     expired: Counter[int] = field(default_factory=Counter)
+    adjusted: Counter[int] = field(default_factory=Counter)
+    """Issuer -> points brought in as opening balances and corrections, less those taken out."""
+    exchanged: Counter[int] = field(default_factory=Counter)
+    """Issuer -> points that came by exchange, less those that went."""
     interchange: int = 0
     """AU that changed hands between issuers and other merchants, cancellations deducted."""
     lots_made: int = 0

@@ -102,8 +102,20 @@ def confirm(books: Books, command: Command) -> None:
     known_merchant(books, command["order_merchant_id"])
     order = known_order(books, command["order_merchant_id"], command["order"])
     refuse_if(order.confirmed_ms is not None, "already-confirmed")
+    refuse_if(order.cancelled, "order-cancelled")
     refuse_if(command["at_ms"] < order.confirm_from_ms, "hold-not-over")
     make_spendable(books, order, command["at_ms"])
+
+
+def cancel_pending(books: Books, command: Command) -> None:
+    """The order was called off in time: nothing of it ever becomes spendable."""
+    known_merchant(books, command["order_merchant_id"])
+    order = known_order(books, command["order_merchant_id"], command["order"])
+    refuse_if(order.confirmed_ms is not None, "already-confirmed")
+    refuse_if(order.cancelled, "order-cancelled")
+    order.cancelled = True
+    for lot in order.lots:
+        lot.left = lot.standing = 0
 
 
 def make_spendable(books: Books, order: Order, at_ms: int) -> None:

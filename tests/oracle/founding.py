@@ -1,12 +1,9 @@
-"""Who takes part and what they promise: merchants, terms, campaigns, tiers, members, bonds, pools; the cycle's end.
-
-No purchase, fee or deposit changes anybody's place in the referral graph: `bind_referral` alone does.
-"""
+"""What merchants promise: who they are, terms, campaigns, exchange rates, tiers; and the end of the cycle."""
 
 from __future__ import annotations
 
 from tests.oracle.books import OPERATOR, RESERVE, Books, Command, refuse_if
-from tests.oracle.earning import known_member, known_merchant
+from tests.oracle.earning import known_merchant
 from tests.oracle.pricing import from_ms, terms_at
 
 
@@ -32,6 +29,13 @@ def publish_campaign(books: Books, command: Command) -> None:
     books.campaigns[command["campaign_id"]] = command
 
 
+def publish_exchange(books: Books, command: Command) -> None:
+    known_merchant(books, command["from_issuer_id"])
+    known_merchant(books, command["to_issuer_id"])
+    refuse_if(command["from_issuer_id"] == command["to_issuer_id"], "same-issuer")
+    books.exchanges.append(command)
+
+
 def stop_campaign(books: Books, command: Command) -> None:
     refuse_if(command["campaign_id"] not in books.campaigns, "campaign-unknown")
     refuse_if(command["campaign_id"] in books.stopped, "campaign-stopped")
@@ -40,26 +44,6 @@ def stop_campaign(books: Books, command: Command) -> None:
 
 def set_tiers(books: Books, command: Command) -> None:
     books.tiers = command
-
-
-def enrol(books: Books, command: Command) -> None:
-    refuse_if(command["member"] in books.members, "member-exists")
-    books.members[command["member"]] = []
-
-
-def bind_referral(books: Books, command: Command) -> None:
-    """First touch wins; the graph stays a forest; a purchase decides it too."""
-    member, referrer = command["member"], command["referrer"]
-    known_member(books, member)
-    known_member(books, referrer)
-    refuse_if(member == referrer, "self-referral")
-    refuse_if(member in books.referrers, "already-bound")
-    refuse_if(member in books.bought, "already-bought")
-    above: str | None = referrer
-    while above is not None:
-        refuse_if(above == member, "referral-cycle")
-        above = books.referrers.get(above)
-    books.referrers[member] = referrer
 
 
 def charge_fees(books: Books, command: Command) -> None:

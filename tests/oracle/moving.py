@@ -10,9 +10,9 @@ Where the rule book leaves room, July decides:
 
 from __future__ import annotations
 
-from tests.oracle.books import BPS, Books, Command, Lot, refuse_if
-from tests.oracle.earning import charge, give, known_member, known_merchant
-from tests.oracle.pricing import in_turn, spendable, worth
+from tests.oracle.books import BPS, RESERVE, Books, Command, Lot, No, refuse_if
+from tests.oracle.earning import charge, expiry, give, known_member, known_merchant
+from tests.oracle.pricing import in_turn, spendable, terms_at, worth
 
 
 def transfer(books: Books, command: Command) -> None:
@@ -50,6 +50,81 @@ def new_lot(books: Books, member: str, *, like: Lot) -> Lot:
         role="moved",
         confirmed_ms=like.confirmed_ms,
         expires_ms=like.expires_ms,
+    )
+
+
+def exchange(books: Books, command: Command) -> None:
+    """Points of one issuer become another's: q = floor(p · num / den), and the smallest p that gives as many. The old
+    points' issuer owes the new one what they are worth.
+    """
+    old, new = command["from_issuer_id"], command["to_issuer_id"]
+    known_merchant(books, old)
+    known_merchant(books, new)
+    known_member(books, command["member"])
+    refuse_if(command["member"] in books.frozen, "member-frozen")
+    refuse_if(("exchange", new, command["exchange"]) in books.names, "exchange-exists")
+    rate = exchange_at(books, command)
+    if rate is None:
+        raise No("exchange-missing")
+    terms = terms_at(books, new, command["at_ms"])
+    if terms is None:
+        raise No("terms-missing")
+    gets = command["points"] * rate["num"] // rate["den"]
+    refuse_if(not gets, "nothing-to-exchange")
+    left = -(-gets * rate["den"] // rate["num"])
+    lots = [lot for lot in spendable(books, command["member"], command["at_ms"]) if lot.issuer == old]
+    refuse_if(sum(lot.left for lot in lots) < left, "balance-too-low")
+    books.exchanged[old] -= left
+    books.exchanged[new] += gets
+    gave: dict[int, int] = {}
+    for lot in lots:
+        part = min(lot.left, left)
+        left -= part
+        lot.left -= part
+        gave[lot.terms_id] = gave.get(lot.terms_id, 0) + part
+    for terms_id, points in gave.items():
+        owes(books, terms_id, new, points)
+    give(books, fresh_lot(books, command["member"], terms, command["at_ms"], None), gets)
+    books.names.add(("exchange", new, command["exchange"]))
+
+
+def owes(books: Books, terms_id: int, merchant: int, points: int) -> None:
+    """Whoever stands behind points of these terms pays `merchant` what they are worth."""
+    terms = books.terms[terms_id]
+    au = worth(points, terms)
+    backed = books.is_backed(terms_id)
+    books.cash[RESERVE if backed else terms["issuer_id"]] -= au
+    books.cash[merchant] += au
+    if backed:
+        books.reserve[terms_id] -= au
+    else:
+        books.dust[terms_id] += points * terms["au_num"] - au * terms["au_den"]
+
+
+def exchange_at(books: Books, command: Command) -> Command | None:
+    """The newest rate of the pair in force."""
+    in_force = [
+        rate
+        for rate in books.exchanges
+        if (rate["from_issuer_id"], rate["to_issuer_id"]) == (command["from_issuer_id"], command["to_issuer_id"])
+        and rate["at_ms"] <= command["at_ms"]
+    ]
+    return max(reversed(in_force), key=lambda rate: int(rate["at_ms"]), default=None)
+
+
+def fresh_lot(books: Books, member: str, terms: Command, at_ms: int, expires_ms: int | None) -> Lot:
+    """An empty lot as if confirmed now."""
+    books.lots_made += 1
+    issuer = terms["issuer_id"]
+    return Lot(
+        number=books.lots_made,
+        member=member,
+        issuer=issuer,
+        terms_id=terms["terms_id"],
+        left=0,
+        role="brought",
+        confirmed_ms=at_ms,
+        expires_ms=expiry(books.merchants[issuer], at_ms) if expires_ms is None else expires_ms,
     )
 
 

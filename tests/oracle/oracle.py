@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.oracle import earning, founding, moving, spending
+from tests.oracle import correcting, earning, founding, moving, people, spending
 from tests.oracle.books import OPERATOR, RESERVE, Books, Command, No
 from tests.oracle.pricing import fee, given, legs, owed, worth
 
@@ -30,14 +30,25 @@ VERBS: dict[str, Callable[[Books, Command], None]] = {
         founding.publish_terms,
         founding.publish_campaign,
         founding.stop_campaign,
+        founding.publish_exchange,
         founding.set_tiers,
-        founding.enrol,
-        founding.bind_referral,
+        people.enrol,
+        people.bind_referral,
+        people.freeze_member,
+        people.unfreeze_member,
+        people.open_pool,
+        people.join_pool,
+        people.leave_pool,
         founding.charge_fees,
         founding.settle_nets,
         earning.earn,
         earning.confirm,
+        earning.cancel_pending,
         earning.refund,
+        correcting.open_balance,
+        correcting.adjust,
+        correcting.approve_adjustment,
+        correcting.reject_adjustment,
         spending.redeem,
         spending.authorize,
         spending.capture,
@@ -47,6 +58,7 @@ VERBS: dict[str, Callable[[Books, Command], None]] = {
         spending.dispute,
         spending.resolve_dispute,
         moving.transfer,
+        moving.exchange,
         moving.expire,
     )
 }
@@ -180,7 +192,8 @@ class Oracle:
     def closing(self, issuer: int) -> int:
         """Points of the issuer in members' hands, less what they owe: its roll-forward."""
         books = self.books
-        return books.issued[issuer] - books.redeemed[issuer] - books.clawed_back[issuer] - books.expired[issuer]
+        came = books.issued[issuer] + books.adjusted[issuer] + books.exchanged[issuer]
+        return came - books.redeemed[issuer] - books.clawed_back[issuer] - books.expired[issuer]
 
 
 def difference(before: dict[int, int], after: dict[int, int]) -> dict[int, int]:

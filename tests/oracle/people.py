@@ -1,0 +1,75 @@
+"""Members: who they are, who referred them, who may not spend, which families share.
+
+No purchase, fee or deposit changes anybody's place in the referral graph: `bind_referral` alone does.
+"""
+
+from __future__ import annotations
+
+from tests.oracle.books import Books, Command, No, Pool, refuse_if
+from tests.oracle.earning import known_member
+
+
+def enrol(books: Books, command: Command) -> None:
+    refuse_if(command["member"] in books.members, "member-exists")
+    books.members[command["member"]] = []
+
+
+def bind_referral(books: Books, command: Command) -> None:
+    """First touch wins; the graph stays a forest; a purchase decides it too."""
+    member, referrer = command["member"], command["referrer"]
+    known_member(books, member)
+    known_member(books, referrer)
+    refuse_if(member == referrer, "self-referral")
+    refuse_if(member in books.referrers, "already-bound")
+    refuse_if(member in books.bought, "already-bought")
+    above: str | None = referrer
+    while above is not None:
+        refuse_if(above == member, "referral-cycle")
+        above = books.referrers.get(above)
+    books.referrers[member] = referrer
+
+
+def freeze_member(books: Books, command: Command) -> None:
+    """The member may earn, and not spend."""
+    known_member(books, command["member"])
+    refuse_if(command["member"] in books.frozen, "member-frozen")
+    books.frozen.add(command["member"])
+
+
+def unfreeze_member(books: Books, command: Command) -> None:
+    known_member(books, command["member"])
+    refuse_if(command["member"] not in books.frozen, "member-not-frozen")
+    books.frozen.remove(command["member"])
+
+
+def open_pool(books: Books, command: Command) -> None:
+    """A family, of its owner at first."""
+    known_member(books, command["owner"])
+    refuse_if(command["pool"] in books.pools, "pool-exists")
+    refuse_if(pool_of(books, command["owner"]), "already-in-pool")
+    books.pools[command["pool"]] = Pool(command["day_points_max"], {command["owner"]})
+
+
+def join_pool(books: Books, command: Command) -> None:
+    pool = known_pool(books, command)
+    known_member(books, command["member"])
+    refuse_if(pool_of(books, command["member"]), "already-in-pool")
+    pool.members.add(command["member"])
+
+
+def leave_pool(books: Books, command: Command) -> None:
+    pool = known_pool(books, command)
+    known_member(books, command["member"])
+    refuse_if(command["member"] not in pool.members, "not-in-pool")
+    pool.members.remove(command["member"])
+
+
+def pool_of(books: Books, member: str) -> Pool | None:
+    """The family the member belongs to."""
+    return next((pool for pool in books.pools.values() if member in pool.members), None)
+
+
+def known_pool(books: Books, command: Command) -> Pool:
+    if command["pool"] not in books.pools:
+        raise No("pool-unknown")
+    return books.pools[command["pool"]]
