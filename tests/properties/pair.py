@@ -55,10 +55,14 @@ class Pair:
 
     def apply(self, plain: Plain) -> tuple[Answer, Outcome]:
         """Both answers, found equal."""
-        command = command_of(plain)
+        return self.apply_command(command_of(plain))
+
+    def apply_command(self, command: Command) -> tuple[Answer, Outcome]:
+        """As `apply`, of the ledger's own command."""
+        plain = msgspec.to_builtins(command)
         seq = self.book.slice.seq
         answer = self.book.apply(command)
-        outcome = self.oracle.apply(msgspec.to_builtins(command))
+        outcome = self.oracle.apply(plain)
         said = compared(answer)
         assert said == outcome, f"{plain}: the ledger says {said}, the oracle {outcome}"
         if isinstance(answer.outcome, Receipt) and not answer.replayed:
