@@ -9,7 +9,7 @@ Where points stand:
 
     pending   earned, the order not confirmed             Lot.left of an unconfirmed lot
     spendable confirmed, in a lot                         Lot.left
-    held      taken out of lots by an open authorisation  Hold.parts
+    held      taken out of lots, promised or in dispute   Draw.parts
     debt      clawed back after it was spent              debts[member, issuer]
 """
 
@@ -75,6 +75,7 @@ class Order:
     amount: int
     terms_id: int
     fee_bps: int
+    campaign: int
     confirm_from_ms: int
     lots: list[Lot]
     refunded: int = 0
@@ -106,7 +107,10 @@ class Draw:
     hold_until_ms: int
     state: str = "held"
     """held, captured, released, disputed."""
-    disputed_by: int = 0
+
+    def is_held(self) -> bool:
+        """Whether its points are neither in lots nor spent: promised, or argued about."""
+        return self.state in {"held", "disputed"}
 
     def au(self) -> int:
         return sum(part.au for part in self.parts)
@@ -143,6 +147,8 @@ class Books:
     """Terms paid on issuance -> AU in the reserve for them."""
     left_unused: set[int] = field(default_factory=set)
     """Terms whose points this command took out of lots without anybody accepting them."""
+    sent: Counter[tuple[str, int, int]] = field(default_factory=Counter)
+    """(member, issuer, day) -> points transferred."""
     frozen: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
     exchanges: list[Command] = field(default_factory=list)

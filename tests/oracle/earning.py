@@ -6,6 +6,8 @@ Where the rule book leaves room, July decides:
   are worth, referral rewards included: E14 is 50 + 50 points of B, 500 AU and a fee of 5, not 2 + 2. E4 is 1400 points
   of C, 700 AU and 7.
 - A fee falls with the points that stand: E13 takes all 200 points of E2 back, and all of its 10.
+- A referral reward is what the campaign gives for the sale that is left, so that anybody can compute it: E6 leaves
+  60,000 of 100,000, and 600 and 300 points.
 - A refund before confirmation takes pending points of every level in proportion (E6), and no fee was due on them yet.
 - Claw-back, order's lot first, then the issuer's other lots, then debt, is done member by member: m1 owes its 100.
 """
@@ -20,7 +22,7 @@ LEVELS = ("L1", "L2")
 
 
 def earn(books: Books, command: Command) -> None:
-    """Points for the buyer, rewards for at most two referrers above, pending or (without a hold) confirmed at once."""
+    """Points for the buyer and, if it gets any, for at most two referrers above; without a hold confirmed at once."""
     merchant_id, member = command["merchant_id"], command["member"]
     merchant = known_merchant(books, merchant_id)
     known_member(books, member)
@@ -36,10 +38,13 @@ def earn(books: Books, command: Command) -> None:
         amount=command["amount_minor"],
         terms_id=terms["terms_id"],
         fee_bps=merchant["issuance_fee_bps"],
+        campaign=campaign_at(books, merchant_id, command["at_ms"]),
         confirm_from_ms=command["at_ms"] + merchant["hold_ms"],
         lots=[],
     )
-    for role, who, points in [("base", member, base), *rewards(books, terms, command)]:
+    above = rewards(books, order) if base else []
+    refuse_if(any(points > AMOUNT_MAX for _, _, points in above), "points-too-many")
+    for role, who, points in [("base", member, base), *above]:
         if points:
             order.lots.append(pending_lot(books, order, role, who, points))
     books.orders[merchant_id, command["order"]] = order
@@ -48,34 +53,42 @@ def earn(books: Books, command: Command) -> None:
         make_spendable(books, order, command["at_ms"])
 
 
-def rewards(books: Books, terms: Command, command: Command) -> list[tuple[str, str, int]]:
-    """(level, who, points) under the seller's campaign: floor(net sale · bps · den / (10000 · num)) of its points."""
-    campaign = campaign_at(books, command["merchant_id"], command["at_ms"])
-    if campaign is None or command["amount_minor"] < campaign["min_basis_minor"]:
-        return []
-    basis = command["amount_minor"] // campaign["basis_bucket_minor"] * campaign["basis_bucket_minor"]
+def rewards(books: Books, order: Order) -> list[tuple[str, str, int]]:
+    """(level, who, points) of everybody above the buyer whom the seller's campaign rewards."""
     found = []
-    who: str | None = command["member"]
-    for level, bps in zip(LEVELS, campaign["level_bps"], strict=False):
+    who: str | None = order.member
+    for level in LEVELS:
         who = books.referrers.get(who or "")
-        if who is None or who == command["member"]:
+        if who is None:
             break
-        points = basis * bps * terms["au_den"] // (BPS * terms["au_num"])
-        if campaign["reward_au_max"] is not None:
-            points = min(points, campaign["reward_au_max"] * terms["au_den"] // terms["au_num"])
-        found.append((level, who, points))
+        if who not in books.closed:
+            found.append((level, who, reward(books, order, level, order.amount)))
     return found
 
 
-def campaign_at(books: Books, merchant_id: int, at_ms: int) -> Command | None:
-    """The seller's last published campaign that runs; a stopped one does not run from that instant on."""
+def reward(books: Books, order: Order, level: str, sale: int) -> int:
+    """floor(bps of the sale in AU · den / num) points of the seller, as its campaign bounds it."""
+    campaign, terms = books.campaigns.get(order.campaign), books.terms[order.terms_id]
+    if campaign is None or LEVELS.index(level) >= len(campaign["level_bps"]):
+        return 0
+    basis = sale // campaign["basis_bucket_minor"] * campaign["basis_bucket_minor"]
+    if basis < campaign["min_basis_minor"]:
+        return 0
+    points = basis * campaign["level_bps"][LEVELS.index(level)] * terms["au_den"] // (BPS * terms["au_num"])
+    if campaign["reward_au_max"] is not None:
+        points = min(points, campaign["reward_au_max"] * terms["au_den"] // terms["au_num"])
+    return int(points)
+
+
+def campaign_at(books: Books, merchant_id: int, at_ms: int) -> int:
+    """The seller's last published campaign that runs, 0 if none; a stopped one does not run from that instant on."""
     running = [
-        campaign
+        number
         for number, campaign in books.campaigns.items()
         if campaign["merchant_id"] == merchant_id
         and campaign["at_ms"] <= at_ms < min(campaign["until_ms"], books.stopped.get(number, campaign["until_ms"]))
     ]
-    return running[-1] if running else None
+    return running[-1] if running else 0
 
 
 def base_points(merchant: Command, amount: int) -> int:
@@ -189,9 +202,10 @@ def refund(books: Books, command: Command) -> None:
 
 def refund_of_order(books: Books, merchant: Command, order: Order, amount: int) -> None:
     left = order.amount - order.refunded
-    asked = {
-        lot: lot.points * left // order.amount - lot.points * (left - amount) // order.amount for lot in order.lots
-    }
+    asked = {}
+    for lot in order.lots:
+        less = stands(books, order, lot, left) - stands(books, order, lot, left - amount)
+        asked[lot] = min(less, lot.standing)
     order.refunded += amount
     if order.confirmed_ms is None:
         for lot, points in asked.items():
@@ -199,9 +213,20 @@ def refund_of_order(books: Books, merchant: Command, order: Order, amount: int) 
             lot.standing -= points
         return
     fee_before = issuance_fee(books, order)
-    for member in dict.fromkeys(lot.member for lot in order.lots):
-        claw_back(books, merchant, {lot: points for lot, points in asked.items() if lot.member == member})
+    owners = dict.fromkeys(lot.member for lot, points in asked.items() if points)
+    for member in owners:
+        claw_back(books, merchant, {lot: points for lot, points in asked.items() if points and lot.member == member})
     charge(books, order.merchant, issuance_fee(books, order) - fee_before)
+
+
+def stands(books: Books, order: Order, lot: Lot, left: int) -> int:
+    """Points of a lot that `left` of the order's amount justifies: in proportion, a reward as of a sale of that much,
+    and none once the buyer has none.
+    """
+    if lot.role == "base":
+        return lot.points * left // order.amount
+    base = next(each for each in order.lots if each.role == "base")
+    return reward(books, order, lot.role, left) if stands(books, order, base, left) else 0
 
 
 def claw_back(books: Books, merchant: Command, asked: dict[Lot, int]) -> None:

@@ -10,32 +10,63 @@ Where the rule book leaves room, July decides:
 
 from __future__ import annotations
 
-from tests.oracle.books import BPS, RESERVE, Books, Command, Lot, No, refuse_if
+from collections import Counter
+
+from tests.oracle.books import BPS, DAY_MS, RESERVE, Books, Command, Lot, No, Pool, refuse_if
 from tests.oracle.earning import charge, expiry, give, known_member, known_merchant
-from tests.oracle.pricing import in_turn, spendable, terms_at, worth
+from tests.oracle.pricing import by_leg, in_turn, slack, spendable, terms_at, worth
 
 
 def transfer(books: Books, command: Command) -> None:
     """Points of one issuer change hands; every lot keeps what it is."""
     issuer, giver, taker = command["issuer_id"], command["from_member"], command["to_member"]
-    merchant = known_merchant(books, issuer)
+    known_merchant(books, issuer)
     known_member(books, giver)
     known_member(books, taker)
-    refuse_if(giver == taker, "same-member")
+    refuse_if(giver == taker, "self-transfer")
     refuse_if(("transfer", issuer, command["transfer"]) in books.names, "transfer-exists")
-    refuse_if(merchant["transfers"] == "none", "transfers-off")
-    if merchant["transfers"] == "pool":
-        refuse_if(not [pool for pool in books.pools.values() if {giver, taker} <= pool.members], "not-in-pool")
-    lots = [lot for lot in spendable(books, giver, command["at_ms"]) if lot.issuer == issuer]
-    refuse_if(sum(lot.left for lot in lots) < command["points"], "balance-too-low")
-    left = command["points"]
-    for lot in lots:
-        part = min(lot.left, left)
-        left -= part
-        if part:
-            lot.left -= part
-            give(books, new_lot(books, taker, like=lot), part)
+    refuse_if_forbidden(books, command)
+    mine = [lot for lot in spendable(books, giver, command["at_ms"]) if lot.issuer == issuer]
+    refuse_if(sum(lot.left for lot in mine) < command["points"], "balance-too-low")
+    for lot, points in by_leg_of(first_of(mine, command["points"])).items():
+        lot.left -= points
+        if books.debts[taker, issuer]:
+            books.left_unused.add(lot.terms_id)
+        give(books, new_lot(books, taker, like=lot), points)
     books.names.add(("transfer", issuer, command["transfer"]))
+    books.sent[giver, issuer, command["at_ms"] // DAY_MS] += command["points"]
+
+
+def refuse_if_forbidden(books: Books, command: Command) -> None:
+    """Off by default; inside a family, so much of one issuer's points a day (UTC) and member."""
+    issuer, giver = command["issuer_id"], command["from_member"]
+    policy = books.merchants[issuer]["transfers"]
+    refuse_if(policy == "none", "transfers-off")
+    if policy == "pool":
+        pool = pool_of(books, giver)
+        if pool is None or command["to_member"] not in pool.members:
+            raise No("not-in-one-pool")
+        sent = books.sent[giver, issuer, command["at_ms"] // DAY_MS]
+        refuse_if(sent + command["points"] > pool.day_points_max, "pool-cap")
+
+
+def pool_of(books: Books, member: str) -> Pool | None:
+    """The family the member belongs to."""
+    return next((pool for pool in books.pools.values() if member in pool.members), None)
+
+
+def first_of(lots: list[Lot], points: int) -> dict[Lot, int]:
+    """Lot -> what it gives of `points`, in the order given."""
+    gives = {}
+    for lot in lots:
+        gives[lot] = min(lot.left, points)
+        points -= gives[lot]
+    return {lot: part for lot, part in gives.items() if part}
+
+
+def by_leg_of(gives: dict[Lot, int]) -> dict[Lot, int]:
+    """The same, those of one leg together."""
+    return {lot: gives[lot] for lot in by_leg(gives)}
 
 
 def new_lot(books: Books, member: str, *, like: Lot) -> Lot:
@@ -76,12 +107,10 @@ def exchange(books: Books, command: Command) -> None:
     refuse_if(sum(lot.left for lot in lots) < left, "balance-too-low")
     books.exchanged[old] -= left
     books.exchanged[new] += gets
-    gave: dict[int, int] = {}
-    for lot in lots:
-        part = min(lot.left, left)
-        left -= part
-        lot.left -= part
-        gave[lot.terms_id] = gave.get(lot.terms_id, 0) + part
+    gave: Counter[int] = Counter()
+    for lot, points in first_of(lots, left).items():
+        lot.left -= points
+        gave[lot.terms_id] += points
     for terms_id, points in gave.items():
         owes(books, terms_id, new, points)
     give(books, fresh_lot(books, command["member"], terms, command["at_ms"], None), gets)
@@ -132,16 +161,13 @@ def expire(books: Books, command: Command) -> None:
     """A member's lots whose time is over end; an expiry is exclusive, so at that very instant they are over."""
     known_member(books, command["member"])
     over = [lot for lot in in_turn(books.members[command["member"]]) if (lot.expires_ms or 0) <= command["at_ms"]]
-    refuse_if(not over, "nothing-expired")
-    ended: dict[int, int] = {}
+    refuse_if(not over, "nothing-to-expire")
     for lot in over:
-        ended[lot.terms_id] = ended.get(lot.terms_id, 0) + lot.left
         books.expired[lot.issuer] += lot.left
         lot.left = 0
         books.left_unused.add(lot.terms_id)
-    for terms_id, points in ended.items():
-        terms = books.terms[terms_id]
-        if books.is_backed(terms_id):
-            kept_bps = BPS - books.merchants[terms["issuer_id"]]["breakage_bps"]
-            au = worth(points, terms)
-            charge(books, terms["issuer_id"], au - au * kept_bps // BPS)
+    for terms_id, rest in slack(books).items():
+        if terms_id in books.left_unused:
+            issuer, returned = books.terms[terms_id]["issuer_id"], rest // books.terms[terms_id]["au_den"]
+            kept = returned * (BPS - books.merchants[issuer]["breakage_bps"]) // BPS
+            charge(books, issuer, returned - kept)

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.oracle import correcting, earning, founding, moving, people, spending
-from tests.oracle.books import OPERATOR, RESERVE, Books, Command, No
-from tests.oracle.pricing import fee, given, legs, owed, worth
+from tests.oracle.books import RESERVE, Books, Command, No
+from tests.oracle.pricing import given, legs, points_in_lots, slack, worth
 
 Outcome = dict[str, Any]
 
@@ -94,42 +94,21 @@ class Oracle:
         books = self.books
         if not any(map(books.is_backed, books.terms)):
             return
-        for terms_id, slack in self.slack().items():
-            den = books.terms[terms_id]["au_den"]
-            more = -(slack // den) if slack < 0 or terms_id in books.left_unused else 0
+        for terms_id, rest in slack(books).items():
+            more = -(rest // books.terms[terms_id]["au_den"]) if rest < 0 or terms_id in books.left_unused else 0
             books.reserve[terms_id] += more
             books.cash[RESERVE] += more
             books.cash[books.terms[terms_id]["issuer_id"]] -= more
         books.left_unused.clear()
 
-    def slack(self) -> dict[int, int]:
-        """Terms paid on issuance -> what the reserve holds above the worth of their points, in 1/au_den AU."""
-        slack = {}
-        for terms_id, points in self.points_in_lots().items():
-            if self.books.is_backed(terms_id):
-                terms = self.books.terms[terms_id]
-                slack[terms_id] = self.books.reserve[terms_id] * terms["au_den"] - points * terms["au_num"]
-        return slack
-
     def dust(self) -> dict[int, int]:
         """Terms -> what belongs to their issuer below a point, in 1/au_den AU; zeros left out."""
-        dust = self.books.dust | self.slack()
+        dust = self.books.dust | slack(self.books)
         return {terms_id: rest for terms_id, rest in dust.items() if rest}
-
-    def points_in_lots(self) -> dict[int, int]:
-        """Terms -> their points in lots and under open authorisations."""
-        points: dict[int, int] = dict.fromkeys(self.books.terms, 0)
-        for lot in self.books.all_lots():
-            points[lot.terms_id] += lot.left
-        for draw in self.books.draws.values():
-            if draw.state == "held":
-                for lot, held in given(self.books, draw.parts).items():
-                    points[lot.terms_id] += held
-        return points
 
     def positive_lots_au(self) -> int:
         """What all lots are worth."""
-        return sum(worth(points, self.books.terms[terms_id]) for terms_id, points in self.points_in_lots().items())
+        return sum(worth(points, self.books.terms[terms_id]) for terms_id, points in points_in_lots(self.books).items())
 
     def balances(self) -> dict[tuple[str, int], int]:
         """(member, issuer) -> points in lots and held, less debts; zeros left out."""
@@ -143,9 +122,8 @@ class Oracle:
         """(member, issuer) -> points under open authorisations; zeros left out."""
         total: Counter[tuple[str, int]] = Counter()
         for draw in self.books.draws.values():
-            if draw.state == "held":
-                for lot, points in given(self.books, draw.parts).items():
-                    total[lot.member, lot.issuer] += points
+            for lot, points in given(self.books, draw.parts).items() if draw.is_held() else ():
+                total[lot.member, lot.issuer] += points
         return {pair: points for pair, points in total.items() if points}
 
     def debts(self) -> dict[tuple[str, int], int]:
@@ -159,19 +137,6 @@ class Oracle:
         for lot, each in given(self.books, parts).items():
             points[lot.terms_id] += each
         return [(self.books.terms[terms_id]["issuer_id"], points[terms_id], au) for terms_id, au in legs(parts).items()]
-
-    def net(self) -> dict[int, int]:
-        """Party -> AU the cycle settles: positions without the legs in dispute; zeros left out."""
-        net = Counter(self.books.positions())
-        for draw in self.books.draws.values():
-            if draw.state == "disputed":
-                for issuer, au in owed(draw.merchant, draw.parts).items():
-                    net[issuer] += au
-                    net[draw.merchant] -= au
-                fees = sum(fee(self.books, draw).values())
-                net[draw.merchant] += fees
-                net[OPERATOR] -= fees
-        return {party: au for party, au in net.items() if au}
 
     def qualifying_au(self, member: str) -> int:
         """What the member's own confirmed orders are worth, refunds deducted; referral rewards do not count."""

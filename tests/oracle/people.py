@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from tests.oracle.books import Books, Command, No, Pool, refuse_if
 from tests.oracle.earning import known_member
+from tests.oracle.moving import pool_of
+
+POOL_MEMBERS_MAX = 32
 
 
 def enrol(books: Books, command: Command) -> None:
@@ -46,14 +49,15 @@ def open_pool(books: Books, command: Command) -> None:
     """A family, of its owner at first."""
     known_member(books, command["owner"])
     refuse_if(command["pool"] in books.pools, "pool-exists")
-    refuse_if(pool_of(books, command["owner"]), "already-in-pool")
+    refuse_if(pool_of(books, command["owner"]), "in-a-pool")
     books.pools[command["pool"]] = Pool(command["day_points_max"], {command["owner"]})
 
 
 def join_pool(books: Books, command: Command) -> None:
     pool = known_pool(books, command)
     known_member(books, command["member"])
-    refuse_if(pool_of(books, command["member"]), "already-in-pool")
+    refuse_if(pool_of(books, command["member"]), "in-a-pool")
+    refuse_if(len(pool.members) >= POOL_MEMBERS_MAX, "pool-full")
     pool.members.add(command["member"])
 
 
@@ -62,11 +66,6 @@ def leave_pool(books: Books, command: Command) -> None:
     known_member(books, command["member"])
     refuse_if(command["member"] not in pool.members, "not-in-pool")
     pool.members.remove(command["member"])
-
-
-def pool_of(books: Books, member: str) -> Pool | None:
-    """The family the member belongs to."""
-    return next((pool for pool in books.pools.values() if member in pool.members), None)
 
 
 def known_pool(books: Books, command: Command) -> Pool:

@@ -24,6 +24,30 @@ def points_for(au: int, terms: Command) -> int:
     return -(-au * int(terms["au_den"]) // int(terms["au_num"]))
 
 
+def points_in_lots(books: Books) -> dict[int, int]:
+    """Terms -> their points in lots and held."""
+    points: dict[int, int] = dict.fromkeys(books.terms, 0)
+    for lot in books.all_lots():
+        points[lot.terms_id] += lot.left
+    for draw in books.draws.values():
+        for lot, held in given(books, draw.parts).items() if draw.is_held() else ():
+            points[lot.terms_id] += held
+    return points
+
+
+def slack(books: Books) -> dict[int, int]:
+    """Terms paid on issuance -> what the reserve holds above the worth of their points, in 1/au_den AU; below nothing
+    until the issuer has paid.
+    """
+    return {
+        terms_id: int(
+            books.reserve[terms_id] * books.terms[terms_id]["au_den"] - points * books.terms[terms_id]["au_num"]
+        )
+        for terms_id, points in points_in_lots(books).items()
+        if books.is_backed(terms_id)
+    }
+
+
 def share(au: int, bps: int) -> int:
     """floor(au · bps / 10000)."""
     return au * bps // BPS
@@ -113,11 +137,20 @@ def fee(books: Books, draw: Draw) -> dict[int, int]:
     }
 
 
+def by_leg(lots: Iterable[Lot]) -> list[Lot]:
+    """The same lots, those of one leg together, legs in the order in which their first lots come."""
+    lots = list(lots)
+    first = {lot.terms_id: number for number, lot in reversed(list(enumerate(lots)))}
+    return sorted(lots, key=lambda lot: first[lot.terms_id])
+
+
 def without(parts: Iterable[Part], au: int) -> list[Part]:
-    """The same draw for `au` less: what was drawn last is left out first, as if less had been asked."""
-    kept = []
-    for part in reversed(list(parts)):
+    """The same draw for `au` less: the last leg is left out first, and of a leg what was drawn last."""
+    parts = list(parts)
+    order = by_leg(part.lot for part in parts)
+    kept = {}
+    for part in sorted(parts, key=lambda part: order.index(part.lot), reverse=True):
         less = min(part.au, au)
         au -= less
-        kept.append(replace(part, au=part.au - less))
-    return kept[::-1]
+        kept[part.lot] = replace(part, au=part.au - less)
+    return [kept[part.lot] for part in parts]

@@ -5,17 +5,31 @@ A redemption is a hold captured at once. Where the rule book leaves room, July d
 - "Within the limit" is −position + what the issuer owes already under open holds + the leg ≤ floor(collateral ·
   haircut), position with accrued fees: in the variation, B owes 510 at E9, and 510 + 400 is over 800.
 - A cancellation re-prices what remains: E15 leaves 222 of 333 AU, so 444 points and a fee of 4 instead of 666 and 6;
-  the difference is posted. What was drawn last is given back first, as if less had been asked in the first place.
+  the difference is posted. The last leg is given back first, and of a leg what was drawn last.
 - Points given back repay their issuer's debts like earned ones: had they never been spent, the refund that made the
   debt would have taken them.
-- A disputed redemption stays in the books; its legs and their fees are left out of the net until it is resolved.
+- A dispute takes a redemption's legs, with their fees, out of every position until it is resolved; the points are held
+  meanwhile, and count against the issuer's collateral as those of an open hold do.
 """
 
 from __future__ import annotations
 
-from tests.oracle.books import BPS, RESERVE, Books, Command, Draw, No, Part, refuse_if
+from tests.oracle.books import BPS, DAY_MS, RESERVE, Books, Command, Draw, No, Part, refuse_if
 from tests.oracle.earning import charge, give, known_member, known_merchant
-from tests.oracle.pricing import ask, fee, given, left_over, legs, owed, spendable, without
+from tests.oracle.pricing import (
+    ask,
+    by_leg,
+    fee,
+    given,
+    left_over,
+    legs,
+    owed,
+    points_for,
+    spendable,
+    without,
+)
+
+HOLD_MS_MAX = 31 * DAY_MS
 
 
 def redeem(books: Books, command: Command) -> None:
@@ -27,6 +41,8 @@ def redeem(books: Books, command: Command) -> None:
 
 def authorize(books: Books, command: Command) -> None:
     """Pay later: the points leave the lots, and wait."""
+    refuse_if(command["hold_until_ms"] <= command["at_ms"], "hold-too-short")
+    refuse_if(command["hold_until_ms"] > command["at_ms"] + HOLD_MS_MAX, "hold-too-long")
     promise(books, command, hold_until_ms=command["hold_until_ms"])
 
 
@@ -69,9 +85,7 @@ def bears(books: Books, issuer: int, au: int) -> bool:
     if merchant["credit_limit_au"] is None:
         return True
     held = sum(
-        on_credit(books, draw.merchant, draw.parts).get(issuer, 0)
-        for draw in books.draws.values()
-        if draw.state == "held"
+        on_credit(books, draw.merchant, draw.parts).get(issuer, 0) for draw in books.draws.values() if draw.is_held()
     )
     return bool(au + held - books.position(issuer) <= merchant["credit_limit_au"] * merchant["haircut_bps"] // BPS)
 
@@ -136,51 +150,62 @@ def release(books: Books, draw: Draw) -> None:
 
 
 def reprice(books: Books, draw: Draw, au: int) -> None:
-    """The same draw for `au` less: what its lots no longer give is back in them."""
+    """The same draw for `au` less: what its lots no longer give is back in them, leg by leg."""
     gave = given(books, draw.parts)
     draw.parts = without(draw.parts, au)
     gives = given(books, draw.parts)
-    for lot, points in gave.items():
-        if points > gives[lot]:
-            give(books, lot, points - gives[lot])
+    for lot in by_leg(gave):
+        if gave[lot] > gives[lot]:
+            give(books, lot, gave[lot] - gives[lot])
 
 
 def cancel_redemption(books: Books, command: Command) -> None:
     """Give `au` of a captured redemption back."""
     draw = known_draw(books, command)
+    refuse_if(draw.state != "captured", "not-captured")
     name = ("cancellation", command["merchant_id"], command["cancellation"])
     refuse_if(name in books.names, "cancellation-exists")
-    refuse_if(draw.state in {"held", "released"}, "not-captured")
     au = draw.au() if command["au"] is None else command["au"]
     refuse_if(au > draw.au() or not au, "cancel-exceeds-redemption")
+    refuse_if(below_a_point(books, draw, au), "cancel-below-a-point")
     before = draw.parts
     reprice(books, draw, au)
     clear(books, draw, before)
     books.names.add(name)
 
 
+def below_a_point(books: Books, draw: Draw, au: int) -> bool:
+    """Whether a leg would lose AU and no point: nothing could be given back for them."""
+    less, more = legs(without(draw.parts, au)), legs(draw.parts)
+    return any(
+        less[terms_id] < more[terms_id]
+        and points_for(less[terms_id], books.terms[terms_id]) == points_for(more[terms_id], books.terms[terms_id])
+        for terms_id in more
+    )
+
+
 def dispute(books: Books, command: Command) -> None:
-    """An issuer drawn on objects: the redemption's legs leave the net."""
+    """An issuer drawn on objects: the redemption's legs leave the net, its points are nobody's to spend."""
     draw = known_draw(books, command)
-    refuse_if(command["by_merchant_id"] not in {part.lot.issuer for part in draw.parts}, "not-drawn-on")
-    refuse_if(draw.state == "disputed", "already-disputed")
     refuse_if(draw.state != "captured", "not-captured")
-    draw.state, draw.disputed_by = "disputed", command["by_merchant_id"]
+    refuse_if(command["by_merchant_id"] not in {part.lot.issuer for part in draw.parts if part.au}, "not-drawn-on")
+    parts, draw.parts = draw.parts, []
+    clear(books, draw, parts)
+    draw.state, draw.parts = "disputed", parts
 
 
 def resolve_dispute(books: Books, command: Command) -> None:
     """The legs re-enter the net, or the redemption is cancelled."""
     draw = known_draw(books, command)
     refuse_if(draw.state != "disputed", "not-disputed")
-    draw.state = "captured"
-    if not command["stands"]:
-        before = draw.parts
-        reprice(books, draw, draw.au())
-        clear(books, draw, before)
+    if command["stands"]:
+        draw.state = "captured"
+        clear(books, draw, [])
+    else:
+        release(books, draw)
 
 
 def known_draw(books: Books, command: Command) -> Draw:
-    known_merchant(books, command["merchant_id"])
     draw = books.draws.get((command["merchant_id"], command["redemption"]))
     if draw is None:
         raise No("redemption-unknown")
@@ -189,5 +214,5 @@ def known_draw(books: Books, command: Command) -> Draw:
 
 def unresolved(books: Books, command: Command) -> Draw:
     draw = known_draw(books, command)
-    refuse_if(draw.state != "held", "hold-resolved")
+    refuse_if(draw.state != "held", "already-resolved")
     return draw

@@ -62,8 +62,8 @@ def test_cancelling_a_redemption_is_exact(mode: int) -> None:
         left = alone.oracle.books.draws[where["merchant_id"], "r"].au() if "done" in outcome else 0
         while left:
             part = dice.randrange(1, left + 1)
-            alone.done("cancel_redemption", cancellation=f"c{left}", au=part, **where)
-            left -= part
+            outcome = alone.ask("cancel_redemption", cancellation=f"c{left}", au=part, **where)
+            left -= part if "done" in outcome else 0  # less than a point cannot be given back
         assert (alone.oracle.books.positions(), alone.oracle.balances(), lots(alone), alone.oracle.dust()) == before
 
 
@@ -108,7 +108,7 @@ def test_an_issuer_that_pays_on_issuance_never_pays_a_fraction_twice() -> None:
 def test_the_operators_share_of_what_expires() -> None:
     alone = Alone.on_issuance(rates={1: (1, 1)}, breakage_bps=2_000, validity={"days": 1})
     alone.earn(1, 178)
-    assert alone.refused("expire", member="m", at_ms=DAY_MS - 1) == "nothing-expired"
+    assert alone.refused("expire", member="m", at_ms=DAY_MS - 1) == "nothing-to-expire"
     assert alone.done("expire", member="m", at_ms=DAY_MS) == {1: 142, OPERATOR: 36, RESERVE: -178}
 
 
