@@ -145,8 +145,11 @@ class Books:
     worth of the lots, and is added up when asked."""
     reserve: Counter[int] = field(default_factory=Counter)
     """Terms paid on issuance -> AU in the reserve for them."""
+    paid_for: set[int] = field(default_factory=set)
+    """Terms of which this command issued points: the issuer pays what the reserve lacks."""
     left_unused: set[int] = field(default_factory=set)
-    """Terms whose points this command took out of lots without anybody accepting them."""
+    """Terms whose points this command took out of lots without anybody accepting them: what the reserve holds too much
+    returns to the issuer."""
     sent: Counter[tuple[str, int, int]] = field(default_factory=Counter)
     """(member, issuer, day) -> points transferred."""
     frozen: set[str] = field(default_factory=set)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.oracle.books import Books, Command, No, refuse_if
-from tests.oracle.earning import give, known_member, known_merchant, take
+from tests.oracle.earning import issue, known_member, known_merchant, take
 from tests.oracle.moving import fresh_lot
 from tests.oracle.pricing import in_turn, terms_at
 
@@ -19,7 +19,7 @@ def bring(books: Books, command: Command, points: int, expires_ms: int | None) -
     terms = terms_at(books, command["issuer_id"], command["at_ms"])
     if terms is None:
         raise No("terms-missing")
-    give(books, fresh_lot(books, command["member"], terms, command["at_ms"], expires_ms), points)
+    issue(books, fresh_lot(books, command["member"], terms, command["at_ms"], expires_ms), points)
     books.adjusted[command["issuer_id"]] += points
 
 

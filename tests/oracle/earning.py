@@ -139,7 +139,7 @@ def make_spendable(books: Books, order: Order, at_ms: int) -> None:
         lot.confirmed_ms = at_ms
         lot.expires_ms = expiry(books.merchants[order.merchant], at_ms)
         books.issued[order.merchant] += points
-        give(books, lot, points)
+        issue(books, lot, points)
 
 
 def expiry(merchant: Command, at_ms: int) -> int:
@@ -148,6 +148,13 @@ def expiry(merchant: Command, at_ms: int) -> int:
     if "days" in validity:
         return at_ms + int(validity["days"]) * DAY_MS
     return int(validity["until_ms"])
+
+
+def issue(books: Books, lot: Lot, points: int) -> None:
+    """Points from their issuer, paid for now where it pays on issuance."""
+    if points:
+        books.paid_for.add(lot.terms_id)
+        give(books, lot, points)
 
 
 def give(books: Books, lot: Lot, points: int) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 
 from tests.oracle.books import BPS, DAY_MS, RESERVE, Books, Command, Lot, No, Pool, refuse_if
-from tests.oracle.earning import charge, expiry, give, known_member, known_merchant
+from tests.oracle.earning import charge, expiry, give, issue, known_member, known_merchant
 from tests.oracle.pricing import by_leg, in_turn, slack, spendable, terms_at, worth
 
 
@@ -113,7 +113,7 @@ def exchange(books: Books, command: Command) -> None:
         gave[lot.terms_id] += points
     for terms_id, points in gave.items():
         owes(books, terms_id, new, points)
-    give(books, fresh_lot(books, command["member"], terms, command["at_ms"], None), gets)
+    issue(books, fresh_lot(books, command["member"], terms, command["at_ms"], None), gets)
     books.names.add(("exchange", new, command["exchange"]))
 
 

@@ -1,13 +1,14 @@
 """The oracle: a plain command in, `done` or a refusal's code out, and everything a test may want to compare.
 
 A command is a dictionary with the ledger's field names, `verb` among them, every field present. What it must satisfy by
-its type alone is not asked again here. Invariants: a key is answered once; what is refused changes nothing; after every
-command the reserve holds, for each terms that are paid on issuance, exactly what their points in lots are worth.
+its type alone is not asked again here. Invariants: a key is answered once; what is refused changes nothing.
 
-That one rule is the whole difference between the two modes. On redemption the issuer pays who accepts its points. On
-issuance it brings the reserve up to what its lots are worth, and the reserve pays: a confirmation costs par for what
-becomes a lot and nothing for what repays a debt; a claw-back or an expiry returns, in whole AU, what the reserve then
-holds too much. July's finals agree in every figure.
+The two modes differ in one rule. On redemption the issuer pays who accepts its points. On issuance it brings the
+reserve up to what its lots are worth, and the reserve pays: a confirmation costs par for what becomes a lot and nothing
+for what repays a debt; a claw-back or an expiry returns, in whole AU, what the reserve then holds too much. The dust of
+a redemption stays in the reserve, is the issuer's, and is used before it pays more; should a cancellation want dust
+back that was used, the reserve lacks less than a point of it until the issuer next pays. July's finals agree in every
+figure.
 """
 
 from __future__ import annotations
@@ -95,11 +96,13 @@ class Oracle:
         if not any(map(books.is_backed, books.terms)):
             return
         for terms_id, rest in slack(books).items():
-            more = -(rest // books.terms[terms_id]["au_den"]) if rest < 0 or terms_id in books.left_unused else 0
+            due = terms_id in (books.paid_for if rest < 0 else books.left_unused)
+            more = -(rest // books.terms[terms_id]["au_den"]) if due else 0
             books.reserve[terms_id] += more
             books.cash[RESERVE] += more
             books.cash[books.terms[terms_id]["issuer_id"]] -= more
         books.left_unused.clear()
+        books.paid_for.clear()
 
     def dust(self) -> dict[int, int]:
         """Terms -> what belongs to their issuer below a point, in 1/au_den AU; zeros left out."""
