@@ -80,11 +80,10 @@ class Order:
     lots: list[Lot]
     refunded: int = 0
     confirmed_ms: int | None = None
-    cancelled: bool = False
 
     def is_pending(self) -> bool:
-        """Whether its points are still to be confirmed."""
-        return self.confirmed_ms is None and not self.cancelled
+        """Whether anything of it is still to be confirmed."""
+        return self.confirmed_ms is None and self.refunded < self.amount
 
 
 @dataclass(eq=False)
@@ -141,19 +140,17 @@ class Books:
     fees: Counter[int] = field(default_factory=Counter)
     settled: Counter[int] = field(default_factory=Counter)
     dust: Counter[int] = field(default_factory=Counter)
-    """Terms -> dust the issuer kept, in 1/au_den AU. Of terms paid on issuance it is what the reserve holds above the
-    worth of the lots, and is added up when asked."""
+    """Terms -> dust the issuer kept, in 1/au_den AU; of terms paid on issuance it is in the reserve."""
     reserve: Counter[int] = field(default_factory=Counter)
     """Terms paid on issuance -> AU in the reserve for them."""
-    paid_for: set[int] = field(default_factory=set)
-    """Terms of which this command issued points: the issuer pays what the reserve lacks."""
-    left_unused: set[int] = field(default_factory=set)
-    """Terms whose points this command took out of lots without anybody accepting them: what the reserve holds too much
-    returns to the issuer."""
     sent: Counter[tuple[str, int, int]] = field(default_factory=Counter)
     """(member, issuer, day) -> points transferred."""
     frozen: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
+    leaving: set[int] = field(default_factory=set)
+    """Issuers that issue no more."""
+    left: set[int] = field(default_factory=set)
+    """Issuers whose run-off is over."""
     exchanges: list[Command] = field(default_factory=list)
     campaigns: dict[int, Command] = field(default_factory=dict)
     stopped: dict[int, int] = field(default_factory=dict)

@@ -3,54 +3,71 @@
 from __future__ import annotations
 
 from tests.oracle.books import Books, Command, No, refuse_if
-from tests.oracle.earning import issue, known_member, known_merchant, take
+from tests.oracle.earning import expiry, issue, known_member, known_merchant, take
 from tests.oracle.moving import fresh_lot
 from tests.oracle.pricing import in_turn, terms_at
 
 
 def open_balance(books: Books, command: Command) -> None:
     """Points a member brought from the issuer's old system."""
-    known_merchant(books, command["issuer_id"])
+    merchant = known_merchant(books, command["issuer_id"])
+    refuse_if(command["issuer_id"] in books.leaving, "merchant-frozen")
     known_member(books, command["member"])
-    bring(books, command, command["points"], command["expires_at_ms"])
+    terms = needed_terms(books, command)
+    expires = command["expires_at_ms"]
+    expires = expiry(merchant, command["at_ms"]) if expires is None else expires
+    refuse_if(expires <= command["at_ms"], "already-expired")
+    bring(books, command, terms, command["points"], expires)
 
 
-def bring(books: Books, command: Command, points: int, expires_ms: int | None) -> None:
-    terms = terms_at(books, command["issuer_id"], command["at_ms"])
-    if terms is None:
-        raise No("terms-missing")
+def bring(books: Books, command: Command, terms: Command, points: int, expires_ms: int | None) -> None:
     issue(books, fresh_lot(books, command["member"], terms, command["at_ms"], expires_ms), points)
     books.adjusted[command["issuer_id"]] += points
 
 
+def needed_terms(books: Books, command: Command) -> Command:
+    terms = terms_at(books, command["issuer_id"], command["at_ms"])
+    if terms is None:
+        raise No("terms-missing")
+    return terms
+
+
 def adjust(books: Books, command: Command) -> None:
     """A correction; a large one waits for somebody else's approval."""
-    merchant = known_merchant(books, command["issuer_id"])
+    issuer = command["issuer_id"]
+    merchant = known_merchant(books, issuer)
     known_member(books, command["member"])
-    name = ("adjustment", command["issuer_id"], command["adjustment"])
-    refuse_if(name in books.names, "adjustment-exists")
-    refuse_if(not command["points"], "nothing-to-adjust")
+    refuse_if(("adjustment", issuer, command["adjustment"]) in books.names, "adjustment-exists")
+    refuse_if(not command["points"], "adjustment-zero")
+    refuse_if(command["points"] > 0 and issuer in books.leaving, "merchant-frozen")
     alone_max = merchant["adjust_alone_max"]
     if alone_max is not None and abs(command["points"]) > alone_max:
-        books.waiting[command["issuer_id"], command["adjustment"]] = command
+        books.waiting[issuer, command["adjustment"]] = command
     else:
         carry_out(books, command)
-    books.names.add(name)
+    books.names.add(("adjustment", issuer, command["adjustment"]))
 
 
 def carry_out(books: Books, command: Command) -> None:
-    """Up: a lot as if confirmed now. Down: out of the issuer's lots, and what was spent becomes a debt."""
-    points = command["points"]
+    """Up: a lot as if confirmed now. Down: out of the issuer's lots; what was spent becomes a debt where refunds may
+    leave one.
+    """
+    points, issuer, member = command["points"], command["issuer_id"], command["member"]
+    refuse_if(points > 0 and issuer in books.leaving, "merchant-frozen")
+    terms = needed_terms(books, command)
     if points > 0:
-        bring(books, command, points, None)
+        bring(books, command, terms, points, None)
         return
-    issuer, member = command["issuer_id"], command["member"]
-    taken = take(books, [lot for lot in in_turn(books.members[member]) if lot.issuer == issuer], -points)
-    books.debts[member, issuer] += -points - taken
+    mine = [lot for lot in in_turn(books.members[member]) if lot.issuer == issuer]
+    missing = max(0, -points - sum(lot.left for lot in mine))
+    refuse_if(missing and books.merchants[issuer]["refund_policy"] != "debt", "balance-too-low")
+    take(books, mine, -points)
+    books.debts[member, issuer] += missing
     books.adjusted[issuer] += points
 
 
 def approve_adjustment(books: Books, command: Command) -> None:
+    """Somebody else lets it happen, as things are now."""
     waiting = known_adjustment(books, command)
     refuse_if(command["by"] == waiting["by"], "same-person")
     carry_out(books, {**waiting, "at_ms": command["at_ms"]})
@@ -58,6 +75,7 @@ def approve_adjustment(books: Books, command: Command) -> None:
 
 
 def reject_adjustment(books: Books, command: Command) -> None:
+    """It never happens; its name stays used."""
     known_adjustment(books, command)
     del books.waiting[command["issuer_id"], command["adjustment"]]
 

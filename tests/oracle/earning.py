@@ -15,7 +15,8 @@ Where the rule book leaves room, July decides:
 from __future__ import annotations
 
 from tests.oracle.books import BPS, DAY_MS, OPERATOR, Books, Command, Lot, No, Order, refuse_if
-from tests.oracle.pricing import in_turn, share, terms_at, worth
+from tests.oracle.pricing import by_terms, first_of, in_turn, share, terms_at, worth
+from tests.oracle.reserve import pay_in, pay_out
 
 AMOUNT_MAX = 10**15
 LEVELS = ("L1", "L2")
@@ -25,6 +26,7 @@ def earn(books: Books, command: Command) -> None:
     """Points for the buyer and, if it gets any, for at most two referrers above; without a hold confirmed at once."""
     merchant_id, member = command["merchant_id"], command["member"]
     merchant = known_merchant(books, merchant_id)
+    refuse_if(merchant_id in books.leaving, "merchant-frozen")
     known_member(books, member)
     refuse_if((merchant_id, command["order"]) in books.orders, "order-exists")
     terms = terms_at(books, merchant_id, command["at_ms"])
@@ -115,18 +117,18 @@ def confirm(books: Books, command: Command) -> None:
     known_merchant(books, command["order_merchant_id"])
     order = known_order(books, command["order_merchant_id"], command["order"])
     refuse_if(order.confirmed_ms is not None, "already-confirmed")
-    refuse_if(order.cancelled, "order-cancelled")
+    refuse_if(not order.is_pending(), "order-cancelled")
     refuse_if(command["at_ms"] < order.confirm_from_ms, "hold-not-over")
     make_spendable(books, order, command["at_ms"])
 
 
 def cancel_pending(books: Books, command: Command) -> None:
-    """The order was called off in time: nothing of it ever becomes spendable."""
+    """The order was called off in time: all of it counts as given back, nothing of it ever becomes spendable."""
     known_merchant(books, command["order_merchant_id"])
     order = known_order(books, command["order_merchant_id"], command["order"])
     refuse_if(order.confirmed_ms is not None, "already-confirmed")
-    refuse_if(order.cancelled, "order-cancelled")
-    order.cancelled = True
+    refuse_if(not order.is_pending(), "order-cancelled")
+    order.refunded = order.amount
     for lot in order.lots:
         lot.left = lot.standing = 0
 
@@ -151,9 +153,9 @@ def expiry(merchant: Command, at_ms: int) -> int:
 
 
 def issue(books: Books, lot: Lot, points: int) -> None:
-    """Points from their issuer, paid for now where it pays on issuance."""
+    """Points from their issuer, which pays now for those that become a lot, where it pays on issuance."""
     if points:
-        books.paid_for.add(lot.terms_id)
+        pay_in(books, lot.terms_id, points - min(points, books.debts[lot.member, lot.issuer]))
         give(books, lot, points)
 
 
@@ -169,14 +171,12 @@ def give(books: Books, lot: Lot, points: int) -> None:
 
 def take(books: Books, lots: list[Lot], points: int) -> int:
     """Take up to `points` out of `lots` in the order given, unused; answers how many there were."""
-    taken = 0
-    for lot in lots:
-        part = min(lot.left, points - taken)
+    gives = first_of(lots, points)
+    for lot, part in gives.items():
         lot.left -= part
-        taken += part
-        if part:
-            books.left_unused.add(lot.terms_id)
-    return taken
+    for terms_id, part in by_terms(gives).items():
+        pay_out(books, terms_id, part)
+    return sum(gives.values())
 
 
 def issuance_fee(books: Books, order: Order) -> int:

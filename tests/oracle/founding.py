@@ -36,6 +36,21 @@ def publish_exchange(books: Books, command: Command) -> None:
     books.exchanges.append(command)
 
 
+def freeze_merchant(books: Books, command: Command) -> None:
+    """It issues no more; what it issued stays good."""
+    known_merchant(books, command["merchant_id"])
+    refuse_if(command["merchant_id"] in books.leaving, "merchant-frozen")
+    books.leaving.add(command["merchant_id"])
+
+
+def close_merchant(books: Books, command: Command) -> None:
+    """Its run-off is over: it accepts nothing, and nobody accepts its points; nothing moves."""
+    known_merchant(books, command["merchant_id"])
+    refuse_if(command["merchant_id"] not in books.leaving, "merchant-not-frozen")
+    refuse_if(command["merchant_id"] in books.left, "merchant-closed")
+    books.left.add(command["merchant_id"])
+
+
 def stop_campaign(books: Books, command: Command) -> None:
     refuse_if(command["campaign_id"] not in books.campaigns, "campaign-unknown")
     refuse_if(command["campaign_id"] in books.stopped, "campaign-stopped")

@@ -10,11 +10,11 @@ Where the rule book leaves room, July decides:
 
 from __future__ import annotations
 
-from collections import Counter
-
 from tests.oracle.books import BPS, DAY_MS, RESERVE, Books, Command, Lot, No, Pool, refuse_if
-from tests.oracle.earning import charge, expiry, give, issue, known_member, known_merchant
-from tests.oracle.pricing import by_leg, in_turn, slack, spendable, terms_at, worth
+from tests.oracle.earning import AMOUNT_MAX, charge, expiry, give, issue, known_member, known_merchant
+from tests.oracle.pricing import by_terms, first_of, in_turn, points_for, spendable, terms_at, worth
+from tests.oracle.reserve import pay_out
+from tests.oracle.spending import bears
 
 
 def transfer(books: Books, command: Command) -> None:
@@ -28,11 +28,14 @@ def transfer(books: Books, command: Command) -> None:
     refuse_if_forbidden(books, command)
     mine = [lot for lot in spendable(books, giver, command["at_ms"]) if lot.issuer == issuer]
     refuse_if(sum(lot.left for lot in mine) < command["points"], "balance-too-low")
-    for lot, points in by_leg_of(first_of(mine, command["points"])).items():
+    gives = first_of(mine, command["points"])
+    for lot, points in gives.items():
         lot.left -= points
-        if books.debts[taker, issuer]:
-            books.left_unused.add(lot.terms_id)
-        give(books, new_lot(books, taker, like=lot), points)
+    for terms_id, points in by_terms(gives).items():
+        pay_out(books, terms_id, min(points, books.debts[taker, issuer]))
+        for lot, part in gives.items():
+            if lot.terms_id == terms_id:
+                give(books, new_lot(books, taker, like=lot), part)
     books.names.add(("transfer", issuer, command["transfer"]))
     books.sent[giver, issuer, command["at_ms"] // DAY_MS] += command["points"]
 
@@ -55,20 +58,6 @@ def pool_of(books: Books, member: str) -> Pool | None:
     return next((pool for pool in books.pools.values() if member in pool.members), None)
 
 
-def first_of(lots: list[Lot], points: int) -> dict[Lot, int]:
-    """Lot -> what it gives of `points`, in the order given."""
-    gives = {}
-    for lot in lots:
-        gives[lot] = min(lot.left, points)
-        points -= gives[lot]
-    return {lot: part for lot, part in gives.items() if part}
-
-
-def by_leg_of(gives: dict[Lot, int]) -> dict[Lot, int]:
-    """The same, those of one leg together."""
-    return {lot: gives[lot] for lot in by_leg(gives)}
-
-
 def new_lot(books: Books, member: str, *, like: Lot) -> Lot:
     """An empty lot of the same issuer, terms and times."""
     books.lots_made += 1
@@ -89,32 +78,69 @@ def exchange(books: Books, command: Command) -> None:
     points' issuer owes the new one what they are worth.
     """
     old, new = command["from_issuer_id"], command["to_issuer_id"]
+    rate, terms = possible_exchange(books, command)
+    lots = [lot for lot in spendable(books, command["member"], command["at_ms"]) if lot.issuer == old]
+    refuse_if(sum(lot.left for lot in lots) < command["points"], "balance-too-low")
+    gives, gets = fewest(books, first_of(lots, command["points"]), rate)
+    refuse_if(not gets, "exchange-too-small")
+    refuse_if(gets > AMOUNT_MAX, "points-too-many")
+    gone = by_terms(gives)
+    on_credit = sum(worth(points, books.terms[each]) for each, points in gone.items() if not books.is_backed(each))
+    refuse_if(on_credit and not bears(books, old, on_credit), "issuer-over-limit")
+    for lot, points in gives.items():
+        lot.left -= points
+    for terms_id, points in gone.items():
+        owes(books, terms_id, new, points)
+    books.exchanged[old] -= sum(gives.values())
+    books.exchanged[new] += gets
+    issue(books, fresh_lot(books, command["member"], terms, command["at_ms"], None), gets)
+    books.names.add(("exchange", old, command["exchange"]))
+
+
+def possible_exchange(books: Books, command: Command) -> tuple[Command, Command]:
+    """The rate, and the terms of what is given for the old points."""
+    old, new = command["from_issuer_id"], command["to_issuer_id"]
     known_merchant(books, old)
     known_merchant(books, new)
+    refuse_if(old == new, "same-issuer")
     known_member(books, command["member"])
-    refuse_if(command["member"] in books.frozen, "member-frozen")
-    refuse_if(("exchange", new, command["exchange"]) in books.names, "exchange-exists")
-    rate = exchange_at(books, command)
+    refuse_if(("exchange", old, command["exchange"]) in books.names, "exchange-exists")
+    refuse_if(old in books.left, "merchant-closed")
+    refuse_if(new in books.leaving, "merchant-frozen")
+    rate, terms = exchange_at(books, command), terms_at(books, new, command["at_ms"])
     if rate is None:
-        raise No("exchange-missing")
-    terms = terms_at(books, new, command["at_ms"])
+        raise No("rate-missing")
     if terms is None:
         raise No("terms-missing")
-    gets = command["points"] * rate["num"] // rate["den"]
-    refuse_if(not gets, "nothing-to-exchange")
-    left = -(-gets * rate["den"] // rate["num"])
-    lots = [lot for lot in spendable(books, command["member"], command["at_ms"]) if lot.issuer == old]
-    refuse_if(sum(lot.left for lot in lots) < left, "balance-too-low")
-    books.exchanged[old] -= left
-    books.exchanged[new] += gets
-    gave: Counter[int] = Counter()
-    for lot, points in first_of(lots, left).items():
-        lot.left -= points
-        gave[lot.terms_id] += points
-    for terms_id, points in gave.items():
-        owes(books, terms_id, new, points)
-    issue(books, fresh_lot(books, command["member"], terms, command["at_ms"], None), gets)
-    books.names.add(("exchange", new, command["exchange"]))
+    return rate, terms
+
+
+def fewest(books: Books, offered: dict[Lot, int], rate: Command) -> tuple[dict[Lot, int], int]:
+    """(what each lot gives, points given for them): a leg's points are the ceiling of its AU, so where a point is worth
+    less than an AU what counts of an offer is the largest such number, and what is taken the smallest that suffices.
+    """
+    counts = {
+        each: points_for(worth(points, books.terms[each]), books.terms[each])
+        for each, points in by_terms(offered).items()
+    }
+    gets = sum(counts.values()) * rate["num"] // rate["den"]
+    if not gets:
+        return {}, 0
+    needed = by_terms(within(offered, counts, -(-gets * rate["den"] // rate["num"])))
+    for each, points in needed.items():
+        while points_for(worth(needed[each], books.terms[each]), books.terms[each]) < points:
+            needed[each] += 1
+    return within(offered, needed, sum(offered.values())), gets
+
+
+def within(offered: dict[Lot, int], bounds: dict[int, int], points: int) -> dict[Lot, int]:
+    """Up to `points` of the offer in its order, of each terms no more than its bound."""
+    left, gives = dict(bounds), {}
+    for lot, there in offered.items():
+        gives[lot] = min(there, left.get(lot.terms_id, 0), points)
+        left[lot.terms_id] = left.get(lot.terms_id, 0) - gives[lot]
+        points -= gives[lot]
+    return {lot: part for lot, part in gives.items() if part}
 
 
 def owes(books: Books, terms_id: int, merchant: int, points: int) -> None:
@@ -124,10 +150,8 @@ def owes(books: Books, terms_id: int, merchant: int, points: int) -> None:
     backed = books.is_backed(terms_id)
     books.cash[RESERVE if backed else terms["issuer_id"]] -= au
     books.cash[merchant] += au
-    if backed:
-        books.reserve[terms_id] -= au
-    else:
-        books.dust[terms_id] += points * terms["au_num"] - au * terms["au_den"]
+    books.reserve[terms_id] -= au if backed else 0
+    books.dust[terms_id] += points * terms["au_num"] - au * terms["au_den"]
 
 
 def exchange_at(books: Books, command: Command) -> Command | None:
@@ -162,12 +186,12 @@ def expire(books: Books, command: Command) -> None:
     known_member(books, command["member"])
     over = [lot for lot in in_turn(books.members[command["member"]]) if (lot.expires_ms or 0) <= command["at_ms"]]
     refuse_if(not over, "nothing-to-expire")
+    ended = by_terms({lot: lot.left for lot in over})
     for lot in over:
         books.expired[lot.issuer] += lot.left
         lot.left = 0
-        books.left_unused.add(lot.terms_id)
-    for terms_id, rest in slack(books).items():
-        if terms_id in books.left_unused:
-            issuer, returned = books.terms[terms_id]["issuer_id"], rest // books.terms[terms_id]["au_den"]
-            kept = returned * (BPS - books.merchants[issuer]["breakage_bps"]) // BPS
-            charge(books, issuer, returned - kept)
+    for terms_id, points in ended.items():
+        issuer = books.terms[terms_id]["issuer_id"]
+        au = pay_out(books, terms_id, points)
+        kept = au * (BPS - books.merchants[issuer]["breakage_bps"]) // BPS
+        charge(books, issuer, au - kept)

@@ -35,19 +35,6 @@ def points_in_lots(books: Books) -> dict[int, int]:
     return points
 
 
-def slack(books: Books) -> dict[int, int]:
-    """Terms paid on issuance -> what the reserve holds above the worth of their points, in 1/au_den AU; below nothing
-    until the issuer has paid.
-    """
-    return {
-        terms_id: int(
-            books.reserve[terms_id] * books.terms[terms_id]["au_den"] - points * books.terms[terms_id]["au_num"]
-        )
-        for terms_id, points in points_in_lots(books).items()
-        if books.is_backed(terms_id)
-    }
-
-
 def share(au: int, bps: int) -> int:
     """floor(au · bps / 10000)."""
     return au * bps // BPS
@@ -154,3 +141,20 @@ def without(parts: Iterable[Part], au: int) -> list[Part]:
         au -= less
         kept[part.lot] = replace(part, au=part.au - less)
     return [kept[part.lot] for part in parts]
+
+
+def first_of(lots: Iterable[Lot], points: int) -> dict[Lot, int]:
+    """Lot -> what it gives of `points`, in the order given; who gives nothing is left out."""
+    gives = {}
+    for lot in lots:
+        gives[lot] = min(lot.left, points)
+        points -= gives[lot]
+    return {lot: part for lot, part in gives.items() if part}
+
+
+def by_terms(gives: dict[Lot, int]) -> dict[int, int]:
+    """Terms -> points, in the order given."""
+    total: dict[int, int] = {}
+    for lot, points in gives.items():
+        total[lot.terms_id] = total.get(lot.terms_id, 0) + points
+    return total

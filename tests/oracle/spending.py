@@ -14,7 +14,7 @@ A redemption is a hold captured at once. Where the rule book leaves room, July d
 
 from __future__ import annotations
 
-from tests.oracle.books import BPS, DAY_MS, RESERVE, Books, Command, Draw, No, Part, refuse_if
+from tests.oracle.books import BPS, DAY_MS, RESERVE, Books, Command, Draw, Lot, No, Part, refuse_if
 from tests.oracle.earning import charge, give, known_member, known_merchant
 from tests.oracle.pricing import (
     ask,
@@ -49,6 +49,7 @@ def authorize(books: Books, command: Command) -> None:
 def promise(books: Books, command: Command, *, hold_until_ms: int) -> Draw:
     """What redeeming and authorising refuse and have in common: points out of lots."""
     merchant = known_merchant(books, command["merchant_id"])
+    refuse_if(command["merchant_id"] in books.left, "merchant-closed")
     known_member(books, command["member"])
     refuse_if(command["member"] in books.frozen, "member-frozen")
     name = command["merchant_id"], command["redemption"]
@@ -66,7 +67,7 @@ def promise(books: Books, command: Command, *, hold_until_ms: int) -> Draw:
 
 def within_limits(books: Books, command: Command) -> list[Part]:
     """Draw; while an issuer cannot bear its leg, leave it out or decline."""
-    left_out: list[int] = []
+    left_out = list(books.left)
     while True:
         parts = ask(books, spendable(books, command["member"], command["at_ms"]), command["au"], left_out)
         over = [
@@ -104,8 +105,7 @@ def clear(books: Books, draw: Draw, before: list[Part]) -> None:
         for lot, points in given(books, each.parts).items():
             books.redeemed[lot.issuer] += sign * points
         for terms_id, dust in left_over(books, each.parts).items():
-            if not books.is_backed(terms_id):
-                books.dust[terms_id] += sign * dust
+            books.dust[terms_id] += sign * dust
 
 
 def pay(books: Books, acceptor: int, parts: list[Part], sign: int) -> None:
@@ -155,8 +155,16 @@ def reprice(books: Books, draw: Draw, au: int) -> None:
     draw.parts = without(draw.parts, au)
     gives = given(books, draw.parts)
     for lot in by_leg(gave):
-        if gave[lot] > gives[lot]:
-            give(books, lot, gave[lot] - gives[lot])
+        back = gave[lot] - gives[lot]
+        if back:
+            leave_to_issuer(books, lot, min(back, books.debts[lot.member, lot.issuer]))
+            give(books, lot, back)
+
+
+def leave_to_issuer(books: Books, lot: Lot, points: int) -> None:
+    """Points that repay a debt are in no lot: what stood behind them in the reserve is the issuer's dust."""
+    if books.is_backed(lot.terms_id):
+        books.dust[lot.terms_id] += points * books.terms[lot.terms_id]["au_num"]
 
 
 def cancel_redemption(books: Books, command: Command) -> None:

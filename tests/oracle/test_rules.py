@@ -130,7 +130,7 @@ def test_an_exchange_takes_the_fewest_points() -> None:
     alone.done("publish_exchange", from_issuer_id=1, to_issuer_id=2, num=3, den=7)
     alone.earn(1, 100)
     swap = {"member": "m", "from_issuer_id": 1, "to_issuer_id": 2}
-    assert alone.refused("exchange", exchange="y", points=2, **swap) == "nothing-to-exchange"
+    assert alone.refused("exchange", exchange="y", points=2, **swap) == "exchange-too-small"
     assert alone.done("exchange", exchange="x", points=20, **swap) == {1: -19, 2: 19}, "floor(60/7) = 8 for 19 points"
     assert (alone.points(1), alone.points(2)) == (81, 8)
 
