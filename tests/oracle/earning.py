@@ -278,7 +278,15 @@ def known_merchant(books: Books, merchant_id: int) -> Command:
 
 
 def known_member(books: Books, member: str) -> None:
+    """Who has left is refused, whatever is asked."""
     refuse_if(member not in books.members, "member-unknown")
+    refuse_if(member in books.closed, "member-closed")
+
+
+def known_spender(books: Books, member: str) -> None:
+    """Who is frozen may earn and be refunded, and not spend, transfer or exchange."""
+    known_member(books, member)
+    refuse_if(member in books.frozen, "member-frozen")
 
 
 def known_order(books: Books, merchant_id: int, name: str) -> Order:

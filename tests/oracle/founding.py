@@ -6,6 +6,8 @@ from tests.oracle.books import OPERATOR, RESERVE, Books, Command, refuse_if
 from tests.oracle.earning import known_merchant
 from tests.oracle.pricing import from_ms, terms_at
 
+REFERRAL_BPS_MAX = 5_000
+
 
 def open_merchant(books: Books, command: Command) -> None:
     refuse_if(command["merchant_id"] in books.merchants, "merchant-exists")
@@ -24,8 +26,15 @@ def publish_terms(books: Books, command: Command) -> None:
 
 
 def publish_campaign(books: Books, command: Command) -> None:
+    """One at a time of a seller, so that an order has at most one rule to reward by."""
     known_merchant(books, command["merchant_id"])
     refuse_if(command["campaign_id"] in books.campaigns, "campaign-exists")
+    refuse_if(command["until_ms"] <= command["at_ms"], "campaign-empty")
+    refuse_if(sum(command["level_bps"]) > REFERRAL_BPS_MAX, "rewards-too-high")
+    for number, other in books.campaigns.items():
+        ends = min(other["until_ms"], books.stopped.get(number, other["until_ms"]))
+        together = other["at_ms"] < command["until_ms"] and command["at_ms"] < ends
+        refuse_if(together and other["merchant_id"] == command["merchant_id"], "campaign-running")
     books.campaigns[command["campaign_id"]] = command
 
 

@@ -11,7 +11,7 @@ Where the rule book leaves room, July decides:
 from __future__ import annotations
 
 from tests.oracle.books import BPS, DAY_MS, RESERVE, Books, Command, Lot, No, Pool, refuse_if
-from tests.oracle.earning import AMOUNT_MAX, charge, expiry, give, issue, known_member, known_merchant
+from tests.oracle.earning import AMOUNT_MAX, charge, expiry, give, issue, known_member, known_merchant, known_spender
 from tests.oracle.pricing import by_terms, first_of, in_turn, points_for, spendable, terms_at, worth
 from tests.oracle.reserve import pay_out
 from tests.oracle.spending import bears
@@ -21,7 +21,7 @@ def transfer(books: Books, command: Command) -> None:
     """Points of one issuer change hands; every lot keeps what it is."""
     issuer, giver, taker = command["issuer_id"], command["from_member"], command["to_member"]
     known_merchant(books, issuer)
-    known_member(books, giver)
+    known_spender(books, giver)
     known_member(books, taker)
     refuse_if(giver == taker, "self-transfer")
     refuse_if(("transfer", issuer, command["transfer"]) in books.names, "transfer-exists")
@@ -103,7 +103,7 @@ def possible_exchange(books: Books, command: Command) -> tuple[Command, Command]
     known_merchant(books, old)
     known_merchant(books, new)
     refuse_if(old == new, "same-issuer")
-    known_member(books, command["member"])
+    known_spender(books, command["member"])
     refuse_if(("exchange", old, command["exchange"]) in books.names, "exchange-exists")
     refuse_if(old in books.left, "merchant-closed")
     refuse_if(new in books.leaving, "merchant-frozen")

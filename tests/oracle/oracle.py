@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.oracle import correcting, earning, founding, moving, people, spending
 from tests.oracle.books import Books, Command, No
-from tests.oracle.pricing import given, legs, points_in_lots, worth
+from tests.oracle.pricing import balances, given, held, legs, points_in_lots, worth
 from tests.oracle.reserve import slack
 
 Outcome = dict[str, Any]
@@ -37,6 +37,7 @@ VERBS: dict[str, Callable[[Books, Command], None]] = {
         people.bind_referral,
         people.freeze_member,
         people.unfreeze_member,
+        people.close_member,
         people.open_pool,
         people.join_pool,
         people.leave_pool,
@@ -100,19 +101,11 @@ class Oracle:
 
     def balances(self) -> dict[tuple[str, int], int]:
         """(member, issuer) -> points in lots and held, less debts; zeros left out."""
-        total: Counter[tuple[str, int]] = Counter(self.held())
-        for lot in self.books.all_lots():
-            total[lot.member, lot.issuer] += lot.left
-        total.subtract(self.books.debts)
-        return {pair: points for pair, points in total.items() if points}
+        return balances(self.books)
 
     def held(self) -> dict[tuple[str, int], int]:
-        """(member, issuer) -> points under open authorisations; zeros left out."""
-        total: Counter[tuple[str, int]] = Counter()
-        for draw in self.books.draws.values():
-            for lot, points in given(self.books, draw.parts).items() if draw.is_held() else ():
-                total[lot.member, lot.issuer] += points
-        return {pair: points for pair, points in total.items() if points}
+        """(member, issuer) -> points promised or in dispute; zeros left out."""
+        return held(self.books)
 
     def debts(self) -> dict[tuple[str, int], int]:
         """(member, issuer) -> points owed; zeros left out."""

@@ -6,10 +6,12 @@ No purchase, fee or deposit changes anybody's place in the referral graph: `bind
 from __future__ import annotations
 
 from tests.oracle.books import Books, Command, No, Pool, refuse_if
-from tests.oracle.earning import known_member
+from tests.oracle.earning import known_member, known_spender
 from tests.oracle.moving import pool_of
+from tests.oracle.pricing import balances, held
 
 POOL_MEMBERS_MAX = 32
+UPLINE_MEMBERS_MAX = 64
 
 
 def enrol(books: Books, command: Command) -> None:
@@ -21,22 +23,32 @@ def bind_referral(books: Books, command: Command) -> None:
     """First touch wins; the graph stays a forest; a purchase decides it too."""
     member, referrer = command["member"], command["referrer"]
     known_member(books, member)
+    refuse_if(referrer not in books.members, "referrer-unknown")
     known_member(books, referrer)
     refuse_if(member == referrer, "self-referral")
     refuse_if(member in books.referrers, "already-bound")
-    refuse_if(member in books.bought, "already-bought")
-    above: str | None = referrer
-    while above is not None:
-        refuse_if(above == member, "referral-cycle")
-        above = books.referrers.get(above)
+    refuse_if(member in books.bought, "bought-before")
+    chain = [referrer]
+    while chain[-1] in books.referrers:
+        chain.append(books.referrers[chain[-1]])
+    refuse_if(member in chain, "referral-cycle")
+    refuse_if(len(chain) > UPLINE_MEMBERS_MAX, "chain-too-deep")
     books.referrers[member] = referrer
 
 
 def freeze_member(books: Books, command: Command) -> None:
     """The member may earn, and not spend."""
-    known_member(books, command["member"])
-    refuse_if(command["member"] in books.frozen, "member-frozen")
+    known_spender(books, command["member"])
     books.frozen.add(command["member"])
+
+
+def close_member(books: Books, command: Command) -> None:
+    """The member leaves for good, with nothing left, pending, held or owed."""
+    member = command["member"]
+    known_member(books, member)
+    anything = balances(books) | books.pending() | held(books)
+    refuse_if([pair for pair in anything if pair[0] == member], "member-not-empty")
+    books.closed.add(member)
 
 
 def unfreeze_member(books: Books, command: Command) -> None:

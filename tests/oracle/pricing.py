@@ -158,3 +158,21 @@ def by_terms(gives: dict[Lot, int]) -> dict[int, int]:
     for lot, points in gives.items():
         total[lot.terms_id] = total.get(lot.terms_id, 0) + points
     return total
+
+
+def held(books: Books) -> dict[tuple[str, int], int]:
+    """(member, issuer) -> points promised or in dispute; zeros left out."""
+    total: Counter[tuple[str, int]] = Counter()
+    for draw in books.draws.values():
+        for lot, points in given(books, draw.parts).items() if draw.is_held() else ():
+            total[lot.member, lot.issuer] += points
+    return {pair: points for pair, points in total.items() if points}
+
+
+def balances(books: Books) -> dict[tuple[str, int], int]:
+    """(member, issuer) -> points in lots and held, less debts; zeros left out."""
+    total: Counter[tuple[str, int]] = Counter(held(books))
+    for lot in books.all_lots():
+        total[lot.member, lot.issuer] += lot.left
+    total.subtract(books.debts)
+    return {pair: points for pair, points in total.items() if points}

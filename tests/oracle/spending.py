@@ -15,7 +15,7 @@ A redemption is a hold captured at once. Where the rule book leaves room, July d
 from __future__ import annotations
 
 from tests.oracle.books import BPS, DAY_MS, RESERVE, Books, Command, Draw, Lot, No, Part, refuse_if
-from tests.oracle.earning import charge, give, known_member, known_merchant
+from tests.oracle.earning import charge, give, known_merchant, known_spender
 from tests.oracle.pricing import (
     ask,
     by_leg,
@@ -50,8 +50,7 @@ def promise(books: Books, command: Command, *, hold_until_ms: int) -> Draw:
     """What redeeming and authorising refuse and have in common: points out of lots."""
     merchant = known_merchant(books, command["merchant_id"])
     refuse_if(command["merchant_id"] in books.left, "merchant-closed")
-    known_member(books, command["member"])
-    refuse_if(command["member"] in books.frozen, "member-frozen")
+    known_spender(books, command["member"])
     name = command["merchant_id"], command["redemption"]
     refuse_if(name in books.draws, "redemption-exists")
     parts = within_limits(books, command)

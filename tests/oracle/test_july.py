@@ -353,7 +353,7 @@ def test_variation_referral() -> None:
     assert month.refused(at_ms=0, **bond("m5", "m5")) == "self-referral"
     assert month.refused(at_ms=0, **bond("m2", "m5")) == "already-bound"
     month.play()
-    assert month.refused(at_ms=MIDNIGHT, **bond("m5", "m4")) == "already-bought"
+    assert month.refused(at_ms=MIDNIGHT, **bond("m5", "m4")) == "bought-before"
     levels = {lot.role for order in month.oracle.books.orders.values() for lot in order.lots}
     assert levels == {"base", "L1", "L2"}, "E4's buyer has three above; the third gets nothing"
 

@@ -12,7 +12,7 @@ from random import Random
 from typing import TypeVar
 
 from tests.oracle.oracle import Oracle
-from tests.properties.worlds import DAY_MS, MEMBERS, MERCHANTS, MODES, Plain
+from tests.properties.worlds import DAY_MS, LEAVING, MEMBERS, MERCHANTS, MODES, Plain
 
 T = TypeVar("T")
 HOUR_MS = 3_600_000
@@ -223,13 +223,31 @@ class Choices:
         }
 
     def stop_campaign(self) -> Plain:
-        return {"campaign_id": self.merchant()}
+        campaigns = list(self.oracle.books.campaigns)
+        return {"campaign_id": self.one_of(campaigns) if campaigns and self.chance(90) else 99}
 
     def of_merchant(self) -> Plain:
-        return {"merchant_id": self.merchant()}
+        """The one that was opened to leave; rarely one that everybody needs."""
+        return {"merchant_id": LEAVING if self.chance(90) else self.merchant()}
 
     def freeze_merchant(self) -> Plain:
-        return {"merchant_id": self.merchant(), "reason": "leaves"}
+        return {**self.of_merchant(), "reason": "leaves"}
+
+    def close_member(self) -> Plain:
+        """Mostly somebody who came only to go."""
+        newcomers = [name for name in self.oracle.books.members if name not in MEMBERS]
+        return {"member": self.one_of(newcomers) if newcomers and self.chance(80) else self.member()}
+
+    def publish_campaign(self) -> Plain:
+        bps = self.dice.choice((0, 50, 333, 2_600))
+        return {
+            "campaign_id": 10 + self.dice.randrange(1_000),
+            "merchant_id": self.merchant(),
+            "level_bps": self.dice.choice(((bps,), (bps, 50), (bps, bps))),
+            "until_ms": self.at_ms + self.dice.choice((0, HOUR_MS, 2 * DAY_MS)),
+            "basis_bucket_minor": self.dice.choice((1, 1_000)),
+            "reward_au_max": self.dice.choice((None, 30)),
+        }
 
     def charge_fees(self) -> Plain:
         return {"cycle": self.name()}
@@ -267,7 +285,7 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "bind_referral": Choices.bind_referral,
     "freeze_member": Choices.freeze_member,
     "unfreeze_member": Choices.of_member,
-    "close_member": Choices.of_member,
+    "close_member": Choices.close_member,
     "merge": Choices.merge,
     "unmerge": Choices.of_member,
     "open_pool": Choices.open_pool,
@@ -275,6 +293,7 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "leave_pool": Choices.of_pool,
     "evaluate_tier": Choices.of_member,
     "publish_terms": Choices.publish_terms,
+    "publish_campaign": Choices.publish_campaign,
     "stop_campaign": Choices.stop_campaign,
     "freeze_merchant": Choices.freeze_merchant,
     "close_merchant": Choices.of_merchant,
@@ -297,5 +316,7 @@ WEIGHTS = dict.fromkeys(MAKERS, 2) | {
     "freeze_merchant": 1,
     "close_merchant": 1,
     "close_member": 1,
+    "publish_campaign": 1,
+    "unfreeze_member": 4,
 }
 """How often each is thrown, against the others."""

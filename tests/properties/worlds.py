@@ -9,10 +9,12 @@ from typing import Any
 
 DAY_MS = 86_400_000
 ON_REDEMPTION, ON_ISSUANCE = 0, 1
-MERCHANTS = (1, 2, 3, 4, 5)
+MERCHANTS = (1, 2, 3, 4, 5, 6)
+LEAVING = 6
+"""The merchant that is frozen and closed sooner or later."""
 MEMBERS = tuple(f"m{number}" for number in range(8))
-RATES = {1: (7, 3), 2: (1, 2), 3: (5, 1), 4: (3, 1000), 5: (2, 3)}
-MODES = {1: ON_REDEMPTION, 2: ON_ISSUANCE, 3: ON_REDEMPTION, 4: ON_ISSUANCE, 5: ON_ISSUANCE}
+RATES = {1: (7, 3), 2: (1, 2), 3: (5, 1), 4: (3, 1000), 5: (2, 3), 6: (1, 3)}
+MODES = {1: ON_REDEMPTION, 2: ON_ISSUANCE, 3: ON_REDEMPTION, 4: ON_ISSUANCE, 5: ON_ISSUANCE, 6: ON_REDEMPTION}
 
 Plain = dict[str, Any]
 
@@ -66,6 +68,7 @@ def opening() -> list[Plain]:
         ),
         merchant(4, earn={"points": 9, "per_minor": 1}, validity={"kind": "days", "days": 2}, transfers="pool"),
         merchant(5, refund_policy="only_pending", credit_limit_au=900, haircut_bps=9_000, transfers="none"),
+        merchant(6, earn={"points": 2, "per_minor": 100}, breakage_bps=5_000),
         *[terms(number, number, RATES[number]) for number in MERCHANTS],
         campaign(1, 100, 50),
         campaign(2, 777, basis_bucket_minor=1_000, min_basis_minor=2_000),
