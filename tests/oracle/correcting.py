@@ -70,6 +70,7 @@ def approve_adjustment(books: Books, command: Command) -> None:
     """Somebody else lets it happen, as things are now."""
     waiting = known_adjustment(books, command)
     refuse_if(command["by"] == waiting["by"], "same-person")
+    known_member(books, waiting["member"])
     carry_out(books, {**waiting, "at_ms": command["at_ms"]})
     del books.waiting[command["issuer_id"], command["adjustment"]]
 

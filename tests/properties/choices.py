@@ -16,6 +16,8 @@ from tests.properties.worlds import DAY_MS, LEAVING, MEMBERS, MERCHANTS, MODES, 
 
 T = TypeVar("T")
 HOUR_MS = 3_600_000
+HOLDS_MS = (HOUR_MS, 6 * HOUR_MS, DAY_MS, DAY_MS, 0, 40 * DAY_MS)
+STAFF = ("ann", "bob", "eve")
 STEPS_MS = (0, 0, 0, 1, HOUR_MS // 6, HOUR_MS // 3, HOUR_MS, -HOUR_MS // 2)
 
 
@@ -65,6 +67,11 @@ class Choices:
     def points(self) -> int:
         return self.dice.choice((1, 2, 7, 50, 333, self.dice.randrange(1, 3_000)))
 
+    def holder(self) -> tuple[str, int]:
+        """A member and an issuer of whom it most likely has points."""
+        mine = [pair for pair, points in self.oracle.balances().items() if points > 0]
+        return self.dice.choice(mine) if mine and self.chance(85) else (self.member(), self.merchant())
+
     def order(self) -> tuple[int, str]:
         orders = list(self.oracle.books.orders)
         return self.one_of(orders) if orders and self.chance(98) else (self.merchant(), "missing")
@@ -110,7 +117,7 @@ class Choices:
         }
 
     def authorize(self) -> Plain:
-        return {**self.redeem(), "hold_until_ms": self.at_ms + self.dice.choice((0, HOUR_MS, DAY_MS))}
+        return {**self.redeem(), "hold_until_ms": self.at_ms + self.dice.choice(HOLDS_MS)}
 
     def of_hold(self) -> Plain:
         merchant, redemption = self.draw("held")
@@ -147,20 +154,23 @@ class Choices:
         return {"merchant_id": name[0], "redemption": name[1], "stands": self.chance(50)}
 
     def transfer(self) -> Plain:
+        giver, issuer = self.holder()
         return {
             "transfer": self.name(),
-            "issuer_id": self.merchant(),
-            "from_member": self.member(),
+            "issuer_id": issuer,
+            "from_member": giver,
             "to_member": self.member(),
             "points": self.points(),
         }
 
     def exchange(self) -> Plain:
+        member, issuer = self.holder()
+        rates = [rate["to_issuer_id"] for rate in self.oracle.books.exchanges if rate["from_issuer_id"] == issuer]
         return {
             "exchange": self.name(),
-            "member": self.member(),
-            "from_issuer_id": self.merchant(),
-            "to_issuer_id": self.merchant(),
+            "member": member,
+            "from_issuer_id": issuer,
+            "to_issuer_id": self.dice.choice(rates) if rates and self.chance(90) else self.merchant(),
             "points": self.points(),
         }
 
@@ -171,13 +181,13 @@ class Choices:
             "member": self.member(),
             "points": self.points() * self.dice.choice((1, -1)),
             "reason": "counted again",
-            "by": self.dice.choice(("ann", "bob")),
+            "by": self.dice.choice(STAFF),
         }
 
     def of_adjustment(self) -> Plain:
         waiting = list(self.oracle.books.waiting)
         issuer, name = self.one_of(waiting) if waiting and self.chance(95) else (self.merchant(), "missing")
-        return {"adjustment": name, "issuer_id": issuer, "by": self.dice.choice(("ann", "bob"))}
+        return {"adjustment": name, "issuer_id": issuer, "by": self.dice.choice(STAFF)}
 
     def open_balance(self) -> Plain:
         expires = self.at_ms + self.dice.choice((0, DAY_MS, 3 * DAY_MS))
@@ -193,6 +203,14 @@ class Choices:
 
     def of_member(self) -> Plain:
         return {"member": self.member()}
+
+    def unfreeze_member(self) -> Plain:
+        frozen = sorted(self.oracle.books.frozen)
+        return {"member": self.dice.choice(frozen) if frozen and self.chance(90) else self.member()}
+
+    def publish_exchange(self) -> Plain:
+        num, den = self.dice.choice(((3, 7), (7, 3), (1, 2), (1_000, 1), (1, 1)))
+        return {"from_issuer_id": self.merchant(), "to_issuer_id": self.merchant(), "num": num, "den": den}
 
     def freeze_member(self) -> Plain:
         return {"member": self.member(), "reason": "asked"}
@@ -284,7 +302,7 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "enrol": Choices.enrol,
     "bind_referral": Choices.bind_referral,
     "freeze_member": Choices.freeze_member,
-    "unfreeze_member": Choices.of_member,
+    "unfreeze_member": Choices.unfreeze_member,
     "close_member": Choices.close_member,
     "merge": Choices.merge,
     "unmerge": Choices.of_member,
@@ -293,6 +311,7 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "leave_pool": Choices.of_pool,
     "evaluate_tier": Choices.of_member,
     "publish_terms": Choices.publish_terms,
+    "publish_exchange": Choices.publish_exchange,
     "publish_campaign": Choices.publish_campaign,
     "stop_campaign": Choices.stop_campaign,
     "freeze_merchant": Choices.freeze_merchant,
@@ -307,7 +326,7 @@ WEIGHTS = dict.fromkeys(MAKERS, 2) | {
     "refund": 12,
     "redeem": 14,
     "authorize": 8,
-    "capture": 6,
+    "capture": 8,
     "cancel_redemption": 8,
     "transfer": 6,
     "exchange": 6,
@@ -317,6 +336,9 @@ WEIGHTS = dict.fromkeys(MAKERS, 2) | {
     "close_merchant": 1,
     "close_member": 1,
     "publish_campaign": 1,
-    "unfreeze_member": 4,
+    "publish_exchange": 1,
+    "freeze_member": 1,
+    "adjust": 4,
+    "approve_adjustment": 3,
 }
 """How often each is thrown, against the others."""

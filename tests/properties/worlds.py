@@ -61,14 +61,20 @@ def tiers() -> Plain:
 def opening() -> list[Plain]:
     """What is there before anything happens."""
     commands = [
-        merchant(1, redemption_fee_bps=333, adjust_alone_max=50),
+        merchant(1, redemption_fee_bps=333, adjust_alone_max=50, credit_limit_au=2_000, haircut_bps=9_000),
         merchant(2, earn={"points": 3, "per_minor": 70}, hold_ms=DAY_MS, issuance_fee_bps=777, breakage_bps=2_000),
         merchant(
             3, hold_ms=DAY_MS // 2, refund_policy="within_balance", validity={"kind": "until", "until_ms": 15 * DAY_MS}
         ),
-        merchant(4, earn={"points": 9, "per_minor": 1}, validity={"kind": "days", "days": 2}, transfers="pool"),
+        merchant(
+            4,
+            earn={"points": 9, "per_minor": 1},
+            validity={"kind": "days", "days": 2},
+            transfers="pool",
+            adjust_alone_max=9,
+        ),
         merchant(5, refund_policy="only_pending", credit_limit_au=900, haircut_bps=9_000, transfers="none"),
-        merchant(6, earn={"points": 2, "per_minor": 100}, breakage_bps=5_000),
+        merchant(6, earn={"points": 2, "per_minor": 100}, breakage_bps=5_000, notice_ms=DAY_MS),
         *[terms(number, number, RATES[number]) for number in MERCHANTS],
         campaign(1, 100, 50),
         campaign(2, 777, basis_bucket_minor=1_000, min_basis_minor=2_000),
