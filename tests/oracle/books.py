@@ -123,6 +123,31 @@ class Pool:
     members: set[str]
 
 
+@dataclass(eq=False)
+class Merged:
+    """What a merge did, for taking it back: which lots passed with how many points, which of the other side's stayed
+    with how many, debts that one side paid for the other, whom the other side was referred by, who meant the member.
+    """
+
+    into: str
+    referrer: str | None
+    followers: list[str]
+    moved: dict[Lot, int]
+    kept: dict[Lot, int]
+    paid: list[Paid]
+
+
+@dataclass(eq=False)
+class Paid:
+    """`points` that `debtor` owed the issuer and `payer` paid, `parts` of them out of lots."""
+
+    issuer: int
+    points: int
+    debtor: str
+    payer: str
+    parts: dict[Lot, int]
+
+
 @dataclass
 class Books:
     """All of the alliance."""
@@ -160,7 +185,14 @@ class Books:
     waiting: dict[tuple[int, str], Command] = field(default_factory=dict)
     """Adjustments that wait for a second person."""
     referrers: dict[str, str] = field(default_factory=dict)
-    bought: set[str] = field(default_factory=set)
+    decided: set[str] = field(default_factory=set)
+    """Members whose referral is decided for good: bound, or bought before."""
+    means: dict[str, str] = field(default_factory=dict)
+    """Merged member -> whom its name means now."""
+    merges: dict[str, Merged] = field(default_factory=dict)
+    """Member -> what its last merge did."""
+    tier: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Member -> the tier last recorded, and since when."""
     issued: Counter[int] = field(default_factory=Counter)
     redeemed: Counter[int] = field(default_factory=Counter)
     clawed_back: Counter[int] = field(default_factory=Counter)
@@ -172,6 +204,15 @@ class Books:
     interchange: int = 0
     """AU that changed hands between issuers and other merchants, cancellations deducted."""
     lots_made: int = 0
+
+    def who(self, name: str) -> str:
+        """Whom a member's name means."""
+        return self.means.get(name, name)
+
+    def referrer(self, member: str) -> str | None:
+        """The person above a member."""
+        above = self.referrers.get(member)
+        return None if above is None else self.who(above)
 
     def position(self, party: int) -> int:
         """AU the party is owed (+) or owes (−), accrued fees included."""
@@ -197,5 +238,5 @@ class Books:
         for order in self.orders.values():
             if order.confirmed_ms is None:
                 for lot in order.lots:
-                    total[lot.member, lot.issuer] += lot.left
+                    total[self.who(lot.member), lot.issuer] += lot.left
         return {pair: points for pair, points in total.items() if points}

@@ -12,17 +12,13 @@ def open_balance(books: Books, command: Command) -> None:
     """Points a member brought from the issuer's old system."""
     merchant = known_merchant(books, command["issuer_id"])
     refuse_if(command["issuer_id"] in books.leaving, "merchant-frozen")
-    known_member(books, command["member"])
+    member = known_member(books, command["member"])
     terms = needed_terms(books, command)
     expires = command["expires_at_ms"]
     expires = expiry(merchant, command["at_ms"]) if expires is None else expires
     refuse_if(expires <= command["at_ms"], "already-expired")
-    bring(books, command, terms, command["points"], expires)
-
-
-def bring(books: Books, command: Command, terms: Command, points: int, expires_ms: int | None) -> None:
-    issue(books, fresh_lot(books, command["member"], terms, command["at_ms"], expires_ms), points)
-    books.adjusted[command["issuer_id"]] += points
+    books.adjusted[command["issuer_id"]] += command["points"]
+    issue(books, fresh_lot(books, member, terms, command["at_ms"], expires), command["points"])
 
 
 def needed_terms(books: Books, command: Command) -> Command:
@@ -52,11 +48,12 @@ def carry_out(books: Books, command: Command) -> None:
     """Up: a lot as if confirmed now. Down: out of the issuer's lots; what was spent becomes a debt where refunds may
     leave one.
     """
-    points, issuer, member = command["points"], command["issuer_id"], command["member"]
+    points, issuer, member = command["points"], command["issuer_id"], books.who(command["member"])
     refuse_if(points > 0 and issuer in books.leaving, "merchant-frozen")
     terms = needed_terms(books, command)
     if points > 0:
-        bring(books, command, terms, points, None)
+        books.adjusted[issuer] += points
+        issue(books, fresh_lot(books, member, terms, command["at_ms"], None), points)
         return
     mine = [lot for lot in in_turn(books.members[member]) if lot.issuer == issuer]
     missing = max(0, -points - sum(lot.left for lot in mine))

@@ -24,10 +24,10 @@ LEVELS = ("L1", "L2")
 
 def earn(books: Books, command: Command) -> None:
     """Points for the buyer and, if it gets any, for at most two referrers above; without a hold confirmed at once."""
-    merchant_id, member = command["merchant_id"], command["member"]
+    merchant_id = command["merchant_id"]
     merchant = known_merchant(books, merchant_id)
     refuse_if(merchant_id in books.leaving, "merchant-frozen")
-    known_member(books, member)
+    member = known_member(books, command["member"])
     refuse_if((merchant_id, command["order"]) in books.orders, "order-exists")
     terms = terms_at(books, merchant_id, command["at_ms"])
     if terms is None:
@@ -50,7 +50,7 @@ def earn(books: Books, command: Command) -> None:
         if points:
             order.lots.append(pending_lot(books, order, role, who, points))
     books.orders[merchant_id, command["order"]] = order
-    books.bought.add(member)
+    books.decided.add(member)
     if merchant["hold_ms"] == 0:
         make_spendable(books, order, command["at_ms"])
 
@@ -58,13 +58,13 @@ def earn(books: Books, command: Command) -> None:
 def rewards(books: Books, order: Order) -> list[tuple[str, str, int]]:
     """(level, who, points) of everybody above the buyer whom the seller's campaign rewards."""
     found = []
-    who: str | None = order.member
+    above = books.referrer(order.member)
     for level in LEVELS:
-        who = books.referrers.get(who or "")
-        if who is None:
+        if above is None:
             break
-        if who not in books.closed:
-            found.append((level, who, reward(books, order, level, order.amount)))
+        if above not in books.closed:
+            found.append((level, above, reward(books, order, level, order.amount)))
+        above = books.referrer(above)
     return found
 
 
@@ -134,6 +134,10 @@ def cancel_pending(books: Books, command: Command) -> None:
 
 
 def make_spendable(books: Books, order: Order, at_ms: int) -> None:
+    """All that stands, but no reward for who was merged with the buyer: nobody is rewarded for an order of its own."""
+    for lot in order.lots:
+        if lot.role != "base" and books.who(lot.member) == books.who(order.member):
+            lot.standing = 0
     charge(books, order.merchant, issuance_fee(books, order))
     order.confirmed_ms = at_ms
     for lot in order.lots:
@@ -155,18 +159,27 @@ def expiry(merchant: Command, at_ms: int) -> int:
 def issue(books: Books, lot: Lot, points: int) -> None:
     """Points from their issuer, which pays now for those that become a lot, where it pays on issuance."""
     if points:
-        pay_in(books, lot.terms_id, points - min(points, books.debts[lot.member, lot.issuer]))
+        pay_in(books, lot.terms_id, points - min(points, books.debts[books.who(lot.member), lot.issuer]))
         give(books, lot, points)
 
 
 def give(books: Books, lot: Lot, points: int) -> None:
     """Points for the lot's owner: what the owner owes this issuer is repaid first, the rest is in the lot."""
-    debtor = (lot.member, lot.issuer)
+    debtor = (books.who(lot.member), lot.issuer)
     repaid = min(points, books.debts[debtor])
     books.debts[debtor] -= repaid
     lot.left += points - repaid
-    if lot not in books.members[lot.member]:
-        books.members[lot.member].append(lot)
+    if points > repaid:
+        own(books, lot, books.who(lot.member))
+
+
+def own(books: Books, lot: Lot, owner: str) -> None:
+    """The lot is among the owner's, and nobody else's."""
+    for who in (lot.member, owner):
+        if lot in books.members[who]:
+            books.members[who].remove(lot)
+    lot.member = owner
+    books.members[owner].append(lot)
 
 
 def take(books: Books, lots: list[Lot], points: int) -> int:
@@ -195,13 +208,13 @@ def refund(books: Books, command: Command) -> None:
     """Money went back, so the points it earned do, in proportion to the whole amount so far refunded."""
     merchant_id = command["merchant_id"]
     merchant = known_merchant(books, merchant_id)
-    known_member(books, command["member"])
+    member = known_member(books, command["member"])
     refuse_if(("refund", merchant_id, command["refund"]) in books.names, "refund-exists")
     if command["order"] is None:
-        refund_of_unknown_origin(books, merchant, command)
+        refund_of_unknown_origin(books, merchant, member, command)
     else:
         order = known_order(books, merchant_id, command["order"])
-        refuse_if(order.member != command["member"], "order-of-another-member")
+        refuse_if(books.who(order.member) != member, "order-of-another-member")
         refuse_if(order.refunded + command["amount_minor"] > order.amount, "refund-exceeds-order")
         refund_of_order(books, merchant, order, command["amount_minor"])
     books.names.add(("refund", merchant_id, command["refund"]))
@@ -220,9 +233,10 @@ def refund_of_order(books: Books, merchant: Command, order: Order, amount: int) 
             lot.standing -= points
         return
     fee_before = issuance_fee(books, order)
-    owners = dict.fromkeys(lot.member for lot, points in asked.items() if points)
-    for member in owners:
-        claw_back(books, merchant, {lot: points for lot, points in asked.items() if points and lot.member == member})
+    asked = {lot: points for lot, points in asked.items() if points}
+    for owner in dict.fromkeys(books.who(lot.member) for lot in asked):
+        mine = {lot: points for lot, points in asked.items() if books.who(lot.member) == owner}
+        claw_back(books, merchant, owner, mine)
     charge(books, order.merchant, issuance_fee(books, order) - fee_before)
 
 
@@ -236,10 +250,9 @@ def stands(books: Books, order: Order, lot: Lot, left: int) -> int:
     return reward(books, order, lot.role, left) if stands(books, order, base, left) else 0
 
 
-def claw_back(books: Books, merchant: Command, asked: dict[Lot, int]) -> None:
+def claw_back(books: Books, merchant: Command, owner: str, asked: dict[Lot, int]) -> None:
     """Of one member: the order's own lots first."""
-    first = next(iter(asked))
-    taken = from_member(books, merchant, first.member, [lot for lot in asked if lot.left], sum(asked.values()))
+    taken = from_member(books, merchant, owner, [lot for lot in asked if lot.left], sum(asked.values()))
     for lot, points in asked.items():
         lot.standing -= min(points, taken)
         taken -= min(points, taken)
@@ -261,14 +274,14 @@ def from_member(books: Books, merchant: Command, member: str, own: list[Lot], po
     return taken
 
 
-def refund_of_unknown_origin(books: Books, merchant: Command, command: Command) -> None:
+def refund_of_unknown_origin(books: Books, merchant: Command, member: str, command: Command) -> None:
     """What the amount would earn today is taken, and the fee on it given back."""
     terms = terms_at(books, command["merchant_id"], command["at_ms"])
     if terms is None:
         raise No("terms-missing")
     points = base_points(merchant, command["amount_minor"])
     refuse_if(points > AMOUNT_MAX, "points-too-many")
-    taken = from_member(books, merchant, command["member"], [], points)
+    taken = from_member(books, merchant, member, [], points)
     charge(books, command["merchant_id"], -share(worth(taken, terms), merchant["issuance_fee_bps"]))
 
 
@@ -277,16 +290,18 @@ def known_merchant(books: Books, merchant_id: int) -> Command:
     return books.merchants[merchant_id]
 
 
-def known_member(books: Books, member: str) -> None:
-    """Who has left is refused, whatever is asked."""
-    refuse_if(member not in books.members, "member-unknown")
-    refuse_if(member in books.closed, "member-closed")
+def known_member(books: Books, name: str) -> str:
+    """Whom the name means; who has left is refused, whatever is asked."""
+    refuse_if(name not in books.members, "member-unknown")
+    refuse_if(books.who(name) in books.closed, "member-closed")
+    return books.who(name)
 
 
-def known_spender(books: Books, member: str) -> None:
-    """Who is frozen may earn and be refunded, and not spend, transfer or exchange."""
-    known_member(books, member)
+def known_spender(books: Books, name: str) -> str:
+    """Whom the name means; who is frozen may earn and be refunded, and not spend, transfer or exchange."""
+    member = known_member(books, name)
     refuse_if(member in books.frozen, "member-frozen")
+    return member
 
 
 def known_order(books: Books, merchant_id: int, name: str) -> Order:

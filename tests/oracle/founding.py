@@ -66,10 +66,6 @@ def stop_campaign(books: Books, command: Command) -> None:
     books.stopped[command["campaign_id"]] = command["at_ms"]
 
 
-def set_tiers(books: Books, command: Command) -> None:
-    books.tiers = command
-
-
 def charge_fees(books: Books, command: Command) -> None:
     """The cycle ends: what accrued becomes cash, and every position stays what it was."""
     refuse_if(("cycle", 0, command["cycle"]) in books.names, "cycle-charged")

@@ -19,10 +19,10 @@ from tests.oracle.spending import bears
 
 def transfer(books: Books, command: Command) -> None:
     """Points of one issuer change hands; every lot keeps what it is."""
-    issuer, giver, taker = command["issuer_id"], command["from_member"], command["to_member"]
+    issuer = command["issuer_id"]
     known_merchant(books, issuer)
-    known_spender(books, giver)
-    known_member(books, taker)
+    giver = known_spender(books, command["from_member"])
+    taker = known_member(books, command["to_member"])
     refuse_if(giver == taker, "self-transfer")
     refuse_if(("transfer", issuer, command["transfer"]) in books.names, "transfer-exists")
     refuse_if_forbidden(books, command)
@@ -37,7 +37,8 @@ def transfer(books: Books, command: Command) -> None:
             if lot.terms_id == terms_id:
                 give(books, new_lot(books, taker, like=lot), part)
     books.names.add(("transfer", issuer, command["transfer"]))
-    books.sent[giver, issuer, command["at_ms"] // DAY_MS] += command["points"]
+    if books.merchants[issuer]["transfers"] == "pool":
+        books.sent[command["from_member"], issuer, command["at_ms"] // DAY_MS] += command["points"]
 
 
 def refuse_if_forbidden(books: Books, command: Command) -> None:
@@ -47,14 +48,16 @@ def refuse_if_forbidden(books: Books, command: Command) -> None:
     refuse_if(policy == "none", "transfers-off")
     if policy == "pool":
         pool = pool_of(books, giver)
-        if pool is None or command["to_member"] not in pool.members:
+        if pool is None or pool is not pool_of(books, command["to_member"]):
             raise No("not-in-one-pool")
         sent = books.sent[giver, issuer, command["at_ms"] // DAY_MS]
         refuse_if(sent + command["points"] > pool.day_points_max, "pool-cap")
 
 
 def pool_of(books: Books, member: str) -> Pool | None:
-    """The family the member belongs to."""
+    """The family the member belongs to; a name that means somebody else is in none."""
+    if books.who(member) != member:
+        return None
     return next((pool for pool in books.pools.values() if member in pool.members), None)
 
 
@@ -78,8 +81,8 @@ def exchange(books: Books, command: Command) -> None:
     points' issuer owes the new one what they are worth.
     """
     old, new = command["from_issuer_id"], command["to_issuer_id"]
-    rate, terms = possible_exchange(books, command)
-    lots = [lot for lot in spendable(books, command["member"], command["at_ms"]) if lot.issuer == old]
+    member, rate, terms = possible_exchange(books, command)
+    lots = [lot for lot in spendable(books, member, command["at_ms"]) if lot.issuer == old]
     refuse_if(sum(lot.left for lot in lots) < command["points"], "balance-too-low")
     gives, gets = fewest(books, first_of(lots, command["points"]), rate)
     refuse_if(not gets, "exchange-too-small")
@@ -93,17 +96,17 @@ def exchange(books: Books, command: Command) -> None:
         owes(books, terms_id, new, points)
     books.exchanged[old] -= sum(gives.values())
     books.exchanged[new] += gets
-    issue(books, fresh_lot(books, command["member"], terms, command["at_ms"], None), gets)
+    issue(books, fresh_lot(books, member, terms, command["at_ms"], None), gets)
     books.names.add(("exchange", old, command["exchange"]))
 
 
-def possible_exchange(books: Books, command: Command) -> tuple[Command, Command]:
-    """The rate, and the terms of what is given for the old points."""
+def possible_exchange(books: Books, command: Command) -> tuple[str, Command, Command]:
+    """Who exchanges, the rate, and the terms of what is given for the old points."""
     old, new = command["from_issuer_id"], command["to_issuer_id"]
     known_merchant(books, old)
     known_merchant(books, new)
     refuse_if(old == new, "same-issuer")
-    known_spender(books, command["member"])
+    member = known_spender(books, command["member"])
     refuse_if(("exchange", old, command["exchange"]) in books.names, "exchange-exists")
     refuse_if(old in books.left, "merchant-closed")
     refuse_if(new in books.leaving, "merchant-frozen")
@@ -112,7 +115,7 @@ def possible_exchange(books: Books, command: Command) -> tuple[Command, Command]
         raise No("rate-missing")
     if terms is None:
         raise No("terms-missing")
-    return rate, terms
+    return member, rate, terms
 
 
 def fewest(books: Books, offered: dict[Lot, int], rate: Command) -> tuple[dict[Lot, int], int]:
@@ -183,8 +186,8 @@ def fresh_lot(books: Books, member: str, terms: Command, at_ms: int, expires_ms:
 
 def expire(books: Books, command: Command) -> None:
     """A member's lots whose time is over end; an expiry is exclusive, so at that very instant they are over."""
-    known_member(books, command["member"])
-    over = [lot for lot in in_turn(books.members[command["member"]]) if (lot.expires_ms or 0) <= command["at_ms"]]
+    member = known_member(books, command["member"])
+    over = [lot for lot in in_turn(books.members[member]) if (lot.expires_ms or 0) <= command["at_ms"]]
     refuse_if(not over, "nothing-to-expire")
     ended = by_terms({lot: lot.left for lot in over})
     for lot in over:

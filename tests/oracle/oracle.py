@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.oracle import correcting, earning, founding, moving, people, spending
+from tests.oracle import correcting, earning, founding, merging, moving, people, spending, tiers
 from tests.oracle.books import Books, Command, No
 from tests.oracle.pricing import balances, given, held, legs, points_in_lots, worth
 from tests.oracle.reserve import slack
@@ -32,7 +32,10 @@ VERBS: dict[str, Callable[[Books, Command], None]] = {
         founding.freeze_merchant,
         founding.close_merchant,
         founding.publish_exchange,
-        founding.set_tiers,
+        tiers.set_tiers,
+        tiers.evaluate_tier,
+        merging.merge,
+        merging.unmerge,
         people.enrol,
         people.bind_referral,
         people.freeze_member,
@@ -118,22 +121,6 @@ class Oracle:
         for lot, each in given(self.books, parts).items():
             points[lot.terms_id] += each
         return [(self.books.terms[terms_id]["issuer_id"], points[terms_id], au) for terms_id, au in legs(parts).items()]
-
-    def qualifying_au(self, member: str) -> int:
-        """What the member's own confirmed orders are worth, refunds deducted; referral rewards do not count."""
-        return sum(
-            worth(lot.standing, self.books.terms[lot.terms_id])
-            for order in self.books.orders.values()
-            if order.confirmed_ms is not None
-            for lot in order.lots
-            if lot.role == "base" and lot.member == member
-        )
-
-    def tier(self, member: str) -> str:
-        """The highest tier that the member's qualifying AU reach."""
-        assert self.books.tiers is not None
-        reached = [t for t in self.books.tiers["tiers"] if t["qualifying_au"] <= self.qualifying_au(member)]
-        return str(max(reached, key=lambda tier: tier["qualifying_au"])["code"])
 
     def closing(self, issuer: int) -> int:
         """Points of the issuer in members' hands, less what they owe: its roll-forward."""

@@ -21,56 +21,66 @@ def enrol(books: Books, command: Command) -> None:
 
 def bind_referral(books: Books, command: Command) -> None:
     """First touch wins; the graph stays a forest; a purchase decides it too."""
-    member, referrer = command["member"], command["referrer"]
-    known_member(books, member)
-    refuse_if(referrer not in books.members, "referrer-unknown")
-    known_member(books, referrer)
+    member = known_member(books, command["member"])
+    refuse_if(command["referrer"] not in books.members, "referrer-unknown")
+    referrer = known_member(books, command["referrer"])
     refuse_if(member == referrer, "self-referral")
     refuse_if(member in books.referrers, "already-bound")
-    refuse_if(member in books.bought, "bought-before")
-    chain = [referrer]
-    while chain[-1] in books.referrers:
-        chain.append(books.referrers[chain[-1]])
+    refuse_if(member in books.decided, "bought-before")
+    chain = [referrer, *above(books, referrer)]
     refuse_if(member in chain, "referral-cycle")
     refuse_if(len(chain) > UPLINE_MEMBERS_MAX, "chain-too-deep")
     books.referrers[member] = referrer
+    books.decided.add(member)
+
+
+def above(books: Books, member: str) -> list[str]:
+    """Everybody above a member, nearest first."""
+    chain = []
+    higher = books.referrer(member)
+    while higher is not None:
+        chain.append(higher)
+        higher = books.referrer(higher)
+    return chain
 
 
 def freeze_member(books: Books, command: Command) -> None:
     """The member may earn, and not spend."""
-    known_spender(books, command["member"])
-    books.frozen.add(command["member"])
+    books.frozen.add(known_spender(books, command["member"]))
+
+
+def unfreeze_member(books: Books, command: Command) -> None:
+    member = known_member(books, command["member"])
+    refuse_if(member not in books.frozen, "member-not-frozen")
+    books.frozen.remove(member)
 
 
 def close_member(books: Books, command: Command) -> None:
     """The member leaves for good, with nothing left, pending, held or owed."""
-    member = command["member"]
-    known_member(books, member)
+    member = known_member(books, command["member"])
     anything = balances(books) | books.pending() | held(books)
     refuse_if([pair for pair in anything if pair[0] == member], "member-not-empty")
     books.closed.add(member)
 
 
-def unfreeze_member(books: Books, command: Command) -> None:
-    known_member(books, command["member"])
-    refuse_if(command["member"] not in books.frozen, "member-not-frozen")
-    books.frozen.remove(command["member"])
-
-
 def open_pool(books: Books, command: Command) -> None:
     """A family, of its owner at first."""
-    known_member(books, command["owner"])
     refuse_if(command["pool"] in books.pools, "pool-exists")
-    refuse_if(pool_of(books, command["owner"]), "in-a-pool")
+    may_enter(books, command["owner"])
     books.pools[command["pool"]] = Pool(command["day_points_max"], {command["owner"]})
 
 
 def join_pool(books: Books, command: Command) -> None:
     pool = known_pool(books, command)
-    known_member(books, command["member"])
-    refuse_if(pool_of(books, command["member"]), "in-a-pool")
+    may_enter(books, command["member"])
     refuse_if(len(pool.members) >= POOL_MEMBERS_MAX, "pool-full")
     pool.members.add(command["member"])
+
+
+def may_enter(books: Books, member: str) -> None:
+    """It is the name that is in a family, and in one only."""
+    refuse_if(known_member(books, member) != member, "member-merged")
+    refuse_if(pool_of(books, member), "in-a-pool")
 
 
 def leave_pool(books: Books, command: Command) -> None:

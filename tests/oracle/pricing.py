@@ -165,7 +165,7 @@ def held(books: Books) -> dict[tuple[str, int], int]:
     total: Counter[tuple[str, int]] = Counter()
     for draw in books.draws.values():
         for lot, points in given(books, draw.parts).items() if draw.is_held() else ():
-            total[lot.member, lot.issuer] += points
+            total[books.who(lot.member), lot.issuer] += points
     return {pair: points for pair, points in total.items() if points}
 
 
@@ -173,6 +173,6 @@ def balances(books: Books) -> dict[tuple[str, int], int]:
     """(member, issuer) -> points in lots and held, less debts; zeros left out."""
     total: Counter[tuple[str, int]] = Counter(held(books))
     for lot in books.all_lots():
-        total[lot.member, lot.issuer] += lot.left
+        total[books.who(lot.member), lot.issuer] += lot.left
     total.subtract(books.debts)
     return {pair: points for pair, points in total.items() if points}

@@ -50,25 +50,25 @@ def promise(books: Books, command: Command, *, hold_until_ms: int) -> Draw:
     """What redeeming and authorising refuse and have in common: points out of lots."""
     merchant = known_merchant(books, command["merchant_id"])
     refuse_if(command["merchant_id"] in books.left, "merchant-closed")
-    known_spender(books, command["member"])
+    member = known_spender(books, command["member"])
     name = command["merchant_id"], command["redemption"]
     refuse_if(name in books.draws, "redemption-exists")
-    parts = within_limits(books, command)
+    parts = within_limits(books, member, command)
     au = sum(part.au for part in parts)
     refuse_if(command["at_most"] and not au, "nothing-to-redeem")
     refuse_if(not command["at_most"] and au < command["au"], "balance-too-low")
-    draw = Draw(command["merchant_id"], command["member"], merchant["redemption_fee_bps"], parts, hold_until_ms)
+    draw = Draw(command["merchant_id"], member, merchant["redemption_fee_bps"], parts, hold_until_ms)
     for lot, points in given(books, parts).items():
         lot.left -= points
     books.draws[name] = draw
     return draw
 
 
-def within_limits(books: Books, command: Command) -> list[Part]:
+def within_limits(books: Books, member: str, command: Command) -> list[Part]:
     """Draw; while an issuer cannot bear its leg, leave it out or decline."""
     left_out = list(books.left)
     while True:
-        parts = ask(books, spendable(books, command["member"], command["at_ms"]), command["au"], left_out)
+        parts = ask(books, spendable(books, member, command["at_ms"]), command["au"], left_out)
         over = [
             issuer
             for issuer, au in on_credit(books, command["merchant_id"], parts).items()
@@ -156,7 +156,7 @@ def reprice(books: Books, draw: Draw, au: int) -> None:
     for lot in by_leg(gave):
         back = gave[lot] - gives[lot]
         if back:
-            leave_to_issuer(books, lot, min(back, books.debts[lot.member, lot.issuer]))
+            leave_to_issuer(books, lot, min(back, books.debts[books.who(lot.member), lot.issuer]))
             give(books, lot, back)
 
 

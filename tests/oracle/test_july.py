@@ -13,6 +13,7 @@ import pytest
 
 from tests.oracle.books import DAY_MS, ON_ISSUANCE, ON_REDEMPTION, OPERATOR, RESERVE
 from tests.oracle.oracle import Oracle, Outcome
+from tests.oracle.tiers import au_at
 
 JULY: dict[str, Any] = json.loads((Path(__file__).parent.parent / "acceptance" / "july.json").read_text())
 EVENTS: dict[str, dict[str, Any]] = {event["id"]: event for event in JULY["events"]}
@@ -34,7 +35,8 @@ def opening(mode: int, **changes: Any) -> list[dict[str, Any]]:
     commands = []
     for code in JULY["merchants"]:
         commands += merchant(code, mode, changes if code == "B" else {})
-    commands.append({"verb": "set_tiers", "tiers": JULY["tiers"], "window_ms": 366 * DAY_MS, "grace_ms": 0})
+    tiers = {"tiers": JULY["tiers"], "window_ms": 366 * DAY_MS, "grace_ms": 0, "downgrade": "reached"}
+    commands.append({"verb": "set_tiers", **tiers})
     commands += [{"verb": "enrol", "member": member} for member in JULY["members"]]
     commands += [bond(member, referrer) for member, referrer in JULY["referrals"].items()]
     return [{"key": f"opening {i}", "at_ms": 0, **command} for i, command in enumerate(commands)]
@@ -275,8 +277,10 @@ def test_what_members_and_issuers_end_with(mode: int) -> None:
     oracle, books = month.oracle, month.oracle.books
     assert month.by_member(oracle.balances()) == without_zeros(EXPECTED["balances"])
     assert month.by_member(oracle.debts()) == EXPECTED["debts_points"]
-    assert {member: oracle.qualifying_au(member) for member in books.members} == EXPECTED["qualifying_au"]
-    assert {member: oracle.tier(member) for member in books.members} == EXPECTED["tiers"]
+    assert {member: au_at(books, member, MIDNIGHT) for member in books.members} == EXPECTED["qualifying_au"]
+    for member in books.members:
+        month.done({"verb": "evaluate_tier", "key": f"tier {member}", "at_ms": MIDNIGHT, "member": member})
+    assert {member: tier for member, (tier, _) in books.tier.items()} == EXPECTED["tiers"]
     for code, expected in EXPECTED["issuer_points"].items():
         number = NUMBERS[code]
         counted = {

@@ -62,6 +62,8 @@ class Choices:
         return self.dice.choice(MERCHANTS) if self.chance(99) else 99
 
     def member(self) -> str:
+        if self.chance(10):
+            return self.one_of(list(self.oracle.books.members))
         return self.dice.choice(MEMBERS) if self.chance(99) else "nobody"
 
     def points(self) -> int:
@@ -216,7 +218,14 @@ class Choices:
         return {"member": self.member(), "reason": "asked"}
 
     def merge(self) -> Plain:
-        return {"member": self.member(), "into": self.member()}
+        """Mostly a newcomer and somebody, one way or the other."""
+        pair = [self.newcomer(), self.member()]
+        self.dice.shuffle(pair)
+        return {"member": pair[0], "into": pair[1]}
+
+    def unmerge(self) -> Plain:
+        merged = sorted(self.oracle.books.means)
+        return {"member": self.dice.choice(merged) if merged and self.chance(90) else self.member()}
 
     def open_pool(self) -> Plain:
         return {"pool": self.name(), "owner": self.member(), "day_points_max": self.points()}
@@ -253,8 +262,12 @@ class Choices:
 
     def close_member(self) -> Plain:
         """Mostly somebody who came only to go."""
+        return {"member": self.newcomer()}
+
+    def newcomer(self) -> str:
+        """Most likely not one of those who were there from the beginning."""
         newcomers = [name for name in self.oracle.books.members if name not in MEMBERS]
-        return {"member": self.one_of(newcomers) if newcomers and self.chance(80) else self.member()}
+        return self.one_of(newcomers) if newcomers and self.chance(80) else self.member()
 
     def publish_campaign(self) -> Plain:
         bps = self.dice.choice((0, 50, 333, 2_600))
@@ -305,7 +318,7 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "unfreeze_member": Choices.unfreeze_member,
     "close_member": Choices.close_member,
     "merge": Choices.merge,
-    "unmerge": Choices.of_member,
+    "unmerge": Choices.unmerge,
     "open_pool": Choices.open_pool,
     "join_pool": Choices.of_pool,
     "leave_pool": Choices.of_pool,

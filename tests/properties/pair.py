@@ -18,15 +18,16 @@ from ledger.answers import Answer, Receipt
 from ledger.book import VERBS as LEDGER_VERBS
 from ledger.book import Book
 from ledger.commands import AnyCommand, Command
-from ledger.slice import Slice
+from ledger.slice import Member, Slice
 from proofs.accounts import RESERVE_ID
+from tests.oracle.books import Books
 from tests.oracle.oracle import VERBS as ORACLE_VERBS
 from tests.oracle.oracle import Oracle, Outcome
 from tests.properties.worlds import Plain, opening
 
 VERBS = frozenset(str(each.__struct_config__.tag) for each in LEDGER_VERBS) & frozenset(ORACLE_VERBS)
 """The verbs that both know."""
-Figures = dict[Any, int]
+Figures = dict[Any, Any]
 
 
 def command_of(plain: Plain) -> Command:
@@ -133,14 +134,22 @@ def ledger_figures(state: Slice) -> dict[str, Figures]:
         "dust": dust,
         "positions": positions,
         "reserve": {"cash": reserve},
+        "people": {person.name: told(state, person) for person in state.people.values()},
     }
+
+
+def told(state: Slice, person: Member) -> tuple[Any, ...]:
+    """What the ledger knows of a member: referrer, whether that is decided, whom it means, frozen, closed, its tier."""
+    names = [state.people[no].name if no is not None else None for no in (person.referrer, person.merged_into)]
+    tier = (person.tier, person.tier_since_ms)
+    return (names[0], person.bonded, names[1] or person.name, person.frozen, person.closed, tier)
 
 
 def oracle_figures(oracle: Oracle) -> dict[str, Figures]:
     """The same of the oracle's books."""
     lots: Counter[Any] = Counter()
     for lot in oracle.books.all_lots():
-        lots[lot.member, lot.issuer, lot.terms_id, lot.expires_ms, lot.confirmed_ms] += lot.left
+        lots[oracle.books.who(lot.member), lot.issuer, lot.terms_id, lot.expires_ms, lot.confirmed_ms] += lot.left
     return {
         "balances": oracle.balances(),
         "pending": oracle.books.pending(),
@@ -149,7 +158,14 @@ def oracle_figures(oracle: Oracle) -> dict[str, Figures]:
         "dust": oracle.dust(),
         "positions": oracle.books.positions(),
         "reserve": {"cash": sum(oracle.books.reserve.values())},
+        "people": {name: told_by_oracle(oracle.books, name) for name in oracle.books.members},
     }
+
+
+def told_by_oracle(books: Books, name: str) -> tuple[Any, ...]:
+    """As `told`."""
+    states = (name in books.frozen, name in books.closed)
+    return (books.referrers.get(name), name in books.decided, books.who(name), *states, books.tier.get(name, ("", 0)))
 
 
 def without_zeros(figures: Figures) -> Figures:
