@@ -145,7 +145,7 @@ def untouched(books: Books, done: Merged) -> bool:
 def still_owed(books: Books, paid: Paid) -> bool:
     """Where lots paid too, nothing else may be owed beside what was taken over."""
     taken_over = paid.points - sum(paid.parts.values())
-    owed = books.debts[books.who(paid.payer), paid.issuer]
+    owed = books.debts[paid.payer, paid.issuer]
     return owed == taken_over if paid.parts else owed >= taken_over
 
 
