@@ -71,7 +71,6 @@ def pay_debt(books: Books, issuer: int, member: str, into: str) -> Paid:
         lot.left -= part
     for terms_id, out in shares(books, issuer, points, parts):
         pay_out(books, terms_id, out)
-        pay_in(books, terms_id, 0)
     books.debts[debtor, issuer] -= points
     books.debts[payer, issuer] += points - sum(parts.values())
     return Paid(issuer, points, debtor, payer, parts)
