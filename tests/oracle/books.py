@@ -22,6 +22,7 @@ from typing import Any
 
 BPS = 10_000
 DAY_MS = 86_400_000
+AMOUNT_MAX = 10**15
 OPERATOR, RESERVE = 900_000_001, 900_000_002
 ON_REDEMPTION, ON_ISSUANCE = 0, 1
 
@@ -124,6 +125,30 @@ class Pool:
 
 
 @dataclass(eq=False)
+class Rule:
+    """One number: its merchant, its versions, what it granted."""
+
+    merchant: int
+    versions: list[dict[str, Any]] = field(default_factory=list)
+    withdrawn_ms: int | None = None
+    points: int = 0
+    """Counted against the budget."""
+    of_member: Counter[str] = field(default_factory=Counter)
+    times: Counter[str] = field(default_factory=Counter)
+    days: dict[str, Counter[int]] = field(default_factory=dict)
+    """Member -> day -> points."""
+    day_times: dict[str, Counter[int]] = field(default_factory=dict)
+
+    def in_force(self, at_ms: int) -> dict[str, Any] | None:
+        """The newest version that has begun, if it is not over."""
+        if self.withdrawn_ms is not None and at_ms >= self.withdrawn_ms:
+            return None
+        begun = [version for version in self.versions if version["valid_from_ms"] <= at_ms]
+        over = not begun or (begun[-1]["valid_until_ms"] is not None and at_ms >= begun[-1]["valid_until_ms"])
+        return None if over else begun[-1]
+
+
+@dataclass(eq=False)
 class Merged:
     """What a merge did, for taking it back: which lots passed with how many points, which of the other side's stayed
     with how many, debts that one side paid for the other, whom the other side was referred by, who meant the member.
@@ -181,6 +206,7 @@ class Books:
     stopped: dict[int, int] = field(default_factory=dict)
     """Campaign -> when its kill switch was pulled."""
     tiers: Command | None = None
+    rules: dict[int, Rule] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)
     waiting: dict[tuple[int, str], Command] = field(default_factory=dict)
     """Adjustments that wait for a second person."""

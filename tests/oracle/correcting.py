@@ -18,7 +18,7 @@ def open_balance(books: Books, command: Command) -> None:
     expires = expiry(merchant, command["at_ms"]) if expires is None else expires
     refuse_if(expires <= command["at_ms"], "already-expired")
     books.adjusted[command["issuer_id"]] += command["points"]
-    issue(books, fresh_lot(books, member, terms, command["at_ms"], expires), command["points"])
+    issue(books, {fresh_lot(books, member, terms, command["at_ms"], expires): command["points"]})
 
 
 def needed_terms(books: Books, command: Command) -> Command:
@@ -53,7 +53,7 @@ def carry_out(books: Books, command: Command) -> None:
     terms = needed_terms(books, command)
     if points > 0:
         books.adjusted[issuer] += points
-        issue(books, fresh_lot(books, member, terms, command["at_ms"], None), points)
+        issue(books, {fresh_lot(books, member, terms, command["at_ms"], None): points})
         return
     mine = [lot for lot in in_turn(books.members[member]) if lot.issuer == issuer]
     missing = max(0, -points - sum(lot.left for lot in mine))

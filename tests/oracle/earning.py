@@ -14,11 +14,11 @@ Where the rule book leaves room, July decides:
 
 from __future__ import annotations
 
-from tests.oracle.books import BPS, DAY_MS, OPERATOR, Books, Command, Lot, No, Order, refuse_if
+from tests.oracle.bonuses import granted
+from tests.oracle.books import AMOUNT_MAX, BPS, DAY_MS, OPERATOR, Books, Command, Lot, No, Order, refuse_if
 from tests.oracle.pricing import by_terms, first_of, in_turn, share, terms_at, worth
 from tests.oracle.reserve import pay_in, pay_out
 
-AMOUNT_MAX = 10**15
 LEVELS = ("L1", "L2")
 
 
@@ -46,7 +46,8 @@ def earn(books: Books, command: Command) -> None:
     )
     above = rewards(books, order) if base else []
     refuse_if(any(points > AMOUNT_MAX for _, _, points in above), "points-too-many")
-    for role, who, points in [("base", member, base), *above]:
+    extra = [("bonus", member, points) for _, points in granted(books, command, member, "order.paid", base)]
+    for role, who, points in [("base", member, base), *extra, *above]:
         if points:
             order.lots.append(pending_lot(books, order, role, who, points))
     books.orders[merchant_id, command["order"]] = order
@@ -136,16 +137,18 @@ def cancel_pending(books: Books, command: Command) -> None:
 def make_spendable(books: Books, order: Order, at_ms: int) -> None:
     """All that stands, but no reward for who was merged with the buyer: nobody is rewarded for an order of its own."""
     for lot in order.lots:
-        if lot.role != "base" and books.who(lot.member) == books.who(order.member):
+        if lot.role in LEVELS and books.who(lot.member) == books.who(order.member):
             lot.standing = 0
     charge(books, order.merchant, issuance_fee(books, order))
     order.confirmed_ms = at_ms
     for lot in order.lots:
-        points, lot.left = lot.standing, 0
+        books.issued[order.merchant] += lot.standing
+        lot.left = 0
         lot.confirmed_ms = at_ms
         lot.expires_ms = expiry(books.merchants[order.merchant], at_ms)
-        books.issued[order.merchant] += points
-        issue(books, lot, points)
+    own = [lot for lot in order.lots if lot.role in {"base", "bonus"}]
+    for leg in (own, *[[lot] for lot in order.lots if lot not in own]):
+        issue(books, {lot: lot.standing for lot in leg})
 
 
 def expiry(merchant: Command, at_ms: int) -> int:
@@ -156,10 +159,12 @@ def expiry(merchant: Command, at_ms: int) -> int:
     return int(validity["until_ms"])
 
 
-def issue(books: Books, lot: Lot, points: int) -> None:
-    """Points from their issuer, which pays now for those that become a lot, where it pays on issuance."""
-    if points:
-        pay_in(books, lot.terms_id, points - min(points, books.debts[books.who(lot.member), lot.issuer]))
+def issue(books: Books, leg: dict[Lot, int]) -> None:
+    """Points of one terms from their issuer, which pays now for those that become lots, where it pays on issuance."""
+    for first in list(leg)[:1]:
+        points = sum(leg.values())
+        pay_in(books, first.terms_id, points - min(points, books.debts[books.who(first.member), first.issuer]))
+    for lot, points in leg.items():
         give(books, lot, points)
 
 
@@ -244,7 +249,7 @@ def stands(books: Books, order: Order, lot: Lot, left: int) -> int:
     """Points of a lot that `left` of the order's amount justifies: in proportion, a reward as of a sale of that much,
     and none once the buyer has none.
     """
-    if lot.role == "base":
+    if lot.role in {"base", "bonus"}:
         return lot.points * left // order.amount
     base = next(each for each in order.lots if each.role == "base")
     return reward(books, order, lot.role, left) if stands(books, order, base, left) else 0

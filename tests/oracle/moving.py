@@ -10,8 +10,8 @@ Where the rule book leaves room, July decides:
 
 from __future__ import annotations
 
-from tests.oracle.books import BPS, DAY_MS, RESERVE, Books, Command, Lot, No, Pool, refuse_if
-from tests.oracle.earning import AMOUNT_MAX, charge, expiry, give, issue, known_member, known_merchant, known_spender
+from tests.oracle.books import AMOUNT_MAX, BPS, DAY_MS, RESERVE, Books, Command, Lot, No, Pool, refuse_if
+from tests.oracle.earning import charge, expiry, give, issue, known_member, known_merchant, known_spender
 from tests.oracle.pricing import by_terms, first_of, in_turn, points_for, spendable, terms_at, worth
 from tests.oracle.reserve import pay_out
 from tests.oracle.spending import bears
@@ -96,7 +96,7 @@ def exchange(books: Books, command: Command) -> None:
         owes(books, terms_id, new, points)
     books.exchanged[old] -= sum(gives.values())
     books.exchanged[new] += gets
-    issue(books, fresh_lot(books, member, terms, command["at_ms"], None), gets)
+    issue(books, {fresh_lot(books, member, terms, command["at_ms"], None): gets})
     books.names.add(("exchange", old, command["exchange"]))
 
 

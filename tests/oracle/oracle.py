@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.oracle import correcting, earning, founding, merging, moving, people, spending, tiers
+from tests.oracle import correcting, earning, founding, merging, moving, observing, people, spending, tiers
 from tests.oracle.books import Books, Command, No
 from tests.oracle.pricing import balances, given, held, legs, points_in_lots, worth
 from tests.oracle.reserve import slack
@@ -62,6 +62,9 @@ VERBS: dict[str, Callable[[Books, Command], None]] = {
         spending.cancel_redemption,
         spending.dispute,
         spending.resolve_dispute,
+        observing.publish_rule,
+        observing.withdraw_rule,
+        observing.observe,
         moving.transfer,
         moving.exchange,
         moving.expire,

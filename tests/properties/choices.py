@@ -1,34 +1,36 @@
-"""Random commands: one maker for each verb, aimed at what exists so that most commands can be done, and not always.
-
-The dice are a `random.Random` or whatever has its methods, so that Hypothesis and a seeded run share the makers. What
-exists is read from the oracle, never from the ledger: a fault in the ledger cannot hide the command that shows it.
-"""
+"""Random commands: one maker for each verb, aimed at what exists so that most commands can be done, and not always."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from random import Random
-from typing import TypeVar
+from typing import Any
 
-from tests.oracle.oracle import Oracle
-from tests.properties.worlds import DAY_MS, LEAVING, MEMBERS, MERCHANTS, MODES, Plain
+from tests.properties.dice import Dice
+from tests.properties.worlds import DAY_MS, LEAVING, MERCHANTS, MODES, Plain
 
-T = TypeVar("T")
 HOUR_MS = 3_600_000
 HOLDS_MS = (HOUR_MS, 6 * HOUR_MS, DAY_MS, DAY_MS, 0, 40 * DAY_MS)
+REWARDS: tuple[Plain, ...] = (
+    {"kind": "fixed", "points": 7},
+    {"kind": "fixed", "points": 400},
+    {"kind": "per_amount", "points": 2, "per_minor": 300},
+    {"kind": "times_base", "num": 3, "den": 2},
+)
+CAPS: dict[str, tuple[Any, ...]] = {
+    "event_points": (5, 90),
+    "member_points": (30, 500),
+    "member_times": (1, 3),
+    "member_day_points": (10, 300),
+    "member_day_times": (1, 2),
+    "budget_points": (50, 900),
+    "whole": (True, False),
+}
 STAFF = ("ann", "bob", "eve")
 STEPS_MS = (0, 0, 0, 1, HOUR_MS // 6, HOUR_MS // 3, HOUR_MS, -HOUR_MS // 2)
 
 
-@dataclass
-class Choices:
-    """Where the dice are thrown: the clock goes forward in leaps and sometimes a little back."""
-
-    dice: Random
-    oracle: Oracle
-    at_ms: int = 0
-    serial: int = 0
+class Choices(Dice):
+    """What may be asked next: the clock goes forward in leaps and sometimes a little back."""
 
     def command(self, verbs: Collection[str]) -> Plain:
         """The next command, of one of `verbs`."""
@@ -46,42 +48,6 @@ class Choices:
         self.serial += 1
         changes: tuple[Plain, ...] = ({}, {"at_ms": command["at_ms"] + 1}, {"key": f"k{self.serial}"})
         return {**command, **self.dice.choice(changes)}
-
-    def chance(self, percent: int) -> bool:
-        return self.dice.randrange(100) < percent
-
-    def one_of(self, things: list[T]) -> T:
-        """Any; mostly one of the last."""
-        return self.dice.choice(things[-12:] if self.chance(70) else things)
-
-    def name(self) -> str:
-        """A new one; sometimes an old one."""
-        return f"n{self.serial if self.chance(97) else self.dice.randrange(self.serial + 1)}"
-
-    def merchant(self) -> int:
-        return self.dice.choice(MERCHANTS) if self.chance(99) else 99
-
-    def member(self) -> str:
-        if self.chance(10):
-            return self.one_of(list(self.oracle.books.members))
-        return self.dice.choice(MEMBERS) if self.chance(99) else "nobody"
-
-    def points(self) -> int:
-        return self.dice.choice((1, 2, 7, 50, 333, self.dice.randrange(1, 3_000)))
-
-    def holder(self) -> tuple[str, int]:
-        """A member and an issuer of whom it most likely has points."""
-        mine = [pair for pair, points in self.oracle.balances().items() if points > 0]
-        return self.dice.choice(mine) if mine and self.chance(85) else (self.member(), self.merchant())
-
-    def order(self) -> tuple[int, str]:
-        orders = list(self.oracle.books.orders)
-        return self.one_of(orders) if orders and self.chance(98) else (self.merchant(), "missing")
-
-    def draw(self, *states: str) -> tuple[int, str]:
-        """A redemption, most likely in one of the states."""
-        draws = [name for name, draw in self.oracle.books.draws.items() if draw.state in states or self.chance(3)]
-        return self.one_of(draws) if draws and self.chance(98) else (self.merchant(), "missing")
 
     def earn(self) -> Plain:
         amount = self.dice.choice((1, 99, 2_999, 10_000, self.dice.randrange(1, 60_000)))
@@ -124,12 +90,6 @@ class Choices:
     def of_hold(self) -> Plain:
         merchant, redemption = self.draw("held")
         return {"merchant_id": merchant, "redemption": redemption}
-
-    def part_of(self, name: tuple[int, str]) -> int | None:
-        """Of its AU: all (None), or some of it, or too much."""
-        draw = self.oracle.books.draws.get(name)
-        au = draw.au() if draw else 1
-        return self.dice.choice((None, max(1, au), max(1, au // 2), max(1, au // 3), au + 1))
 
     def capture(self) -> Plain:
         name = self.draw("held")
@@ -184,6 +144,41 @@ class Choices:
             "points": self.points() * self.dice.choice((1, -1)),
             "reason": "counted again",
             "by": self.dice.choice(STAFF),
+        }
+
+    def publish_rule(self) -> Plain:
+        """A new rule, or the next version of one."""
+        rules = self.oracle.books.rules
+        number = self.one_of(list(rules)) if rules and self.chance(50) else 1 + self.dice.randrange(40)
+        known = rules.get(number)
+        group = self.dice.choice(("red", "blue"))
+        trigger = self.dice.choice(("order.paid", "order.paid", "checkin", "birthday"))
+        rule = {
+            "rule_id": number,
+            "version": len(known.versions) + 1 if known and self.chance(95) else 1,
+            "trigger": trigger,
+            "reward": self.dice.choice(REWARDS),
+            "caps": {cap: self.dice.choice(sizes) for cap, sizes in CAPS.items() if self.chance(30)},
+            "valid_from_ms": max(0, self.at_ms + self.dice.choice((-HOUR_MS, 0, HOUR_MS))),
+            "valid_until_ms": self.dice.choice((None, self.at_ms + DAY_MS)),
+            "stacking": self.dice.choice(
+                ({"kind": "additive"}, {"kind": "best", "group": group}, {"kind": "first", "group": group, "rank": 1})
+            ),
+            "hold_ms": self.dice.choice((0, HOUR_MS)) if trigger != "order.paid" or self.chance(5) else 0,
+        }
+        return {"merchant_id": known.merchant if known and self.chance(95) else self.merchant(), "rule": rule}
+
+    def withdraw_rule(self) -> Plain:
+        rules = list(self.oracle.books.rules)
+        return {"rule_id": self.one_of(rules) if rules and self.chance(90) else 99}
+
+    def observe(self) -> Plain:
+        return {
+            "merchant_id": self.merchant(),
+            "member": self.member(),
+            "event": self.name(),
+            "trigger": self.dice.choice(("checkin", "checkin", "birthday", "content.liked")),
+            "particulars": {"utc_offset_minutes": self.dice.choice((0, 480, -720))},
         }
 
     def of_adjustment(self) -> Plain:
@@ -264,11 +259,6 @@ class Choices:
         """Mostly somebody who came only to go."""
         return {"member": self.newcomer()}
 
-    def newcomer(self) -> str:
-        """Most likely not one of those who were there from the beginning."""
-        newcomers = [name for name in self.oracle.books.members if name not in MEMBERS]
-        return self.one_of(newcomers) if newcomers and self.chance(80) else self.member()
-
     def publish_campaign(self) -> Plain:
         bps = self.dice.choice((0, 50, 333, 2_600))
         return {
@@ -311,6 +301,9 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "adjust": Choices.adjust,
     "approve_adjustment": Choices.of_adjustment,
     "reject_adjustment": Choices.of_adjustment,
+    "publish_rule": Choices.publish_rule,
+    "withdraw_rule": Choices.withdraw_rule,
+    "observe": Choices.observe,
     "open_balance": Choices.open_balance,
     "enrol": Choices.enrol,
     "bind_referral": Choices.bind_referral,
@@ -350,6 +343,9 @@ WEIGHTS = dict.fromkeys(MAKERS, 2) | {
     "close_member": 1,
     "publish_campaign": 1,
     "publish_exchange": 1,
+    "publish_rule": 3,
+    "withdraw_rule": 1,
+    "observe": 6,
     "freeze_member": 1,
     "adjust": 4,
     "approve_adjustment": 3,
