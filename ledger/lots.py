@@ -16,7 +16,9 @@ UNCONFIRMED = 2**63
 
 def draw_order(lot: Lot) -> tuple[int, int, tuple[int, int]]:
     """The sort key of the order in which lots are drawn."""
-    return (lot.expires_at_ms or UNCONFIRMED, lot.confirmed_at_ms or UNCONFIRMED, lot.id)
+    expires = UNCONFIRMED if lot.expires_at_ms is None else lot.expires_at_ms
+    confirmed = UNCONFIRMED if lot.confirmed_at_ms is None else lot.confirmed_at_ms
+    return (expires, confirmed, lot.id)
 
 
 def is_open(lot: Lot) -> bool:
