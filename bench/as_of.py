@@ -1,16 +1,20 @@
-"""The balance of an account of 1,000,000 entries as of any journal position: how long one question takes.
+"""As-of balances of an account of 1,000,000 entries, beside a full-scan SUM over the same rows, in one run.
 
-    python -m bench.as_of [--entries 1000000] [--questions 2000]
+    python -m bench.as_of [--entries 1000000] [--questions 400]
 
-The account is one merchant's outstanding points, the hottest there is; it is filled straight into the table, balanced
-against a second account, because only the number of its entries matters. Asked is the balance as recorded at a random
-journal position, by bisection on the primary key (account, n): postings of an account are numbered in journal order.
-"Last" is the newest balance, one index probe, for comparison. One connection, prepared statements, one question a time.
+The account is loaded through SQL, not through the poster (which would take minutes and measure nothing of this): one
+journal entry of two postings each, one every five minutes for about nine and a half years, every twentieth told late,
+with receipts as the book writes them. Triggers are off while loading; gapless numbers, running balances and the days
+are then checked by `verify`'s own statements for them. Asked are random positions (as recorded: a bisection of the
+primary key) and random instants (as valid: whole days, part of a day, and with a tail that is not projected yet). The
+peer sums the account's rows, for as recorded up to that position. Times are those of the client, warm, one connection.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,111 +23,145 @@ from typing import Any
 
 import psycopg
 from rich.console import Console
-from rich.progress import Progress
+from rich.table import Table
 
-from bench.conditions import arguments, flush_microseconds, keep, machine, quantiles, server_settings, show
-from bench.stage import migrated
-from ledger import accounts
-from ledger.accounts import AccountName
+from bench.conditions import flush_microseconds, keep, machine
+from bench.postings import migrate
+from ledger import accounts, verify
 from ledger.embedded_postgres import start
+from ledger.reports import as_of, projection
 
-SEED = 20_260_702
-ISSUER = 1
-SEQS_PER_ENTRY = 3
-ENTRIES_PER_INSERT = 100_000
+ACCOUNT = accounts.cash(1)
+STEP_MS = 300_000
+LATE_EVERY = 20
+LATE_MS = 40 * 86_400_000
+START_MS = 1_500_000_000_000
+TAIL_ENTRIES = 2_000
 
-_FILL = """
-INSERT INTO ledger.posting (shard, seq, leg, n, amount, balance, family, unit, party)
-SELECT 0, n * %(stride)s, 0, n, side.sign, side.sign * n, side.family, %(issuer)s, %(issuer)s
-FROM generate_series(%(first)s::bigint, %(last)s::bigint) n,
-     (VALUES (-1, %(credit)s), (1, %(debit)s)) side (sign, family)
+LOAD = """
+INSERT INTO ledger.posting (seq, party, n, amount, balance, unit, shard, family, leg)
+SELECT seq, side, seq, sign * 7, sign * 7 * seq, 0, 0, 7, 0
+FROM generate_series(1, %(entries)s) AS seq, (VALUES (1, 1), (2, -1)) AS sides (side, sign)
 """
-_BISECT = """
-WITH RECURSIVE probe (low, high) AS (
-    SELECT 0::bigint, (
-        SELECT n FROM ledger.posting
-        WHERE shard = 0 AND family = %(family)s AND unit = %(unit)s AND party = %(party)s ORDER BY n DESC LIMIT 1
-    )
-    UNION ALL
-    SELECT CASE WHEN middle.seq <= %(seq)s THEN middle.n ELSE low END,
-           CASE WHEN middle.seq <= %(seq)s THEN high ELSE middle.n - 1 END
-    FROM probe CROSS JOIN LATERAL (
-        SELECT n, seq FROM ledger.posting
-        WHERE shard = 0 AND family = %(family)s AND unit = %(unit)s AND party = %(party)s AND n = (low + high + 1) / 2
-    ) middle
-    WHERE low < high
-)
-SELECT balance FROM ledger.posting
-WHERE shard = 0 AND family = %(family)s AND unit = %(unit)s AND party = %(party)s
-  AND n = (SELECT low FROM probe WHERE low >= high)
+LOAD_JOURNAL = """
+INSERT INTO ledger.journal (shard, seq, at_ms, verb, command, receipt)
+SELECT 0, seq, at_ms, 'bulk', '{"key":"' || seq || '"}',
+       '{"seq":' || seq || ',"verb":"bulk","key":"' || seq || '","at_ms":' || at_ms || ',"legs":[],"postings":[[[7,0,1],'
+       || seq || ',0,7,' || 7 * seq || '],[[7,0,2],' || seq || ',0,-7,' || -7 * seq || ']],"lots":[],"why":{}}'
+FROM (
+    SELECT seq, %(start_ms)s + seq * %(step_ms)s - CASE WHEN seq %% %(late_every)s = 0 THEN %(late_ms)s ELSE 0 END AS at_ms
+    FROM generate_series(1, %(entries)s) AS seq
+) AS told
 """
-_LAST = """
-SELECT balance FROM ledger.posting
-WHERE shard = 0 AND family = %(family)s AND unit = %(unit)s AND party = %(party)s ORDER BY n DESC LIMIT 1
+SUM_RECORDED = """
+SELECT sum(amount) FROM ledger.posting
+WHERE shard = 0 AND family = 7 AND unit = 0 AND party = 1 AND seq <= %s
 """
-
-Ask = Callable[[AccountName, int], int]
-
-
-def fill(connection: psycopg.Connection[Any], entries: int) -> AccountName:
-    """Two accounts of that many entries, each of one point; answers the one to ask about."""
-    account, other = accounts.outstanding(ISSUER), accounts.pendings(ISSUER)
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("filling", total=entries)
-        for first in range(1, entries + 1, ENTRIES_PER_INSERT):
-            last = min(entries, first + ENTRIES_PER_INSERT - 1)
-            rows = {"first": first, "last": last, "stride": SEQS_PER_ENTRY, "issuer": ISSUER}
-            connection.execute(_FILL, rows | {"credit": other.family, "debit": account.family})
-            progress.update(task, completed=last)
-    connection.execute("VACUUM ANALYZE ledger.posting")
-    return account
+SUM_VALID = """
+SELECT sum(p.amount) FROM ledger.posting p JOIN ledger.journal j USING (shard, seq)
+WHERE shard = 0 AND family = 7 AND unit = 0 AND party = 1 AND j.at_ms <= %s
+"""
+CHECKED = ("debits-equal-credits", "running-balances-gapless", "journal-gapless", "days-are-those-of-the-postings")
 
 
-def asked(connection: psycopg.Connection[Any], statement: str) -> Ask:
-    """A question as one prepared statement."""
+def load(conn: psycopg.Connection[Any], entries: int) -> None:
+    """The account and its other side, the journal, the head; then statistics, as autovacuum would gather them."""
+    figures = {
+        "entries": entries,
+        "start_ms": START_MS,
+        "step_ms": STEP_MS,
+        "late_every": LATE_EVERY,
+        "late_ms": LATE_MS,
+    }
+    conn.execute("SET session_replication_role = replica")
+    conn.execute(LOAD, figures)
+    conn.execute(LOAD_JOURNAL, figures)
+    conn.execute("UPDATE ledger.head SET seq = %s", [entries])
+    conn.execute("SET session_replication_role = DEFAULT")
+    conn.execute("VACUUM ANALYZE")
 
-    def ask(account: AccountName, seq: int) -> int:
-        row = connection.execute(statement, account._asdict() | {"seq": seq}, prepare=True).fetchone()
-        return int(row[0]) if row else 0
 
-    return ask
+def check(conn: psycopg.Connection[Any]) -> None:
+    """That what was loaded is a ledger's: raises AssertionError otherwise."""
+    for name in CHECKED:
+        found = verify.ask(conn, name)
+        assert found.held, found
 
 
-def waits(ask: Ask, account: AccountName, entries: int, questions: int, expected: Callable[[int], int]) -> list[float]:
-    """Seconds of each question; the answers are checked."""
-    chance, found = random.Random(SEED), []
-    for _ in range(questions):
-        seq = chance.randrange(entries * SEQS_PER_ENTRY + 2)
+def timed(question: Callable[[int], object], asked: list[int]) -> dict[str, float]:
+    """Median and 99th percentile in milliseconds."""
+    times = []
+    for each in asked:
         begun = time.perf_counter()
-        balance = ask(account, seq)
-        found.append(time.perf_counter() - begun)
-        assert balance == expected(seq), (seq, balance)
-    return found
+        question(each)
+        times.append((time.perf_counter() - begun) * 1_000)
+    times.sort()
+    return {"medianMs": statistics.median(times), "p99Ms": times[min(len(times) - 1, len(times) * 99 // 100)]}
 
 
-def main(words: list[str] | None = None) -> int:
-    parser = arguments(__doc__)
+def measure(conn: psycopg.Connection[Any], entries: int, questions: int) -> dict[str, dict[str, float]]:
+    """Every case, ours checked against the peer's sums on the peer's questions."""
+    draw = random.Random(7)
+    positions = [draw.randrange(1, entries + 1) for _ in range(questions)]
+    instants = [START_MS + draw.randrange(entries * STEP_MS) for _ in range(questions)]
+    few = max(5, questions // 40)
+
+    def scan(statement: str) -> Callable[[int], int]:
+        return lambda each: int((conn.execute(statement, [each]).fetchone() or [0])[0] or 0)
+
+    for position, instant in zip(positions[:few], instants[:few], strict=True):
+        assert as_of.recorded(conn, ACCOUNT, position) == scan(SUM_RECORDED)(position)
+        assert as_of.valid(conn, ACCOUNT, instant) == scan(SUM_VALID)(instant)
+    return {
+        "as recorded": timed(lambda seq: as_of.recorded(conn, ACCOUNT, seq), positions),
+        "as recorded, SUM": timed(scan(SUM_RECORDED), positions[:few]),
+        f"as valid, {TAIL_ENTRIES} entries not projected": timed(lambda at: as_of.valid(conn, ACCOUNT, at), instants),
+        "as valid, SUM": timed(scan(SUM_VALID), instants[:few]),
+    }
+
+
+def report(cases: dict[str, dict[str, float]]) -> None:
+    table = Table(title="As-of balance of one account", title_justify="left")
+    for heading in ("case", "median ms", "p99 ms"):
+        table.add_column(heading, justify="left" if heading == "case" else "right")
+    for name, case in cases.items():
+        table.add_row(name, f"{case['medianMs']:.3f}", f"{case['p99Ms']:.3f}")
+    Console(width=110).print(table)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entries", type=int, default=1_000_000)
-    parser.add_argument("--questions", type=int, default=2_000)
-    chosen = parser.parse_args(words)
-    with tempfile.TemporaryDirectory() as name:
-        conditions = machine() | vars(chosen) | {"flushMicroseconds": flush_microseconds(Path(name))}
-        with start(Path(name) / "postgres") as server:
-            conditions |= {"server": server_settings(server.dsn())}
-            with psycopg.connect(migrated(server, "ours"), autocommit=True) as connection:
-                account = fill(connection, chosen.entries)
-                spans = {
-                    "as recorded at a position": (_BISECT, lambda seq: seq // SEQS_PER_ENTRY),
-                    "last": (_LAST, lambda _: chosen.entries),
-                }
-                figures = {
-                    name: quantiles(
-                        waits(asked(connection, statement), account, chosen.entries, chosen.questions, expected)
-                    )
-                    for name, (statement, expected) in spans.items()
-                }
-    show(f"an account of {chosen.entries:,} entries", figures)
-    print(f"kept in {keep('as_of', {'conditions': conditions, 'figures': figures})}")
+    parser.add_argument("--questions", type=int, default=400)
+    chosen = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        conditions: dict[str, Any] = machine() | {"flushMicroseconds": flush_microseconds(Path(folder))}
+        with start(Path(folder) / "postgres") as server:
+            dsn = server.ensure_database("as_of")
+            migrate(dsn)
+            with psycopg.connect(dsn, autocommit=True) as conn:
+                load(conn, chosen.entries)
+                begun = time.perf_counter()
+                batch = 2_000
+                projection.catch_up(conn, entries_per_batch=batch, batches_max=(chosen.entries - TAIL_ENTRIES) // batch)
+                projected = (chosen.entries - TAIL_ENTRIES) / (time.perf_counter() - begun)
+                conn.execute("VACUUM ANALYZE ledger.day")
+                cases = measure(conn, chosen.entries, chosen.questions)
+                projection.catch_up(conn)
+                whole = measure(conn, chosen.entries, chosen.questions)
+                cases["as valid, all projected"] = whole[f"as valid, {TAIL_ENTRIES} entries not projected"]
+                check(conn)
+    report(cases)
+    print(f"projected {projected:,.0f} entries a second")
+    settings = {
+        "entries": chosen.entries,
+        "questions": chosen.questions,
+        "loaded": "by SQL, triggers off, then checked",
+    }
+    path = keep(
+        "as_of", {"conditions": conditions | settings, "cases": cases, "projectedEntriesPerSecond": int(projected)}
+    )
+    print(f"kept in bench/results/{path.name}")
     return 0
 
 

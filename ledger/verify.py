@@ -174,6 +174,22 @@ STATEMENTS: dict[str, str] = {
         JOIN ledger.journal j ON j.shard = a.shard AND j.command = a.command
         WHERE a.shard = 0 AND a.seq IS NULL
     """,
+    "days-are-those-of-the-postings": """
+        SELECT 'account ' || coalesce(d.family, p.family) || '/' || coalesce(d.unit, p.unit) || '/'
+               || coalesce(d.party, p.party) || ' day ' || coalesce(d.day, p.day)
+        FROM (SELECT * FROM ledger.day WHERE shard = 0) d
+        FULL JOIN (
+            SELECT family, unit, party, (j.at_ms / 86400000)::integer AS day,
+                   sum(amount) AS amount, min(n) AS first_n, max(n) AS last_n
+            FROM ledger.posting JOIN ledger.journal j USING (shard, seq)
+            WHERE shard = 0 AND seq <= (SELECT seq FROM ledger.projection WHERE shard = 0 AND name = 'day')
+            GROUP BY 1, 2, 3, 4
+        ) p USING (family, unit, party, day)
+        WHERE (d.amount, d.first_n, d.last_n) IS DISTINCT FROM (p.amount, p.first_n, p.last_n)
+        UNION ALL
+        SELECT 'cursor ' || c.seq || ' beyond the head ' || h.seq
+        FROM ledger.projection c JOIN ledger.head h USING (shard) WHERE c.seq > h.seq
+    """,
 }  # fmt: skip
 
 

@@ -44,7 +44,7 @@ WITH RECURSIVE asked AS (
 )
 """
 _RECORDED = (
-    _BISECTION.format(upto="SELECT %(seq)s::bigint AS seq")
+    _BISECTION.format(upto="SELECT %(seq)s::bigint AS seq")  # noqa: S608 - constants of this file alone
     + """
 SELECT s.i, p.balance
 FROM span s CROSS JOIN LATERAL (
@@ -52,11 +52,11 @@ FROM span s CROSS JOIN LATERAL (
     WHERE shard = 0 AND family = s.family AND unit = s.unit AND party = s.party AND n = s.low LIMIT 1
 ) p
 WHERE s.low = s.high
-"""  # noqa: S608
+"""
 )
 _MINE = "shard = 0 AND family = %(family)s AND unit = %(unit)s AND party = %(party)s"
 _VALID = (
-    _BISECTION.format(upto="SELECT seq FROM ledger.projection WHERE shard = 0 AND name = 'day'")
+    _BISECTION.format(upto="SELECT seq FROM ledger.projection WHERE shard = 0 AND name = 'day'")  # noqa: S608 - as above
     + f"""
 SELECT coalesce((SELECT sum(amount) FROM ledger.day WHERE {_MINE} AND day < %(day)s), 0)
      + coalesce((

@@ -3,8 +3,9 @@ Pure.
 
 A lot belongs to the cohort of the order that made it, for its buyer; a transferred lot keeps its cohort. Lots that no
 sale to their owner made (referral rewards, adjustments, opening balances, exchanged points) are no deferred revenue and
-stay out. Held points remain; a redemption in dispute counts as used until it is decided against the acceptor. An array of one small number per journal entry finds an order's cohort, so that tens of millions of entries
-fit in memory; only lots that are not their entry's are kept one by one.
+stay out. Held points remain; a redemption in dispute counts as used until it is decided against the acceptor. An array
+of one small number per journal entry finds an order's cohort, so that tens of millions of entries fit in memory; only
+lots that are not their entry's are kept one by one.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -35,6 +35,11 @@ def digest(report: Struct) -> str:
 def to_json(report: Struct) -> bytes:
     """Canonical JSON with `digest` as its last field."""
     return _encoder.encode(with_digest(report))
+
+
+def to_json_lines(reports: Iterable[Struct]) -> str:
+    """Each report as one line of canonical JSON with its digest."""
+    return "".join(to_json(each).decode() + "\n" for each in reports)
 
 
 def with_digest(report: Struct) -> dict[str, Any]:
@@ -91,7 +96,7 @@ def _money(report: Statement) -> Iterator[Line]:
     for name in ("posted", "counted", "promised", "headroom"):
         yield ("collateral", name, "", None, getattr(report.collateral, name))
     for batch in report.batches:
-        yield ("batch", str(batch.batch_no), batch.events_root, None, None)
+        yield ("batch", str(batch.batch_no), batch.leaves_root, None, None)
         for transaction in batch.transactions:
             yield ("transaction", transaction.purpose, transaction.tx_hash, None, None)
 

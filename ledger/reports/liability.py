@@ -56,6 +56,10 @@ class RollForward(Struct, frozen=True, kw_only=True):
     transferred_out: int
     closing: int
 
+    def redeemed(self) -> int:
+        """Redeemed on us and by others, less what was cancelled."""
+        return self.redeemed_on_us + self.redeemed_by_others - self.cancelled_on_us - self.cancelled_by_others
+
     def difference(self) -> int:
         """What the lines leave unexplained: 0, or the books are broken."""
         added = self.issued + self.cancelled_on_us + self.cancelled_by_others + self.adjusted_up

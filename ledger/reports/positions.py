@@ -16,7 +16,7 @@ from ledger import accounts
 from ledger.queries import Position
 from ledger.reports.as_of import all_recorded
 from ledger.reports.peaks import Peaks
-from ledger.reports.recorded import stream
+from ledger.reports.reading import stream
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
 
 Connection = psycopg.Connection[Any]

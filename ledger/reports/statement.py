@@ -100,7 +100,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     batch_no: int
     first_seq: int
     last_seq: int
-    events_root: str
+    leaves_root: str
     header_hash: str
     transactions: tuple[Transaction, ...] = ()
 

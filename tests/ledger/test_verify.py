@@ -12,6 +12,7 @@ import pytest
 
 from ledger import rebuild, verify
 from ledger.__main__ import BROKEN, HELD, NOT_ASKED, main
+from ledger.reports import projection
 from ledger.store import open_store
 from tests.ledger.random_commands import history
 
@@ -47,6 +48,8 @@ FAULTS = {
     "UPDATE ledger.answer SET key = 'other' WHERE seq = 20": {"keys-answer-their-entries"},
     """INSERT INTO ledger.answer (shard, key, command, body)
        SELECT 0, 'trace', command, '{}' FROM ledger.journal WHERE seq = 20""": {"refusals-leave-no-trace"},
+    "UPDATE ledger.day SET amount = amount + 1 WHERE family = 7 AND party = 1": {"days-are-those-of-the-postings"},
+    "UPDATE ledger.projection SET seq = seq + 1": {"days-are-those-of-the-postings"},
 }
 
 
@@ -56,6 +59,7 @@ def conn_(database: str) -> Iterator[psycopg.Connection]:
     with open_store(database) as store:
         store.post(history(seed=23, length=200))
     with psycopg.connect(database, autocommit=True) as conn:
+        projection.catch_up(conn)
         conn.execute("SET session_replication_role = replica")
         conn.execute("ALTER TABLE ledger.lot DROP CONSTRAINT lot_points")
         yield conn
