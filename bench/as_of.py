@@ -28,6 +28,7 @@ from rich.table import Table
 from api.database import migrated_database
 from bench.conditions import flush_microseconds, keep, machine
 from ledger import accounts, verify
+from ledger.orders import DAY_MS
 from ledger.reports import as_of, projection
 
 ACCOUNT = accounts.cash(1)
@@ -162,6 +163,8 @@ def main(arguments: list[str] | None = None) -> int:
             projection.catch_up(conn)
             instants = asked_instants(chosen.entries, chosen.questions)
             cases["as valid, all projected"] = timed(lambda at: as_of.valid(conn, ACCOUNT, at), instants)
+            ends = [instant // DAY_MS * DAY_MS - 1 for instant in instants]
+            cases["as valid at a day's end"] = timed(lambda at: as_of.valid(conn, ACCOUNT, at), ends)
             check(conn)
     report(cases)
     print(f"projected {projected:,.0f} entries a second")

@@ -60,13 +60,17 @@ _VALID = (
     + f"""
 SELECT coalesce((SELECT sum(amount) FROM ledger.day WHERE {_MINE} AND day < %(day)s), 0)
      + coalesce((
-           SELECT sum(p.amount) FROM ledger.day d CROSS JOIN LATERAL (
-               SELECT p.amount, j.at_ms FROM ledger.posting p CROSS JOIN LATERAL (
-                   SELECT at_ms FROM ledger.journal WHERE shard = 0 AND seq = p.seq LIMIT 1
-               ) j WHERE {_MINE} AND n BETWEEN d.first_n AND d.last_n OFFSET 0
-           ) p
-           WHERE {_MINE} AND d.day = %(day)s AND %(rest_ms)s::bigint > 0
-             AND p.at_ms >= %(from_ms)s AND p.at_ms < %(from_ms)s + %(rest_ms)s::bigint
+           SELECT sum(p.amount) FROM (
+               SELECT n FROM ledger.day d CROSS JOIN LATERAL generate_series(d.first_n, d.last_n) AS n
+               WHERE {_MINE} AND d.day = %(day)s AND %(rest_ms)s::bigint > 0
+               UNION ALL
+               SELECT n FROM ledger.late WHERE {_MINE} AND day = %(day)s AND %(rest_ms)s::bigint > 0
+           ) told CROSS JOIN LATERAL (
+               SELECT amount, seq FROM ledger.posting WHERE {_MINE} AND n = told.n LIMIT 1
+           ) p CROSS JOIN LATERAL (
+               SELECT at_ms FROM ledger.journal WHERE shard = 0 AND seq = p.seq LIMIT 1
+           ) j
+           WHERE j.at_ms >= %(from_ms)s AND j.at_ms < %(from_ms)s + %(rest_ms)s::bigint
        ), 0)
      + coalesce((
            SELECT sum(p.amount) FROM ledger.posting p CROSS JOIN LATERAL (

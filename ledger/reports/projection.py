@@ -2,9 +2,10 @@
 
 `catch_up` takes the next entries in bounded batches, each one transaction that locks the cursor's row, adds what the
 entries changed on the days they happened on, and moves the cursor: killed, it has done whole batches; run twice, the
-second waits for the first and goes on from there. A backdated entry adds to an old day's row, at the cost of any other.
-Days are UTC. `ledger.verify` compares the days with the postings. Anybody may run it; `ledger.reports.as_of` adds what
-it has not seen yet, so that it is never wrong, only slower.
+second waits for the first and goes on from there. A backdated entry adds to an old day's row, at the cost of any other,
+and is noted as late, so that a day's postings are found without looking at others: a posting is in time when its
+account had none of a later day before it. Days are UTC. `ledger.verify` compares them with the postings. Anybody may
+run it; `ledger.reports.as_of` adds what it has not seen yet, so that it is never wrong, only slower.
 """
 
 from __future__ import annotations
@@ -26,11 +27,25 @@ WHERE shard = 0 AND name = 'day'
 # The postings of a range of entries stand in their receipts, found by the journal's key; ledger.posting has no index
 # by entry. A receipt's posting is [[family, unit, party], n, leg, amount, balance].
 _ADD = """
+WITH fresh AS (
+    SELECT (e->0->>0)::smallint AS family, (e->0->>1)::integer AS unit, (e->0->>2)::bigint AS party,
+           (j.at_ms / 86400000)::integer AS day, (e->>1)::bigint AS n, (e->>3)::bigint AS amount
+    FROM ledger.journal j, json_array_elements(j.receipt::json->'postings') AS e
+    WHERE j.shard = 0 AND j.seq > %s AND j.seq <= %s
+), told AS (
+    SELECT f.*, f.day >= max(f.day) OVER (PARTITION BY f.family, f.unit, f.party ORDER BY f.n)
+           AND f.day >= coalesce(known.day, f.day) AS in_time
+    FROM fresh f LEFT JOIN LATERAL (
+        SELECT day FROM ledger.day WHERE shard = 0 AND family = f.family AND unit = f.unit AND party = f.party
+        ORDER BY day DESC LIMIT 1
+    ) known ON true
+), late AS (
+    INSERT INTO ledger.late (shard, family, unit, party, day, n)
+    SELECT 0, family, unit, party, day, n FROM told WHERE NOT in_time
+)
 INSERT INTO ledger.day AS old (shard, family, unit, party, day, amount, first_n, last_n)
-SELECT 0, (e->0->>0)::smallint, (e->0->>1)::integer, (e->0->>2)::bigint, j.at_ms / 86400000,
-       sum((e->>3)::bigint), min((e->>1)::bigint), max((e->>1)::bigint)
-FROM ledger.journal j, json_array_elements(j.receipt::json->'postings') AS e
-WHERE j.shard = 0 AND j.seq > %s AND j.seq <= %s GROUP BY 1, 2, 3, 4, 5
+SELECT 0, family, unit, party, day, sum(amount), min(n) FILTER (WHERE in_time), max(n) FILTER (WHERE in_time)
+FROM told GROUP BY family, unit, party, day
 ON CONFLICT (shard, family, unit, party, day) DO UPDATE
 SET amount = old.amount + excluded.amount,
     first_n = least(old.first_n, excluded.first_n), last_n = greatest(old.last_n, excluded.last_n)
@@ -71,6 +86,7 @@ def start_afresh(conn: Connection) -> None:
     with conn.transaction():
         conn.execute(_LOCK)
         conn.execute("DELETE FROM ledger.day WHERE shard = 0")
+        conn.execute("DELETE FROM ledger.late WHERE shard = 0")
         conn.execute(_MOVE, [0])
 
 

@@ -115,7 +115,7 @@ def test_a_receipt_gets_its_proof_and_the_batch_its_transactions(
         of_statement = {each.batch_no: each for each in batches(conn)}[1]
     assert of_statement.header_hash == hex_text(on_chain)
     assert of_statement.leaves_root == shown["header"]["leavesRoot"]
-    assert [each.tx_hash for each in of_statement.transactions] == [tx["tx_hash"] for tx in shown["transactions"]]
+    assert [each.tx_hash for each in of_statement.transactions] == [tx["hash"] for tx in shown["transactions"]]
 
     for who, event_id, slot in ((issuer, "paid-1", "member"), (acceptor, "used-1", "creditor")):
         inclusion = only_inclusion(who, event_id)

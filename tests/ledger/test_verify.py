@@ -49,6 +49,7 @@ FAULTS = {
     """INSERT INTO ledger.answer (shard, key, command, body)
        SELECT 0, 'trace', command, '{}' FROM ledger.journal WHERE seq = 20""": {"refusals-leave-no-trace"},
     "UPDATE ledger.day SET amount = amount + 1 WHERE family = 7 AND party = 1": {"days-are-those-of-the-postings"},
+    "INSERT INTO ledger.late VALUES (0, 7, 0, 1, 1, 1)": {"days-are-those-of-the-postings"},
     "UPDATE ledger.projection SET seq = seq + 1": {"days-are-those-of-the-postings"},
 }
 
