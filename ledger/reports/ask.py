@@ -39,7 +39,7 @@ def statements_of(
     """
     wanted = reading.named(conn, None) if still_open else reading.charged(conn, cycle)
     entries = stream(conn, upto_seq=wanted.last_seq, progress=_of(wanted.last_seq, progress))
-    return next(found for at, found in gather.statements(entries, batches) if at == wanted)
+    return next(found for _, found in gather.statements(entries, batches, only=wanted))
 
 
 def of_merchant(statements: list[Statement], merchant: int | None) -> list[Statement]:

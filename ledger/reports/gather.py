@@ -15,14 +15,17 @@ from ledger.reports.statement import Batch, Statement, statement
 from ledger.reports.tally import Tally
 
 
-def statements(entries: Iterable[Recorded], batches: Sequence[Batch] = ()) -> Iterator[tuple[Cycle, list[Statement]]]:
-    """Cycle after cycle, the statement of every merchant by number. The entries begin with the journal's first."""
+def statements(
+    entries: Iterable[Recorded], batches: Sequence[Batch] = (), *, only: Cycle | None = None
+) -> Iterator[tuple[Cycle, list[Statement]]]:
+    """Cycle after cycle (`only`: that one alone), the statement of every merchant by number. The entries begin with
+    the journal's first.
+    """
     tally = Tally()
     openings, positions = liability.standings(tally), dict[int, int]()
     for cycle in walk(entries, tally):
-        yield (
-            cycle,
-            [
+        if only in {None, cycle}:
+            drawn = [
                 statement(
                     tally,
                     cycle,
@@ -32,8 +35,8 @@ def statements(entries: Iterable[Recorded], batches: Sequence[Batch] = ()) -> It
                     batches=batches,
                 )
                 for merchant_id in sorted(tally.registry.merchants)
-            ],
-        )
+            ]
+            yield cycle, drawn
         openings = liability.standings(tally)
         positions = {merchant_id: tally.position(merchant_id) for merchant_id in tally.registry.merchants}
 

@@ -19,7 +19,7 @@ from ledger.reports.liability import NOTHING, Pending, RollForward, Standing
 from ledger.reports.tally import REDEEMING, Tally
 from ledger.units import BPS
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
-from proofs.kinds import ON_ISSUANCE, Kind
+from proofs.kinds import ON_ISSUANCE
 
 VERSION = 1
 
@@ -174,28 +174,27 @@ def code_of(tally: Tally, party: int) -> str:
 
 
 def _accepted(tally: Tally, merchant_id: int) -> tuple[Accepted, ...]:
-    points, au = tally.flows.accepted_points, tally.flows.accepted_au
-    issuers = sorted(issuer for acceptor, issuer in points if acceptor == merchant_id)
+    points, au = tally.flows.accepted_points[merchant_id], tally.flows.accepted_au[merchant_id]
     return tuple(
         Accepted(
             issuer=issuer,
             code=code_of(tally, issuer),
-            points=points[merchant_id, issuer],
-            au=au[merchant_id, issuer],
+            points=points[issuer],
+            au=au[issuer],
         )
-        for issuer in issuers
+        for issuer in sorted(points)
     )
 
 
 def _interchange(tally: Tally, merchant_id: int) -> tuple[Interchange, ...]:
-    mine = {other: au for (party, other), au in tally.flows.interchange.items() if party == merchant_id}
+    mine = tally.flows.interchange[merchant_id]
     return tuple(Interchange(counterparty=each, code=code_of(tally, each), au=mine[each]) for each in sorted(mine))
 
 
 def _fees(tally: Tally, merchant_id: int) -> Fees:
-    mine = {kind: -au for (party, kind), au in tally.flows.fees.items() if party == merchant_id}
-    redemption = sum(au for kind, au in mine.items() if kind in REDEEMING)
-    issuance = sum(au for kind, au in mine.items() if kind not in REDEEMING and kind != Kind.FEE)
+    mine = tally.flows.fees[merchant_id]
+    redemption = -sum(au for kind, au in mine.items() if kind in REDEEMING)
+    issuance = -sum(au for kind, au in mine.items() if kind not in REDEEMING)
     total = -tally.flows.accrued[merchant_id]
     return Fees(
         redemption=redemption,
@@ -218,7 +217,7 @@ def _net(tally: Tally, merchant_id: int, opening: int) -> Net:
     position = tally.position(merchant_id)
     return Net(
         opening=opening,
-        interchange=sum(au for (party, _), au in tally.flows.interchange.items() if party == merchant_id),
+        interchange=tally.flows.interchange[merchant_id].total(),
         fees=-tally.flows.accrued[merchant_id],
         settled=tally.flows.settled[merchant_id],
         position=position,

@@ -8,7 +8,7 @@ debt = points in lots + held − outstanding. Points are worth floor(points · n
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from ledger.accounts import CHAIN, Family
@@ -42,21 +42,21 @@ class Flows:
     """What moved since a cycle began.
 
     points, worth  by (issuer, leg kind, on us or by others): points, and the AU they were worth or were applied for
-    accepted_*     by (acceptor, issuer), others' points only, less what was cancelled
+    accepted_*     by acceptor and issuer, others' points only, less what was cancelled
     pending        by (issuer, what happened)
-    interchange    by (party, counterparty): cash that legs moved to the party, but for fees
-    fees           by (party, leg kind); every accrual by party is in `accrued`
+    interchange    by party and counterparty: cash that legs moved to the party, but for fees
+    fees           by party and leg kind; every accrual by party is in `accrued`
     peaks          positions entry by entry
     """
 
     def __init__(self, positions: dict[int, int]) -> None:
         self.points: Counter[tuple[int, int, str]] = Counter()
         self.worth: Counter[tuple[int, int, str]] = Counter()
-        self.accepted_points: Counter[tuple[int, int]] = Counter()
-        self.accepted_au: Counter[tuple[int, int]] = Counter()
+        self.accepted_points: defaultdict[int, Counter[int]] = defaultdict(Counter)
+        self.accepted_au: defaultdict[int, Counter[int]] = defaultdict(Counter)
         self.pending: Counter[tuple[int, str]] = Counter()
-        self.interchange: Counter[tuple[int, int]] = Counter()
-        self.fees: Counter[tuple[int, int]] = Counter()
+        self.interchange: defaultdict[int, Counter[int]] = defaultdict(Counter)
+        self.fees: defaultdict[int, Counter[int]] = defaultdict(Counter)
         self.accrued: Counter[int] = Counter()
         self.charged: Counter[int] = Counter()
         self.settled: Counter[int] = Counter()
@@ -148,7 +148,7 @@ class Tally:
     def _add_leg(self, leg: Leg, receipt: Receipt) -> None:
         flows, kind = self.flows, Kind(leg.kind)
         if leg.fee_au:
-            flows.fees[leg.signer, kind] -= leg.fee_au
+            flows.fees[leg.signer][kind] -= leg.fee_au
         if kind not in ADDS and kind not in TAKES:
             return
         where = ON_US if leg.signer == leg.issuer else BY_OTHERS
@@ -157,8 +157,8 @@ class Tally:
         flows.worth[leg.issuer, kind, where] += au
         if where == BY_OTHERS:
             sign = -1 if kind == Kind.REFUND_REDEEM else 1
-            flows.accepted_points[leg.signer, leg.issuer] += sign * leg.points
-            flows.accepted_au[leg.signer, leg.issuer] += sign * leg.au
+            flows.accepted_points[leg.signer][leg.issuer] += sign * leg.points
+            flows.accepted_au[leg.signer][leg.issuer] += sign * leg.au
 
     def _applied(self, leg: Leg, receipt: Receipt) -> int:
         """AU of a leg: what changed hands, else what lots say was applied, else what the points are worth."""
@@ -187,8 +187,8 @@ class Tally:
             return
         for debit, credit in zip(receipt.postings[::2], receipt.postings[1::2], strict=True):
             if debit.account.family == Family.CASH:
-                self.flows.interchange[debit.account.party, credit.account.party] += debit.amount
-                self.flows.interchange[credit.account.party, debit.account.party] += credit.amount
+                self.flows.interchange[debit.account.party][credit.account.party] += debit.amount
+                self.flows.interchange[credit.account.party][debit.account.party] += credit.amount
 
     def _note(self, recorded: Recorded) -> None:
         """After everything is posted: positions, disputes begun and ended."""
