@@ -12,9 +12,7 @@ peer sums the account's rows, for as recorded up to that position. Times are tho
 
 from __future__ import annotations
 
-import argparse
 import random
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,11 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from rich.console import Console
-from rich.table import Table
 
 from api.database import migrated_database
-from bench.conditions import flush_microseconds, keep, machine
+from bench.conditions import arguments, flush_microseconds, keep, machine, quantiles, server_settings, show
 from ledger import accounts, verify
 from ledger.orders import DAY_MS
 from ledger.reports import as_of, projection
@@ -89,15 +85,14 @@ def check(conn: psycopg.Connection[Any]) -> None:
     assert all(each.held for each in found), found
 
 
-def timed(question: Callable[[int], object], asked: list[int]) -> dict[str, float]:
-    """Median and 99th percentile in milliseconds."""
-    times = []
+def waits(question: Callable[[int], object], asked: list[int]) -> list[float]:
+    """Seconds of each question."""
+    found = []
     for each in asked:
         begun = time.perf_counter()
         question(each)
-        times.append((time.perf_counter() - begun) * 1_000)
-    times.sort()
-    return {"medianMs": statistics.median(times), "p99Ms": times[min(len(times) - 1, len(times) * 99 // 100)]}
+        found.append(time.perf_counter() - begun)
+    return found
 
 
 def project(conn: psycopg.Connection[Any], entries: int) -> float:
@@ -116,7 +111,7 @@ def asked_instants(entries: int, questions: int) -> list[int]:
     return [START_MS + draw.randrange(entries * STEP_MS) for _ in range(questions)]
 
 
-def measure(conn: psycopg.Connection[Any], entries: int, questions: int) -> dict[str, dict[str, float]]:
+def measure(conn: psycopg.Connection[Any], entries: int, questions: int) -> dict[str, list[float]]:
     """Every case, ours checked against the peer's sums on the peer's questions."""
     draw = random.Random(7)
     positions = [draw.randrange(1, entries + 1) for _ in range(questions)]
@@ -130,53 +125,39 @@ def measure(conn: psycopg.Connection[Any], entries: int, questions: int) -> dict
         assert as_of.recorded(conn, ACCOUNT, position) == scan(SUM_RECORDED)(position)
         assert as_of.valid(conn, ACCOUNT, instant) == scan(SUM_VALID)(instant)
     return {
-        "as recorded": timed(lambda seq: as_of.recorded(conn, ACCOUNT, seq), positions),
-        "as recorded, SUM": timed(scan(SUM_RECORDED), positions[:few]),
-        f"as valid, {TAIL_ENTRIES} entries not projected": timed(lambda at: as_of.valid(conn, ACCOUNT, at), instants),
-        "as valid, SUM": timed(scan(SUM_VALID), instants[:few]),
+        "as recorded": waits(lambda seq: as_of.recorded(conn, ACCOUNT, seq), positions),
+        "as recorded, SUM": waits(scan(SUM_RECORDED), positions[:few]),
+        f"as valid, {TAIL_ENTRIES} entries not projected": waits(lambda at: as_of.valid(conn, ACCOUNT, at), instants),
+        "as valid, SUM": waits(scan(SUM_VALID), instants[:few]),
     }
 
 
-def report(cases: dict[str, dict[str, float]]) -> None:
-    table = Table(title="As-of balance of one account", title_justify="left")
-    for heading in ("case", "median ms", "p99 ms"):
-        table.add_column(heading, justify="left" if heading == "case" else "right")
-    for name, case in cases.items():
-        table.add_row(name, f"{case['medianMs']:.3f}", f"{case['p99Ms']:.3f}")
-    Console(width=110).print(table)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(words: list[str] | None = None) -> int:
+    parser = arguments(__doc__)
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--questions", type=int, default=400)
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
-        conditions: dict[str, Any] = machine() | {"flushMicroseconds": flush_microseconds(Path(folder))}
+        conditions = machine() | vars(chosen) | {"flushMicroseconds": flush_microseconds(Path(folder))}
         with (
             migrated_database(None, Path(folder) / "postgres") as dsn,
             psycopg.connect(dsn, autocommit=True) as conn,
         ):
+            conditions |= {"server": server_settings(dsn), "loaded": "by SQL, triggers off, then checked"}
             load(conn, chosen.entries)
             projected = project(conn, chosen.entries - TAIL_ENTRIES)
             cases = measure(conn, chosen.entries, chosen.questions)
             projection.catch_up(conn)
             instants = asked_instants(chosen.entries, chosen.questions)
-            cases["as valid, all projected"] = timed(lambda at: as_of.valid(conn, ACCOUNT, at), instants)
+            cases["as valid, all projected"] = waits(lambda at: as_of.valid(conn, ACCOUNT, at), instants)
             ends = [instant // DAY_MS * DAY_MS - 1 for instant in instants]
-            cases["as valid at a day's end"] = timed(lambda at: as_of.valid(conn, ACCOUNT, at), ends)
+            cases["as valid at a day's end"] = waits(lambda at: as_of.valid(conn, ACCOUNT, at), ends)
             check(conn)
-    report(cases)
+    figures = {name: quantiles(found) for name, found in cases.items()}
+    show(f"an account of {chosen.entries:,} entries", figures)
     print(f"projected {projected:,.0f} entries a second")
-    settings = {
-        "entries": chosen.entries,
-        "questions": chosen.questions,
-        "loaded": "by SQL, triggers off, then checked",
-    }
-    path = keep(
-        "as_of", {"conditions": conditions | settings, "cases": cases, "projectedEntriesPerSecond": int(projected)}
-    )
-    print(f"kept in bench/results/{path.name}")
+    result = {"conditions": conditions, "figures": figures, "projectedEntriesPerSecond": int(projected)}
+    print(f"kept in {keep('as_of', result)}")
     return 0
 
 

@@ -31,10 +31,12 @@ from ledger.commands import (
     Exchange,
     Expire,
     LapseHold,
+    Merge,
     Redeem,
     Refund,
     ResolveDispute,
     Transfer,
+    Unmerge,
     Void,
 )
 from ledger.registry import Registry
@@ -200,7 +202,7 @@ class Cohorts:
 
     def _other(self, command: Command, receipt: Receipt) -> None:
         match command:
-            case Confirm():
+            case Confirm() | Merge() | Unmerge():
                 self._take(receipt.lots, "repaid")
             case Expire():
                 self._take(receipt.lots, "expired")
