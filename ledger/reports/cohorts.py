@@ -60,6 +60,7 @@ class Cohorts:
         self.registry = Registry()
         self._numbers: dict[tuple[int, str, int], int] = {}
         self._cohorts: list[Cohort] = []
+        self._outside: dict[int, Cohort] = {}
         self._of_entry = array("I", [_OUTSIDE])
         self._of_lot: dict[LotId, int] = {}
         self._open: dict[tuple[int, str], tuple[LotMove, ...]] = {}
@@ -102,9 +103,13 @@ class Cohorts:
                     self.registry.play(command)
                 self._other(command, receipt)
 
-    def _cohort(self, lot: LotId) -> Cohort | None:
-        number = self._of_lot.get(lot, self._of_entry[lot.seq])
-        return self._cohorts[number - 1] if number else None
+    def outside(self, issuer: int) -> Cohort:
+        """What no sale to their owners made, of all months: kept so that the issuer's points add up."""
+        return self._outside.setdefault(issuer, Cohort(issuer=issuer, month="", terms_id=0))
+
+    def _cohort(self, move: LotMove) -> Cohort:
+        number = self._of_lot.get(move.lot, self._of_entry[move.lot.seq])
+        return self._cohorts[number - 1] if number else self.outside(move.issuer)
 
     def _number(self, issuer: int, month: str, terms_id: int) -> int:
         name = (issuer, month, terms_id)
@@ -131,7 +136,7 @@ class Cohorts:
                 cohort.repaid += points - move.points
                 cohort.remaining += move.points
             else:
-                self._of_lot[move.lot] = _OUTSIDE
+                self._leave_out([move])
 
     def _refunded(self, command: Refund, receipt: Receipt, order_seq: int | None) -> None:
         self._unsold(order_seq, command.amount_minor)
@@ -195,9 +200,7 @@ class Cohorts:
                 before, seen = seen, seen - move.points
                 au = paid[terms_id] * seen // total - paid[terms_id] * before // total
                 self._change(move, "used_elsewhere", -move.points)
-                cohort = self._cohort(move.lot)
-                if cohort is not None:
-                    cohort.paid_au += au
+                self._cohort(move).paid_au += au
         self._leave_out(move for move in receipt.lots if move.points > 0)
 
     def _other(self, command: Command, receipt: Receipt) -> None:
@@ -216,7 +219,11 @@ class Cohorts:
 
     def _leave_out(self, moves: Iterable[LotMove]) -> None:
         for move in moves:
-            self._of_lot[move.lot] = _OUTSIDE
+            if self._of_entry[move.lot.seq]:
+                self._of_lot[move.lot] = _OUTSIDE
+            outside = self.outside(move.issuer)
+            outside.issued += move.points
+            outside.remaining += move.points
 
     def _take(self, moves: Iterable[LotMove], line: str) -> None:
         """Points that leave lots, counted in a line of their cohorts."""
@@ -225,15 +232,13 @@ class Cohorts:
 
     def _change(self, move: LotMove, line: str, points: int) -> None:
         """`points` more in a line of the lot's cohort, and as many fewer remain."""
-        cohort = self._cohort(move.lot)
-        if cohort is not None and points:
-            setattr(cohort, line, getattr(cohort, line) + points)
-            cohort.remaining -= points
+        cohort = self._cohort(move)
+        setattr(cohort, line, getattr(cohort, line) + points)
+        cohort.remaining -= points
 
     def _pay(self, acceptor: int, move: LotMove, au: int) -> None:
-        cohort = self._cohort(move.lot)
-        if cohort is not None and move.issuer != acceptor:
-            cohort.paid_au += au
+        if move.issuer != acceptor:
+            self._cohort(move).paid_au += au
 
 
 def _where(acceptor: int, move: LotMove) -> str:
