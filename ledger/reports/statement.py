@@ -19,7 +19,7 @@ from ledger.reports.liability import NOTHING, Pending, RollForward, Standing
 from ledger.reports.tally import REDEEMING, Tally
 from ledger.units import BPS
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
-from proofs.kinds import ON_ISSUANCE
+from proofs.kinds import ON_ISSUANCE, Kind
 
 VERSION = 1
 
@@ -42,12 +42,14 @@ class Interchange(Struct, frozen=True, kw_only=True):
 
 
 class Fees(Struct, frozen=True, kw_only=True):
-    """AU of fees that accrued in the cycle, positive what the merchant pays; reversals are negative. `total` is all
-    of it, `other` what no leg explains; `charged` is what the cycle's end moved into cash.
+    """AU of fees that accrued in the cycle, positive what the merchant pays; reversals are negative. `breakage` is the
+    operator's share of what expired, `total` all of it, `other` what no leg explains; `charged` is what the cycle's
+    end moved into cash.
     """
 
     redemption: int
     issuance: int
+    breakage: int
     other: int
     total: int
     charged: int
@@ -194,12 +196,14 @@ def _interchange(tally: Tally, merchant_id: int) -> tuple[Interchange, ...]:
 def _fees(tally: Tally, merchant_id: int) -> Fees:
     mine = tally.flows.fees[merchant_id]
     redemption = -sum(au for kind, au in mine.items() if kind in REDEEMING)
-    issuance = -sum(au for kind, au in mine.items() if kind not in REDEEMING)
+    issuance = -sum(au for kind, au in mine.items() if kind not in REDEEMING and kind != Kind.EXPIRE)
+    breakage = -mine[Kind.EXPIRE]
     total = -tally.flows.accrued[merchant_id]
     return Fees(
         redemption=redemption,
         issuance=issuance,
-        other=total - redemption - issuance,
+        breakage=breakage,
+        other=total - redemption - issuance - breakage,
         total=total,
         charged=tally.flows.charged[merchant_id],
     )
