@@ -119,24 +119,29 @@ class Cohorts:
         return self._numbers[name]
 
     def _earned(self, command: Earn, receipt: Receipt) -> None:
-        """The buyer's lots make the cohort; whoever else got lots by this order is outside."""
-        if not orders.points_for(self.registry.merchants[command.merchant_id], command.amount_minor):
-            self._leave_out(receipt.lots)
-            return
-        base = receipt.lots[0]
-        number = self._number(command.merchant_id, month_of(command.at_ms), base.terms_id)
-        self._of_entry[receipt.seq] = number
-        cohort = self._cohorts[number - 1]
-        cohort.sales += command.amount_minor
+        """The buyer's lots make the cohort; whoever else got lots by this order is outside. The first lot is what the
+        purchase earned by itself, if it did; its owner may have been merged out of the name in the command.
+        """
+        earned = orders.points_for(self.registry.merchants[command.merchant_id], command.amount_minor)
+        buyer = receipt.lots[0].member if earned else command.member
         confirmed = len(receipt.legs) == len(receipt.lots)
         given = [each.points for each in (receipt.legs if confirmed else receipt.lots)]
         for move, points in zip(receipt.lots, given, strict=True):
-            if move.member == base.member:
-                cohort.issued += points
-                cohort.repaid += points - move.points
-                cohort.remaining += move.points
-            else:
+            if move.member != buyer:
+                self._of_lot[move.lot] = _OUTSIDE
                 self._leave_out([move])
+                continue
+            cohort = self._sold(command, receipt.seq, move.terms_id)
+            cohort.issued += points
+            cohort.repaid += points - move.points
+            cohort.remaining += move.points
+
+    def _sold(self, command: Earn, seq: int, terms_id: int) -> Cohort:
+        """The cohort of this order, which counts the sale once."""
+        if not self._of_entry[seq]:
+            self._of_entry[seq] = self._number(command.merchant_id, month_of(command.at_ms), terms_id)
+            self._cohorts[self._of_entry[seq] - 1].sales += command.amount_minor
+        return self._cohorts[self._of_entry[seq] - 1]
 
     def _refunded(self, command: Refund, receipt: Receipt, order_seq: int | None) -> None:
         self._unsold(order_seq, command.amount_minor)
@@ -219,8 +224,6 @@ class Cohorts:
 
     def _leave_out(self, moves: Iterable[LotMove]) -> None:
         for move in moves:
-            if self._of_entry[move.lot.seq]:
-                self._of_lot[move.lot] = _OUTSIDE
             outside = self.outside(move.issuer)
             outside.issued += move.points
             outside.remaining += move.points

@@ -19,7 +19,7 @@ from proofs.accounts import OPERATOR_ID
 from tests.ledger.random_commands import history
 from tests.ledger.reports.journals import Journal, posted
 from tests.ledger.scene import DAY, A, B, C, opening, rate, small_alliance
-from tests.ledger.test_july import EVENTS, JULY, alliance, by_number, commands_of, ms, play
+from tests.ledger.test_july import JULY, alliance, by_number, ms, play
 
 END = ms("2026-08-01T00:00:00+08:00")
 EXPECTED = JULY["expected"]
@@ -210,8 +210,7 @@ def test_positions_at_any_entry_and_over_any_range(database: str) -> None:
 
 
 def test_gross_interchange_of_july(database: str) -> None:
-    commands = [*alliance(), *[command for event in EVENTS.values() for command in commands_of(event)]]
-    entries = posted(database, commands)
+    entries = posted(database, [each.command for each in july().entries])
     with psycopg.connect(database, autocommit=True) as conn:
         over = positions.over(conn, first_seq=1, last_seq=len(entries))
     assert over.gross_interchange == EXPECTED["gross_interchange_on_redemption"]
