@@ -12,6 +12,7 @@ import pytest
 
 from ledger import rebuild, verify
 from ledger.__main__ import BROKEN, HELD, NOT_ASKED, main
+from ledger.reports import projection
 from ledger.rules.caps import Caps
 from ledger.store import open_store
 from tests.ledger.random_commands import history
@@ -62,6 +63,9 @@ FAULTS = {
     "UPDATE ledger.answer SET key = 'other' WHERE seq = 20": {"keys-answer-their-entries"},
     """INSERT INTO ledger.answer (shard, key, command, body)
        SELECT 0, 'trace', command, '{}' FROM ledger.journal WHERE seq = 20""": {"refusals-leave-no-trace"},
+    "UPDATE ledger.day SET amount = amount + 1 WHERE family = 7 AND party = 1": {"days-are-those-of-the-postings"},
+    "INSERT INTO ledger.late VALUES (0, 7, 0, 1, 1, 1)": {"days-are-those-of-the-postings"},
+    "UPDATE ledger.projection SET seq = seq + 1": {"days-are-those-of-the-postings"},
 }
 
 
@@ -74,6 +78,7 @@ def conn_(database: str) -> Iterator[psycopg.Connection]:
         promise = scene.publication(rule(caps=Caps(budget_points=25)))
         store.post([promise, *[scene.bought("m1", 100, order=f"with-bonus-{i}") for i in range(3)]])
     with psycopg.connect(database, autocommit=True) as conn:
+        projection.catch_up(conn)
         conn.execute("SET session_replication_role = replica")
         conn.execute("ALTER TABLE ledger.lot DROP CONSTRAINT lot_points")
         yield conn
