@@ -22,32 +22,49 @@ from ledger.entry import Entry
 from ledger.refusals import CATALOGUE, Refused
 from ledger.slice import Remembered, Slice
 from ledger.verbs import (
+    adjust,
+    approve_adjustment,
     authorize,
     bind_referral,
+    cancel_pending,
     cancel_redemption,
     capture,
     charge_fees,
     close_member,
+    close_merchant,
     confirm,
     dispute,
     earn,
     enrol,
     evaluate_tier,
+    exchange,
+    expire,
     freeze_member,
+    freeze_merchant,
+    join_pool,
     lapse_hold,
+    leave_pool,
     merge,
+    observe,
+    open_balance,
     open_merchant,
+    open_pool,
     publish_campaign,
+    publish_exchange,
+    publish_rule,
     publish_terms,
     redeem,
     refund,
+    reject_adjustment,
     resolve_dispute,
     set_tiers,
     settle_nets,
     stop_campaign,
+    transfer,
     unfreeze_member,
     unmerge,
     void,
+    withdraw_rule,
 )
 from ledger.wants import Wants
 
@@ -69,6 +86,9 @@ VERBS: dict[type[Command], Verb] = {
     commands.SetTiers: Verb(set_tiers.set_tiers, set_tiers.wants),
     commands.EvaluateTier: Verb(evaluate_tier.evaluate_tier, evaluate_tier.wants),
     commands.BindReferral: Verb(bind_referral.bind_referral, bind_referral.wants),
+    commands.PublishRule: Verb(publish_rule.publish_rule, publish_rule.wants),
+    commands.WithdrawRule: Verb(withdraw_rule.withdraw_rule, withdraw_rule.wants),
+    commands.Observe: Verb(observe.observe, observe.wants),
     commands.Enrol: Verb(enrol.enrol, enrol.wants),
     commands.FreezeMember: Verb(freeze_member.freeze_member, freeze_member.wants),
     commands.UnfreezeMember: Verb(unfreeze_member.unfreeze_member, unfreeze_member.wants),
@@ -88,6 +108,20 @@ VERBS: dict[type[Command], Verb] = {
     commands.Refund: Verb(refund.refund, refund.wants),
     commands.ChargeFees: Verb(charge_fees.charge_fees, charge_fees.wants),
     commands.SettleNets: Verb(settle_nets.settle_nets, settle_nets.wants),
+    commands.Adjust: Verb(adjust.adjust, adjust.wants),
+    commands.ApproveAdjustment: Verb(approve_adjustment.approve_adjustment, approve_adjustment.wants),
+    commands.CancelPending: Verb(cancel_pending.cancel_pending, cancel_pending.wants),
+    commands.CloseMerchant: Verb(close_merchant.close_merchant, close_merchant.wants),
+    commands.Exchange: Verb(exchange.exchange, exchange.wants),
+    commands.Expire: Verb(expire.expire, expire.wants),
+    commands.FreezeMerchant: Verb(freeze_merchant.freeze_merchant, freeze_merchant.wants),
+    commands.JoinPool: Verb(join_pool.join_pool, join_pool.wants),
+    commands.LeavePool: Verb(leave_pool.leave_pool, leave_pool.wants),
+    commands.OpenBalance: Verb(open_balance.open_balance, open_balance.wants),
+    commands.OpenPool: Verb(open_pool.open_pool, open_pool.wants),
+    commands.PublishExchange: Verb(publish_exchange.publish_exchange, publish_exchange.wants),
+    commands.RejectAdjustment: Verb(reject_adjustment.reject_adjustment, reject_adjustment.wants),
+    commands.Transfer: Verb(transfer.transfer, transfer.wants),
 }
 
 
@@ -103,7 +137,7 @@ def admit(command: Command) -> Admitted | Answer:
     try:
         canonical = commands.canonical(command)
         return Admitted(commands.parse(canonical), canonical)
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
         found = _FIELD.search(str(error))
         return _unremembered("malformed", found.group(1) if found else None, problem=str(error))
 
@@ -180,7 +214,7 @@ def _again(first: Remembered, admitted: Admitted) -> Answer:
 def _difference(first: bytes, second: bytes) -> str:
     """The first field, in declared order, in which two commands differ; `verb` when they are different commands."""
     was, now = msgspec.json.decode(first), msgspec.json.decode(second)
-    return next(name for name in ["verb", *map(str, was)] if was.get(name) != now.get(name))
+    return next(name for name in ["verb", *map(str, was), *map(str, now)] if was.get(name) != now.get(name))
 
 
 def _unremembered(code: str, field: str | None, **data: int | str) -> Answer:

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from ledger import commands, reach, records, selects, tiers
+from ledger import bonuses, commands, reach, records, selects, tiers
 from ledger.accounts import AccountName
 from ledger.answers import LegRef, LotId
 from ledger.effects import Effects
 from ledger.kinship import Kinship
-from ledger.records import RecordName
+from ledger.records import KINDS_WITH_PEOPLE, RecordName
 from ledger.registry import Registry
 from ledger.slice import Claim, Lot, Member, Order, Remembered, Slice
 from ledger.units import REFERRAL_LEVELS_MAX
@@ -70,8 +70,10 @@ class Missing(NamedTuple):
         """Whether rows read while `unwritten` is being written are as good as those read afterwards.
 
         They are where a row carries the name it is asked by: if it was changed, the slice holds it and its stored
-        version is not looked at. A list of rows could lack one.
+        version is not looked at. A list of rows could lack one, and a record of a kind that names people leads to one.
         """
+        if any(name.kind in KINDS_WITH_PEOPLE for name in self.records):
+            return False
         kinds = {kind for kind, _, _ in self.statements}
         return not self.lists and kinds <= _BY_NAME and not ("members" in kinds and unwritten.rewired)
 
@@ -115,8 +117,7 @@ def _statements(
         used, merchants, names = zip(*asked.claims, strict=True)
         yield "claims", selects.CLAIMS, [integers(used), integers(merchants), lines(names)]
     if asked.records:
-        kinds, parties, names = zip(*asked.records, strict=True)
-        yield "records", selects.RECORDS, [integers(kinds), integers(parties), lines(names)]
+        yield "records", selects.RECORDS, _record_names(asked.records)
     if asked.orders:
         yield "orders", selects.ORDERS, _order_names(asked.orders)
     if spenders or refunded:
@@ -130,23 +131,37 @@ def fill(conn: Asks, state: Slice, asked: Missing, in_flight: Mapping[str, Remem
     found, want = asked.found, asked.want
     state.answers = {key: in_flight.get(key) for key in asked.keys}
     state.answers.update(answers(found["answers"]))
-    state.members.update(dict.fromkeys(asked.members))
-    for row in found.get("members", ()):
-        person = _person(state, row)
-        state.members[person.name] = person.no
+    _add_members(state, asked.members, found.get("members", ()))
     state.claims.update(dict.fromkeys(asked.claims))
     state.claims.update({Claim(*claim): seq for *claim, seq in found.get("claims", ())})
-    state.records.update(dict.fromkeys(asked.records))
-    for kind, party, name, body in found.get("records", ()):
-        state.records[RecordName(kind, party, name)] = records.parse(body.encode())
+    _add_records(state, asked.records, found.get("records", ()))
+    _fill_records(conn, state, _missing(bonuses.record_names(state, want), state.records))
     state.orders.update(dict.fromkeys(asked.orders))
     _add_orders(state, found.get("orders", ()))
     add_open_lots(state, found.get("open", ()))
+    _fill_people(conn, state, {name for _, name in reach.recorded_people(state, want)})
     _fill_rewarded(conn, state, want)
     _fill_bought(conn, state, want)
     _fill_lots(conn, state, _missing(reach.recorded_lots(state, want), state.lots))
     _fill_merged(conn, state, want)
     _fill_accounts(conn, state, _missing(reach.wanted_accounts(state, want), state.accounts))
+
+
+def _add_members(state: Slice, asked: Iterable[str], rows: Iterable[Row]) -> None:
+    state.members.update(dict.fromkeys(asked))
+    for row in rows:
+        person = _person(state, row)
+        state.members[person.name] = person.no
+
+
+def _fill_people(conn: Asks, state: Slice, names: set[str]) -> None:
+    """Who only records name is loaded as who is named in a command, with open lots."""
+    unknown = _missing(names, state.members)
+    if unknown:
+        _add_members(state, unknown, conn.execute(selects.MEMBERS, [lines(unknown)], binary=True))
+    spenders = sorted(name for name in names if not _spender_known(state, name))
+    if spenders:
+        add_open_lots(state, conn.execute(selects.OPEN_LOTS, [lines(spenders), *_order_names([])], binary=True))
 
 
 def _fill_merged(conn: Asks, state: Slice, want: Wants) -> None:
@@ -195,6 +210,23 @@ def add_bought(state: Slice, rows: Iterable[Row]) -> None:
         mine = state.bought.setdefault(buyer.no, [])
         if lot[0] is not None:
             mine.append(_lot(state, lot))
+
+
+def _add_records(state: Slice, asked: Iterable[RecordName], rows: Iterable[Row]) -> None:
+    state.records.update(dict.fromkeys(asked))
+    for kind, party, name, body in rows:
+        state.records[RecordName(kind, party, name)] = records.parse(body.encode())
+
+
+def _fill_records(conn: Asks, state: Slice, wanted: Sequence[RecordName]) -> None:
+    """The counters of rules, whose names are known once the members are."""
+    if wanted:
+        _add_records(state, wanted, conn.execute(selects.RECORDS, _record_names(wanted), binary=True))
+
+
+def _record_names(wanted: Sequence[RecordName]) -> list[str]:
+    kinds, parties, names = zip(*wanted, strict=True)
+    return [integers(kinds), integers(parties), lines(names)]
 
 
 def _fill_lots(conn: Asks, state: Slice, wanted: Sequence[LotId]) -> None:

@@ -22,6 +22,12 @@ def recorded_lots(state: Slice, want: Wants) -> set[LotId]:
     return {lot_id for record in found if record is not None for lot_id in record.lot_ids()}
 
 
+def recorded_people(state: Slice, want: Wants) -> set[tuple[int, str]]:
+    """(issuer, member) that the wanted records name."""
+    found = (state.records[name] for name in want.records)
+    return {pair for record in found if record is not None for pair in record.people()}
+
+
 def wanted_lots(state: Slice, want: Wants) -> list[Lot]:
     """Of wanted orders and records."""
     lots = [lot for key in want.orders | want.refunded for lot in _lots_of_order(state, key)]
@@ -37,6 +43,9 @@ def wanted_accounts(state: Slice, want: Wants) -> set[AccountName]:
     lots = wanted_lots(state, want)
     spenders = {state.identity(lot.member_no) for lot in lots}
     spenders |= {person.no for name in want.spenders if (person := state.member(name)) is not None}
+    recorded = [(issuer, state.member(name)) for issuer, name in recorded_people(state, want)]
+    spenders |= {person.no for _, person in recorded if person is not None}
+    pairs |= {(issuer, person.no) for issuer, person in recorded if person is not None}
     pairs |= {(lot.issuer, state.identity(lot.member_no)) for lot in lots}
     pairs |= {(lot.issuer, no) for no in spenders for lot in state.lots_of.get(no, ())}
     merchants |= {issuer for issuer, _ in pairs}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ledger.records import RecordName
+from ledger.rules.facts import Trigger
+from ledger.rules.rule import Rule
 from ledger.slice import Claim
 
 
@@ -10,11 +12,12 @@ class Wants:
     """Names of the rows a batch will ask for. `spenders` are members whose open lots are drawn.
 
     `members` come with everybody above them; `refunded` are orders wanted with the open lots of everybody who earned by
-    them; `records` come with the lots they name; `terms` are (issuer, terms) that are being published; `sponsors` are
-    merchants that a campaign is being published for, `bonds` (member, referrer) that are being bound: what follows in
-    the same batch may reward through them; `everywhere` are members whose accounts with every merchant are asked for;
-    `buyers` are members one of whose orders is refunded, be it one of the same batch; `merging` are (member, into) that
-    become or stop being one person; `evaluated` are (member, instant) whose tier is asked for,
+    them; `records` come with the lots they name; `terms` are (issuer, terms) that are being published, `rules`
+    (merchant, rule) likewise; `events` are (merchant, member, trigger), wanted with the counters of rules they meet;
+    `sponsors` are merchants that a campaign is being published for, `bonds` (member, referrer) that are being bound:
+    what follows in the same batch may reward through them; `everywhere` are members whose accounts with every merchant
+    are asked for; `buyers` are members one of whose orders is refunded, be it one of the same batch; `merging` are
+    (member, into) that become or stop being one person; `evaluated` are (member, instant) whose tier is asked for,
     `tier_spans_ms` how far back tiers look that are being set.
     """
 
@@ -23,6 +26,7 @@ class Wants:
         "buyers",
         "claims",
         "evaluated",
+        "events",
         "every_merchant",
         "everywhere",
         "issuers_of",
@@ -32,6 +36,7 @@ class Wants:
         "orders",
         "records",
         "refunded",
+        "rules",
         "spenders",
         "sponsors",
         "terms",
@@ -55,6 +60,8 @@ class Wants:
         self.everywhere: set[str] = set()
         self.evaluated: list[tuple[str, int]] = []
         self.tier_spans_ms: list[int] = []
+        self.rules: list[tuple[int, Rule]] = []
+        self.events: list[tuple[int, str, Trigger]] = []
         self.every_merchant = False
 
     def member_with(self, member: str, issuer: int) -> None:

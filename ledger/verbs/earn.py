@@ -2,12 +2,13 @@
 
 points = floor(amount · points / per_minor), under the terms in force when the order was paid. An order too small for a
 point is taken all the same: it can be refunded, and its name is used. Whoever stands above the buyer is rewarded as the
-seller's campaign says that was in force when the order was paid.
+seller's campaign says that was in force when the order was paid. What the merchant's rules add are further lots of the
+order, so that a refund takes them back in the same proportion.
 """
 
 from __future__ import annotations
 
-from ledger import accounts, membership, orders, referral
+from ledger import bonuses, membership, orders, referral
 from ledger.commands import Earn
 from ledger.entry import Entry
 from ledger.refusals import Refused
@@ -19,15 +20,18 @@ from ledger.wants import Wants
 def wants(command: Earn, want: Wants) -> None:
     want.member_with(command.member, command.merchant_id)
     want.orders.add((command.merchant_id, command.order))
+    want.events.append((command.merchant_id, command.member, "order.paid"))
 
 
 def earn(command: Earn, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: merchant-unknown, member-unknown, member-closed, order-exists, terms-missing,
+    """Refusals in order: merchant-unknown, merchant-frozen, member-unknown, member-closed, order-exists, terms-missing,
     points-too-many.
     """
     merchant = entry.slice.registry.merchants.get(command.merchant_id)
     if merchant is None:
         raise Refused("merchant-unknown", "merchant_id", merchant_id=command.merchant_id)
+    if entry.slice.registry.is_frozen(command.merchant_id):
+        raise Refused("merchant-frozen", "merchant_id", merchant_id=command.merchant_id)
     member = membership.known(entry.slice, command.member)
     if entry.slice.orders[command.merchant_id, command.order] is not None:
         raise Refused("order-exists", "order", order=command.order)
@@ -54,10 +58,13 @@ def earn(command: Earn, entry: Entry) -> dict[str, int | str]:
     if points:
         order.add_lot(member, role=Role.BASE, points=points)
         _reward(entry, order, member)
-    why = orders.confirm(entry, order, was_pending=False) if merchant.hold_ms == 0 else _hold(entry, order)
+    bonus = bonuses.of_order(entry.slice, member, command, points)
+    for extra in bonus.given:
+        order.add_lot(member, role=Role.BONUS, points=extra)
+    why = orders.confirm(entry, order, was_pending=False) if merchant.hold_ms == 0 else orders.hold(entry, order)
     entry.open_order(order)
     _decide_bond(entry, member)
-    return why
+    return why if bonus is bonuses.NONE else why | bonus.kept(entry)
 
 
 def _reward(entry: Entry, order: Order, buyer: Member) -> None:
@@ -73,12 +80,3 @@ def _decide_bond(entry: Entry, buyer: Member) -> None:
     if not buyer.bonded:
         buyer.bonded = True
         entry.change_member(buyer)
-
-
-def _hold(entry: Entry, order: Order) -> dict[str, int | str]:
-    """Every lot is pending: seen, not spendable."""
-    for lot in order.lots:
-        entry.move(lot.points, debit=accounts.pending(lot.issuer, lot.member_no), credit=accounts.pendings(lot.issuer))
-    for lot in order.lots:
-        entry.change_lot(lot, points=lot.points)
-    return {"points": sum(lot.points for lot in order.lots), "confirm_from_ms": order.confirm_from_ms}

@@ -7,7 +7,7 @@ docs/ledger.md.
 from alembic import op
 
 revision = "0006_people"
-down_revision = "0004_rule_book"
+down_revision = "0005_moving"
 branch_labels = None
 depends_on = None
 

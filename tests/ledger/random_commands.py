@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 
 from ledger.commands import (
+    Adjust,
     BindReferral,
     ChargeFees,
     CloseMember,
@@ -29,18 +30,27 @@ from ledger.commands import (
     UnfreezeMember,
     Unmerge,
 )
+from tests.ledger import random_moves
 from tests.ledger.random_spending import spending
 from tests.ledger.scene import DAY, bond, campaign, changed, opening, rate
 
-MERCHANTS = (1, 2, 3, 4)
+MERCHANTS = (1, 2, 3, 4, 5, 6)
+MOVES_SHARE = 0.3
 MEMBERS = tuple(f"m{i}" for i in range(8))
 
 
 def opening_commands() -> list[Command]:
-    """Four issuers that differ in everything."""
+    """Six issuers that differ in everything."""
     return [
-        opening(1, refund_policy="debt"),
-        opening(2, earn=EarnRate(3, 700), hold_ms=DAY, refund_policy="within_balance", redemption_fee_bps=333),
+        opening(1, refund_policy="debt", transfers="all", adjust_alone_max=50),
+        opening(
+            2,
+            earn=EarnRate(3, 700),
+            hold_ms=DAY,
+            refund_policy="within_balance",
+            redemption_fee_bps=333,
+            transfers="pool",
+        ),
         opening(3, earn=EarnRate(4, 100), validity=ForDays(3), refund_policy="debt", issuance_fee_bps=777),
         opening(4, earn=EarnRate(1, 30), refund_policy="only_pending", credit_limit_au=2_000, haircut_bps=9_000),
         rate(1),
@@ -51,6 +61,7 @@ def opening_commands() -> list[Command]:
         campaign(1, 100, 50, until_ms=6 * DAY),
         campaign(2, 777, 333, basis_bucket_minor=700, min_basis_minor=1_400),
         campaign(3, 1_250, reward_au_max=60),
+        *random_moves.opening_moves(),
         *[Enrol(key=f"enrol-{name}", at_ms=0, member=name) for name in MEMBERS],
         SetTiers(
             key="tiers",
@@ -71,9 +82,16 @@ def history(seed: int, length: int) -> list[Command]:
     draw = random.Random(seed)
     commands = opening_commands()
     for i in range(length):
-        at = i * 10 * DAY // length
         paid = [command for command in commands if isinstance(command, Earn)]
-        commands.append(_command(draw, i, at, draw.choice(paid) if paid else None))
+        at, order = i * 10 * DAY // length, draw.choice(paid) if paid else None
+        if order is not None and draw.random() < MOVES_SHARE:
+            late = i > length * 9 // 10
+            made = random_moves.move(
+                draw, i, at, members=MEMBERS, merchants=MERCHANTS, order=order, asked=_asked(draw, commands), late=late
+            )
+        else:
+            made = _command(draw, i, at, order)
+        commands.append(made)
         if draw.random() < 0.3:
             commands.append(spending(draw, i, at, commands, (MERCHANTS, MEMBERS)))
         if draw.random() < 0.1:
@@ -151,6 +169,11 @@ def _about_members(draw: random.Random, i: int, at: int) -> list[Command]:
                 key=f"p-je{i}", at_ms=at, merchant_id=merchant, member=fresh, order=f"jo{i}", amount_minor=40_000 + i
             )
             return [*joined, bought]
+
+
+def _asked(draw: random.Random, commands: list[Command]) -> Adjust | None:
+    adjustments = [command for command in commands if isinstance(command, Adjust)]
+    return draw.choice(adjustments[-8:]) if adjustments else None
 
 
 def _again(draw: random.Random, commands: list[Command]) -> Command:

@@ -32,10 +32,10 @@ def history_of_people() -> list[Command]:
     return [
         campaign(A, 100, 50),
         campaign(B, 100),
-        StopCampaign(key="stop", at_ms=DAY, campaign_id=B),
+        StopCampaign(key="stop campaign", at_ms=DAY, campaign_id=B),
         *[Enrol(key=f"enrol {name}", at_ms=0, member=name) for name in (*names, "frozen", "gone")],
-        CloseMember(key="close", at_ms=0, member="gone"),
-        FreezeMember(key="freeze", at_ms=0, member="frozen", reason="watched"),
+        CloseMember(key="close gone", at_ms=0, member="gone"),
+        FreezeMember(key="freeze frozen", at_ms=0, member="frozen", reason="watched"),
         scene.earn("second", 4, 1, order="of-second"),
         *[Merge(key=f"merge {a}", at_ms=0, member=a, into=b) for a, b in itertools.pairwise(names)],
         changed(scene.redeem("first", B, 1), key="redeem of first", redemption="of-first"),

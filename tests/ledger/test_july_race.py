@@ -11,12 +11,12 @@ from ledger.answers import Receipt
 from ledger.poster import Poster
 from ledger.store import open_store
 from tests.ledger.scene import B, C, Scene
-from tests.ledger.test_july import EVENTS, alliance, command_of, ms
+from tests.ledger.test_july import EVENTS, alliance, commands_of, ms
 
 
 def test_variation_race(database: str) -> None:
     """m3 has 500 A when the cycle is over: two merchants ask for them at once, and exactly one is paid."""
-    cycle = [command_of(event) for event in EVENTS.values()]
+    cycle = [command for event in EVENTS.values() for command in commands_of(event)]
     at = ms("2026-07-26T00:00:00+08:00")
     with Poster(open_store(database)) as one, Poster(open_store(database)) as other:
         assert all(isinstance(answer.outcome, Receipt) for answer in one.post([*alliance(), *cycle]))
