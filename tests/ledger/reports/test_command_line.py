@@ -22,16 +22,16 @@ def books_(database: str) -> str:
 
 # arguments, words of the answer
 ANSWERED = [
-    (["cycles"], "c1"),
+    (["cycles"], "c3"),
     (["positions"], "operator"),
     (["positions", "--seq", "60"], "at entry 60, in AU"),
-    (["positions", "--cycle", "c1"], "gross interchange"),
+    (["positions", "--cycle", "c3"], "gross interchange"),
     (["positions", "--cycle", ""], "peak debit"),
     (["liability"], "entries 1 to "),
     (["liability", "--after", "50", "--seq", "90"], "entries 51 to 90"),
     (["statement", "--merchant", "3"], '"digest":'),
     (["statement", "--merchant", "3", "--open"], '"name":null'),
-    (["statement", "--merchant", "3", "--cycle", "c1", "--csv"], "receivable from members"),
+    (["statement", "--merchant", "3", "--cycle", "c3", "--csv"], "receivable from members"),
     (["ifrs15", "--issuer", "1", "--expected-bps", "9500"], "liability"),
     (["balance-as-of", "cash:1"], "\n"),
     (["balance-as-of", "points:1:member:@m1", "--seq", "0"], "0\n"),
