@@ -79,6 +79,8 @@ class Pair:
         """All that both hold."""
         for what, ours in ledger_figures(self.book.slice).items():
             theirs = oracle_figures(self.oracle)[what]
+            if what == "people" and "bind_referral" not in VERBS:
+                continue  # a ledger without bonds decides none
             assert ours == theirs, f"{what}: {different(ours, theirs)}"
 
 
