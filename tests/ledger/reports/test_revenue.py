@@ -21,6 +21,8 @@ from ledger.reports.cohorts import Cohorts, month_of
 from ledger.reports.revenue import Cohort, Estimate, half_up, revenue
 from tests.ledger.random_commands import history
 from tests.ledger.reports.journals import Journal
+from tests.ledger.rule_scene import RuleScene
+from tests.ledger.rules.making import rule
 from tests.ledger.scene import DAY, A, B, opening, rate, small_alliance
 
 PAR = rate(A, 1, 1)
@@ -179,6 +181,20 @@ def test_what_no_sale_gave_its_owner_is_outside() -> None:
     assert (cohorts.outside(A).issued, cohorts.outside(A).remaining) == (70, 70)
     assert cohorts.of(B) == []
     assert cohorts.outside(B).issued == 20
+
+
+def test_what_a_rule_adds_to_a_purchase_is_part_of_the_sale_and_what_it_gives_for_others_is_not() -> None:
+    journal, scene = Journal(), RuleScene()
+    journal.play(*small_alliance(hold_ms=DAY))
+    journal.done(scene.publication(rule(points=7)))
+    journal.done(scene.publication(rule(2, "checkin", 3)))
+    journal.done(scene.bought("m1", 10_000, order="with"))
+    journal.done(scene.bought("m1", 99, order="bonus-alone"))
+    journal.done(scene.seen("m1", "checkin"))
+    cohorts = folded(journal)
+    [sold] = cohorts.of(A)
+    assert (sold.sales, sold.issued) == (10_099, 100 + 7 + 7)
+    assert cohorts.outside(A).issued == 3
 
 
 def test_an_order_called_off_was_no_sale() -> None:
