@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.parse import BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX
-from api.shapes import EVENTS_PER_BATCH_MAX
+from api.shapes.events import EVENTS_PER_BATCH_MAX
 from tests.api.conftest import Caller
 
 PAID = (
