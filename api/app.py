@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from api import (
     auditors,
+    clearing,
     configuration,
     events,
     health,
@@ -25,6 +26,7 @@ from api import (
     pages,
     people,
     redemptions,
+    rules,
     sandbox,
 )
 from api.door import Door
@@ -38,7 +40,7 @@ ABOUT = (
     " application/problem+json."
 )
 ROOMS = (
-    *(events, redemptions, movements, people, members, configuration, operators, sandbox),
+    *(events, redemptions, movements, people, members, configuration, rules, operators, clearing, sandbox),
     *(auditors, health, pages),
 )
 log = structlog.get_logger(__name__)

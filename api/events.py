@@ -34,15 +34,15 @@ _batch = msgspec.json.Decoder(EventBatch)
 _encode = msgspec.json.Encoder().encode
 
 EVENT_WRITER = Annotated[Caller, Depends(allowed("events:write"))]
-VERBS = ("enrol", "earn", "refund", "confirm")
+VERBS = ("earn", "refund", "cancel_pending", "confirm", "enrol", "bind_referral", "observe")
 
 
 @router.post(
     "/v1/events",
     **documented(
         "Report one event",
-        "An order that was paid, refunded, called off or completed, a member that joined or came by somebody. The"
-        " event's own id makes repeating it safe.",
+        "An order that was paid, refunded, called off or completed; a member that joined or came by somebody; anything"
+        " else that rules may reward. The event's own id makes repeating it safe.",
         takes="AnyEvent",
         example=examples.ORDER_PAID,
         gives=(201, "It was done", "ReceiptOut"),

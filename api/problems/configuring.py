@@ -20,7 +20,7 @@ ROWS: Mapping[str, Row] = {
     "merchant-not-frozen": Row(
         409, "Not frozen", "An issuer is closed only after it has stopped issuing.", "Freeze it first."
     ),
-    "merchant-closed": Row(409, "The merchant is closed", "Its run-off is over.", "Nothing goes on here."),
+    "merchant-closed": Row(403, "The merchant is closed", "Its run-off is over.", "Nothing goes on here."),
     "terms-exist": Row(
         409,
         "The number is taken",

@@ -65,4 +65,42 @@ ROWS: Mapping[str, Row] = {
     "order-cancelled": Row(
         409, "Nothing of the order stands", "It was called off or refunded whole.", "Nothing to do."
     ),
+    "event-exists": Row(
+        409,
+        "The event exists",
+        "You reported an event or order of this name under another id.",
+        "Nothing to do if it is the same event; else give it a name of its own.",
+    ),
+    "rule-unknown": Row(404, "No such rule", "You have no rule of this number.", "Compare the number."),
+    "rule-unsound": Row(422, "The rule cannot do what it says", "`data` says why.", "Correct the rule."),
+    "rule-of-another-merchant": Row(
+        409,
+        "The number is taken",
+        "A rule of this number is another merchant's.",
+        "Take the next number that GET /v1/rules names.",
+    ),
+    "rule-withdrawn": Row(
+        409,
+        "Withdrawn",
+        "The rule was withdrawn; its number is not used again.",
+        "Publish a new rule under a new number.",
+    ),
+    "rule-version": Row(
+        409,
+        "Not the next version",
+        "Versions of a rule count from 1 without gaps; `data` has the next one.",
+        "Send that version.",
+    ),
+    "rule-steps-changed": Row(
+        409,
+        "A task keeps its steps",
+        "The version has other steps than the first one, and progress counts by them.",
+        "Publish another task.",
+    ),
+    "rules-too-many": Row(
+        409,
+        "Too many rules",
+        "You have as many rules as one may have; `data` says how many.",
+        "Withdraw one that is not needed.",
+    ),
 }

@@ -8,11 +8,27 @@ room and by `api.openapi`.
 
 from __future__ import annotations
 
-from api.shapes import configuring, events, members, moving, people, promises, reading, receipts, sandbox, spending
+from api.shapes import (
+    clearing,
+    configuring,
+    events,
+    members,
+    moving,
+    people,
+    promises,
+    reading,
+    receipts,
+    rules,
+    sandbox,
+    spending,
+)
+from ledger.reports.statement import Statement
+from ledger.rules.rule import Rule
 
 BODIES = (
     *(events.OrderPaid, events.OrderRefunded, events.OrderCancelled, events.OrderCompleted),
-    *(events.MemberJoined, events.ReferralBound, events.EventBatch),
+    *(events.MemberJoined, events.ReferralBound, events.CheckedIn, events.ShareArrived, events.ContentLiked),
+    *(events.TaskCompleted, events.Birthday, events.CouponRedeemed, events.EventBatch),
     *(spending.Redemption, spending.CaptureHold, spending.VoidHold, spending.CancelCaptured),
     *(spending.DisputeRedemption, spending.ResolveRedemption, spending.RefundOrder),
     *(moving.MemberTransfer, moving.PointsExchange, moving.Adjustment, moving.AdjustmentDecision),
@@ -21,11 +37,12 @@ BODIES = (
     *(people.CloseAccount, people.NewPool, people.PoolMember),
     *(configuring.Rate, configuring.ExchangeRate, configuring.Campaign, configuring.StopOfCampaign),
     *(configuring.NewMerchant, configuring.FreezeIssuer, configuring.CloseIssuer, configuring.Tiers),
-    *(configuring.CycleEnd, sandbox.MoveClock),
+    *(configuring.CycleEnd, sandbox.MoveClock, rules.NewRule, rules.RuleWithdrawal, Rule),
 )
 ANSWERS = (
     *(receipts.ReceiptOut, receipts.SealedReceiptOut, receipts.BatchOut),
-    sandbox.ClockOut,
+    *(sandbox.ClockOut, clearing.PositionsOut, clearing.CyclesOut, Statement),
+    rules.RulesOut,
     *(promises.RatesOut, promises.CampaignsOut),
     *(members.MemberOut, members.MemberBalancesOut, members.LotsOut, members.ChangesOut, members.ReferralsOut),
     *(reading.SettlementBatchOut, reading.HealthOut, reading.ReadyOut),

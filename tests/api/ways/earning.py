@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.api.conftest import BOOKS, LATER, MUTE, Caller
+from ledger.rules.rule import RULES_PER_MERCHANT_MAX
+from tests.api.conftest import BOOKS, LATER, MUTE, NOON, Caller
 from tests.api.ways.stage import Stage, Way, twice
 
 
@@ -30,6 +31,25 @@ def called_off(stage: Stage) -> Any:
     return later.event("order.completed", order="w-1")
 
 
+CHECKIN = {"type": "checkin", "id": "c", "occurred_at": NOON, "member": "m"}
+
+
+def rule(stage: Stage, caller: Caller | None = None, **changes: object) -> Any:
+    promised: dict[str, object] = {"rule_id": 1, "trigger": "checkin", "reward": {"kind": "fixed", "points": 1}}
+    return (caller or stage.tea).ask("/v1/rules", rule=promised | changes)
+
+
+def task(stage: Stage, version: int, times: int) -> Any:
+    steps = [{"trigger": "checkin", "times": times}]
+    return rule(stage, version=version, trigger="task.completed", steps=steps)
+
+
+def many(stage: Stage) -> Any:
+    for number in range(RULES_PER_MERCHANT_MAX):
+        assert rule(stage, rule_id=number + 1).status_code == 201
+    return rule(stage, rule_id=RULES_PER_MERCHANT_MAX + 1)
+
+
 WAYS: dict[str, Way] = {
     "key-reused": lambda s: twice(s.redeem(1), lambda: s.redeem(2)),
     "merchant-unknown": lambda s: s.of(77).event("order.paid", member="m", order="o", amount_minor=1),
@@ -43,6 +63,16 @@ WAYS: dict[str, Way] = {
     "already-confirmed": lambda s: s.tea.event("order.completed", order="o-1"),
     "hold-not-over": lambda s: waiting(s).event("order.completed", order="w-1"),
     "order-cancelled": called_off,
+    "event-exists": lambda s: s.tea.post("/v1/events", CHECKIN | {"id": "o-1"}),
+    "rule-unknown": lambda s: s.tea.ask("/v1/rules/9/withdraw"),
+    "rule-unsound": lambda s: rule(s, reward={"kind": "times_base", "num": 1, "den": 1}),
+    "rule-of-another-merchant": lambda s: twice(rule(s), lambda: rule(s, s.of(BOOKS))),
+    "rule-withdrawn": lambda s: twice(
+        rule(s), lambda: twice(s.tea.ask("/v1/rules/1/withdraw"), lambda: rule(s, version=2))
+    ),
+    "rule-version": lambda s: rule(s, version=2),
+    "rule-steps-changed": lambda s: twice(task(s, 1, times=2), lambda: task(s, 2, times=3)),
+    "rules-too-many": many,
     "refund-exists": lambda s: twice(s.refund(1), lambda: s.refund(1)),
     "refund-exceeds-order": lambda s: s.refund(10_001),
     "balance-out-of-range": overflow,

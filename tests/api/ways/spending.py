@@ -10,7 +10,7 @@ from tests.api.ways.stage import Stage, Way, twice
 OF_R = "/v1/redemptions/r-1"
 
 
-def hold(stage: Stage, au: int = 10, **fields: object) -> Any:
+def hold(stage: Stage, au: int = 10, **fields: Any) -> Any:
     return stage.redeem(au, mode="authorize", **fields)
 
 
