@@ -11,18 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from ledger import accounts, bonuses, commands, records, selects
+from ledger import bonuses, commands, reach, records, selects, tiers
 from ledger.accounts import AccountName
 from ledger.answers import LegRef, LotId
 from ledger.effects import Effects
+from ledger.kinship import Kinship
 from ledger.records import KINDS_WITH_PEOPLE, RecordName
-from ledger.referral import upline
 from ledger.registry import Registry
 from ledger.slice import Claim, Lot, Member, Order, Remembered, Slice
 from ledger.units import REFERRAL_LEVELS_MAX
 from ledger.wants import Wants
 from ledger.wire import Asks, Row, Rows
-from proofs.accounts import OPERATOR_ID, RESERVE_ID
 
 K = TypeVar("K", str, tuple[int, str], Claim, RecordName, LotId, AccountName)
 
@@ -54,7 +53,7 @@ def registry(conn: Asks) -> Registry:
 
 class Missing(NamedTuple):
     """What a batch wants, the names of it that are not held, the statements that ask for them, and, once sent, what
-    brings the rows.
+    brings the rows. `lists`: what these lead to will ask for rows by what they hold.
     """
 
     want: Wants
@@ -63,6 +62,7 @@ class Missing(NamedTuple):
     claims: list[Claim]
     records: list[RecordName]
     orders: list[tuple[int, str]]
+    lists: bool
     statements: list[tuple[str, str, list[str]]]
     found: dict[str, Rows]
 
@@ -75,7 +75,7 @@ class Missing(NamedTuple):
         if any(name.kind in KINDS_WITH_PEOPLE for name in self.records):
             return False
         kinds = {kind for kind, _, _ in self.statements}
-        return kinds <= _BY_NAME and not ("members" in kinds and unwritten.changed_members)
+        return not self.lists and kinds <= _BY_NAME and not ("members" in kinds and unwritten.rewired)
 
 
 _BY_NAME = frozenset({"answers", "members", "claims", "records", "orders"})
@@ -90,6 +90,7 @@ def missing(state: Slice, want: Wants, keys: Sequence[str]) -> Missing:
         claims=_missing(want.claims, state.claims),
         records=_missing(want.records, state.records),
         orders=_missing(want.orders | want.refunded, state.orders),
+        lists=bool(want.evaluated or want.merging) or not all(state.orders.get(name) for name in want.refunded),
         statements=[],
         found={},
     )
@@ -138,9 +139,12 @@ def fill(conn: Asks, state: Slice, asked: Missing, in_flight: Mapping[str, Remem
     state.orders.update(dict.fromkeys(asked.orders))
     _add_orders(state, found.get("orders", ()))
     add_open_lots(state, found.get("open", ()))
-    _fill_people(conn, state, {name for _, name in _recorded_people(state, want)})
-    _fill_lots(conn, state, _missing(_recorded_lots(state, want), state.lots))
-    _fill_accounts(conn, state, _missing(_accounts(state, want), state.accounts))
+    _fill_people(conn, state, {name for _, name in reach.recorded_people(state, want)})
+    _fill_rewarded(conn, state, want)
+    _fill_bought(conn, state, want)
+    _fill_lots(conn, state, _missing(reach.recorded_lots(state, want), state.lots))
+    _fill_merged(conn, state, want)
+    _fill_accounts(conn, state, _missing(reach.wanted_accounts(state, want), state.accounts))
 
 
 def _add_members(state: Slice, asked: Iterable[str], rows: Iterable[Row]) -> None:
@@ -148,12 +152,6 @@ def _add_members(state: Slice, asked: Iterable[str], rows: Iterable[Row]) -> Non
     for row in rows:
         person = _person(state, row)
         state.members[person.name] = person.no
-
-
-def _recorded_people(state: Slice, want: Wants) -> set[tuple[int, str]]:
-    """(issuer, member) that the wanted records name."""
-    found = (state.records[name] for name in want.records)
-    return {pair for record in found if record is not None for pair in record.people()}
 
 
 def _fill_people(conn: Asks, state: Slice, names: set[str]) -> None:
@@ -166,10 +164,52 @@ def _fill_people(conn: Asks, state: Slice, names: set[str]) -> None:
         add_open_lots(state, conn.execute(selects.OPEN_LOTS, [lines(spenders), *_order_names([])], binary=True))
 
 
-def _recorded_lots(state: Slice, want: Wants) -> set[LotId]:
-    """The lots that the wanted records name."""
-    found = (state.records[name] for name in want.records)
-    return {lot_id for record in found if record is not None for lot_id in record.lot_ids()}
+def _fill_merged(conn: Asks, state: Slice, want: Wants) -> None:
+    """Whoever was merged into a member that is being merged, and whom the owners of wanted lots mean."""
+    names = {name for pair in want.merging for name in pair}
+    owners = {state.identity(lot.member_no) for lot in reach.wanted_lots(state, want)}
+    unknown = [no for no in owners if no not in state.people]
+    if names or unknown:
+        for row in conn.execute(selects.MERGED, [lines(names), integers(unknown)], binary=True):
+            _person(state, row)
+
+
+def _fill_rewarded(conn: Asks, state: Slice, want: Wants) -> None:
+    """The open lots of those whom an order may reward that this batch makes and gives back."""
+    if all(state.orders[name] for name in want.refunded):
+        return
+    kin = Kinship(state, want)
+    above = {no for name in want.buyers for no in kin.above(name, REFERRAL_LEVELS_MAX)}
+    names = sorted(state.people[no].name for no in above if no not in state.lots_of)
+    if names:
+        add_open_lots(state, conn.execute(selects.OPEN_LOTS, [lines(names), "{}", ""], binary=True))
+
+
+def _fill_bought(conn: Asks, state: Slice, want: Wants) -> None:
+    """What members whose tier is asked for bought, read anew by every batch that asks."""
+    state.bought = {}
+    settings = state.registry.tiers
+    spans = want.tier_spans_ms + ([tiers.span_ms(settings)] if settings is not None else [])
+    if not want.evaluated or not spans:
+        return
+    names, times = zip(*_evaluated(want), strict=True)
+    rows = conn.execute(selects.BOUGHT, [lines(names), integers(at - max(spans) for at in times)], binary=True)
+    add_bought(state, rows)
+
+
+def _evaluated(want: Wants) -> list[tuple[str, int]]:
+    """(member, instant); members that are being merged may turn out to be those."""
+    first = min(at for _, at in want.evaluated)
+    return want.evaluated + [(name, first) for pair in want.merging for name in pair]
+
+
+def add_bought(state: Slice, rows: Iterable[Row]) -> None:
+    """Rows of buyers without such a lot carry nulls: they say that there is none."""
+    for row in rows:
+        buyer, lot = _person(state, row[: selects.PERSON_COLUMNS]), row[selects.PERSON_COLUMNS :]
+        mine = state.bought.setdefault(buyer.no, [])
+        if lot[0] is not None:
+            mine.append(_lot(state, lot))
 
 
 def _add_records(state: Slice, asked: Iterable[RecordName], rows: Iterable[Row]) -> None:
@@ -216,6 +256,8 @@ def _person(state: Slice, row: Sequence[Any]) -> Member:
         tier_since_ms=since,
     )
     state.people[no] = person
+    if merged_into is not None:
+        state.merged.setdefault(merged_into, set()).add(no)
     return person
 
 
@@ -224,8 +266,7 @@ def _spender_known(state: Slice, name: str) -> bool:
     number = state.members.get(name)
     if number is None:
         return name in state.members
-    person = state.people[number]
-    return (person.merged_into or number) in state.lots_of
+    return state.identity(number) in state.lots_of
 
 
 def _missing(wanted: Iterable[K], held: Mapping[K, object]) -> list[K]:
@@ -245,7 +286,7 @@ def _lots_known(state: Slice, name: tuple[int, str]) -> bool:
     if name not in state.orders:
         return False
     order = state.orders[name]
-    return order is None or all(state.person(lot.member_no).no in state.lots_of for lot in order.lots)
+    return order is None or all(state.identity(lot.member_no) in state.lots_of for lot in order.lots)
 
 
 def _add_orders(state: Slice, rows: Iterable[Row]) -> None:
@@ -313,65 +354,6 @@ def _lot(state: Slice, row: Sequence[Any]) -> Lot:
     )
     state.lots[lot.id] = lot
     return lot
-
-
-def _accounts(state: Slice, want: Wants) -> set[AccountName]:
-    """Every account that the wanted rows can lead to."""
-    merchants = set(want.merchants)
-    if want.every_merchant:
-        merchants |= state.registry.merchants.keys()
-    pairs = set(_named_pairs(state, want))
-    lots = [lot for key in want.orders | want.refunded for lot in _lots_of_order(state, key)]
-    lots += [state.lots[lot_id] for lot_id in _recorded_lots(state, want)]
-    spenders = {state.person(lot.member_no).no for lot in lots}
-    spenders |= {person.no for name in want.spenders if (person := state.member(name)) is not None}
-    recorded = [(issuer, state.member(name)) for issuer, name in _recorded_people(state, want)]
-    spenders |= {person.no for _, person in recorded if person is not None}
-    pairs |= {(issuer, person.no) for issuer, person in recorded if person is not None}
-    pairs |= {(lot.issuer, state.person(lot.member_no).no) for lot in lots}
-    pairs |= {(lot.issuer, no) for no in spenders for lot in state.lots_of.get(no, ())}
-    merchants |= {issuer for issuer, _ in pairs}
-    found = {
-        accounts.fees(OPERATOR_ID),
-        accounts.cash(OPERATOR_ID),
-        accounts.cash(RESERVE_ID),
-        accounts.settled(accounts.CHAIN),
-        accounts.promised(accounts.ALLIANCE),
-    }
-    for issuer in merchants:
-        found |= accounts.of_merchant(issuer)
-    for issuer, member_no in pairs:
-        found |= {
-            accounts.member(issuer, member_no),
-            accounts.pending(issuer, member_no),
-            accounts.held(issuer, member_no),
-        }
-    return found | _dust_accounts(state, merchants, want.terms)
-
-
-def _named_pairs(state: Slice, want: Wants) -> Iterator[tuple[int, int]]:
-    """(issuer, member) for members named with issuers, and for those above them where the issuer pays referrals."""
-    for name, issuers in want.issuers_of.items():
-        person = state.member(name)
-        if person is None:
-            continue
-        above = [each.no for each in upline(state, person, REFERRAL_LEVELS_MAX)]
-        for issuer in issuers:
-            yield issuer, person.no
-            if issuer in state.registry.campaigns_of:
-                yield from ((issuer, no) for no in above)
-
-
-def _dust_accounts(state: Slice, issuers: set[int], fresh: set[tuple[int, int]]) -> set[AccountName]:
-    """A redemption may leave dust under any terms of these issuers whose rate is not one over something."""
-    terms = [each for issuer in issuers for each in state.registry.terms_of.get(issuer, ())]
-    pairs = {(each.issuer_id, each.terms_id) for each in terms if each.au_num > 1 or each.mode} | fresh
-    return {account(*pair) for pair in pairs for account in (accounts.rounding, accounts.rounded)}
-
-
-def _lots_of_order(state: Slice, key: tuple[int, str]) -> list[Lot]:
-    order = state.orders[key]
-    return order.lots if order is not None else []
 
 
 def _fill_accounts(conn: Asks, state: Slice, wanted: Sequence[AccountName]) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger import accounts, drawn, reserve
+from ledger import accounts, drawn, membership, reserve
 from ledger.commands import Authorize, OpenMerchant, Redeem
 from ledger.drawn import Deal
 from ledger.entry import Entry
@@ -91,17 +91,15 @@ def captured(state: Slice, acceptor: int, redemption: str) -> Redemption:
 
 
 def choose(command: Redeem | Authorize, state: Slice) -> Chosen:
-    """Refusals in order: merchant-unknown, merchant-closed, member-unknown, redemption-exists, issuer-over-limit,
-    nothing-to-redeem, balance-too-low.
+    """Refusals in order: merchant-unknown, merchant-closed, member-unknown, member-closed, member-frozen,
+    redemption-exists, issuer-over-limit, nothing-to-redeem, balance-too-low.
     """
     acceptor = state.registry.merchants.get(command.merchant_id)
     if acceptor is None:
         raise Refused("merchant-unknown", "merchant_id", merchant_id=command.merchant_id)
     if state.registry.is_closed(command.merchant_id):
         raise Refused("merchant-closed", "merchant_id", merchant_id=command.merchant_id)
-    member = state.member(command.member)
-    if member is None:
-        raise Refused("member-unknown", "member", member=command.member)
+    member = membership.spender(state, command.member)
     if state.records[name(command.merchant_id, command.redemption)] is not None:
         raise Refused("redemption-exists", "redemption", redemption=command.redemption)
     draws, skipped = _within_limits(command, state, state.lots_of[member.no])
