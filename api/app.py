@@ -13,7 +13,23 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import auditors, health, members, openapi, pages, partners
+from api import (
+    auditors,
+    clearing,
+    configuration,
+    events,
+    health,
+    members,
+    movements,
+    openapi,
+    operators,
+    pages,
+    people,
+    redemptions,
+    rules,
+    sandbox,
+    standing,
+)
 from api.door import Door
 from api.envelope import Envelope
 from api.problems import MEDIA_TYPE, Problem, render
@@ -23,6 +39,10 @@ ABOUT = (
     "A points ledger for alliances of merchants. Integers only: points, AU and money in minor units. Times are RFC 3339"
     " with offset. Every write can be repeated safely: the first answer comes back byte for byte. Errors are"
     " application/problem+json."
+)
+ROOMS = (
+    *(events, redemptions, movements, people, members, standing, configuration, rules, operators, clearing, sandbox),
+    *(auditors, health, pages),
 )
 log = structlog.get_logger(__name__)
 
@@ -41,8 +61,8 @@ def create_app(door: Door | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.door = door
-    for router in (partners.router, members.router, auditors.router, health.router, pages.router):
-        app.include_router(router)
+    for room in ROOMS:
+        app.include_router(room.router)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _routing)
     app.add_exception_handler(psycopg.OperationalError, _unreachable)

@@ -15,7 +15,7 @@ from ledger import accounts, drawn, membership, reserve
 from ledger.commands import Authorize, OpenMerchant, Redeem
 from ledger.drawn import Deal
 from ledger.entry import Entry
-from ledger.lots import Draw, draw
+from ledger.lots import Draw, draw, spendable
 from ledger.records import Drawn, DrawnLot, RecordKind, RecordName, Redemption
 from ledger.refusals import Refused
 from ledger.slice import Claim, Lot, Member, Slice, Used
@@ -170,9 +170,10 @@ def release(entry: Entry, acceptor: int, redemption: str, record: Redemption) ->
 
 def _within_limits(command: Redeem | Authorize, state: Slice, lots: list[Lot]) -> tuple[list[Draw], list[int]]:
     """The draw that every issuer's collateral can bear, and the issuers left out: those that are closed, and in each
-    round one more.
+    round one more. Empty lots name nobody: which of them a slice holds is chance.
     """
-    skipped = sorted({lot.issuer for lot in lots if state.registry.is_closed(lot.issuer)})
+    there = spendable(lots, command.at_ms)
+    skipped = sorted({lot.issuer for lot in there if state.registry.is_closed(lot.issuer)})
     while True:
         draws = draw(lots, state.registry.terms, au=command.au, at_ms=command.at_ms, skipped=skipped)
         over = next((each for each in _owed(command, draws).items() if not bears(state, *each)), None)
