@@ -7,6 +7,7 @@ taken, those at hand are answered, then the ledger closes. This is the one place
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import structlog
@@ -43,8 +44,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def serve(dsn: str, settings: Settings) -> None:
-    """Answer requests over the migrated database at `dsn` until told to stop."""
+def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
+    """Answer requests over the migrated database at `dsn` until told to stop. With `ticks` what falls due is done as
+    time goes on; without, only when a sandbox's clock is moved.
+    """
     log_plainly()
     key, production = settings.vault_key(), settings.environment == "production"
     clock = TestClock(now)
@@ -57,7 +60,7 @@ def serve(dsn: str, settings: Settings) -> None:
             move_clock=None if production else clock.move_to,
             inclusions=Inclusions(vault=Vault(key), folder=settings.published_folder) if key else None,
         ) as door,
-        ticking(door),
+        ticking(door) if ticks else nullcontext(),
     ):
         uvicorn.run(
             create_app(door),
