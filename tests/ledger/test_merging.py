@@ -8,7 +8,19 @@ import pytest
 
 from ledger import accounts
 from ledger.accounts import Family
-from ledger.commands import CloseMember, Command, Enrol, EvaluateTier, FreezeMember, Merge, SetTiers, Tier, Unmerge
+from ledger.commands import (
+    CloseMember,
+    Command,
+    Dispute,
+    Enrol,
+    EvaluateTier,
+    FreezeMember,
+    Merge,
+    ResolveDispute,
+    SetTiers,
+    Tier,
+    Unmerge,
+)
 from ledger.effects import Effects
 from ledger.entry import Entry
 from ledger.store import open_store
@@ -298,3 +310,16 @@ def test_a_lot_that_paid_a_debt_is_open_again_wherever_it_was_empty_meanwhile(da
         answers += [store.post([command])[0] for command in after]
     assert [answer.body for answer in answers] == expected
     assert not any(getattr(answer.outcome, "code", None) for answer in answers[-4:])
+
+
+def test_a_dispute_over_what_was_paid_before_ends_before_they_part() -> None:
+    """Else it would be one account's lot and the other's hold."""
+    scene = scene_of()
+    paid: dict[str, Any] = {"merchant_id": B, "redemption": "r"}
+    scene.play(scene.earn("m1", A, 10_000), scene.redeem("m1", B, 40, redemption="r"), merge("m1", "m2"))
+    scene.done(Dispute(key="d", at_ms=DAY, by_merchant_id=A, **paid))
+    refusal = scene.refused(unmerge("m1"))
+    assert (refusal.code, refusal.data) == ("member-holds", {"issuer": A, "held": 40})
+    scene.done(ResolveDispute(key="s", at_ms=DAY, stands=True, **paid))
+    scene.done(unmerge("m1", key="again"))
+    assert (scene.points("m1", A), scene.points("m2", A)) == (60, 0)

@@ -115,6 +115,7 @@ def unmerge(books: Books, command: Command) -> None:
     done = books.merges[member]
     refuse_if(done.into != into, "merged-since")
     refuse_if(above_itself(books, member, done), "referral-cycle")
+    refuse_if([pair for pair in held(books) if pair[0] == into], "member-holds")
     refuse_if(not untouched(books, done), "spent-since")
     moved = [lot for lot, points in done.moved.items() if points]
     confirmed = [lot for lot in moved if lot.confirmed_ms is not None]
