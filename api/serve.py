@@ -58,6 +58,7 @@ def serve(dsn: str, settings: Settings) -> None:
             port=settings.port,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             limit_concurrency=CONNECTIONS_MAX,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS_MAX,
