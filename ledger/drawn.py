@@ -179,7 +179,7 @@ def post_return(entry: Entry, deal: Deal, drawn: Drawn) -> None:
     reserve.move_dust(entry, terms, -_dust(terms, drawn))
 
 
-def restore(entry: Entry, returned: Returned, *, was_applied: bool = False) -> int:
+def restore(entry: Entry, deal: Deal, returned: Returned, *, was_applied: bool = False) -> int:
     """Put the points back into the lots they came from, but for those that repaid a debt: the first ones drawn.
     `was_applied`: their AU were a captured redemption's. Answers how many points reached a lot.
     """
@@ -187,7 +187,7 @@ def restore(entry: Entry, returned: Returned, *, was_applied: bool = False) -> i
     for part in returned.drawn.lots:
         back = part.points - min(part.points, swallowed)
         swallowed -= part.points - back
-        _refill(entry, part.lot, back, -part.au if was_applied else 0)
+        _refill(entry, deal.member, part, points=back, au=-part.au if was_applied else 0)
         restored += back
     return restored
 
@@ -199,12 +199,38 @@ def show(entry: Entry, draws: Iterable[Drawn], *, sign: int = 1) -> None:
             entry.change_lot(entry.slice.lots[part.lot], points=0, au=sign * part.au)
 
 
-def _refill(entry: Entry, lot_id: LotId, points: int, au: int) -> None:
-    lot = entry.slice.lots[lot_id]
+def _refill(entry: Entry, owner: Member, part: DrawnLot, *, points: int, au: int) -> None:
+    """An empty lot stays behind when its owner is merged: what it gets back is the other account's. If accounts were
+    parted again and the other one has points in it, a lot like it is made.
+    """
+    lot = entry.slice.lots[part.lot]
+    if lot.member_no != owner.no and lot.remaining:
+        if points:
+            entry.add_lot(_like(entry, lot, owner, points), points=points)
+        return
+    lot.member_no, lot.member = owner.no, owner.name
     lot.remaining += points
     entry.change_lot(lot, points=points, au=au)
     if lot.remaining:
         _reopen(entry.slice, lot)
+
+
+def _like(entry: Entry, lot: Lot, owner: Member, points: int) -> Lot:
+    made = sum(move.lot.seq == entry.seq for move in entry.lots)
+    return Lot(
+        id=LotId(entry.seq, made + 1),
+        issuer=lot.issuer,
+        member_no=owner.no,
+        member=owner.name,
+        terms_id=lot.terms_id,
+        role=lot.role,
+        points=points,
+        standing=points,
+        remaining=points,
+        confirmed_at_ms=lot.confirmed_at_ms,
+        expires_at_ms=lot.expires_at_ms,
+        earned_by=lot.earned_by,
+    )
 
 
 def _reopen(state: Slice, lot: Lot) -> None:

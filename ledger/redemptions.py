@@ -163,7 +163,7 @@ def release(entry: Entry, acceptor: int, redemption: str, record: Redemption) ->
     """Everything held goes back to its lots; what the receipt says of it."""
     deal = drawn.of(entry.slice, acceptor, record)
     returned = [drawn.let_go(entry, deal, each) for each in record.draws]
-    restored = sum([drawn.restore(entry, each) for each in returned])
+    restored = sum([drawn.restore(entry, deal, each) for each in returned])
     entry.record(name(acceptor, redemption), replace(record, state=RELEASED, draws=()))
     return {"au": drawn.total(record.draws), "restored": restored, "repaid": sum(each.repaid for each in returned)}
 

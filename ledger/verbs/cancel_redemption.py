@@ -38,7 +38,7 @@ def cancel_redemption(command: CancelRedemption, entry: Entry) -> dict[str, int 
         if not each.points:
             raise Refused("cancel-below-a-point", "au", issuer=each.issuer, leg_au=each.au)
     returned = [drawn.give_back(entry, deal, each) for each in back]
-    restored = sum([drawn.restore(entry, each, was_applied=True) for each in returned])
+    restored = sum([drawn.restore(entry, deal, each, was_applied=True) for each in returned])
     name = redemptions.name(command.merchant_id, command.redemption)
     entry.record(name, replace(record, draws=tuple(kept)))
     entry.claim(_claim(command))

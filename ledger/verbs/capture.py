@@ -36,7 +36,7 @@ def capture(command: Capture, entry: Entry) -> dict[str, int | str]:
     captured = [drawn.capture(entry, deal, each) for each in taken]
     returned = [drawn.let_go(entry, deal, each) for each in rest]
     drawn.show(entry, captured)
-    restored = sum([drawn.restore(entry, each) for each in returned])
+    restored = sum([drawn.restore(entry, deal, each) for each in returned])
     name = redemptions.name(command.merchant_id, command.redemption)
     entry.record(name, replace(record, state=redemptions.CAPTURED, draws=tuple(captured)))
     entry.claim(redemptions.resolution(command.merchant_id, command.redemption))

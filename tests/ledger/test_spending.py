@@ -271,6 +271,36 @@ def test_restored_points_repay_a_debt_first(scene: Spending) -> None:
     assert (scene.points("m2", A), scene.remaining("m2", A)) == (20, 20)
 
 
+def test_what_comes_back_belongs_to_whom_the_member_means_now(scene: Spending) -> None:
+    """m2 spent all it had and was found to be m3 then: its empty lot stayed behind."""
+    scene.done(scene.earn("m2", A, 1_000))
+    scene.done(scene.redeem("m2", B, 10, redemption="r"))
+    scene.book.slice.people[scene.number("m2")].merged_into = scene.number("m3")
+    receipt = scene.done(cancel(B, "r", "x", 7))
+    assert [(leg.kind, leg.member) for leg in receipt.legs] == [(Kind.REFUND_REDEEM, "m3")]
+    assert [(move.member, move.points) for move in receipt.lots] == [("m3", 7)]
+    assert (scene.points("m2", A), scene.points("m3", A), scene.remaining("m3", A)) == (0, 7, 7)
+    assert scene.done(scene.redeem("m3", C, 7)).why["au"] == 7
+
+
+def test_what_comes_back_after_accounts_were_parted_again_mixes_with_nothing(scene: Spending) -> None:
+    """m2 spent two lots, meant m3 for a while, when part of the second came back, and is itself again."""
+    scene.play(scene.earn("m2", A, 1_000, at=1), scene.earn("m2", A, 1_000, at=2))
+    scene.done(scene.redeem("m2", B, 20, redemption="r", at=3))
+    person = scene.book.slice.people[scene.number("m2")]
+    person.merged_into = scene.number("m3")
+    scene.done(cancel(B, "r", "x", 4))
+    person.merged_into = None
+    receipt = scene.done(cancel(B, "r", "y"))
+    made = [move for move in receipt.lots if move.lot.seq == receipt.seq]
+    assert [(move.member, move.points, move.expires_at_ms) for move in receipt.lots] == [
+        ("m2", 10, 1 + 365 * DAY),
+        ("m2", 6, 2 + 365 * DAY),
+    ]
+    assert made == [receipt.lots[1]]
+    assert (scene.points("m2", A), scene.points("m3", A)) == (16, 4)
+
+
 @pytest.mark.parametrize("mode", [0, ON_ISSUANCE])
 @pytest.mark.parametrize("stands", [True, False])
 def test_a_dispute_takes_the_redemption_out_of_the_net(mode: int, *, stands: bool) -> None:
