@@ -70,6 +70,8 @@ VERBS: dict[type[Command], Verb] = {
     commands.SettleNets: Verb(settle_nets.settle_nets, settle_nets.wants),
 }
 
+_NAMES = {command: str(command.__struct_config__.tag) for command in VERBS}
+
 
 class Admitted(NamedTuple):
     """A command whose every value is inside its type, with its canonical bytes."""
@@ -128,7 +130,7 @@ class Book:
 
     def _record(self, admitted: Admitted, entry: Entry, why: dict[str, int | str]) -> Answer:
         command = admitted.command
-        verb = str(command.__struct_config__.tag)
+        verb = _NAMES[type(command)]
         receipt = Receipt(
             seq=entry.seq,
             verb=verb,
