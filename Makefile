@@ -24,6 +24,12 @@ reset: setup ## stop the embedded servers and remove everything the demo made (v
 migrate: setup ## bring the database named by TONGDUI_DATABASE_URL to the newest schema
 	@$(PY) -m alembic -x dsn="$$TONGDUI_DATABASE_URL" upgrade head
 
+verify: setup ## ask whether the books are right: every invariant, then a rebuild: ARGS="--dsn postgresql://..."
+	@$(PY) -m ledger verify $(ARGS)
+
+statement: setup ## write merchants' statements of a cycle, JSON, CSV and a page: ARGS="--cycle NAME --merchant N --out DIR"
+	@$(PY) -m api.statement $(ARGS)
+
 test: ## everything a build machine runs, with one closing line: checks, Python tests, contracts: WORKERS=2
 	@./bootstrap node
 	@$(PY) -m tests.everything
@@ -38,8 +44,11 @@ contracts: ## compile and test the contracts, and see that the exported ABI is c
 bench: setup ## measure, beside peers in the same run; results in bench/results/
 	@$(PY) -m bench
 
+compare: setup ## play random commands on the ledger and on the oracle, the first difference ends it: COMMANDS=1000000
+	@$(PY) -m tests.properties.long_run $(if $(COMMANDS),--commands $(COMMANDS))
+
 lock: setup ## write requirements.lock anew from pyproject.toml
 	@.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
 
-.PHONY: help setup demo serve audit reset migrate test check contracts bench lock
+.PHONY: help setup demo serve audit reset migrate verify statement test check contracts bench compare lock

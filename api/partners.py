@@ -36,13 +36,21 @@ WRITE_CODES = ("idempotency-key-invalid", "occurred-in-future", "request-in-flig
 ENROL = ("member-exists",)
 EARN = (
     "merchant-unknown",
+    "merchant-frozen",
     "member-unknown",
     "order-exists",
     "terms-missing",
     "points-too-many",
     "balance-out-of-range",
 )
-REDEEM = ("merchant-unknown", "member-unknown", "redemption-exists", "nothing-to-redeem", "balance-too-low")
+REDEEM = (
+    "merchant-unknown",
+    "merchant-closed",
+    "member-unknown",
+    "redemption-exists",
+    "nothing-to-redeem",
+    "balance-too-low",
+)
 REFUND = (
     "merchant-unknown",
     "member-unknown",

@@ -209,6 +209,15 @@ LEDGER: Mapping[str, Row] = {
     "merchant-unknown": Row(
         403, "The merchant is not open", "The key's merchant has no account in the ledger.", "Ask the alliance."
     ),
+    "merchant-frozen": Row(
+        409,
+        "The issuer has stopped issuing",
+        "Your account was frozen: your points are still redeemed, and no new ones come about.",
+        "Ask the alliance.",
+    ),
+    "merchant-closed": Row(
+        403, "The merchant is closed", "Your account was closed and takes no more points.", "Ask the alliance."
+    ),
     "terms-missing": Row(
         409,
         "No terms are in force",

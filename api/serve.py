@@ -24,8 +24,8 @@ GRACE_SECONDS_MAX = 20
 KEEP_ALIVE_SECONDS = 30
 CONNECTIONS_MAX = 1_000
 SWITCH_SECONDS = 0.0005
-"""How long the thread that decides may keep the interpreter from the one that answers; 5 ms unless told otherwise, which
-a waiting request would meet at every system call.
+"""How long the thread that decides may keep the interpreter from the one that answers; 5 ms unless told otherwise,
+which a waiting request would meet at every system call.
 """
 
 

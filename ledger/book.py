@@ -22,22 +22,39 @@ from ledger.entry import Entry
 from ledger.refusals import CATALOGUE, Refused
 from ledger.slice import Remembered, Slice
 from ledger.verbs import (
+    adjust,
+    approve_adjustment,
     authorize,
+    cancel_pending,
     cancel_redemption,
     capture,
     charge_fees,
+    close_merchant,
     confirm,
     dispute,
     earn,
     enrol,
+    exchange,
+    expire,
+    freeze_merchant,
+    join_pool,
     lapse_hold,
+    leave_pool,
+    observe,
+    open_balance,
     open_merchant,
+    open_pool,
+    publish_exchange,
+    publish_rule,
     publish_terms,
     redeem,
     refund,
+    reject_adjustment,
     resolve_dispute,
     settle_nets,
+    transfer,
     void,
+    withdraw_rule,
 )
 from ledger.wants import Wants
 
@@ -54,6 +71,9 @@ class Verb(NamedTuple):
 VERBS: dict[type[Command], Verb] = {
     commands.OpenMerchant: Verb(open_merchant.open_merchant, open_merchant.wants),
     commands.PublishTerms: Verb(publish_terms.publish_terms, publish_terms.wants),
+    commands.PublishRule: Verb(publish_rule.publish_rule, publish_rule.wants),
+    commands.WithdrawRule: Verb(withdraw_rule.withdraw_rule, withdraw_rule.wants),
+    commands.Observe: Verb(observe.observe, observe.wants),
     commands.Enrol: Verb(enrol.enrol, enrol.wants),
     commands.Earn: Verb(earn.earn, earn.wants),
     commands.Confirm: Verb(confirm.confirm, confirm.wants),
@@ -68,6 +88,20 @@ VERBS: dict[type[Command], Verb] = {
     commands.Refund: Verb(refund.refund, refund.wants),
     commands.ChargeFees: Verb(charge_fees.charge_fees, charge_fees.wants),
     commands.SettleNets: Verb(settle_nets.settle_nets, settle_nets.wants),
+    commands.Adjust: Verb(adjust.adjust, adjust.wants),
+    commands.ApproveAdjustment: Verb(approve_adjustment.approve_adjustment, approve_adjustment.wants),
+    commands.CancelPending: Verb(cancel_pending.cancel_pending, cancel_pending.wants),
+    commands.CloseMerchant: Verb(close_merchant.close_merchant, close_merchant.wants),
+    commands.Exchange: Verb(exchange.exchange, exchange.wants),
+    commands.Expire: Verb(expire.expire, expire.wants),
+    commands.FreezeMerchant: Verb(freeze_merchant.freeze_merchant, freeze_merchant.wants),
+    commands.JoinPool: Verb(join_pool.join_pool, join_pool.wants),
+    commands.LeavePool: Verb(leave_pool.leave_pool, leave_pool.wants),
+    commands.OpenBalance: Verb(open_balance.open_balance, open_balance.wants),
+    commands.OpenPool: Verb(open_pool.open_pool, open_pool.wants),
+    commands.PublishExchange: Verb(publish_exchange.publish_exchange, publish_exchange.wants),
+    commands.RejectAdjustment: Verb(reject_adjustment.reject_adjustment, reject_adjustment.wants),
+    commands.Transfer: Verb(transfer.transfer, transfer.wants),
 }
 
 _NAMES = {command: str(command.__struct_config__.tag) for command in VERBS}
@@ -85,7 +119,7 @@ def admit(command: Command) -> Admitted | Answer:
     try:
         canonical = commands.canonical(command)
         return Admitted(commands.parse(canonical), canonical)
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError) as error:
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
         found = _FIELD.search(str(error))
         return _unremembered("malformed", found.group(1) if found else None, problem=str(error))
 
@@ -162,7 +196,7 @@ def _again(first: Remembered, admitted: Admitted) -> Answer:
 def _difference(first: bytes, second: bytes) -> str:
     """The first field, in declared order, in which two commands differ; `verb` when they are different commands."""
     was, now = msgspec.json.decode(first), msgspec.json.decode(second)
-    return next(name for name in ["verb", *map(str, was)] if was.get(name) != now.get(name))
+    return next(name for name in ["verb", *map(str, was), *map(str, now)] if was.get(name) != now.get(name))
 
 
 def _unremembered(code: str, field: str | None, **data: int | str) -> Answer:

@@ -44,7 +44,7 @@ from ledger.postgres_programs import (
     find_programs,
 )
 
-__all__ = ["EmbeddedPostgresError", "EmbeddedServer", "open_database", "sqlalchemy_url", "start", "stop"]
+__all__ = ["EmbeddedPostgresError", "EmbeddedServer", "open_database", "running", "sqlalchemy_url", "start", "stop"]
 
 SUPERUSER = "tongdui"
 PORT = 5432  # names the socket file; nothing listens on TCP
@@ -119,8 +119,7 @@ class EmbeddedServer:
 
     def dsn(self, database: str = "postgres") -> str:
         """The address as libpq and psycopg read it; `sqlalchemy_url` turns it into SQLAlchemy's."""
-        where = urlencode({"host": str(self.place.socket), "port": PORT}, quote_via=quote)
-        return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?{where}"
+        return address(self.place, database)
 
     def is_ready(self) -> bool:
         return ready(self.place, self.programs)
@@ -187,6 +186,20 @@ def stop(folder: Path) -> None:
         programs = find_programs(wanted_major=written_by(place))
         with told(place.folder), locked(place):
             halt(place, programs, account_for(place.data, programs))
+
+
+def address(place: Place, database: str) -> str:
+    """The libpq address of a database of the server there, whether it runs or not."""
+    where = urlencode({"host": str(place.socket), "port": PORT}, quote_via=quote)
+    return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?{where}"
+
+
+def running(folder: Path, *, name: str = "tongdui") -> str | None:
+    """The address of a database of the server that runs in `folder`, None if none does: for whoever only looks, and
+    neither starts a server nor keeps it.
+    """
+    place = Place(Path(os.path.abspath(folder)))  # noqa: PTH100 - as in start
+    return address(place, name) if alive(place) else None
 
 
 @contextlib.contextmanager

@@ -2,43 +2,26 @@
 
 Called by the store, with the head locked, in two rounds: what is known by name, then the accounts those rows lead to.
 Every statement is an index probe per element of an array parameter; the connection forbids other plans
-(`ledger.store`). What the slice holds already is true and is not read again. Text arrays travel as lines, integer
-arrays as literals.
+(`ledger.store`). What is asked for by name, and how, is `ledger.lacking`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
-import msgspec
-
-from ledger import accounts, commands, records, selects
+from ledger import accounts, bonuses, commands, records, selects
 from ledger.accounts import AccountName
 from ledger.answers import LegRef, LotId
-from ledger.effects import Effects
+from ledger.lacking import Missing, integers, lines, not_held, order_names, record_names, spender_known
 from ledger.records import RecordName
 from ledger.referral import upline
 from ledger.registry import Registry
 from ledger.slice import Claim, Lot, Member, Order, Remembered, Slice
 from ledger.units import REFERRAL_LEVELS_MAX
 from ledger.wants import Wants
-from ledger.wire import Asks, Row, Rows
+from ledger.wire import Asks, Row
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
-
-_json = msgspec.json.Encoder()
-_BRACKETS = bytes.maketrans(b"[]", b"{}")
-K = TypeVar("K", str, tuple[int, str], Claim, RecordName, LotId, AccountName)
-
-
-def lines(values: Iterable[str]) -> str:
-    """Text values as one parameter for string_to_array: none of ours can hold a line break."""
-    return "\n".join(values)
-
-
-def integers(values: Iterable[int | None]) -> str:
-    """Integers as an array literal: JSON in other brackets, because nothing else writes integers as fast."""
-    return _json.encode([*values]).translate(_BRACKETS).decode()
 
 
 def answers(rows: Iterable[Row]) -> dict[str, Remembered | None]:
@@ -56,76 +39,6 @@ def registry(conn: Asks) -> Registry:
     return whole
 
 
-class Missing(NamedTuple):
-    """What a batch wants, the names of it that are not held, the statements that ask for them, and, once sent, what
-    brings the rows.
-    """
-
-    want: Wants
-    keys: Sequence[str]
-    members: list[str]
-    claims: list[Claim]
-    records: list[RecordName]
-    orders: list[tuple[int, str]]
-    statements: list[tuple[str, str, list[str]]]
-    found: dict[str, Rows]
-
-    def independent_of(self, unwritten: Effects) -> bool:
-        """Whether rows read while `unwritten` is being written are as good as those read afterwards.
-
-        They are where a row carries the name it is asked by: if it was changed, the slice holds it and its stored
-        version is not looked at. A list of rows could lack one.
-        """
-        kinds = {kind for kind, _, _ in self.statements}
-        return kinds <= _BY_NAME and not ("members" in kinds and unwritten.changed_members)
-
-
-_BY_NAME = frozenset({"answers", "members", "claims", "records", "orders"})
-
-
-def missing(state: Slice, want: Wants, keys: Sequence[str]) -> Missing:
-    """What `want` names and `state` does not hold, and whatever was answered to `keys`."""
-    asked = Missing(
-        want=want,
-        keys=keys,
-        members=_missing(want.members, state.members),
-        claims=_missing(want.claims, state.claims),
-        records=_missing(want.records, state.records),
-        orders=_missing(want.orders | want.refunded, state.orders),
-        statements=[],
-        found={},
-    )
-    spenders = sorted(name for name in want.spenders if not _spender_known(state, name))
-    refunded = sorted(name for name in want.refunded if not _lots_known(state, name))
-    asked.statements.extend(_statements(asked, spenders, refunded))
-    return asked
-
-
-def send(conn: Asks, asked: Missing) -> Missing:
-    """Send for it. On a wire this waits for nothing."""
-    for kind, statement, parameters in asked.statements:
-        asked.found[kind] = conn.execute(statement, parameters, binary=True)
-    return asked
-
-
-def _statements(
-    asked: Missing, spenders: list[str], refunded: list[tuple[int, str]]
-) -> Iterator[tuple[str, str, list[str]]]:
-    yield "answers", selects.ANSWERS, [lines(set(asked.keys))]
-    if asked.members:
-        yield "members", selects.MEMBERS, [lines(asked.members)]
-    if asked.claims:
-        used, merchants, names = zip(*asked.claims, strict=True)
-        yield "claims", selects.CLAIMS, [integers(used), integers(merchants), lines(names)]
-    if asked.records:
-        kinds, parties, names = zip(*asked.records, strict=True)
-        yield "records", selects.RECORDS, [integers(kinds), integers(parties), lines(names)]
-    if asked.orders:
-        yield "orders", selects.ORDERS, _order_names(asked.orders)
-    if spenders or refunded:
-        yield "open", selects.OPEN_LOTS, [lines(spenders), *_order_names(refunded)]
-
-
 def fill(conn: Asks, state: Slice, asked: Missing, in_flight: Mapping[str, Remembered | None]) -> None:
     """Put what was asked for into `state`, then load the lots and the accounts that it leads to. `in_flight` has the
     answers that are not written yet.
@@ -133,26 +46,58 @@ def fill(conn: Asks, state: Slice, asked: Missing, in_flight: Mapping[str, Remem
     found, want = asked.found, asked.want
     state.answers = {key: in_flight.get(key) for key in asked.keys}
     state.answers.update(answers(found["answers"]))
-    state.members.update(dict.fromkeys(asked.members))
-    for row in found.get("members", ()):
-        person = _person(state, row)
-        state.members[person.name] = person.no
+    _add_members(state, asked.members, found.get("members", ()))
     state.claims.update(dict.fromkeys(asked.claims))
     state.claims.update({Claim(*claim): seq for *claim, seq in found.get("claims", ())})
-    state.records.update(dict.fromkeys(asked.records))
-    for kind, party, name, body in found.get("records", ()):
-        state.records[RecordName(kind, party, name)] = records.parse(body.encode())
+    _add_records(state, asked.records, found.get("records", ()))
+    _fill_records(conn, state, not_held(bonuses.record_names(state, want), state.records))
     state.orders.update(dict.fromkeys(asked.orders))
     _add_orders(state, found.get("orders", ()))
     add_open_lots(state, found.get("open", ()))
-    _fill_lots(conn, state, _missing(_recorded_lots(state, want), state.lots))
-    _fill_accounts(conn, state, _missing(_accounts(state, want), state.accounts))
+    _fill_people(conn, state, {name for _, name in _recorded_people(state, want)})
+    _fill_lots(conn, state, not_held(_recorded_lots(state, want), state.lots))
+    _fill_accounts(conn, state, not_held(_accounts(state, want), state.accounts))
+
+
+def _add_members(state: Slice, asked: Iterable[str], rows: Iterable[Row]) -> None:
+    state.members.update(dict.fromkeys(asked))
+    for row in rows:
+        person = _person(state, row)
+        state.members[person.name] = person.no
+
+
+def _recorded_people(state: Slice, want: Wants) -> set[tuple[int, str]]:
+    """(issuer, member) that the wanted records name."""
+    found = (state.records[name] for name in want.records)
+    return {pair for record in found if record is not None for pair in record.people()}
+
+
+def _fill_people(conn: Asks, state: Slice, names: set[str]) -> None:
+    """Who only records name is loaded as who is named in a command, with open lots."""
+    unknown = not_held(names, state.members)
+    if unknown:
+        _add_members(state, unknown, conn.execute(selects.MEMBERS, [lines(unknown)], binary=True))
+    spenders = sorted(name for name in names if not spender_known(state, name))
+    if spenders:
+        add_open_lots(state, conn.execute(selects.OPEN_LOTS, [lines(spenders), *order_names([])], binary=True))
 
 
 def _recorded_lots(state: Slice, want: Wants) -> set[LotId]:
     """The lots that the wanted records name."""
     found = (state.records[name] for name in want.records)
     return {lot_id for record in found if record is not None for lot_id in record.lot_ids()}
+
+
+def _add_records(state: Slice, asked: Iterable[RecordName], rows: Iterable[Row]) -> None:
+    state.records.update(dict.fromkeys(asked))
+    for kind, party, name, body in rows:
+        state.records[RecordName(kind, party, name)] = records.parse(body.encode())
+
+
+def _fill_records(conn: Asks, state: Slice, wanted: Sequence[RecordName]) -> None:
+    """The counters of rules, whose names are known once the members are."""
+    if wanted:
+        _add_records(state, wanted, conn.execute(selects.RECORDS, record_names(wanted), binary=True))
 
 
 def _fill_lots(conn: Asks, state: Slice, wanted: Sequence[LotId]) -> None:
@@ -183,35 +128,6 @@ def _person(state: Slice, row: Sequence[Any]) -> Member:
     )
     state.people[no] = person
     return person
-
-
-def _spender_known(state: Slice, name: str) -> bool:
-    """Whether the open lots of whom this name means are held."""
-    number = state.members.get(name)
-    if number is None:
-        return name in state.members
-    person = state.people[number]
-    return (person.merged_into or number) in state.lots_of
-
-
-def _missing(wanted: Iterable[K], held: Mapping[K, object]) -> list[K]:
-    """What of `wanted` is not held, in order.
-
-    Not `wanted - held.keys()`: that walks everything that is held.
-    """
-    return sorted(key for key in wanted if key not in held)
-
-
-def _order_names(orders: Sequence[tuple[int, str]]) -> list[str]:
-    return [integers(merchant_id for merchant_id, _ in orders), lines(name for _, name in orders)]
-
-
-def _lots_known(state: Slice, name: tuple[int, str]) -> bool:
-    """Whether the open lots of everybody who earned by this order are held."""
-    if name not in state.orders:
-        return False
-    order = state.orders[name]
-    return order is None or all(state.person(lot.member_no).no in state.lots_of for lot in order.lots)
 
 
 def _add_orders(state: Slice, rows: Iterable[Row]) -> None:
@@ -291,6 +207,9 @@ def _accounts(state: Slice, want: Wants) -> set[AccountName]:
     lots += [state.lots[lot_id] for lot_id in _recorded_lots(state, want)]
     spenders = {state.person(lot.member_no).no for lot in lots}
     spenders |= {person.no for name in want.spenders if (person := state.member(name)) is not None}
+    recorded = [(issuer, state.member(name)) for issuer, name in _recorded_people(state, want)]
+    spenders |= {person.no for _, person in recorded if person is not None}
+    pairs |= {(issuer, person.no) for issuer, person in recorded if person is not None}
     pairs |= {(lot.issuer, state.person(lot.member_no).no) for lot in lots}
     pairs |= {(lot.issuer, no) for no in spenders for lot in state.lots_of.get(no, ())}
     merchants |= {issuer for issuer, _ in pairs}

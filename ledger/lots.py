@@ -16,12 +16,19 @@ UNCONFIRMED = 2**63
 
 def draw_order(lot: Lot) -> tuple[int, int, tuple[int, int]]:
     """The sort key of the order in which lots are drawn."""
-    return (lot.expires_at_ms or UNCONFIRMED, lot.confirmed_at_ms or UNCONFIRMED, lot.id)
+    expires = UNCONFIRMED if lot.expires_at_ms is None else lot.expires_at_ms
+    confirmed = UNCONFIRMED if lot.confirmed_at_ms is None else lot.confirmed_at_ms
+    return (expires, confirmed, lot.id)
 
 
 def is_open(lot: Lot) -> bool:
     """Confirmed, with something left. Whether its time is over is not asked here."""
     return lot.remaining > 0 and lot.confirmed_at_ms is not None
+
+
+def is_over(lot: Lot, at_ms: int) -> bool:
+    """Open, and its time is over at `at_ms`."""
+    return is_open(lot) and lot.expires_at_ms is not None and lot.expires_at_ms <= at_ms
 
 
 def spendable(lots: Iterable[Lot], at_ms: int) -> list[Lot]:
@@ -100,6 +107,14 @@ def take(lots: Iterable[Lot], points: int) -> list[tuple[Lot, int]]:
         if given:
             parts.append((lot, given))
     return parts
+
+
+def by_terms(parts: Iterable[tuple[Lot, int]]) -> dict[int, int]:
+    """Points of each set of terms, in the order in which the first of each is drawn."""
+    points: dict[int, int] = {}
+    for lot, given in parts:
+        points[lot.terms_id] = points.get(lot.terms_id, 0) + given
+    return points
 
 
 def value_au(points: int, terms: PublishTerms) -> int:

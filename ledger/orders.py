@@ -11,12 +11,14 @@ from ledger.answers import LegRef
 from ledger.commands import ForDays, OpenMerchant
 from ledger.entry import Entry
 from ledger.lots import value_au
-from ledger.slice import Lot, Order
+from ledger.refusals import Refused
+from ledger.slice import Lot, Order, Role, Slice
 from ledger.units import BPS
 from proofs.accounts import OPERATOR_ID
 from proofs.kinds import Kind
 
 DAY_MS = 86_400_000
+_OF_BUYER = frozenset({Role.BASE, Role.BONUS})
 
 
 def points_for(merchant: OpenMerchant, amount_minor: int) -> int:
@@ -36,37 +38,82 @@ def expiry(merchant: OpenMerchant, confirmed_at_ms: int) -> int:
     return merchant.validity.until_ms
 
 
+def unconfirmed(state: Slice, merchant_id: int, name: str) -> Order:
+    """An order of which something is still to be confirmed. Refusals in order: merchant-unknown, order-unknown,
+    already-confirmed, order-cancelled.
+    """
+    if merchant_id not in state.registry.merchants:
+        raise Refused("merchant-unknown", "order_merchant_id", merchant_id=merchant_id)
+    order = state.orders[merchant_id, name]
+    if order is None:
+        raise Refused("order-unknown", "order", order=name)
+    if order.confirmed_at_ms is not None:
+        raise Refused("already-confirmed", "order", confirmed_at_ms=order.confirmed_at_ms)
+    if order.refunded_minor == order.amount_minor:
+        raise Refused("order-cancelled", "order", order=name)
+    return order
+
+
+def hold(entry: Entry, order: Order) -> dict[str, int | str]:
+    """Every lot of a new order is pending: seen, not spendable."""
+    for lot in order.lots:
+        entry.move(lot.points, debit=accounts.pending(lot.issuer, lot.member_no), credit=accounts.pendings(lot.issuer))
+    for lot in order.lots:
+        entry.change_lot(lot, points=lot.points)
+    return {"points": sum(lot.points for lot in order.lots), "confirm_from_ms": order.confirm_from_ms}
+
+
 def confirm(entry: Entry, order: Order, *, was_pending: bool) -> dict[str, int | str]:
-    """Make what stands of the order spendable: an EARN leg per lot, the fee on the first, debts repaid out of each."""
+    """Make what stands of the order spendable: an EARN leg per member, the fee on the first, debts repaid out of
+    each. What a member bought and what rules added is one leg, so that a claw-back of both can name it.
+    """
     issuer = order.merchant_id
     lots = [lot for lot in order.lots if lot.standing]
     standing = sum(lot.standing for lot in lots)
     fee = issuance_fee(entry, order, standing)
+    legs = _by_leg(lots)
     repaid = [
-        _post_confirmation(entry, order, lot, fee if lot is lots[0] else 0, was_pending=was_pending) for lot in lots
+        _post_confirmation(entry, order, mine, 0 if i else fee, was_pending=was_pending) for i, mine in enumerate(legs)
     ]
     if fee:
         entry.move(fee, debit=accounts.fees(OPERATOR_ID), credit=accounts.fees(issuer))
     order.confirmed_at_ms = entry.at_ms
     entry.change_order(order)
     expires_at_ms = expiry(entry.slice.registry.merchants[issuer], entry.at_ms)
-    for leg, (lot, owed) in enumerate(zip(lots, repaid, strict=True), start=1):
-        _open(entry, lot, owed, expires_at_ms, LegRef(entry.seq, leg), was_pending=was_pending)
+    for leg, (mine, owed) in enumerate(zip(legs, repaid, strict=True), start=1):
+        _open(entry, mine, owed, expires_at_ms, LegRef(entry.seq, leg), was_pending=was_pending)
     return {"points": standing, "repaid": sum(repaid), "fee_au": fee}
 
 
-def _post_confirmation(entry: Entry, order: Order, lot: Lot, fee: int, *, was_pending: bool) -> int:
-    """The postings of one lot; answers how much of it repays a debt."""
-    issuer, given = lot.issuer, lot.standing
+def _by_leg(lots: list[Lot]) -> list[list[Lot]]:
+    """Lots that are confirmed together: what the buyer has of the order, each referrer on its own."""
+    if len(lots) <= 1:
+        return [lots] if lots else []
+    legs: dict[tuple[int, bool], list[Lot]] = {}
+    for lot in lots:
+        legs.setdefault((lot.member_no, lot.role in _OF_BUYER), []).append(lot)
+    return list(legs.values())
+
+
+def _post_confirmation(entry: Entry, order: Order, lots: list[Lot], fee: int, *, was_pending: bool) -> int:
+    """The postings of one leg; answers how much of it repays a debt."""
+    issuer, member_no = lots[0].issuer, lots[0].member_no
+    given = lots[0].standing if len(lots) == 1 else sum(lot.standing for lot in lots)
     if was_pending:
-        entry.move(given, debit=accounts.pendings(issuer), credit=accounts.pending(issuer, lot.member_no))
-    terms, member = entry.slice.registry.terms[order.terms_id], entry.slice.person(lot.member_no)
+        entry.move(given, debit=accounts.pendings(issuer), credit=accounts.pending(issuer, member_no))
+    terms, member = entry.slice.registry.terms[order.terms_id], entry.slice.person(member_no)
     return wallet.credit(entry, Kind.EARN, member=member, terms=terms, points=given, fee_au=fee).repaid
 
 
-def _open(entry: Entry, lot: Lot, repaid: int, expires_at_ms: int, earned_by: LegRef, *, was_pending: bool) -> None:
-    lot.remaining = lot.standing - repaid
-    lot.confirmed_at_ms = entry.at_ms
-    lot.expires_at_ms = expires_at_ms
-    lot.earned_by = earned_by
-    entry.change_lot(lot, points=-repaid if was_pending else lot.remaining)
+def _open(
+    entry: Entry, lots: list[Lot], repaid: int, expires_at_ms: int, earned_by: LegRef, *, was_pending: bool
+) -> None:
+    """What is left of each lot when the debt was repaid out of the first ones."""
+    for lot in lots:
+        owed = min(lot.standing, repaid)
+        repaid -= owed
+        lot.remaining = lot.standing - owed
+        lot.confirmed_at_ms = entry.at_ms
+        lot.expires_at_ms = expires_at_ms
+        lot.earned_by = earned_by
+        entry.change_lot(lot, points=-owed if was_pending else lot.remaining)

@@ -17,6 +17,9 @@ import msgspec
 from msgspec import Struct
 
 from ledger.answers import LegRef, LotId
+from ledger.rules.streak import Streak
+from ledger.rules.tally import Tally
+from ledger.rules.task import Progress
 
 
 class RecordKind(IntEnum):
@@ -24,6 +27,30 @@ class RecordKind(IntEnum):
 
     REDEMPTION = 1
     """A redemption of an acceptor, from authorisation or capture to its last cancellation; party: the acceptor."""
+    POOL = 20
+    """A family pool."""
+    POOL_MEMBER = 21
+    """Which pool a member is in, by the member's name."""
+    POOL_DAY = 22
+    """What one member of a pool sent of one issuer's points on one day; party: the issuer."""
+    ADJUSTMENT = 23
+    """A correction, waiting or decided; party: the issuer."""
+    CLAIMS = 24
+    """What an issuer left behind when it was closed; party: the issuer."""
+    RULE_BUDGET = 40
+    """What a rule has granted to all; name: its number."""
+    RULE_TALLY = 41
+    """What a rule has granted to one member; name: rule/member."""
+    TASK = 42
+    """How far a member is with a composite task; name: rule/member."""
+    CHECK_INS = 43
+    """On which days a member checked in at the party; name: the member's number."""
+    CUSTOMER = 44
+    """Whether a member ever ordered at the party, kept where a rule asks; name: the member's number."""
+
+
+KINDS_WITH_PEOPLE = frozenset({RecordKind.ADJUSTMENT.value})
+"""Records of these kinds name members that no command names: see `Record.people`."""
 
 
 class RecordName(NamedTuple):
@@ -35,10 +62,14 @@ class RecordName(NamedTuple):
 
 
 class Record(Struct, frozen=True, kw_only=True, gc=False, tag_field="record"):
-    """What every record has: nothing but a way to say which lots it works on."""
+    """What every record has: nothing but a way to say which lots and whose accounts it works on."""
 
     def lot_ids(self) -> Iterable[LotId]:
         """The lots that a verb given this record will read or change."""
+        return ()
+
+    def people(self) -> Iterable[tuple[int, str]]:
+        """(issuer, member) whose account and open lots a verb given this record will read or change."""
         return ()
 
 
@@ -81,7 +112,95 @@ class Redemption(Record, frozen=True, kw_only=True, gc=False, tag="redemption"):
         return [drawn.lot for each in self.draws for drawn in each.lots]
 
 
-AnyRecord = Redemption
+class Pool(Record, frozen=True, kw_only=True, gc=False, tag="pool"):
+    """Members by name, in the order they joined; each may send `day_points_max` of each issuer's points a day."""
+
+    owner: str
+    day_points_max: int
+    members: tuple[str, ...]
+
+
+class PoolMember(Record, frozen=True, kw_only=True, gc=False, tag="pool_member"):
+    """The pool a member is in and its cap; "" when it left."""
+
+    pool: str
+    day_points_max: int
+
+
+class PoolDay(Record, frozen=True, kw_only=True, gc=False, tag="pool_day"):
+    """Points sent on the day so far."""
+
+    points: int
+
+
+class Adjustment(Record, frozen=True, kw_only=True, gc=False, tag="adjustment"):
+    """A correction as it was asked for; `state` is waiting, done or rejected."""
+
+    issuer: int
+    member: str
+    points: int
+    reason: str
+    by: str
+    state: str
+
+    def people(self) -> Iterable[tuple[int, str]]:
+        return [(self.issuer, self.member)]
+
+
+class Claims(Record, frozen=True, kw_only=True, gc=False, tag="claims"):
+    """What stood at an issuer's closing: see `ledger.verbs.close_merchant`."""
+
+    at_ms: int
+    points: int
+    pending: int
+    au: int
+    position_au: int
+    reserve_au: int
+
+
+class RuleBudget(Record, frozen=True, kw_only=True, gc=False, tag="rule_budget"):
+    """Points granted so far; a claw-back does not give them back."""
+
+    points: int
+
+
+class RuleTally(Record, frozen=True, kw_only=True, gc=False, tag="rule_tally"):
+    """Points and grants of one member so far, and on each of the last local days."""
+
+    tally: Tally
+
+
+class TaskProgress(Record, frozen=True, kw_only=True, gc=False, tag="task"):
+    """What of a task's steps is done."""
+
+    progress: Progress
+
+
+class CheckIns(Record, frozen=True, kw_only=True, gc=False, tag="check_ins"):
+    """A member's days at one merchant."""
+
+    streak: Streak
+
+
+class Customer(Record, frozen=True, kw_only=True, gc=False, tag="customer"):
+    """Whether an order was paid by this member."""
+
+    ordered: bool
+
+
+AnyRecord = (
+    Redemption
+    | Pool
+    | PoolMember
+    | PoolDay
+    | Adjustment
+    | Claims
+    | RuleBudget
+    | RuleTally
+    | TaskProgress
+    | CheckIns
+    | Customer
+)
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)

@@ -91,12 +91,14 @@ def captured(state: Slice, acceptor: int, redemption: str) -> Redemption:
 
 
 def choose(command: Redeem | Authorize, state: Slice) -> Chosen:
-    """Refusals in order: merchant-unknown, member-unknown, redemption-exists, issuer-over-limit,
+    """Refusals in order: merchant-unknown, merchant-closed, member-unknown, redemption-exists, issuer-over-limit,
     nothing-to-redeem, balance-too-low.
     """
     acceptor = state.registry.merchants.get(command.merchant_id)
     if acceptor is None:
         raise Refused("merchant-unknown", "merchant_id", merchant_id=command.merchant_id)
+    if state.registry.is_closed(command.merchant_id):
+        raise Refused("merchant-closed", "merchant_id", merchant_id=command.merchant_id)
     member = state.member(command.member)
     if member is None:
         raise Refused("member-unknown", "member", member=command.member)
@@ -169,11 +171,13 @@ def release(entry: Entry, acceptor: int, redemption: str, record: Redemption) ->
 
 
 def _within_limits(command: Redeem | Authorize, state: Slice, lots: list[Lot]) -> tuple[list[Draw], list[int]]:
-    """The draw that every issuer's collateral can bear, and the issuers left out; each round leaves out one more."""
-    skipped: list[int] = []
+    """The draw that every issuer's collateral can bear, and the issuers left out: those that are closed, and in each
+    round one more.
+    """
+    skipped = sorted({lot.issuer for lot in lots if state.registry.is_closed(lot.issuer)})
     while True:
         draws = draw(lots, state.registry.terms, au=command.au, at_ms=command.at_ms, skipped=skipped)
-        over = next((each for each in _owed(command, draws).items() if not _bears(state, *each)), None)
+        over = next((each for each in _owed(command, draws).items() if not bears(state, *each)), None)
         if over is None:
             return draws, skipped
         if command.over_limit == "decline":
@@ -191,13 +195,16 @@ def _owed(command: Redeem | Authorize, draws: list[Draw]) -> dict[int, int]:
     return owed
 
 
-def _bears(state: Slice, issuer: int, au: int) -> bool:
-    """Whether −position + leg stays within collateral · haircut; accrued fees, what was settled and what open
-    authorisations promise count.
-    """
+def position(state: Slice, merchant_id: int) -> int:
+    """What a merchant is owed (+) or owes (-): cash + fees − settled."""
+    owed = state.accounts[accounts.cash(merchant_id)][1] + state.accounts[accounts.fees(merchant_id)][1]
+    return owed - state.accounts[accounts.settled(merchant_id)][1]
+
+
+def bears(state: Slice, issuer: int, au: int) -> bool:
+    """Whether −position + leg stays within collateral · haircut; what open authorisations promise counts too."""
     merchant = state.registry.merchants[issuer]
     if merchant.credit_limit_au is None:
         return True
-    names = (accounts.cash, accounts.fees, accounts.promised)
-    position = sum(state.accounts[each(issuer)][1] for each in names) - state.accounts[accounts.settled(issuer)][1]
-    return au - position <= merchant.credit_limit_au * merchant.haircut_bps // BPS
+    promised = state.accounts[accounts.promised(issuer)][1]
+    return au - position(state, issuer) - promised <= merchant.credit_limit_au * merchant.haircut_bps // BPS

@@ -15,10 +15,13 @@ from ledger.commands import (
     OpenMerchant,
     PublishCampaign,
     PublishExchange,
+    PublishRule,
     PublishTerms,
     SetTiers,
     StopCampaign,
+    WithdrawRule,
 )
+from ledger.rules.published import Published
 
 
 def in_force_from(terms: PublishTerms) -> int:
@@ -27,7 +30,7 @@ def in_force_from(terms: PublishTerms) -> int:
 
 
 class Registry:
-    """Merchants by number, terms and campaigns by number, exchange rates by pair, tiers; who is frozen or closed."""
+    """Merchants, terms and campaigns by number, exchange rates by pair, rules, tiers; who is frozen or closed."""
 
     __slots__ = (
         "campaigns",
@@ -37,6 +40,7 @@ class Registry:
         "exchanges",
         "frozen",
         "merchants",
+        "rules",
         "stopped",
         "terms",
         "terms_of",
@@ -52,6 +56,7 @@ class Registry:
         self.campaigns: dict[int, PublishCampaign] = {}
         self.campaigns_of: dict[int, list[PublishCampaign]] = {}
         self.stopped: dict[int, int] = {}
+        self.rules = Published()
         self.tiers: SetTiers | None = None
         self.frozen: dict[int, int] = {}
         self.closed: dict[int, int] = {}
@@ -73,6 +78,10 @@ class Registry:
                 self.campaigns_of.setdefault(command.merchant_id, []).append(command)
             case StopCampaign():
                 self.stopped.setdefault(command.campaign_id, command.at_ms)
+            case PublishRule():
+                self.rules.add(command.merchant_id, command.rule)
+            case WithdrawRule():
+                self.rules.withdraw(command.rule_id, command.at_ms)
             case SetTiers():
                 self.tiers = command
             case FreezeMerchant():
@@ -116,3 +125,11 @@ class Registry:
         """Whether the campaign's kill switch was pulled by `at_ms`."""
         stopped = self.stopped.get(campaign_id)
         return stopped is not None and stopped <= at_ms
+
+    def is_frozen(self, merchant_id: int) -> bool:
+        """Whether the issuer stopped issuing; a closed one did before."""
+        return merchant_id in self.frozen
+
+    def is_closed(self, merchant_id: int) -> bool:
+        """Whether the issuer's run-off is over."""
+        return merchant_id in self.closed

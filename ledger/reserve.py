@@ -22,15 +22,39 @@ def is_backed(terms: PublishTerms) -> bool:
 
 
 def price_in(state: Slice, terms: PublishTerms, points: int) -> int:
-    """AU the issuer pays for `points` that become lots: their worth less the dust that is there, never below."""
-    return max(0, -((_dust(state, terms) - points * terms.au_num) // terms.au_den)) if is_backed(terms) else 0
+    """AU the issuer pays for `points` that become lots: their worth less the dust that is there, as far as the rule of
+    a leaf lets it be used. Dust that the issuer owes is not asked for where that would break the rule.
+    """
+    if not is_backed(terms) or not points:
+        return 0
+    dust = _dust(state, terms)
+    fair = max(0, -((dust - points * terms.au_num) // terms.au_den))
+    least, most = _by_rule(points, terms, dust)
+    exact = most * terms.au_den == points * terms.au_num
+    return fair if least > most else max(least, min(fair, most) if exact else fair)
 
 
 def price_out(state: Slice, terms: PublishTerms, points: int) -> int:
-    """AU that return to the issuer for `points` that leave lots unused, whole AU of the dust included; none
-    while the issuer owes more dust than that.
+    """AU that return to the issuer for `points` that leave its members' lots unused: their worth with whole AU of the
+    dust, as far as the rule of a leaf lets them.
     """
-    return max(0, (_dust(state, terms) + points * terms.au_num) // terms.au_den) if is_backed(terms) else 0
+    if not is_backed(terms) or not points:
+        return 0
+    dust = _dust(state, terms)
+    fair = max(0, (dust + points * terms.au_num) // terms.au_den)
+    least, most = _by_rule(points, terms, dust)
+    return fair if least > most else max(least, min(fair, most))
+
+
+def _by_rule(points: int, terms: PublishTerms, dust: int) -> tuple[int, int]:
+    """The least and the most AU with points = ceil(AU · den / num), the rule of a leaf; the least is more where there
+    are none.
+
+    One alone that leaves dust waiting for ever counts as none: a debt brought such dust about, and debts cannot be told
+    in leaves of such terms anyway.
+    """
+    least, most = (points - 1) * terms.au_num // terms.au_den + 1, points * terms.au_num // terms.au_den
+    return (1, 0) if least == most and abs(dust) >= terms.au_den else (least, most)
 
 
 def pay_in(entry: Entry, terms: PublishTerms, *, points: int, au: int, payer: int, leg: int) -> None:

@@ -38,6 +38,10 @@ class Used(IntEnum):
     """A batch whose nets were recorded, by its number."""
     CANCELLATION = 5
     """A cancellation of a redemption, by its name, per acceptor."""
+    TRANSFER = 20
+    """A transfer's name, per issuer."""
+    EXCHANGE = 21
+    """An exchange's name, per issuer whose points are given for others."""
 
 
 class Role(IntEnum):
@@ -203,7 +207,7 @@ class Slice:
         whole.members = _Everything()
         whole.orders = _Everything()
         whole.claims = _Everything()
-        whole.records = _Everything()
+        whole.records = _Everything[RecordName, AnyRecord]()
         whole.lots_of = _EveryList()
         return whole
 

@@ -9,7 +9,7 @@ depend on how commands are grouped into batches, is shown by tests alone. Readin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import psycopg
@@ -25,8 +25,9 @@ class Invariant(NamedTuple):
     detail: str
 
 
-# `last` holds each account's last balance, `legs` every leg, `holding` the legs of redemptions held or disputed. Family
-# numbers are those of ledger.accounts.Family.
+# `last` holds each account's last balance, `legs` every leg, `holding` the legs of redemptions held or disputed,
+# `backed` for all terms in the mode on_issuance what is in lots or held, the dust, and what was paid into the reserve.
+# Family numbers are those of ledger.accounts.Family.
 # Every statement answers one row per thing that is wrong.
 _ASK = """
 WITH last AS (
@@ -34,11 +35,12 @@ WITH last AS (
     FROM ledger.posting WHERE shard = 0 ORDER BY family, unit, party, n DESC
 ), legs AS (
     SELECT j.seq, (leg->>'kind')::int AS kind, (leg->>'issuer')::bigint AS issuer,
-           coalesce((leg->>'points')::bigint, 0) AS points
+           coalesce((leg->>'points')::bigint, 0) AS points, coalesce((leg->>'terms_id')::int, 0) AS terms_id,
+           coalesce((leg->>'au')::bigint, 0) AS au
     FROM ledger.journal j, json_array_elements(j.receipt::json->'legs') AS leg WHERE j.shard = 0
 ), holding AS (
     SELECT r.party AS acceptor, coalesce(s.merged_into, (r.body::json->>'member_no')::bigint) AS member_no,
-           (d->>'issuer')::int AS issuer, (d->>'points')::bigint AS points,
+           (d->>'issuer')::int AS issuer, (d->>'terms_id')::int AS terms_id, (d->>'points')::bigint AS points,
            CASE WHEN (d->>'issuer')::int <> r.party AND (t.command::json->>'mode')::int = 0
                 THEN (d->>'au')::bigint ELSE 0 END AS promised
     FROM ledger.record r
@@ -47,6 +49,23 @@ WITH last AS (
     JOIN ledger.terms n ON n.shard = 0 AND n.terms_id = (d->>'terms_id')::int
     JOIN ledger.journal t ON t.shard = 0 AND t.seq = n.seq
     WHERE r.shard = 0 AND r.kind = 1 AND r.body::json->>'state' IN ('held', 'disputed')
+), backed AS (
+    SELECT r.terms_id, r.num, r.den, coalesce(l.points, 0) + coalesce(h.points, 0) AS there,
+           coalesce(d.balance, 0) AS dust, coalesce(p.au, 0) AS paid
+    FROM (
+        SELECT t.terms_id, (j.command::json->>'au_num')::bigint AS num, (j.command::json->>'au_den')::bigint AS den
+        FROM ledger.terms t JOIN ledger.journal j ON j.shard = t.shard AND j.seq = t.seq
+        WHERE t.shard = 0 AND j.command::json->>'mode' = '1'
+    ) r
+    LEFT JOIN (
+        SELECT terms_id, sum(remaining) AS points FROM ledger.lot
+        WHERE shard = 0 AND confirmed_at_ms IS NOT NULL GROUP BY terms_id
+    ) l USING (terms_id)
+    LEFT JOIN (SELECT terms_id, sum(points) AS points FROM holding GROUP BY terms_id) h USING (terms_id)
+    LEFT JOIN (SELECT -unit AS terms_id, balance FROM last WHERE family = 10) d USING (terms_id)
+    LEFT JOIN (
+        SELECT terms_id, sum(CASE WHEN kind IN (1, 4, 7, 8, 10) THEN au ELSE -au END) AS au FROM legs GROUP BY terms_id
+    ) p USING (terms_id)
 ), broken (fault) AS ({fault})
 SELECT count(*), min(fault) FROM broken
 """
@@ -142,6 +161,28 @@ STATEMENTS: dict[str, str] = {
         SELECT 'lot ' || seq || '/' || no FROM ledger.lot
         WHERE remaining < 0 OR standing < 0 OR remaining > points OR standing > points
     """,
+    "bonuses-are-what-rules-granted": """
+        SELECT 'entry ' || coalesce(g.seq, l.seq) || ' granted ' || coalesce(g.points, 0)
+               || ' lots ' || coalesce(l.points, 0)
+        FROM (
+            SELECT j.seq, sum(why.value::bigint) AS points
+            FROM ledger.journal j, json_each_text(j.receipt::json->'why') AS why
+            WHERE j.shard = 0 AND j.verb IN ('earn', 'observe') AND why.key LIKE 'rule:%:granted' GROUP BY j.seq
+        ) g
+        FULL JOIN (
+            SELECT seq, sum(points) AS points FROM ledger.lot WHERE shard = 0 AND role = 3 GROUP BY seq
+        ) l USING (seq)
+        WHERE coalesce(g.points, 0) <> coalesce(l.points, 0)
+    """,
+    "rules-within-budget": """
+        SELECT 'rule ' || r.name || ' granted ' || (r.body::json->>'points') || ' of ' || v.budget
+        FROM ledger.record r
+        JOIN (
+            SELECT c->'rule'->>'rule_id' AS name, max((c->'rule'->'caps'->>'budget_points')::bigint) AS budget
+            FROM (SELECT command::json AS c FROM ledger.journal WHERE shard = 0 AND verb = 'publish_rule') j GROUP BY 1
+        ) v ON v.name = r.name
+        WHERE r.shard = 0 AND r.kind = 40 AND (r.body::json->>'points')::bigint > v.budget
+    """,
     "refunds-within-orders": """
         SELECT 'merchant ' || o.merchant_id || ' order ' || o.name
         FROM (SELECT * FROM ledger.orders WHERE shard = 0) o
@@ -151,7 +192,14 @@ STATEMENTS: dict[str, str] = {
             FROM (SELECT command::json AS c FROM ledger.journal WHERE shard = 0 AND verb = 'refund') j
             WHERE c->>'order' IS NOT NULL GROUP BY 1, 2
         ) r USING (merchant_id, name)
-        WHERE o.refunded_minor IS DISTINCT FROM coalesce(r.total, 0) OR o.refunded_minor > o.amount_minor
+        LEFT JOIN (
+            SELECT (command::json->>'order_merchant_id')::int AS merchant_id, command::json->>'order' AS name,
+                   true AS cancelled
+            FROM ledger.journal WHERE shard = 0 AND verb = 'cancel_pending'
+        ) c USING (merchant_id, name)
+        WHERE o.refunded_minor IS DISTINCT FROM
+              CASE WHEN c.cancelled THEN o.amount_minor ELSE coalesce(r.total, 0) END
+           OR o.refunded_minor > o.amount_minor OR r.total > o.amount_minor
     """,
     "issuer-roll-forward-closes": """
         SELECT 'issuer ' || coalesce(a.unit, l.issuer) || ' outstanding ' || coalesce(-a.balance, 0)
@@ -162,6 +210,15 @@ STATEMENTS: dict[str, str] = {
             FROM legs WHERE points <> 0 GROUP BY issuer
         ) l ON l.issuer = a.unit
         WHERE coalesce(-a.balance, 0) <> coalesce(l.closing, 0)
+    """,
+    "reserve-equals-positive-lots": """
+        SELECT 'terms ' || terms_id || ' reserve ' || paid || ' AU times ' || den || ', lots ' || there || ' times '
+               || num || ' and dust ' || dust
+        FROM backed WHERE paid * den <> there * num + dust
+        UNION ALL
+        SELECT 'reserve ' || coalesce((SELECT balance FROM last WHERE family = 7 AND party = 900000002), 0)
+               || ' paid in ' || coalesce(sum(paid), 0) FROM backed
+        HAVING coalesce(sum(paid), 0) <> coalesce((SELECT balance FROM last WHERE family = 7 AND party = 900000002), 0)
     """,
     "keys-answer-their-entries": """
         SELECT 'entry ' || coalesce(a.seq, j.seq) || ' key ' || coalesce(a.key, '')
@@ -174,14 +231,45 @@ STATEMENTS: dict[str, str] = {
         JOIN ledger.journal j ON j.shard = a.shard AND j.command = a.command
         WHERE a.shard = 0 AND a.seq IS NULL
     """,
+    "days-are-those-of-the-postings": """
+        WITH told AS (
+            SELECT family, unit, party, n, amount, (j.at_ms / 86400000)::integer AS day,
+                   j.at_ms / 86400000 >= max(j.at_ms / 86400000) OVER (PARTITION BY family, unit, party ORDER BY n)
+                   AS in_time
+            FROM ledger.posting JOIN ledger.journal j USING (shard, seq)
+            WHERE shard = 0 AND seq <= (SELECT seq FROM ledger.projection WHERE shard = 0 AND name = 'day')
+        )
+        SELECT 'account ' || coalesce(d.family, p.family) || '/' || coalesce(d.unit, p.unit) || '/'
+               || coalesce(d.party, p.party) || ' day ' || coalesce(d.day, p.day)
+        FROM (SELECT * FROM ledger.day WHERE shard = 0) d
+        FULL JOIN (
+            SELECT family, unit, party, day, sum(amount) AS amount,
+                   min(n) FILTER (WHERE in_time) AS first_n, max(n) FILTER (WHERE in_time) AS last_n
+            FROM told GROUP BY family, unit, party, day
+        ) p USING (family, unit, party, day)
+        WHERE (d.amount, d.first_n, d.last_n) IS DISTINCT FROM (p.amount, p.first_n, p.last_n)
+        UNION ALL
+        SELECT 'late posting ' || n || ' of account ' || family || '/' || unit || '/' || party
+        FROM (SELECT family, unit, party, day, n, true AS noted FROM ledger.late WHERE shard = 0) l
+        FULL JOIN (SELECT family, unit, party, day, n, true AS due FROM told WHERE NOT in_time) p
+            USING (family, unit, party, day, n)
+        WHERE noted IS NULL OR due IS NULL
+        UNION ALL
+        SELECT 'cursor ' || c.seq || ' beyond the head ' || h.seq
+        FROM ledger.projection c JOIN ledger.head h USING (shard) WHERE c.seq > h.seq
+    """,
 }  # fmt: skip
 
 
-def check(conn: Connection, progress: Callable[[str], None] = lambda _: None) -> list[Invariant]:
-    """Every invariant, over one snapshot; `progress` hears each name first. The connection must be idle."""
+def check(
+    conn: Connection, progress: Callable[[str], None] = lambda _: None, names: Iterable[str] = STATEMENTS
+) -> list[Invariant]:
+    """Every invariant, or those of these names, over one snapshot; `progress` hears each name first. The connection
+    must be idle.
+    """
     with conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return [_ask(conn, name, progress) for name in STATEMENTS]
+        return [_ask(conn, name, progress) for name in names]
 
 
 def _ask(conn: Connection, name: str, progress: Callable[[str], None]) -> Invariant:

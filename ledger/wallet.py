@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ledger import accounts, reserve
-from ledger.answers import LegRef
+from ledger.answers import LegRef, LotId
 from ledger.commands import PublishTerms
 from ledger.entry import NO_REWARD, Entry, Reward
-from ledger.slice import Member, Slice
+from ledger.slice import Lot, Member, Role, Slice
 from proofs.kinds import Kind
 
 
@@ -94,3 +94,102 @@ def debit(
     if reserve.is_backed(terms) and from_lots:
         reserve.pay_out(entry, terms, points=from_lots, au=au, payee=issuer, leg=leg)
     return leg
+
+
+def take_back(
+    entry: Entry,
+    kind: Kind,
+    *,
+    member: Member,
+    terms: PublishTerms,
+    taken: int,
+    parts: list[tuple[Lot, int]],
+    ref: LegRef | None = None,
+    fee_au: int = 0,
+) -> None:
+    """`taken` points back to their issuer, `parts` of them out of lots: a leg for each set of terms that lots give
+    under; what becomes debt goes with the first, under `terms`, and so does the fee.
+    """
+    given = {terms.terms_id: 0}
+    for lot, points in parts:
+        given[lot.terms_id] = given.get(lot.terms_id, 0) + points
+    debt = taken - sum(given.values())
+    for terms_id, from_lots in given.items():
+        points = from_lots + (debt if terms_id == terms.terms_id else 0)
+        if points:
+            rate = entry.slice.registry.terms[terms_id]
+            debit(entry, kind, member=member, terms=rate, points=points, from_lots=from_lots, ref=ref, fee_au=fee_au)
+            fee_au = 0
+
+
+def depart(entry: Entry, kind: Kind, *, member: Member, terms: PublishTerms, points: int) -> int:
+    """`points` > 0 of `terms` leave `member` for another member; the reserve stays behind them. Answers the leg."""
+    issuer = terms.issuer_id
+    leg = entry.leg(kind, signer=issuer, issuer=issuer, member=member.name, points=points, terms_id=terms.terms_id)
+    entry.move(points, debit=accounts.outstanding(issuer), credit=accounts.member(issuer, member.no), leg=leg)
+    return leg
+
+
+def arrive(entry: Entry, kind: Kind, *, member: Member, terms: PublishTerms, points: int, ref: LegRef) -> Credit:
+    """The points of the leg `ref` come to `member`. What repays a debt is no lot any more: what the reserve held behind
+    it returns to the issuer.
+    """
+    issuer = terms.issuer_id
+    repaid = min(points, owed(entry.slice, issuer, member.no))
+    au = reserve.price_out(entry.slice, terms, repaid)
+    leg = entry.leg(
+        kind,
+        signer=issuer,
+        issuer=issuer,
+        member=member.name,
+        points=points,
+        terms_id=terms.terms_id,
+        au=au,
+        ref=ref,
+    )
+    entry.move(points, debit=accounts.member(issuer, member.no), credit=accounts.outstanding(issuer), leg=leg)
+    if reserve.is_backed(terms) and repaid:
+        reserve.pay_out(entry, terms, points=repaid, au=au, payee=issuer, leg=leg)
+    return Credit(leg, repaid)
+
+
+def gain(
+    entry: Entry,
+    kind: Kind,
+    *,
+    role: Role,
+    member: Member,
+    terms: PublishTerms,
+    points: int,
+    expires_at_ms: int,
+    ref: LegRef | None = None,
+) -> int:
+    """`points` > 0 to `member` that no order earned: the entry's last posting and its first lot, if a debt leaves
+    anything. Answers what repaid a debt.
+    """
+    leg, repaid = credit(entry, kind, member=member, terms=terms, points=points, ref=ref)
+    kept = points - repaid
+    if kept:
+        lot = Lot(
+            id=LotId(entry.seq, 1),
+            issuer=terms.issuer_id,
+            member_no=member.no,
+            member=member.name,
+            terms_id=terms.terms_id,
+            role=role.value,
+            points=kept,
+            standing=kept,
+            remaining=kept,
+            confirmed_at_ms=entry.at_ms,
+            expires_at_ms=expires_at_ms,
+            earned_by=LegRef(entry.seq, leg),
+        )
+        entry.add_lot(lot, points=kept)
+    return repaid
+
+
+def draw_down(entry: Entry, parts: list[tuple[Lot, int]]) -> None:
+    """Take `parts` out of their lots; called when everything is posted."""
+    for lot, points in parts:
+        lot.remaining -= points
+        entry.change_lot(lot, points=-points)

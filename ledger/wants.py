@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ledger.records import RecordName
+from ledger.rules.facts import Trigger
+from ledger.rules.rule import Rule
 from ledger.slice import Claim
 
 
@@ -10,11 +12,13 @@ class Wants:
     """Names of the rows a batch will ask for. `spenders` are members whose open lots are drawn.
 
     `members` come with everybody above them; `refunded` are orders wanted with the open lots of everybody who earned by
-    them; `records` come with the lots they name; `terms` are (issuer, terms) that are being published.
+    them; `records` come with the lots they name; `terms` are (issuer, terms) that are being published, `rules`
+    (merchant, rule) likewise; `events` are (merchant, member, trigger), wanted with the counters of rules they meet.
     """
 
     __slots__ = (
         "claims",
+        "events",
         "every_merchant",
         "issuers_of",
         "members",
@@ -22,6 +26,7 @@ class Wants:
         "orders",
         "records",
         "refunded",
+        "rules",
         "spenders",
         "terms",
     )
@@ -36,6 +41,8 @@ class Wants:
         self.records: set[RecordName] = set()
         self.issuers_of: dict[str, set[int]] = {}
         self.terms: set[tuple[int, int]] = set()
+        self.rules: list[tuple[int, Rule]] = []
+        self.events: list[tuple[int, str, Trigger]] = []
         self.every_merchant = False
 
     def member_with(self, member: str, issuer: int) -> None:

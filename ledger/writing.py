@@ -13,7 +13,7 @@ from typing import Any
 from ledger import records
 from ledger.commands import Configuring, OpenMerchant, PublishTerms
 from ledger.effects import Effects
-from ledger.loading import integers, lines
+from ledger.lacking import integers, lines
 from ledger.slice import Lot, Member, Order
 
 JOURNAL = r"""

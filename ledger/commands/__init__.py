@@ -50,6 +50,7 @@ from ledger.commands.people import (
     UnfreezeMember,
     Unmerge,
 )
+from ledger.commands.rewarding import Observe, Particulars, PublishRule, WithdrawRule
 from ledger.commands.settling import ChargeFees, Net, SettleNets
 from ledger.commands.spending import (
     Authorize,
@@ -92,11 +93,14 @@ __all__ = [
     "LeavePool",
     "Merge",
     "Net",
+    "Observe",
     "OpenBalance",
     "OpenMerchant",
     "OpenPool",
+    "Particulars",
     "PublishCampaign",
     "PublishExchange",
+    "PublishRule",
     "PublishTerms",
     "Redeem",
     "Refund",
@@ -111,6 +115,7 @@ __all__ = [
     "Unmerge",
     "Until",
     "Void",
+    "WithdrawRule",
     "canonical",
     "parse",
 ]
@@ -121,6 +126,8 @@ Configuring = (
     | PublishExchange
     | PublishCampaign
     | StopCampaign
+    | PublishRule
+    | WithdrawRule
     | SetTiers
     | FreezeMerchant
     | CloseMerchant
@@ -140,6 +147,7 @@ AnyCommand = (
     | LeavePool
     | EvaluateTier
     | Earn
+    | Observe
     | Confirm
     | CancelPending
     | Refund

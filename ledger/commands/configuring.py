@@ -56,8 +56,8 @@ class OpenMerchant(Command, frozen=True, kw_only=True, gc=False, tag="open_merch
 
     `credit_limit_au` is the collateral behind its debts (None: unlimited), of which `haircut_bps` counts. `transfers`
     says between whom its points may move. An adjustment above `adjust_alone_max` points needs a second person (None:
-    never). `breakage_bps` is the operator's share of what expiry returns from the reserve. A worse rate takes effect
-    `notice_ms` after it was published, at the earliest.
+    never). `breakage_bps` is the operator's share of what expiry returns from the reserve, rounded up. A worse rate
+    takes effect `notice_ms` after it was published, at the earliest.
     """
 
     merchant_id: Id

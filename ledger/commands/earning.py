@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from ledger.commands.command import Command
+from ledger.commands.rewarding import Particulars
 from ledger.units import AMOUNT_MAX, Id, Millis, Name, Positive
 
 Reason = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[\x20-\x7e]+\Z")]
@@ -15,13 +16,14 @@ Reason = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[\x20-\x7e
 
 class Earn(Command, frozen=True, kw_only=True, gc=False, tag="earn"):
     """An order was paid. Its points are pending for the merchant's hold; with no hold they are confirmed in the same
-    journal entry.
+    journal entry. `particulars` are for the merchant's rules; a merchant without rules leaves them out.
     """
 
     merchant_id: Id
     member: Name
     order: Name
     amount_minor: Positive
+    particulars: Particulars | UnsetType = UNSET
 
 
 class Confirm(Command, frozen=True, kw_only=True, gc=False, tag="confirm"):

@@ -1,12 +1,13 @@
 """Earn: an order was paid, its points are pending until the hold is over. The verb; called by the book.
 
 points = floor(amount · points / per_minor), under the terms in force when the order was paid. An order too small for a
-point is taken all the same: it can be refunded, and its name is used.
+point is taken all the same: it can be refunded, and its name is used. What the merchant's rules add are further lots of
+the order, so that a refund takes them back in the same proportion.
 """
 
 from __future__ import annotations
 
-from ledger import accounts, orders
+from ledger import bonuses, orders
 from ledger.commands import Earn
 from ledger.entry import Entry
 from ledger.refusals import Refused
@@ -18,13 +19,18 @@ from ledger.wants import Wants
 def wants(command: Earn, want: Wants) -> None:
     want.member_with(command.member, command.merchant_id)
     want.orders.add((command.merchant_id, command.order))
+    want.events.append((command.merchant_id, command.member, "order.paid"))
 
 
 def earn(command: Earn, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: merchant-unknown, member-unknown, order-exists, terms-missing, points-too-many."""
+    """Refusals in order: merchant-unknown, merchant-frozen, member-unknown, order-exists, terms-missing,
+    points-too-many.
+    """
     merchant = entry.slice.registry.merchants.get(command.merchant_id)
     if merchant is None:
         raise Refused("merchant-unknown", "merchant_id", merchant_id=command.merchant_id)
+    if entry.slice.registry.is_frozen(command.merchant_id):
+        raise Refused("merchant-frozen", "merchant_id", merchant_id=command.merchant_id)
     member = entry.slice.member(command.member)
     if member is None:
         raise Refused("member-unknown", "member", member=command.member)
@@ -50,15 +56,9 @@ def earn(command: Earn, entry: Entry) -> dict[str, int | str]:
     )
     if points:
         order.add_lot(member, role=Role.BASE, points=points)
-    why = orders.confirm(entry, order, was_pending=False) if merchant.hold_ms == 0 else _hold(entry, order)
+    bonus = bonuses.of_order(entry.slice, member, command, points)
+    for extra in bonus.given:
+        order.add_lot(member, role=Role.BONUS, points=extra)
+    why = orders.confirm(entry, order, was_pending=False) if merchant.hold_ms == 0 else orders.hold(entry, order)
     entry.open_order(order)
-    return why
-
-
-def _hold(entry: Entry, order: Order) -> dict[str, int | str]:
-    """Every lot is pending: seen, not spendable."""
-    for lot in order.lots:
-        entry.move(lot.points, debit=accounts.pending(lot.issuer, lot.member_no), credit=accounts.pendings(lot.issuer))
-    for lot in order.lots:
-        entry.change_lot(lot, points=lot.points)
-    return {"points": sum(lot.points for lot in order.lots), "confirm_from_ms": order.confirm_from_ms}
+    return why if bonus is bonuses.NONE else why | bonus.kept(entry)

@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledger import accounts, orders, wallet
-from ledger.answers import LegRef
-from ledger.commands import OpenMerchant, PublishTerms, Refund
+from ledger.commands import OpenMerchant, Refund
 from ledger.entry import Entry
 from ledger.lots import draw_order, is_open, take, value_au
 from ledger.refusals import Refused
@@ -154,7 +153,7 @@ def _without_order(entry: Entry, merchant: OpenMerchant, member: Member, command
     taken, parts = _allowed(merchant, _open_lots(entry.slice, member, issuer), asked)
     fee = value_au(taken, terms) * merchant.issuance_fee_bps // BPS
     claw = _Claw(member, [], taken, parts)
-    _take_back(entry, Kind.ADJUST_DOWN, claw, terms=terms, fee=fee)
+    wallet.take_back(entry, Kind.ADJUST_DOWN, member=member, terms=terms, taken=taken, parts=parts, fee_au=-fee)
     _return_fee(entry, issuer, fee)
     _settle(entry, claw)
     return _why(asked, [claw], fee)
@@ -168,31 +167,16 @@ def _post_pending(entry: Entry, claws: list[_Claw]) -> None:
 
 def _post_claw(entry: Entry, order: Order, claw: _Claw, fee: int) -> None:
     terms = entry.slice.registry.terms[order.terms_id]
-    _take_back(entry, Kind.REFUND_EARN, claw, terms=terms, fee=fee, ref=claw.asked[0][0].earned_by)
-
-
-def _take_back(
-    entry: Entry, kind: Kind, claw: _Claw, *, terms: PublishTerms, fee: int, ref: LegRef | None = None
-) -> None:
-    """A leg for each set of terms that lots give under; what becomes debt goes with the first, under `terms`."""
-    given = {terms.terms_id: 0}
-    for lot, points_given in claw.parts:
-        given[lot.terms_id] = given.get(lot.terms_id, 0) + points_given
-    debt = claw.taken - sum(given.values())
-    for terms_id, from_lots in given.items():
-        asked = from_lots + (debt if terms_id == terms.terms_id else 0)
-        if asked:
-            wallet.debit(
-                entry,
-                kind,
-                member=claw.member,
-                terms=entry.slice.registry.terms[terms_id],
-                points=asked,
-                from_lots=from_lots,
-                ref=ref,
-                fee_au=-fee,
-            )
-            fee = 0
+    wallet.take_back(
+        entry,
+        Kind.REFUND_EARN,
+        member=claw.member,
+        terms=terms,
+        taken=claw.taken,
+        parts=claw.parts,
+        ref=claw.asked[0][0].earned_by,
+        fee_au=-fee,
+    )
 
 
 def _return_fee(entry: Entry, issuer: int, fee: int) -> None:

@@ -24,6 +24,7 @@ from api.app import create_app
 from api.door import Door, open_door
 from api.problems import CATALOGUE, LEDGER
 from ledger import refusals
+from ledger.commands import CloseMerchant, Command, FreezeMerchant
 from tests.api.conftest import BOOKS, MUTE, TEA, Caller, Clock, KeyMaker
 
 AT = "2026-07-10T12:00:00Z"
@@ -153,6 +154,15 @@ def overflow(stage: Stage) -> Any:
     return books.event("order.paid", member="m", order="last", amount_minor=10**9)
 
 
+def leaving(stage: Stage, *, closed: bool) -> Any:
+    """The merchant leaves the alliance under its program's hands."""
+    commands: list[Command] = [FreezeMerchant(key="freeze", at_ms=0, merchant_id=TEA, reason="leaves")]
+    if closed:
+        commands.append(CloseMerchant(key="close", at_ms=0, merchant_id=TEA))
+    stage.door.poster.post(commands)
+    return stage.redeem(1) if closed else stage.tea.event("order.paid", member="m", order="o-2", amount_minor=1)
+
+
 def twice(first: Any, second: Callable[[], Any]) -> Any:
     assert first.status_code == 201, first.text
     return second()
@@ -185,6 +195,8 @@ WAYS: dict[str, Callable[[Stage], Any]] = {
     "internal": internal,
     "key-reused": lambda s: twice(s.redeem(1), lambda: s.redeem(2)),
     "merchant-unknown": lambda s: s.of(77).event("order.paid", member="m", order="o", amount_minor=1),
+    "merchant-frozen": lambda s: leaving(s, closed=False),
+    "merchant-closed": lambda s: leaving(s, closed=True),
     "terms-missing": lambda s: s.of(MUTE).event("order.paid", member="m", order="o", amount_minor=1),
     "member-exists": lambda s: s.tea.event("member.joined", member="m"),
     "member-unknown": lambda s: s.tea.get("/v1/members/nobody/balances"),
@@ -223,10 +235,47 @@ OUT_OF_REACH = {
     "code-taken": "opening a merchant has no endpoint",
     "terms-exist": "publishing terms has no endpoint",
     "notice-too-short": "publishing terms has no endpoint",
+    **dict.fromkeys(
+        (
+            "rule-unknown",
+            "rule-unsound",
+            "rule-of-another-merchant",
+            "rule-withdrawn",
+            "rule-version",
+            "rule-steps-changed",
+            "rules-too-many",
+        ),
+        "rules have no endpoint",
+    ),
+    "event-exists": "events that are no orders have no endpoint",
     "cycle-charged": "charging fees has no endpoint",
     "batch-settled": "settling has no endpoint",
     "nets-unordered": "settling has no endpoint",
     "nets-unbalanced": "settling has no endpoint",
+    "order-cancelled": "confirm has no endpoint",
+    "merchant-not-frozen": "closing a merchant has no endpoint",
+    "member-merged": "a pool has no endpoint",
+    "self-transfer": "a transfer has no endpoint",
+    "transfer-exists": "a transfer has no endpoint",
+    "transfers-off": "a transfer has no endpoint",
+    "not-in-one-pool": "a transfer has no endpoint",
+    "pool-cap": "a transfer has no endpoint",
+    "pool-exists": "a pool has no endpoint",
+    "pool-unknown": "a pool has no endpoint",
+    "pool-full": "a pool has no endpoint",
+    "in-a-pool": "a pool has no endpoint",
+    "not-in-pool": "a pool has no endpoint",
+    "same-issuer": "an exchange has no endpoint",
+    "rate-missing": "an exchange has no endpoint",
+    "exchange-exists": "an exchange has no endpoint",
+    "exchange-too-small": "an exchange has no endpoint",
+    "nothing-to-expire": "expiry has no endpoint",
+    "adjustment-exists": "an adjustment has no endpoint",
+    "adjustment-unknown": "an adjustment has no endpoint",
+    "adjustment-zero": "an adjustment has no endpoint",
+    "adjustment-decided": "an adjustment has no endpoint",
+    "same-person": "an adjustment has no endpoint",
+    "already-expired": "an opening balance has no endpoint",
 }
 """Refusals of verbs that no endpoint reaches, and why. An endpoint that reaches one has to move it above."""
 

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from api import keys
 from api.app import create_app
 from api.door import open_door
+from api.statement import batches
 from proofs.json_form import hex_text
 from proofs.receipt import check
 from settlement.attestations import take_attestations
@@ -109,6 +110,12 @@ def test_a_receipt_gets_its_proof_and_the_batch_its_transactions(
     assert [(tx["purpose"], tx["status"]) for tx in shown["transactions"]] == [("commit", "mined")]
     assert sum(int(net["base_units"]) for net in shown["nets"]) == 0
     assert {net["merchant_id"]: int(net["base_units"]) for net in shown["nets"]}[ACCEPTOR] == 4_000_000
+
+    with psycopg.connect(field.dsn, autocommit=True) as conn:
+        of_statement = {each.batch_no: each for each in batches(conn)}[1]
+    assert of_statement.header_hash == hex_text(on_chain)
+    assert of_statement.leaves_root == shown["header"]["leavesRoot"]
+    assert [each.tx_hash for each in of_statement.transactions] == [tx["hash"] for tx in shown["transactions"]]
 
     for who, event_id, slot in ((issuer, "paid-1", "member"), (acceptor, "used-1", "creditor")):
         inclusion = only_inclusion(who, event_id)

@@ -72,8 +72,8 @@ def agree(told: dict[str, Any], source: Source) -> None:
     nets = dict.fromkeys([*oracle.conditions, OPERATOR], 0) | oracle.nets()
     assert told["nets"] == nets
     for code, points in told["points"].items():
-        assert points["issued"] == oracle.issued[code]
-        assert points["used"] == oracle.used[code]
+        assert points["issued"] == oracle.issued()[code]
+        assert points["used"] == oracle.used()[code]
         assert points["outstanding"] == oracle.outstanding()[code]
         assert points["net_au"] == nets[code]
         assert points["position_au"] == 0, "the chain has moved all of it"

@@ -58,13 +58,13 @@ def compare(conn: psycopg.Connection[tuple[object, ...]], oracle: Alliance, numb
     assert member_balances(conn, codes) == oracle.balances()
     points = figures.gather(conn).points
     for code, number in numbers.items():
-        assert points[number].issued == oracle.issued[code]
-        assert points[number].used == oracle.used[code]
-        assert points[number].taken_back == oracle.taken_back[code]
+        assert points[number].issued == oracle.issued()[code]
+        assert points[number].used == oracle.used()[code]
+        assert points[number].taken_back == oracle.taken_back()[code]
         assert points[number].outstanding == oracle.outstanding()[code]
     positions = {codes[party]: position for party, position in queries.positions(conn).items()}
-    assert {code: p.cash for code, p in positions.items() if p.cash} == {c: au for c, au in oracle.cash.items() if au}
-    assert {code: p.fees for code, p in positions.items() if p.fees} == {c: au for c, au in oracle.fees.items() if au}
+    assert {code: p.cash for code, p in positions.items() if p.cash} == oracle.cash()
+    assert {code: p.fees for code, p in positions.items() if p.fees} == oracle.fees()
     assert {code: p.total for code, p in positions.items() if p.total} == {
         c: au for c, au in oracle.positions().items() if au
     }
@@ -86,7 +86,7 @@ def stated_debts(
 ) -> dict[tuple[str, str], int]:
     """What the balance query answers as debt, for every member the oracle knows."""
     codes = {number: code for code, number in numbers.items()}
-    members = {order.member for order in oracle.orders.values()}
+    members = oracle.buyers()
     return {
         (member, codes[row.issuer]): row.debt
         for member in members

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 
 from ledger.commands import (
+    Adjust,
     ChargeFees,
     Command,
     Confirm,
@@ -18,18 +19,27 @@ from ledger.commands import (
     Redeem,
     Refund,
 )
+from tests.ledger import random_moves
 from tests.ledger.random_spending import spending
 from tests.ledger.scene import DAY, changed, opening, rate
 
-MERCHANTS = (1, 2, 3, 4)
+MERCHANTS = (1, 2, 3, 4, 5, 6)
+MOVES_SHARE = 0.3
 MEMBERS = tuple(f"m{i}" for i in range(8))
 
 
 def opening_commands() -> list[Command]:
-    """Four issuers that differ in everything."""
+    """Six issuers that differ in everything."""
     return [
-        opening(1, refund_policy="debt"),
-        opening(2, earn=EarnRate(3, 700), hold_ms=DAY, refund_policy="within_balance", redemption_fee_bps=333),
+        opening(1, refund_policy="debt", transfers="all", adjust_alone_max=50),
+        opening(
+            2,
+            earn=EarnRate(3, 700),
+            hold_ms=DAY,
+            refund_policy="within_balance",
+            redemption_fee_bps=333,
+            transfers="pool",
+        ),
         opening(3, earn=EarnRate(4, 100), validity=ForDays(3), refund_policy="debt", issuance_fee_bps=777),
         opening(4, earn=EarnRate(1, 30), refund_policy="only_pending", credit_limit_au=2_000, haircut_bps=9_000),
         rate(1),
@@ -37,6 +47,7 @@ def opening_commands() -> list[Command]:
         rate(3, 1, 2),
         rate(4, 2, 3),
         rate(4, 3, 7, key="newer", terms_id=44, at_ms=4 * DAY),
+        *random_moves.opening_moves(),
         *[Enrol(key=f"enrol-{name}", at_ms=0, member=name) for name in MEMBERS],
     ]
 
@@ -47,9 +58,17 @@ def history(seed: int, length: int) -> list[Command]:
     commands = opening_commands()
     for i in range(length):
         paid = [command for command in commands if isinstance(command, Earn)]
-        commands.append(_command(draw, i, i * 10 * DAY // length, draw.choice(paid) if paid else None))
+        at, order = i * 10 * DAY // length, draw.choice(paid) if paid else None
+        if order is not None and draw.random() < MOVES_SHARE:
+            late = i > length * 9 // 10
+            made = random_moves.move(
+                draw, i, at, members=MEMBERS, merchants=MERCHANTS, order=order, asked=_asked(draw, commands), late=late
+            )
+        else:
+            made = _command(draw, i, at, order)
+        commands.append(made)
         if draw.random() < 0.3:
-            commands.append(spending(draw, i, i * 10 * DAY // length, commands, (MERCHANTS, MEMBERS)))
+            commands.append(spending(draw, i, at, commands, (MERCHANTS, MEMBERS)))
         if draw.random() < 0.08:
             commands.append(_again(draw, commands))
     return commands
@@ -88,6 +107,11 @@ def _command(draw: random.Random, i: int, at: int, order: Earn | None) -> Comman
         )
         return usual if draw.random() < 0.9 else changed(usual, order=None)
     return ChargeFees(key=f"fees{i}", at_ms=at, cycle=f"c{i % 5}")
+
+
+def _asked(draw: random.Random, commands: list[Command]) -> Adjust | None:
+    adjustments = [command for command in commands if isinstance(command, Adjust)]
+    return draw.choice(adjustments[-8:]) if adjustments else None
 
 
 def _again(draw: random.Random, commands: list[Command]) -> Command:

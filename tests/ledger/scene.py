@@ -125,6 +125,9 @@ class Scene:
             amount_minor=amount,
         )
 
+    def enrol(self, member: str) -> Enrol:
+        return Enrol(key=f"enrol-{member}", at_ms=0, member=member)
+
     def charge(self, cycle: str) -> ChargeFees:
         return ChargeFees(key=f"cycle-{cycle}", at_ms=0, cycle=cycle)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 
 import psycopg
@@ -10,12 +11,14 @@ import pytest
 from ledger import rebuild, verify
 from ledger.answers import Answer, Receipt
 from ledger.book import Book
-from ledger.commands import Command
+from ledger.commands import Adjust, ApproveAdjustment, Command
 from ledger.flight import Outcome
 from ledger.slice import Slice
 from ledger.store import Store
 from tests.ledger.random_commands import history, opening_commands
 from tests.ledger.scene import A, B, Scene, small_alliance
+
+LOCKED_SECONDS = 0.5
 
 
 @pytest.fixture(name="conn")
@@ -163,4 +166,29 @@ def test_connections_lost_with_batches_in_flight_are_mended(database: str, conn:
                 )
         store.finish()
     assert bodies(heard) == [answer.body for answer in Scene().play(*commands)]
+    expect_sound(conn)
+
+
+def test_who_only_a_record_names_is_read_when_nothing_is_in_flight(database: str, conn: psycopg.Connection) -> None:
+    """A correction that waited names a member whose newest lot is still being written."""
+    scene = Scene()
+    asked = Adjust(key="a", at_ms=0, adjustment="a", issuer_id=A, member="m1", points=-50, reason="count", by="ann")
+    before = [*small_alliance(adjust_alone_max=0), asked]
+    first, second = scene.earn("m1", A, 10_000), scene.earn("m2", A, 100)
+    approval = ApproveAdjustment(key="b", at_ms=1, adjustment="a", issuer_id=A, by="bob")
+    with Store(database) as store:
+        store.post(before)
+    with psycopg.connect(database) as rival, Store(database) as store:
+        heard = begun(store, [second], 1)
+        store._flights[0].committed.wait()
+        rival.execute("SELECT FROM ledger.head FOR UPDATE")  # so that the first is not written when the approval comes
+        release = threading.Timer(LOCKED_SECONDS, rival.rollback)
+        release.start()
+        store.begin([first], heard.append)
+        store.begin([approval], heard.append)
+        store.finish()
+        release.join()
+    expected = [answer.body for answer in Scene().play(*before, second, first, approval)]
+    assert bodies(heard) == expected[-3:]
+    assert b'"debt":0' in expected[-1]
     expect_sound(conn)

@@ -11,11 +11,32 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from ledger.accounts import CHAIN, Family, held, settled
+from ledger.accounts import CHAIN, Family, cash, held, rounding, settled
 from ledger.answers import Answer, Receipt
-from ledger.commands import ChargeFees, Command, Confirm, Earn, Net, Redeem, Refund, SettleNets
-from proofs.kinds import ADDS, MAY_OWE, Kind
+from ledger.commands import (
+    Adjust,
+    CancelPending,
+    ChargeFees,
+    Command,
+    Confirm,
+    Earn,
+    Exchange,
+    Expire,
+    JoinPool,
+    LeavePool,
+    Net,
+    OpenBalance,
+    OpenPool,
+    Redeem,
+    Refund,
+    SettleNets,
+    Transfer,
+)
+from ledger.records import Redemption
+from proofs.accounts import RESERVE_ID
+from proofs.kinds import ADDS, MAY_OWE, ON_ISSUANCE, Kind
 from tests.ledger.random_commands import MEMBERS, MERCHANTS, opening_commands
+from tests.ledger.random_moves import PAIRS
 from tests.ledger.scene import DAY, Scene, changed
 
 ORDER = tuple[int, str, str]
@@ -35,6 +56,7 @@ class BookMachine(RuleBasedStateMachine):
         self.at = 0
         self.serial = 0
         self.issued: Counter[int] = Counter()
+        self.paid_in: Counter[int] = Counter()
         self.refunded: Counter[tuple[int, str]] = Counter()
         self.paid: dict[tuple[int, str], int] = {}
 
@@ -67,7 +89,9 @@ class BookMachine(RuleBasedStateMachine):
             assert mine.get(Family.MEMBER, 0) == sign * leg.points == -mine.get(Family.OUTSTANDING, 0)
             if leg.kind != Kind.FEE:
                 self.issued[leg.issuer] += sign * leg.points
-            if leg.kind == Kind.REDEEM and leg.au:
+            if self.terms_mode(leg.terms_id) == ON_ISSUANCE:
+                self.paid_in[leg.terms_id] += -leg.au if leg.kind == Kind.TRANSFER_IN else sign * leg.au
+            if leg.kind in {Kind.REDEEM, Kind.EXCHANGE_OUT} and leg.au:
                 terms = self.scene.book.slice.registry.terms[leg.terms_id]
                 assert (leg.points - 1) * terms.au_num < leg.au * terms.au_den <= leg.points * terms.au_num
             if leg.kind == Kind.REFUND_REDEEM and leg.au:
@@ -76,6 +100,10 @@ class BookMachine(RuleBasedStateMachine):
         for posting in receipt.postings:
             if posting.account.family == Family.MEMBER and posting.balance < 0 and posting.amount < 0:
                 assert receipt.legs[posting.leg - 1].kind in MAY_OWE
+
+    def terms_mode(self, terms_id: int) -> int | None:
+        terms = self.scene.book.slice.registry.terms.get(terms_id)
+        return terms.mode if terms else None
 
     def key(self) -> str:
         self.serial += 1
@@ -136,6 +164,82 @@ class BookMachine(RuleBasedStateMachine):
             assert all(self.at < (move.expires_at_ms or 0) for move in answer.outcome.lots)
         return command, answer
 
+    @rule(target=asked, giver=members, receiver=members, issuer=merchants, points=st.integers(1, 300))
+    def transfer(self, giver: str, receiver: str, issuer: int, points: int) -> tuple[Command, Answer]:
+        key = self.key()
+        command = Transfer(
+            key=key,
+            at_ms=self.at,
+            transfer=key,
+            issuer_id=issuer,
+            from_member=giver,
+            to_member=receiver,
+            points=points,
+        )
+        before = self.scene.positions()
+        answer = self.ask(command)
+        if self.scene.positions() != before:
+            assert isinstance(answer.outcome, Receipt)
+            assert answer.outcome.why["repaid"], "only what repays a debt moves money"
+        return command, answer
+
+    @rule(member=members, pool=st.sampled_from(["p", "q"]), joins=st.booleans())
+    def pool(self, member: str, pool: str, *, joins: bool) -> None:
+        self.ask(OpenPool(key=self.key(), at_ms=self.at, pool=pool, owner=member, day_points_max=200))
+        kind = JoinPool if joins else LeavePool
+        self.ask(kind(key=self.key(), at_ms=self.at, pool=pool, member=member))
+
+    @rule(target=asked, member=members, pair=st.sampled_from(PAIRS), points=st.integers(1, 300))
+    def exchange(self, member: str, pair: tuple[int, int, int, int], points: int) -> tuple[Command, Answer]:
+        key, (giving, getting, num, den) = self.key(), pair
+        command = Exchange(
+            key=key,
+            at_ms=self.at,
+            exchange=key,
+            member=member,
+            from_issuer_id=giving,
+            to_issuer_id=getting,
+            points=points,
+        )
+        answer = self.ask(command)
+        if isinstance(answer.outcome, Receipt):
+            taken, given = answer.outcome.why["taken"], answer.outcome.why["given"]
+            assert isinstance(taken, int)
+            assert given == taken * num // den
+            assert taken <= points
+        return command, answer
+
+    @rule(target=asked, member=members)
+    def expire(self, member: str) -> tuple[Command, Answer]:
+        command = Expire(key=self.key(), at_ms=self.at, member=member)
+        answer = self.ask(command)
+        lots = self.scene.book.slice.lots_of[self.scene.number(member)]
+        assert all(self.at < (lot.expires_at_ms or self.at + 1) for lot in lots if lot.remaining)
+        return command, answer
+
+    @rule(target=asked, member=members, issuer=merchants, points=st.integers(-300, 300))
+    def adjust(self, member: str, issuer: int, points: int) -> tuple[Command, Answer]:
+        key = self.key()
+        command = Adjust(
+            key=key, at_ms=self.at, adjustment=key, issuer_id=issuer, member=member, points=points, reason="r", by="a"
+        )
+        return command, self.ask(command)
+
+    @rule(target=asked, member=members, issuer=merchants, points=st.integers(1, 300))
+    def open_balance(self, member: str, issuer: int, points: int) -> tuple[Command, Answer]:
+        command = OpenBalance(key=self.key(), at_ms=self.at, issuer_id=issuer, member=member, points=points)
+        return command, self.ask(command)
+
+    @rule(target=asked, order=orders)
+    def cancel_pending(self, order: ORDER) -> tuple[Command, Answer]:
+        merchant, _, name = order
+        command = CancelPending(key=self.key(), at_ms=self.at, order_merchant_id=merchant, order=name)
+        answer = self.ask(command)
+        if isinstance(answer.outcome, Receipt):
+            again = Confirm(key=self.key(), at_ms=self.at + 9 * DAY, order_merchant_id=merchant, order=name)
+            assert getattr(self.ask(again).outcome, "code", None) == "order-cancelled"
+        return command, answer
+
     @rule()
     def charge_fees(self) -> None:
         key = self.key()
@@ -185,6 +289,22 @@ class BookMachine(RuleBasedStateMachine):
                 assert confirmed[account.unit, account.party] == max(0, free)
             if account.family == Family.PENDING:
                 assert pending[account.unit, account.party] == balance
+
+    @invariant()
+    def reserve_equals_positive_lots(self) -> None:
+        state = self.scene.book.slice
+        backed = {each.terms_id: each for each in state.registry.terms.values() if each.mode == ON_ISSUANCE}
+        there: Counter[int] = Counter()
+        for lot in state.lots.values():
+            if lot.confirmed_at_ms is not None:
+                there[lot.terms_id] += lot.remaining
+        for record in state.records.values():
+            if isinstance(record, Redemption) and record.state in {"held", "disputed"}:
+                there.update({each.terms_id: each.points for each in record.draws})
+        for number, terms in backed.items():
+            dust = self.scene.balance(rounding(terms.issuer_id, number))
+            assert self.paid_in[number] * terms.au_den == there[number] * terms.au_num + dust
+        assert self.scene.balance(cash(RESERVE_ID)) == sum(self.paid_in.values())
 
     @invariant()
     def issuer_roll_forward_closes(self) -> None:

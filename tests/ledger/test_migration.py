@@ -27,7 +27,7 @@ def test_up_down_and_up_again(empty_database: str) -> None:
     migrate(empty_database, "head")
     with open_store(empty_database) as store:
         store.post(small_alliance())
-    for revision in ("0003_api", "base"):
+    for revision in ("0004_rule_book", "0003_api", "base"):
         back(empty_database, revision)
     assert one(empty_database, "SELECT count(*) FROM pg_namespace WHERE nspname = 'ledger'") == 0
     migrate(empty_database, "head")

@@ -16,7 +16,7 @@ from ledger.book import Book
 from ledger.commands import Command, Enrol
 from ledger.slice import Slice
 from ledger.store import Store, open_store
-from tests.ledger.random_commands import MEMBERS, history, opening_commands
+from tests.ledger.random_commands import MEMBERS, MERCHANTS, history, opening_commands
 from tests.ledger.scene import A, B, Scene, changed, opening, rate, small_alliance
 
 STATEMENTS_PER_BATCH_MAX = 13
@@ -165,15 +165,16 @@ def test_queries_tell_what_the_book_knows(store: Store, conn: psycopg.Connection
         for balance in queries.member_balances(conn, member, at_ms=0):
             assert balance.confirmed == scene.points(member, balance.issuer)
             assert balance.pending == scene.pending(member, balance.issuer)
+            closed = scene.book.slice.registry.is_closed(balance.issuer)
             assert balance.held == scene.balance(accounts.held(balance.issuer, scene.number(member)))
             assert balance.debt == max(0, balance.held - balance.confirmed)
-            assert balance.available_points == max(0, balance.confirmed - balance.held)
+            assert balance.available_points == (0 if closed else max(0, balance.confirmed - balance.held))
     totals = queries.outstanding(conn)
     assert {issuer: each.outstanding for issuer, each in totals.items()} == {
         issuer: sum(scene.points(member, issuer) for member in MEMBERS) for issuer in totals
     }
-    assert [merchant.merchant_id for merchant in queries.merchants(conn)] == [1, 2, 3, 4]
-    assert [terms.terms_id for terms in queries.terms(conn)] == [1, 2, 3, 4, 44]
+    assert [merchant.merchant_id for merchant in queries.merchants(conn)] == list(MERCHANTS)
+    assert [terms.terms_id for terms in queries.terms(conn)] == [1, 2, 3, 4, 5, 6, 44]
     assert queries.command_by_key(conn, commands[0].key) == commands[0]
     assert (queries.member_exists(conn, "m0"), queries.member_exists(conn, "m99")) == (True, False)
     assert queries.member_balances(conn, "m99", at_ms=0) == []

@@ -74,6 +74,16 @@ def test_lots_are_drawn_by_expiry_then_confirmation(scene: Scene) -> None:
     assert [move.lot.seq for move in receipt.lots[1:]] == [receipt.seq - 2, receipt.seq - 3]
 
 
+def test_a_lot_confirmed_at_the_epoch_is_drawn_before_a_later_one() -> None:
+    """Zero is a time, not the lack of one."""
+    scene = Scene()
+    scene.play(*small_alliance(validity=Until(until_ms=9)))
+    for order, at in (("later", 5), ("epoch", 0)):
+        scene.done(scene.earn("m1", A, 1_000, at=at, order=order))
+    receipt = scene.done(scene.redeem("m1", B, 10, at=6))
+    assert [scene.book.slice.lots[move.lot].confirmed_at_ms for move in receipt.lots] == [0]
+
+
 @pytest.mark.parametrize(
     ("au", "drawn", "rest"),
     [

@@ -12,8 +12,12 @@ import pytest
 
 from ledger import rebuild, verify
 from ledger.__main__ import BROKEN, HELD, NOT_ASKED, main
+from ledger.reports import projection
+from ledger.rules.caps import Caps
 from ledger.store import open_store
 from tests.ledger.random_commands import history
+from tests.ledger.rule_scene import RuleScene
+from tests.ledger.rules.making import rule
 
 # One fault each, and the invariants that must see it (others may see it too).
 FAULTS = {
@@ -34,6 +38,14 @@ FAULTS = {
         "issuer-roll-forward-closes",
     },
     "UPDATE ledger.lot SET remaining = remaining - 1 WHERE open AND remaining > 1": {"lots-explain-balances"},
+    "UPDATE ledger.lot SET remaining = remaining - 1 WHERE terms_id = 5 AND confirmed_at_ms > 0 AND remaining > 1": {
+        "lots-explain-balances",
+        "reserve-equals-positive-lots",
+    },
+    """UPDATE ledger.posting p SET balance = balance + 5 WHERE family = 7 AND party = 900000002
+       AND n = (SELECT max(n) FROM ledger.posting WHERE family = 7 AND party = 900000002)""": {
+        "reserve-equals-positive-lots"
+    },
     "UPDATE ledger.lot SET remaining = 0, open = false WHERE confirmed_at_ms IS NULL AND remaining > 0": {
         "pending-lots-explain-pending"
     },
@@ -43,10 +55,17 @@ FAULTS = {
     },
     "DELETE FROM ledger.claim WHERE used = 1": {"holds-resolve-once"},
     "UPDATE ledger.lot SET standing = points + 1 WHERE seq = (SELECT max(seq) FROM ledger.lot)": {"no-lot-below-zero"},
+    "UPDATE ledger.lot SET points = points + 1 WHERE role = 3": {"bonuses-are-what-rules-granted"},
+    """UPDATE ledger.record SET body = replace(body, '"points":25', '"points":26') WHERE kind = 40""": {
+        "rules-within-budget"
+    },
     "UPDATE ledger.orders SET refunded_minor = refunded_minor - 1 WHERE refunded_minor > 0": {"refunds-within-orders"},
     "UPDATE ledger.answer SET key = 'other' WHERE seq = 20": {"keys-answer-their-entries"},
     """INSERT INTO ledger.answer (shard, key, command, body)
        SELECT 0, 'trace', command, '{}' FROM ledger.journal WHERE seq = 20""": {"refusals-leave-no-trace"},
+    "UPDATE ledger.day SET amount = amount + 1 WHERE family = 7 AND party = 1": {"days-are-those-of-the-postings"},
+    "INSERT INTO ledger.late VALUES (0, 7, 0, 1, 1, 1)": {"days-are-those-of-the-postings"},
+    "UPDATE ledger.projection SET seq = seq + 1": {"days-are-those-of-the-postings"},
 }
 
 
@@ -54,8 +73,12 @@ FAULTS = {
 def conn_(database: str) -> Iterator[psycopg.Connection]:
     """A sound ledger whose owner may do what the tables forbid."""
     with open_store(database) as store:
-        store.post(history(seed=23, length=200))
+        store.post(history(seed=23, length=300))
+        scene = RuleScene()
+        promise = scene.publication(rule(caps=Caps(budget_points=25)))
+        store.post([promise, *[scene.bought("m1", 100, order=f"with-bonus-{i}") for i in range(3)]])
     with psycopg.connect(database, autocommit=True) as conn:
+        projection.catch_up(conn)
         conn.execute("SET session_replication_role = replica")
         conn.execute("ALTER TABLE ledger.lot DROP CONSTRAINT lot_points")
         yield conn

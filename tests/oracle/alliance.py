@@ -1,24 +1,23 @@
-"""The rule book's earning, redeeming, refunding and clearing, written a second time: slow, in memory, with one
-dictionary per idea.
+"""Purchases and refunds of real merchants played on the oracle, under the conditions that the sample states.
 
-It exists to disagree. Nothing here is imported from the program, and nothing in the program may import it; only tests
-call it. Every amount is an integer:
-purchases in minor units, points whole, AU whole (1 AU = 1 minor unit). Times are milliseconds since the epoch.
-Invariants: a lot never holds less than 0; a member owes an issuer only when no lot of that issuer holds anything;
-positions sum to zero after every event.
-Source: the rule book ("Points and lots", "Clearing" 1, 2, 5) and the replay conditions of the sample purchases.
+A thin shell: it words events as commands, derives the redemptions that the conditions ask for, and answers by the
+merchants' codes. What anything means is the oracle's. Only tests call it; nothing of the program is imported.
+Source: the replay conditions of the sample purchases.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from hashlib import sha256
-from math import ceil, floor
+from typing import Any
 
-DAY_MS = 86_400_000
+from tests.oracle import books
+from tests.oracle.books import Lot
+from tests.oracle.oracle import Oracle
+
 OPERATOR = "operator"
 
 
@@ -34,6 +33,33 @@ class Conditions:
     validity_days: int = 365
     redemption_fee_bps: int = 200
     issuance_fee_bps: int = 100
+
+    def commands(self, number: int, code: str) -> list[dict[str, Any]]:
+        """The merchant and its terms."""
+        merchant = {
+            "verb": "open_merchant",
+            "key": f"open {code}",
+            "merchant_id": number,
+            "code": code,
+            "earn": {"points": self.points, "per_minor": self.per_minor},
+            "hold_ms": 0,
+            "validity": {"days": self.validity_days},
+            "redemption_fee_bps": self.redemption_fee_bps,
+            "issuance_fee_bps": self.issuance_fee_bps,
+            "refund_policy": "debt",
+            "credit_limit_au": None,
+        }
+        terms = {
+            "verb": "publish_terms",
+            "key": f"terms {code}",
+            "terms_id": number,
+            "issuer_id": number,
+            "au_num": self.au_per_point.numerator,
+            "au_den": self.au_per_point.denominator,
+            "mode": books.ON_REDEMPTION,
+            "from_ms": None,
+        }
+        return [{"at_ms": 0, **merchant}, {"at_ms": 0, **terms}]
 
 
 @dataclass(frozen=True)
@@ -52,47 +78,20 @@ class Event:
 
 
 @dataclass
-class Lot:
-    """Points of one purchase as they stand; lots are compared by (expires, confirmed, number)."""
-
-    issuer: str
-    order: str
-    expires_ms: int
-    confirmed_ms: int
-    number: int
-    left: int
-
-
-@dataclass
-class Order:
-    """A purchase and how much of it has been given back."""
-
-    member: str
-    amount: int
-    earned: int
-    refunded: int = 0
-
-    def standing(self) -> int:
-        """Points that the part not refunded still justifies."""
-        return self.earned * (self.amount - self.refunded) // self.amount if self.amount else 0
-
-
-@dataclass
 class Alliance:
-    """All books of the alliance. `play` feeds it; the properties and dictionaries are what a test compares."""
+    """The oracle, asked by codes. `play` feeds it; what it answers is what a test compares."""
 
     conditions: dict[str, Conditions]
-    lots: dict[str, list[Lot]] = field(default_factory=lambda: defaultdict(list))
-    debts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    orders: dict[tuple[str, str], Order] = field(default_factory=dict)
-    cash: Counter[str] = field(default_factory=Counter)
-    fees: Counter[str] = field(default_factory=Counter)
-    issued: Counter[str] = field(default_factory=Counter)
-    used: Counter[str] = field(default_factory=Counter)
-    taken_back: Counter[str] = field(default_factory=Counter)
+    oracle: Oracle = field(default_factory=Oracle)
     refused: list[tuple[str, str]] = field(default_factory=list)
     redeemed_au: Counter[str] = field(default_factory=Counter)
-    lots_made: int = 0
+
+    def __post_init__(self) -> None:
+        self.numbers = {code: number for number, code in enumerate(self.conditions, start=1)}
+        for code, number in self.numbers.items():
+            for command in self.conditions[code].commands(number, code):
+                assert self.oracle.apply(command)["done"]
+        self.numbers[OPERATOR] = books.OPERATOR
 
     def play(self, events: Iterable[Event]) -> Alliance:
         """All events in file order, each purchase followed by the redemption that the rule derives from it."""
@@ -107,125 +106,92 @@ class Alliance:
         return self
 
     def purchase(self, event: Event) -> None:
-        """Points at once, debts repaid first, the issuance fee on the whole order."""
-        terms = self.conditions[event.merchant]
-        earned = event.amount * terms.points // terms.per_minor
-        self.orders[event.merchant, event.event_id] = Order(event.member, event.amount, earned)
-        if not earned:
-            return
-        repaid = min(earned, self.debts[event.member, event.merchant])
-        self.debts[event.member, event.merchant] -= repaid
-        self.lots_made += 1
-        expires = event.at_ms + terms.validity_days * DAY_MS
-        self.lots[event.member].append(
-            Lot(event.merchant, event.event_id, expires, event.at_ms, self.lots_made, earned - repaid)
-        )
-        self.issued[event.merchant] += earned
-        self._charge(event.merchant, self._issuance_fee(event.merchant, earned))
+        """Points at once, debts repaid first; the first one enrols the member."""
+        if event.member not in self.oracle.books.members:
+            self._ask("enrol", event.member, event.at_ms, member=event.member)
+        self._of(event, "earn", order=event.event_id)
+
+    def refund(self, event: Event) -> None:
+        """Earned points are taken back."""
+        self._of(event, "refund", refund=event.event_id, order=event.origin)
 
     def redeem(self, name: str, at_ms: int, merchant: str, member: str, wanted: int) -> int:
         """Draw up to `wanted` AU over all issuers; answers what was applied, 0 when refused."""
-        drawn = self._draw(at_ms, member, wanted)
-        if not drawn:
-            self.refused.append((name, "nothing-to-redeem"))
-        for issuer, (lots, au) in drawn.items():
-            points = ceil(Fraction(au) / self.conditions[issuer].au_per_point)
-            assert self._take(lots, points) == points
-            self.used[issuer] += points
-            self.redeemed_au[merchant] += au
-            if issuer != merchant:
-                self.cash[issuer] -= au
-                self.cash[merchant] += au
-                self._charge(merchant, au * self.conditions[merchant].redemption_fee_bps // 10_000)
-        return sum(au for _, au in drawn.values())
-
-    def refund(self, event: Event) -> None:
-        """Take earned points back in proportion: the order's lot, then the issuer's other lots, then debt; the
-        issuance fee falls with them.
-        """
-        merchant, terms = event.merchant, self.conditions[event.merchant]
-        if event.origin is None:
-            points = event.amount * terms.points // terms.per_minor
-            fee = self._issuance_fee(merchant, points)
-        else:
-            order = self.orders.get((merchant, event.origin))
-            if order is None or order.member != event.member:
-                self.refused.append((event.event_id, "order-unknown"))
-                return
-            if order.refunded + event.amount > order.amount:
-                self.refused.append((event.event_id, "refund-exceeds-order"))
-                return
-            before = order.standing()
-            order.refunded += event.amount
-            points = before - order.standing()
-            fee = self._issuance_fee(merchant, before) - self._issuance_fee(merchant, order.standing())
-        mine = [lot for lot in self._in_order(event.member) if lot.issuer == merchant]
-        mine.sort(key=lambda lot: lot.order != event.origin)
-        self.debts[event.member, merchant] += points - self._take(mine, points)
-        self.taken_back[merchant] += points
-        self._charge(merchant, -fee)
+        number = self.numbers[merchant]
+        asked = {"merchant_id": number, "member": member, "redemption": name, "au": wanted, "at_most": True}
+        if not self._ask("redeem", name, at_ms, over_limit="skip", **asked):
+            return 0
+        applied = self.oracle.books.draws[number, name].au()
+        self.redeemed_au[merchant] += applied
+        return applied
 
     def charge_fees(self) -> None:
         """The end of the cycle: accrued fees become cash."""
-        self.cash.update(self.fees)
-        self.fees.clear()
+        self._ask("charge_fees", "cycle", 0, cycle="cycle")
+
+    def lots(self, member: str) -> list[Lot]:
+        """The member's lots as they were made, empty ones too."""
+        made = (lot for order in self.oracle.books.orders.values() for lot in order.lots)
+        return [lot for lot in made if lot.member == member]
+
+    def buyers(self) -> set[str]:
+        """Who bought anything."""
+        return {order.member for order in self.oracle.books.orders.values()}
 
     def balances(self) -> dict[tuple[str, str], int]:
         """(member, issuer) -> points, debts as negative; zeros left out."""
-        total: Counter[tuple[str, str]] = Counter()
-        for member, lots in self.lots.items():
-            for lot in lots:
-                total[member, lot.issuer] += lot.left
-        total.subtract(self.debts)
-        return {pair: points for pair, points in total.items() if points}
+        return self._by_code(self.oracle.balances())
 
     def open_debts(self) -> dict[tuple[str, str], int]:
         """(member, issuer) -> points owed; zeros left out."""
-        return {pair: points for pair, points in self.debts.items() if points}
+        return self._by_code(self.oracle.debts())
+
+    def issued(self) -> dict[str, int]:
+        """Issuer -> points confirmed."""
+        return self._counted(self.oracle.books.issued)
+
+    def used(self) -> dict[str, int]:
+        """Issuer -> points redeemed."""
+        return self._counted(self.oracle.books.redeemed)
+
+    def taken_back(self) -> dict[str, int]:
+        """Issuer -> points clawed back."""
+        return self._counted(self.oracle.books.clawed_back)
 
     def outstanding(self) -> dict[str, int]:
         """Issuer -> points that members hold, less what they owe."""
-        return {code: self.issued[code] - self.used[code] - self.taken_back[code] for code in self.conditions}
+        return {code: self.oracle.closing(self.numbers[code]) for code in self.conditions}
+
+    def cash(self) -> dict[str, int]:
+        """Party -> what legs and charged fees moved; zeros left out."""
+        return {code: au for code, number in self.numbers.items() if (au := self.oracle.books.cash[number])}
+
+    def fees(self) -> dict[str, int]:
+        """Party -> what accrued since; zeros left out."""
+        return {code: au for code, number in self.numbers.items() if (au := self.oracle.books.fees[number])}
 
     def positions(self) -> dict[str, int]:
         """Party -> AU it is owed (+) or owes (-), accrued fees included."""
-        return {code: self.cash[code] + self.fees[code] for code in [*self.conditions, OPERATOR]}
+        return {code: self.oracle.books.position(number) for code, number in self.numbers.items()}
 
     def nets(self) -> dict[str, int]:
         """Party -> AU that settling moves once fees were charged; zeros left out."""
-        assert not any(self.fees.values()), "charge_fees comes first"
-        return {code: amount for code, amount in self.cash.items() if amount}
+        assert not self.fees(), "charge_fees comes first"
+        return self.cash()
 
-    def _draw(self, at_ms: int, member: str, wanted: int) -> dict[str, tuple[list[Lot], int]]:
-        seen: Counter[str] = Counter()
-        drawn: dict[str, tuple[list[Lot], int]] = {}
-        for lot in self._in_order(member):
-            if wanted == 0:
-                break
-            if lot.left == 0 or at_ms >= lot.expires_ms:
-                continue
-            lots, au = drawn.get(lot.issuer, ([], 0))
-            seen[lot.issuer] += lot.left
-            more = min(wanted, floor(seen[lot.issuer] * self.conditions[lot.issuer].au_per_point) - au)
-            drawn[lot.issuer] = ([*lots, lot], au + more)
-            wanted -= more
-        return {issuer: (lots, au) for issuer, (lots, au) in drawn.items() if au}
+    def _of(self, event: Event, verb: str, **fields: Any) -> None:
+        where = {"merchant_id": self.numbers[event.merchant], "member": event.member, "amount_minor": event.amount}
+        self._ask(verb, event.event_id, event.at_ms, **where, **fields)
 
-    def _in_order(self, member: str) -> list[Lot]:
-        return sorted(self.lots[member], key=lambda lot: (lot.expires_ms, lot.confirmed_ms, lot.number))
+    def _ask(self, verb: str, name: str, at_ms: int, **fields: Any) -> bool:
+        outcome = self.oracle.apply({"verb": verb, "key": f"{verb} {name}", "at_ms": at_ms, **fields})
+        if "refused" in outcome:
+            self.refused.append((name, outcome["refused"]))
+        return "done" in outcome
 
-    def _take(self, lots: list[Lot], points: int) -> int:
-        taken = 0
-        for lot in lots:
-            part = min(lot.left, points - taken)
-            lot.left -= part
-            taken += part
-        return taken
+    def _counted(self, counted: Counter[int]) -> dict[str, int]:
+        return {code: counted[self.numbers[code]] for code in self.conditions}
 
-    def _issuance_fee(self, merchant: str, points: int) -> int:
-        terms = self.conditions[merchant]
-        return floor(points * terms.au_per_point) * terms.issuance_fee_bps // 10_000
-
-    def _charge(self, merchant: str, fee: int) -> None:
-        self.fees[merchant] -= fee
-        self.fees[OPERATOR] += fee
+    def _by_code(self, figures: dict[tuple[str, int], int]) -> dict[tuple[str, str], int]:
+        codes = {number: code for code, number in self.numbers.items()}
+        return {(member, codes[issuer]): points for (member, issuer), points in figures.items()}

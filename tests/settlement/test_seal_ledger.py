@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from coincurve import PrivateKey
@@ -14,27 +13,7 @@ from coincurve import PrivateKey
 from auditor.registry import Key, Registry
 from ledger import journal, queries
 from ledger.answers import Receipt
-from ledger.commands import (
-    Authorize,
-    CancelRedemption,
-    Capture,
-    ChargeFees,
-    Command,
-    Confirm,
-    Dispute,
-    Earn,
-    EarnRate,
-    Enrol,
-    ForDays,
-    Net,
-    OpenMerchant,
-    PublishTerms,
-    Redeem,
-    Refund,
-    ResolveDispute,
-    SettleNets,
-    Void,
-)
+from ledger.commands import Earn, Net, OpenMerchant, Redeem, Refund, SettleNets
 from ledger.store import open_store
 from proofs.accounts import CASH, OPERATOR_ID, POINTS, RESERVE_ID, member_account
 from proofs.kinds import ON_REDEMPTION, Kind, Terms
@@ -43,135 +22,14 @@ from proofs.words import ZERO_WORD
 from settlement.lanes import HOSTED_KINDS, Keystore, LaneId
 from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed
 from settlement.publish import Package, Recipient, pack, publish
+from settlement.refusals import Reason, SealRefused
 from settlement.seal import Opening, Rules, Sealed, Tip, genesis, seal
 from tests.attacks.alliance import CHAIN_ID, HUB
 from tests.attacks.forge import KID, PRIVATE, Forged, World, found
 from tests.settlement.alliance import FOUNDED_AT, digest, secret_of
+from tests.settlement.ledger_traffic import MEMBERS, MODES, RATES, START_MS, founding, traffic
 
-DAY_MS = 86_400_000
-START_MS = FOUNDED_AT * 1_000
-RATES = {1: (1, 1), 2: (2, 7), 3: (100, 3), 4: (1, 10)}
-HOLDS_MS = {1: 0, 2: 0, 3: DAY_MS, 4: 0}
-MEMBERS = [f"member-{number}" for number in range(12)]
-COMMANDS = 400
 LEAVES_PER_BATCH = 60
-
-
-def founding() -> list[Command]:
-    """Four merchants with awkward rates, fees of all sorts, one with a hold, one with a refund policy of its own."""
-    made: list[Command] = []
-    for merchant, (num, den) in RATES.items():
-        made += [
-            OpenMerchant(
-                key=f"open/{merchant}",
-                at_ms=START_MS,
-                merchant_id=merchant,
-                code=f"M{merchant}",
-                name=f"商户 {merchant}",
-                earn=EarnRate(3, 10),
-                hold_ms=HOLDS_MS[merchant],
-                validity=ForDays(365),
-                redemption_fee_bps=150,
-                issuance_fee_bps=25,
-                refund_policy="within_balance" if merchant == 4 else "debt",
-            ),
-            PublishTerms(
-                key=f"terms/{merchant}", at_ms=START_MS, terms_id=merchant, issuer_id=merchant, au_num=num, au_den=den
-            ),
-        ]
-    return made + [Enrol(key=f"enrol/{member}", at_ms=START_MS, member=member) for member in MEMBERS]
-
-
-def traffic(chance: random.Random) -> Iterator[Command]:
-    """Purchases, redemptions at anybody, refunds with and without origin, confirmations, fees in the middle and at
-    the end.
-    """
-    orders: list[tuple[int, str, str, int, int]] = []
-    for number in range(COMMANDS):
-        at_ms = START_MS + (number + 1) * DAY_MS // 8
-        merchant, member, key = chance.choice(list(RATES)), chance.choice(MEMBERS), f"command/{number}"
-        match chance.choice(["earn", "earn", "earn", "redeem", "redeem", "refund", "unknown", "confirm"]):
-            case "redeem":
-                yield Redeem(
-                    key=key,
-                    at_ms=at_ms,
-                    merchant_id=merchant,
-                    member=member,
-                    redemption=f"r{number}",
-                    au=chance.randint(1, 5_000),
-                    at_most=True,
-                )
-            case "refund" if orders:
-                issuer, owner, order, amount, _ = chance.choice(orders)
-                yield Refund(
-                    key=key,
-                    at_ms=at_ms,
-                    merchant_id=issuer,
-                    member=owner,
-                    refund=f"f{number}",
-                    order=order,
-                    amount_minor=chance.randint(1, amount),
-                )
-            case "unknown":
-                yield Refund(
-                    key=key,
-                    at_ms=at_ms,
-                    merchant_id=merchant,
-                    member=member,
-                    refund=f"f{number}",
-                    order=None,
-                    amount_minor=chance.randint(1, 900),
-                )
-            case "confirm" if orders:
-                issuer, _, order, _, _ = chance.choice(orders)
-                yield Confirm(key=key, at_ms=at_ms, order_merchant_id=issuer, order=order)
-            case _:
-                orders.append((merchant, member, f"o{number}", chance.randint(1, 30_000), at_ms))
-                yield Earn(
-                    key=key,
-                    at_ms=at_ms,
-                    merchant_id=merchant,
-                    member=member,
-                    order=f"o{number}",
-                    amount_minor=orders[-1][3],
-                )
-        yield from spending(chance, number, at_ms, orders)
-        if number in {COMMANDS // 2, COMMANDS - 1}:
-            yield ChargeFees(key=f"fees/{number}", at_ms=at_ms, cycle=f"cycle-{number}")
-
-
-def spending(
-    chance: random.Random, number: int, at_ms: int, orders: list[tuple[int, str, str, int, int]]
-) -> Iterator[Command]:
-    """Now and then a hold and its end, with or without a refund of the points behind it; now and then one is cancelled
-    in parts, or disputed.
-    """
-    if number % 5 or not orders:
-        return
-    acceptor, name = chance.choice(list(RATES)), f"hold-{number}"
-    issuer, member, order, amount, _ = chance.choice(orders[-5:])
-    usual: dict[str, Any] = {"at_ms": at_ms, "merchant_id": acceptor, "redemption": name}
-    until_ms = at_ms + DAY_MS
-    yield Authorize(key=name, member=member, au=4_000, at_most=True, hold_until_ms=until_ms, **usual)
-    if chance.random() < 0.5:
-        yield Refund(
-            key=f"{name}/refund",
-            at_ms=at_ms,
-            merchant_id=issuer,
-            member=member,
-            refund=name,
-            order=order,
-            amount_minor=amount,
-        )
-    if chance.random() < 0.2:
-        yield Void(key=f"{name}/void", **usual)
-        return
-    yield Capture(key=f"{name}/capture", au=chance.choice([None, 100]), **usual)
-    yield CancelRedemption(key=f"{name}/cancel", cancellation=name, au=chance.randint(1, 99), **usual)
-    for by in chance.sample(list(RATES), 2):
-        yield Dispute(key=f"{name}/dispute/{by}", by_merchant_id=by, **usual)
-    yield ResolveDispute(key=f"{name}/resolve", stands=chance.random() < 0.5, **usual)
-    yield CancelRedemption(key=f"{name}/rest", cancellation=f"{name}/rest", **usual)
 
 
 def keys() -> Keystore:
@@ -187,7 +45,7 @@ class Sealer:
     def __init__(self) -> None:
         self.keystore = keys()
         terms = {
-            issuer: Terms(issuer, issuer, 0, num * 10_000, den, ON_REDEMPTION, 1, 0)
+            issuer: Terms(issuer, issuer, 0, num * 10_000, den, MODES.get(issuer, ON_REDEMPTION), 1, 0)
             for issuer, (num, den) in RATES.items()
         }
         self.rules = Rules(
@@ -304,9 +162,14 @@ def test_both_books_agree_and_the_auditor_with_them(database: str, seed: int, tm
         Kind.REDEEM,
         Kind.REFUND_EARN,
         Kind.REFUND_REDEEM,
+        Kind.EXPIRE,
+        Kind.EXCHANGE_OUT,
+        Kind.EXCHANGE_IN,
         Kind.ADJUST_UP,
         Kind.ADJUST_DOWN,
         Kind.FEE,
+        Kind.TRANSFER_OUT,
+        Kind.TRANSFER_IN,
     }
     closing = batches[-1]
     for row in closing.rows:
@@ -324,6 +187,31 @@ def test_both_books_agree_and_the_auditor_with_them(database: str, seed: int, tm
     debts = -sum(tip.balance for tip in sealer.tips.values() if tip.balance < 0)
     assert (outcome.points, outcome.debts) == (closing.header.total_points, debts)
     assert debts, "no debt came about: the traffic is too tame"
+
+
+def test_a_debt_of_points_paid_on_issuance_cannot_be_sealed_yet(database: str) -> None:
+    """As docs/ledger.md says: no money moves for what becomes a debt, and the leaf's rule asks for all of it."""
+    member, at_ms = MEMBERS[0], START_MS
+    founded = [
+        msgspec.structs.replace(command, refund_policy="debt") if isinstance(command, OpenMerchant) else command
+        for command in founding()
+    ]
+    with open_store(database) as store:
+        store.post(founded)
+        answers = store.post(
+            [
+                Earn(key="e", at_ms=at_ms, merchant_id=5, member=member, order="o", amount_minor=100),
+                Redeem(key="r", at_ms=at_ms, merchant_id=1, member=member, redemption="r", au=100),
+                Refund(key="f", at_ms=at_ms, merchant_id=5, member=member, refund="f", order="o", amount_minor=100),
+            ]
+        )
+        assert all(isinstance(answer.outcome, Receipt) for answer in answers)
+    with psycopg.connect(database) as connection:
+        entries = read_all(connection)
+    seal_all(entries[:-1])
+    with pytest.raises(SealRefused) as refused:
+        seal_all(entries)
+    assert (refused.value.reason, refused.value.actual) == (Reason.RULE, "rate")
 
 
 def test_what_the_chain_moved_leaves_no_leaf(database: str) -> None:

@@ -1,0 +1,32 @@
+"""Approve an adjustment: a second person lets it happen, as things are now. The verb; called by the book."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ledger import corrections
+from ledger.commands import ApproveAdjustment
+from ledger.entry import Entry
+from ledger.refusals import Refused
+from ledger.wants import Wants
+
+
+def wants(command: ApproveAdjustment, want: Wants) -> None:
+    want.merchants.add(command.issuer_id)
+    want.records.add(corrections.name(command.issuer_id, command.adjustment))
+
+
+def approve_adjustment(command: ApproveAdjustment, entry: Entry) -> dict[str, int | str]:
+    """Refusals in order: merchant-unknown, adjustment-unknown, adjustment-decided, same-person, merchant-frozen,
+    terms-missing, balance-too-low.
+    """
+    record = corrections.waiting(entry.slice, command.issuer_id, command.adjustment)
+    if record.by == command.by:
+        raise Refused("same-person", "by", by=command.by)
+    member = entry.slice.member(record.member)
+    assert member is not None
+    merchant = entry.slice.registry.merchants[command.issuer_id]
+    why = corrections.carry_out(entry, merchant, member, record.points)
+    done = msgspec.structs.replace(record, state=corrections.DONE)
+    entry.record(corrections.name(command.issuer_id, command.adjustment), done)
+    return why | {"state": done.state, "reason": record.reason}

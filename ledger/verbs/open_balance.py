@@ -1,0 +1,47 @@
+"""Open a balance: points a member brought from the issuer's old system. The verb; called by the book.
+
+They are an adjustment in the member's favour under the issuer's terms in force, valid as long as they were there, or as
+if they were confirmed now.
+"""
+
+from __future__ import annotations
+
+from ledger import corrections, orders, wallet
+from ledger.commands import OpenBalance
+from ledger.entry import Entry
+from ledger.refusals import Refused
+from ledger.slice import Role
+from ledger.wants import Wants
+from proofs.kinds import Kind
+
+
+def wants(command: OpenBalance, want: Wants) -> None:
+    want.member_with(command.member, command.issuer_id)
+
+
+def open_balance(command: OpenBalance, entry: Entry) -> dict[str, int | str]:
+    """Refusals in order: merchant-unknown, merchant-frozen, member-unknown, terms-missing, already-expired."""
+    merchant = entry.slice.registry.merchants.get(command.issuer_id)
+    if merchant is None:
+        raise Refused("merchant-unknown", "issuer_id", issuer_id=command.issuer_id)
+    if entry.slice.registry.is_frozen(command.issuer_id):
+        raise Refused("merchant-frozen", "issuer_id", issuer_id=command.issuer_id)
+    member = entry.slice.member(command.member)
+    if member is None:
+        raise Refused("member-unknown", "member", member=command.member)
+    terms = corrections.terms_for(entry.slice, command.issuer_id, command.at_ms)
+    expires_at_ms = command.expires_at_ms
+    if expires_at_ms is None:
+        expires_at_ms = orders.expiry(merchant, command.at_ms)
+    if expires_at_ms <= command.at_ms:
+        raise Refused("already-expired", "expires_at_ms", expires_at_ms=expires_at_ms, at_ms=command.at_ms)
+    repaid = wallet.gain(
+        entry,
+        Kind.ADJUST_UP,
+        role=Role.OPENING,
+        member=member,
+        terms=terms,
+        points=command.points,
+        expires_at_ms=expires_at_ms,
+    )
+    return {"points": command.points, "repaid": repaid, "expires_at_ms": expires_at_ms}

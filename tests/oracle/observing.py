@@ -1,0 +1,71 @@
+"""Rules come and go, and events that are no orders earn by them."""
+
+from __future__ import annotations
+
+from tests.oracle.bonuses import granted
+from tests.oracle.books import Books, Command, No, Order, Rule, refuse_if
+from tests.oracle.earning import known_member, known_merchant, make_spendable, pending_lot
+from tests.oracle.pricing import terms_at
+
+
+def publish_rule(books: Books, command: Command) -> None:
+    said = command["rule"]
+    known_merchant(books, command["merchant_id"])
+    refuse_if(unsound(said), "rule-unsound")
+    rule = books.rules.get(said["rule_id"]) or Rule(command["merchant_id"])
+    refuse_if(rule.merchant != command["merchant_id"], "rule-of-another-merchant")
+    refuse_if(rule.withdrawn_ms is not None, "rule-withdrawn")
+    refuse_if(said["version"] != len(rule.versions) + 1, "rule-version")
+    rule.versions.append(said)
+    books.rules[said["rule_id"]] = rule
+
+
+def unsound(said: Command) -> bool:
+    """Whether it could not do what it says."""
+    assert said["condition"] is None
+    assert not said["steps"]
+    ends = said["valid_until_ms"]
+    of_base = said["reward"]["kind"] == "times_base"
+    return bool(
+        (ends is not None and ends <= said["valid_from_ms"])
+        or (said["hold_ms"] and said["trigger"] == "order.paid")
+        or (of_base and (said["trigger"] != "order.paid" or said["reward"]["num"] <= said["reward"]["den"]))
+    )
+
+
+def withdraw_rule(books: Books, command: Command) -> None:
+    """It grants nothing for events from then on; its number is not used again."""
+    rule = books.rules.get(command["rule_id"])
+    if rule is None:
+        raise No("rule-unknown")
+    refuse_if(rule.withdrawn_ms is not None, "rule-withdrawn")
+    rule.withdrawn_ms = command["at_ms"]
+
+
+def observe(books: Books, command: Command) -> None:
+    """Something that is no order; it stands like an order of the amount 1."""
+    merchant_id = command["merchant_id"]
+    merchant = known_merchant(books, merchant_id)
+    refuse_if(merchant_id in books.leaving, "merchant-frozen")
+    member = known_member(books, command["member"])
+    refuse_if((merchant_id, command["event"]) in books.orders, "event-exists")
+    terms = terms_at(books, merchant_id, command["at_ms"])
+    if terms is None:
+        raise No("terms-missing")
+    grants = granted(books, command, member, command["trigger"])
+    hold_ms = max((version["hold_ms"] for version, _ in grants), default=0)
+    order = Order(
+        merchant=merchant_id,
+        member=member,
+        amount=1,
+        terms_id=terms["terms_id"],
+        fee_bps=merchant["issuance_fee_bps"],
+        campaign=0,
+        confirm_from_ms=command["at_ms"] + hold_ms,
+        lots=[],
+    )
+    for _, points in grants:
+        order.lots.append(pending_lot(books, order, "bonus", member, points))
+    books.orders[merchant_id, command["event"]] = order
+    if not hold_ms:
+        make_spendable(books, order, command["at_ms"])

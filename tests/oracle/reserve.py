@@ -1,0 +1,71 @@
+"""What the reserve holds behind points that their issuer pays for when it issues them; and whose the dust is.
+
+reserve · den = points in lots and held · num + dust, in 1/au_den AU, for each terms paid on issuance: `slack` says what
+is missing to that, and is nothing after every command. The dust is the issuer's, stays in the reserve, makes it pay
+less and get back more. Two things bound what whole AU can do. A public leg's points are the ceiling of its AU, so the
+fair payment is moved to one that keeps this, where there is one; but not where there is a single one and a whole AU of
+dust would wait for ever. And a cancellation takes back the dust of its redemption; what was used of it meanwhile is
+missing in the reserve, less than a point for each such leg, until the issuer pays or is paid again.
+"""
+
+from __future__ import annotations
+
+from tests.oracle.books import RESERVE, Books
+from tests.oracle.pricing import points_in_lots, worth
+
+
+def pay_in(books: Books, terms_id: int, points: int) -> None:
+    """The issuer pays for `points` that become a lot, with what dust there is."""
+    if not books.is_backed(terms_id) or not points:
+        return
+    terms = books.terms[terms_id]
+    wanted = points * terms["au_num"] - books.dust[terms_id]
+    au = max(0, -(-wanted // terms["au_den"]))
+    possible = whole_au(books, terms_id, points)
+    if possible:
+        divides = possible[-1] * terms["au_den"] == points * terms["au_num"]
+        au = max(possible[0], min(au, possible[-1]) if divides else au)
+    move(books, terms_id, au)
+    books.dust[terms_id] += au * terms["au_den"] - points * terms["au_num"]
+
+
+def pay_out(books: Books, terms_id: int, points: int) -> int:
+    """The issuer gets back what `points` are worth that leave lots unused; answers the AU."""
+    if not books.is_backed(terms_id) or not points:
+        return 0
+    terms = books.terms[terms_id]
+    au = max(0, (points * terms["au_num"] + books.dust[terms_id]) // terms["au_den"])
+    possible = whole_au(books, terms_id, points)
+    if possible:
+        au = max(possible[0], min(au, possible[-1]))
+    move(books, terms_id, -au)
+    books.dust[terms_id] += points * terms["au_num"] - au * terms["au_den"]
+    return int(au)
+
+
+def whole_au(books: Books, terms_id: int, points: int) -> range:
+    """The AU of which `points` are the ceiling, ascending; none where a point is worth too little, or where the only
+    one would leave a whole AU of dust where it is.
+    """
+    terms = books.terms[terms_id]
+    found = range((points - 1) * terms["au_num"] // terms["au_den"] + 1, worth(points, terms) + 1)
+    return range(0) if len(found) == 1 and abs(books.dust[terms_id]) >= terms["au_den"] else found
+
+
+def move(books: Books, terms_id: int, au: int) -> None:
+    """From the issuer's cash into the reserve; negative the other way."""
+    books.reserve[terms_id] += au
+    books.cash[RESERVE] += au
+    books.cash[books.terms[terms_id]["issuer_id"]] -= au
+
+
+def slack(books: Books) -> dict[int, int]:
+    """Terms paid on issuance -> what the reserve holds above points and dust, in 1/au_den AU; zeros left out."""
+    found = {}
+    for terms_id, points in points_in_lots(books).items():
+        if books.is_backed(terms_id):
+            terms = books.terms[terms_id]
+            found[terms_id] = (
+                books.reserve[terms_id] * terms["au_den"] - points * terms["au_num"] - books.dust[terms_id]
+            )
+    return {terms_id: int(rest) for terms_id, rest in found.items() if rest}

@@ -1,0 +1,1 @@
+"""The ledger against the oracle: the same random commands to both, everything compared."""

@@ -1,0 +1,353 @@
+"""Random commands: one maker for each verb, aimed at what exists so that most commands can be done, and not always."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from tests.properties.dice import Dice
+from tests.properties.worlds import DAY_MS, LEAVING, MERCHANTS, MODES, Plain
+
+HOUR_MS = 3_600_000
+HOLDS_MS = (HOUR_MS, 6 * HOUR_MS, DAY_MS, DAY_MS, 0, 40 * DAY_MS)
+REWARDS: tuple[Plain, ...] = (
+    {"kind": "fixed", "points": 7},
+    {"kind": "fixed", "points": 400},
+    {"kind": "per_amount", "points": 2, "per_minor": 300},
+    {"kind": "times_base", "num": 3, "den": 2},
+)
+CAPS: dict[str, tuple[Any, ...]] = {
+    "event_points": (5, 90),
+    "member_points": (30, 500),
+    "member_times": (1, 3),
+    "member_day_points": (10, 300),
+    "member_day_times": (1, 2),
+    "budget_points": (50, 900),
+    "whole": (True, False),
+}
+STAFF = ("ann", "bob", "eve")
+STEPS_MS = (0, 0, 0, 1, HOUR_MS // 6, HOUR_MS // 3, HOUR_MS, -HOUR_MS // 2)
+
+
+class Choices(Dice):
+    """What may be asked next: the clock goes forward in leaps and sometimes a little back."""
+
+    def command(self, verbs: Collection[str]) -> Plain:
+        """The next command, of one of `verbs`."""
+        if self.oracle.answers and self.chance(4):
+            return self.again()
+        self.serial += 1
+        self.at_ms = max(0, self.at_ms + (DAY_MS if self.chance(1) else self.dice.choice(STEPS_MS)))
+        verb = self.dice.choice([verb for verb, weight in WEIGHTS.items() if verb in verbs for _ in range(weight)])
+        fields = MAKERS[verb](self)
+        return {"key": f"k{self.serial}", "at_ms": self.at_ms, "verb": verb, **fields}
+
+    def again(self) -> Plain:
+        """An earlier command once more: as it was, at another time, or under another key."""
+        command, _ = self.oracle.answers[self.one_of(list(self.oracle.answers))]
+        self.serial += 1
+        changes: tuple[Plain, ...] = ({}, {"at_ms": command["at_ms"] + 1}, {"key": f"k{self.serial}"})
+        return {**command, **self.dice.choice(changes)}
+
+    def earn(self) -> Plain:
+        amount = self.dice.choice((1, 99, 2_999, 10_000, self.dice.randrange(1, 60_000)))
+        return {"merchant_id": self.merchant(), "member": self.member(), "order": self.name(), "amount_minor": amount}
+
+    def of_order(self) -> Plain:
+        """An order, most likely pending; the clock most likely leaps to the end of its hold."""
+        orders = [name for name, order in self.oracle.books.orders.items() if order.is_pending() or self.chance(3)]
+        merchant, order = self.one_of(orders) if orders and self.chance(98) else (self.merchant(), "missing")
+        if (merchant, order) in self.oracle.books.orders and self.chance(50):
+            self.at_ms = max(self.at_ms, self.oracle.books.orders[merchant, order].confirm_from_ms)
+        return {"order_merchant_id": merchant, "order": order}
+
+    def refund(self) -> Plain:
+        name = self.order()
+        order = self.oracle.books.orders.get(name)
+        amount, member = (order.amount, order.member) if order else (100, self.member())
+        part = max(1, amount // self.dice.choice((1, 2, 3, 7)))
+        return {
+            "merchant_id": name[0],
+            "member": member if self.chance(97) else self.member(),
+            "refund": self.name(),
+            "order": name[1] if self.chance(92) else None,
+            "amount_minor": part,
+        }
+
+    def redeem(self) -> Plain:
+        return {
+            "merchant_id": self.merchant(),
+            "member": self.member(),
+            "redemption": self.name(),
+            "au": self.dice.choice((1, 2, 50, self.dice.randrange(1, 900))),
+            "at_most": self.chance(60),
+            "over_limit": self.dice.choice(("skip", "decline")),
+        }
+
+    def authorize(self) -> Plain:
+        return {**self.redeem(), "hold_until_ms": self.at_ms + self.dice.choice(HOLDS_MS)}
+
+    def of_hold(self) -> Plain:
+        merchant, redemption = self.draw("held")
+        return {"merchant_id": merchant, "redemption": redemption}
+
+    def capture(self) -> Plain:
+        name = self.draw("held")
+        return {"merchant_id": name[0], "redemption": name[1], "au": self.part_of(name)}
+
+    def cancel_redemption(self) -> Plain:
+        name = self.draw("captured")
+        return {
+            "merchant_id": name[0],
+            "redemption": name[1],
+            "cancellation": self.name(),
+            "au": self.part_of(name),
+        }
+
+    def dispute(self) -> Plain:
+        name = self.draw("captured")
+        draw = self.oracle.books.draws.get(name)
+        issuers = [part.lot.issuer for part in draw.parts] if draw and draw.parts else [self.merchant()]
+        by = self.dice.choice(issuers) if self.chance(90) else self.merchant()
+        return {"merchant_id": name[0], "redemption": name[1], "by_merchant_id": by}
+
+    def resolve_dispute(self) -> Plain:
+        name = self.draw("disputed")
+        return {"merchant_id": name[0], "redemption": name[1], "stands": self.chance(50)}
+
+    def transfer(self) -> Plain:
+        giver, issuer = self.holder()
+        return {
+            "transfer": self.name(),
+            "issuer_id": issuer,
+            "from_member": giver,
+            "to_member": self.member(),
+            "points": self.points(),
+        }
+
+    def exchange(self) -> Plain:
+        member, issuer = self.holder()
+        rates = [rate["to_issuer_id"] for rate in self.oracle.books.exchanges if rate["from_issuer_id"] == issuer]
+        return {
+            "exchange": self.name(),
+            "member": member,
+            "from_issuer_id": issuer,
+            "to_issuer_id": self.dice.choice(rates) if rates and self.chance(90) else self.merchant(),
+            "points": self.points(),
+        }
+
+    def adjust(self) -> Plain:
+        return {
+            "adjustment": self.name(),
+            "issuer_id": self.merchant(),
+            "member": self.member(),
+            "points": self.points() * self.dice.choice((1, -1)),
+            "reason": "counted again",
+            "by": self.dice.choice(STAFF),
+        }
+
+    def publish_rule(self) -> Plain:
+        """A new rule, or the next version of one."""
+        rules = self.oracle.books.rules
+        number = self.one_of(list(rules)) if rules and self.chance(50) else 1 + self.dice.randrange(40)
+        known = rules.get(number)
+        group = self.dice.choice(("red", "blue"))
+        trigger = self.dice.choice(("order.paid", "order.paid", "checkin", "birthday"))
+        rule = {
+            "rule_id": number,
+            "version": len(known.versions) + 1 if known and self.chance(95) else 1,
+            "trigger": trigger,
+            "reward": self.dice.choice(REWARDS),
+            "caps": {cap: self.dice.choice(sizes) for cap, sizes in CAPS.items() if self.chance(30)},
+            "valid_from_ms": max(0, self.at_ms + self.dice.choice((-HOUR_MS, 0, HOUR_MS))),
+            "valid_until_ms": self.dice.choice((None, self.at_ms + DAY_MS)),
+            "stacking": self.dice.choice(
+                ({"kind": "additive"}, {"kind": "best", "group": group}, {"kind": "first", "group": group, "rank": 1})
+            ),
+            "hold_ms": self.dice.choice((0, HOUR_MS)) if trigger != "order.paid" or self.chance(5) else 0,
+        }
+        return {"merchant_id": known.merchant if known and self.chance(95) else self.merchant(), "rule": rule}
+
+    def withdraw_rule(self) -> Plain:
+        rules = list(self.oracle.books.rules)
+        return {"rule_id": self.one_of(rules) if rules and self.chance(90) else 99}
+
+    def observe(self) -> Plain:
+        return {
+            "merchant_id": self.merchant(),
+            "member": self.member(),
+            "event": self.name(),
+            "trigger": self.dice.choice(("checkin", "checkin", "birthday", "content.liked")),
+            "particulars": {"utc_offset_minutes": self.dice.choice((0, 480, -720))},
+        }
+
+    def of_adjustment(self) -> Plain:
+        waiting = list(self.oracle.books.waiting)
+        issuer, name = self.one_of(waiting) if waiting and self.chance(95) else (self.merchant(), "missing")
+        return {"adjustment": name, "issuer_id": issuer, "by": self.dice.choice(STAFF)}
+
+    def open_balance(self) -> Plain:
+        expires = self.at_ms + self.dice.choice((0, DAY_MS, 3 * DAY_MS))
+        return {
+            "issuer_id": self.merchant(),
+            "member": self.member(),
+            "points": self.points(),
+            "expires_at_ms": self.dice.choice((None, expires)),
+        }
+
+    def bind_referral(self) -> Plain:
+        return {"member": self.member(), "referrer": self.member()}
+
+    def of_member(self) -> Plain:
+        return {"member": self.member()}
+
+    def unfreeze_member(self) -> Plain:
+        frozen = sorted(self.oracle.books.frozen)
+        return {"member": self.dice.choice(frozen) if frozen and self.chance(90) else self.member()}
+
+    def publish_exchange(self) -> Plain:
+        num, den = self.dice.choice(((3, 7), (7, 3), (1, 2), (1_000, 1), (1, 1)))
+        return {"from_issuer_id": self.merchant(), "to_issuer_id": self.merchant(), "num": num, "den": den}
+
+    def freeze_member(self) -> Plain:
+        return {"member": self.member(), "reason": "asked"}
+
+    def merge(self) -> Plain:
+        """Mostly a newcomer and somebody, one way or the other."""
+        pair = [self.newcomer(), self.member()]
+        self.dice.shuffle(pair)
+        return {"member": pair[0], "into": pair[1]}
+
+    def unmerge(self) -> Plain:
+        merged = sorted(self.oracle.books.means)
+        return {"member": self.dice.choice(merged) if merged and self.chance(90) else self.member()}
+
+    def open_pool(self) -> Plain:
+        return {"pool": self.name(), "owner": self.member(), "day_points_max": self.points()}
+
+    def of_pool(self) -> Plain:
+        pools = list(self.oracle.books.pools)
+        return {"pool": self.one_of(pools) if pools else "missing", "member": self.member()}
+
+    def enrol(self) -> Plain:
+        return {"member": self.member() if self.chance(50) else self.name()}
+
+    def publish_terms(self) -> Plain:
+        issuer = self.dice.choice(MERCHANTS)
+        rate = self.dice.choice(((7, 3), (1, 2), (5, 1), (3, 1_000), (2, 7), (1, 1)))
+        return {
+            "terms_id": 10 + self.dice.randrange(2_000),
+            "issuer_id": issuer,
+            "au_num": rate[0],
+            "au_den": rate[1],
+            "mode": MODES[issuer] if self.chance(50) else self.dice.choice((0, 1)),
+            "from_ms": self.dice.choice((None, self.at_ms + DAY_MS)),
+        }
+
+    def stop_campaign(self) -> Plain:
+        campaigns = list(self.oracle.books.campaigns)
+        return {"campaign_id": self.one_of(campaigns) if campaigns and self.chance(90) else 99}
+
+    def of_merchant(self) -> Plain:
+        """The one that was opened to leave; rarely one that everybody needs."""
+        return {"merchant_id": LEAVING if self.chance(90) else self.merchant()}
+
+    def freeze_merchant(self) -> Plain:
+        return {**self.of_merchant(), "reason": "leaves"}
+
+    def close_member(self) -> Plain:
+        """Mostly somebody who came only to go."""
+        return {"member": self.newcomer()}
+
+    def publish_campaign(self) -> Plain:
+        bps = self.dice.choice((0, 50, 333, 2_600))
+        return {
+            "campaign_id": 10 + self.dice.randrange(1_000),
+            "merchant_id": self.merchant(),
+            "level_bps": self.dice.choice(((bps,), (bps, 50), (bps, bps))),
+            "until_ms": self.at_ms + self.dice.choice((0, HOUR_MS, 2 * DAY_MS)),
+            "basis_bucket_minor": self.dice.choice((1, 1_000)),
+            "reward_au_max": self.dice.choice((None, 30)),
+        }
+
+    def charge_fees(self) -> Plain:
+        return {"cycle": self.name()}
+
+    def settle_nets(self) -> Plain:
+        """All positions, or a part of two."""
+        positions = sorted(self.oracle.books.positions().items())
+        if len(positions) > 1 and self.chance(50):
+            au = self.points()
+            positions = [(positions[0][0], au), (positions[-1][0], -au)]
+        return {"batch_no": self.serial, "nets": [{"merchant_id": party, "au": au} for party, au in positions]}
+
+
+MAKERS: dict[str, Callable[[Choices], Plain]] = {
+    "earn": Choices.earn,
+    "confirm": Choices.of_order,
+    "cancel_pending": Choices.of_order,
+    "refund": Choices.refund,
+    "redeem": Choices.redeem,
+    "authorize": Choices.authorize,
+    "capture": Choices.capture,
+    "void": Choices.of_hold,
+    "lapse_hold": Choices.of_hold,
+    "cancel_redemption": Choices.cancel_redemption,
+    "dispute": Choices.dispute,
+    "resolve_dispute": Choices.resolve_dispute,
+    "transfer": Choices.transfer,
+    "exchange": Choices.exchange,
+    "expire": Choices.of_member,
+    "adjust": Choices.adjust,
+    "approve_adjustment": Choices.of_adjustment,
+    "reject_adjustment": Choices.of_adjustment,
+    "publish_rule": Choices.publish_rule,
+    "withdraw_rule": Choices.withdraw_rule,
+    "observe": Choices.observe,
+    "open_balance": Choices.open_balance,
+    "enrol": Choices.enrol,
+    "bind_referral": Choices.bind_referral,
+    "freeze_member": Choices.freeze_member,
+    "unfreeze_member": Choices.unfreeze_member,
+    "close_member": Choices.close_member,
+    "merge": Choices.merge,
+    "unmerge": Choices.unmerge,
+    "open_pool": Choices.open_pool,
+    "join_pool": Choices.of_pool,
+    "leave_pool": Choices.of_pool,
+    "evaluate_tier": Choices.of_member,
+    "publish_terms": Choices.publish_terms,
+    "publish_exchange": Choices.publish_exchange,
+    "publish_campaign": Choices.publish_campaign,
+    "stop_campaign": Choices.stop_campaign,
+    "freeze_merchant": Choices.freeze_merchant,
+    "close_merchant": Choices.of_merchant,
+    "charge_fees": Choices.charge_fees,
+    "settle_nets": Choices.settle_nets,
+}
+"""Every verb that happens after the opening."""
+WEIGHTS = dict.fromkeys(MAKERS, 2) | {
+    "earn": 24,
+    "confirm": 12,
+    "refund": 12,
+    "redeem": 14,
+    "authorize": 8,
+    "capture": 8,
+    "cancel_redemption": 8,
+    "transfer": 6,
+    "exchange": 6,
+    "expire": 6,
+    "stop_campaign": 1,
+    "freeze_merchant": 1,
+    "close_merchant": 1,
+    "close_member": 1,
+    "publish_campaign": 1,
+    "publish_exchange": 1,
+    "publish_rule": 3,
+    "withdraw_rule": 1,
+    "observe": 6,
+    "freeze_member": 1,
+    "adjust": 4,
+    "approve_adjustment": 3,
+}
+"""How often each is thrown, against the others."""

@@ -1,0 +1,178 @@
+"""The pure book and the oracle side by side: one command to both, answers and books compared.
+
+Whoever finds a difference gets an AssertionError that names it. Only what both must agree on by the rule book is
+compared: done or refused with which code, what cleared, balances, pending, held, lots, positions, reserve and dust. On
+the way every receipt is held against the invariants that it alone can break. Tests and the long run use it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from ledger import accounts
+from ledger.accounts import Family
+from ledger.answers import Answer, Receipt
+from ledger.book import VERBS as LEDGER_VERBS
+from ledger.book import Book
+from ledger.commands import AnyCommand, Command
+from ledger.slice import Member, Slice
+from proofs.accounts import RESERVE_ID
+from tests.oracle.books import Books
+from tests.oracle.oracle import VERBS as ORACLE_VERBS
+from tests.oracle.oracle import Oracle, Outcome
+from tests.properties.worlds import Plain, opening
+
+VERBS = frozenset(str(each.__struct_config__.tag) for each in LEDGER_VERBS) & frozenset(ORACLE_VERBS)
+"""The verbs that both know."""
+Figures = dict[Any, Any]
+
+
+def command_of(plain: Plain) -> Command:
+    """The ledger's command of a plain one."""
+    command: Command = msgspec.convert(plain, AnyCommand)
+    return command
+
+
+class Pair:
+    """A ledger and an oracle that have seen the same commands."""
+
+    def __init__(self) -> None:
+        self.book = Book(Slice.whole())
+        self.oracle = Oracle()
+        self.done: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+
+    @classmethod
+    def opened(cls) -> Pair:
+        """With the alliance of `worlds` in it."""
+        pair = cls()
+        for plain in opening():
+            if plain["verb"] in VERBS:
+                assert "done" in pair.apply(plain)[1], plain
+        return pair
+
+    def apply(self, plain: Plain) -> tuple[Answer, Outcome]:
+        """Both answers, found equal."""
+        return self.apply_command(command_of(plain))
+
+    def apply_command(self, command: Command) -> tuple[Answer, Outcome]:
+        """As `apply`, of the ledger's own command."""
+        plain = msgspec.to_builtins(command)
+        seq = self.book.slice.seq
+        answer = self.book.apply(command)
+        outcome = self.oracle.apply(plain)
+        said = compared(answer)
+        assert said == outcome, f"{plain}: the ledger says {said}, the oracle {outcome}"
+        if isinstance(answer.outcome, Receipt) and not answer.replayed:
+            assert self.book.slice.seq == answer.outcome.seq == seq + 1
+            balanced(answer.outcome)
+            self.done[plain["verb"]] += 1
+        else:
+            assert self.book.slice.seq == seq
+            self.refused[str(outcome.get("refused", "replayed"))] += 1
+        return answer, outcome
+
+    def compare(self) -> None:
+        """All that both hold."""
+        for what, ours in ledger_figures(self.book.slice).items():
+            theirs = oracle_figures(self.oracle)[what]
+            assert ours == theirs, f"{what}: {different(ours, theirs)}"
+
+
+def compared(answer: Answer) -> Outcome:
+    """The ledger's answer as the oracle words it."""
+    if not isinstance(answer.outcome, Receipt):
+        return {"refused": answer.outcome.code}
+    return {"done": True, "clearing": clearing((each.account, each.amount) for each in answer.outcome.postings)}
+
+
+def clearing(moves: Any) -> Figures:
+    """Party -> change of its position; zeros left out."""
+    total: Counter[int] = Counter()
+    for account, amount in moves:
+        if account.family in {Family.CASH, Family.FEES}:
+            total[account.party] += amount
+        elif account.family == Family.SETTLED and account.party != accounts.CHAIN:
+            total[account.party] -= amount
+    return without_zeros(total)
+
+
+def balanced(receipt: Receipt) -> None:
+    """Debits equal credits per unit; positions move by a sum of zero."""
+    sums: Counter[int] = Counter()
+    for posting in receipt.postings:
+        assert posting.amount
+        sums[posting.account.unit] += posting.amount
+    assert not any(sums.values()), receipt
+    assert not sum(clearing((each.account, each.amount) for each in receipt.postings).values())
+
+
+def ledger_figures(state: Slice) -> dict[str, Figures]:
+    """By name of the idea: figures of the ledger's accounts and lots."""
+    names = {number: name for name, number in state.members.items() if number is not None}
+    of_members: dict[str, Figures] = {"balances": {}, "pending": {}, "held": {}}
+    families = {Family.MEMBER: "balances", Family.PENDING: "pending", Family.HELD: "held"}
+    dust: Figures = {}
+    for account, (_, balance) in state.accounts.items():
+        if account.family in families and balance:
+            of_members[families[Family(account.family)]][names[account.party], account.unit] = balance
+        if account.family == Family.ROUNDING and balance:
+            dust[-account.unit] = balance
+    lots: Counter[Any] = Counter()
+    for lot in state.lots.values():
+        if lot.confirmed_at_ms is not None:
+            where = state.person(lot.member_no).name, lot.issuer, lot.terms_id, lot.expires_at_ms, lot.confirmed_at_ms
+            lots[where] += lot.remaining
+    positions = clearing((account, balance) for account, (_, balance) in state.accounts.items())
+    reserve = state.accounts[accounts.cash(RESERVE_ID)][1] if state.accounts.get(accounts.cash(RESERVE_ID)) else 0
+    return {
+        **of_members,
+        "lots": without_zeros(lots),
+        "dust": dust,
+        "positions": positions,
+        "reserve": {"cash": reserve},
+        "people": {person.name: told(state, person) for person in state.people.values()},
+    }
+
+
+def told(state: Slice, person: Member) -> tuple[Any, ...]:
+    """What the ledger knows of a member: referrer, whether that is decided, whom it means, frozen, closed, its tier."""
+    names = [state.people[no].name if no is not None else None for no in (person.referrer, person.merged_into)]
+    tier = (person.tier, person.tier_since_ms)
+    return (names[0], person.bonded, names[1] or person.name, person.frozen, person.closed, tier)
+
+
+def oracle_figures(oracle: Oracle) -> dict[str, Figures]:
+    """The same of the oracle's books."""
+    lots: Counter[Any] = Counter()
+    for lot in oracle.books.all_lots():
+        lots[oracle.books.who(lot.member), lot.issuer, lot.terms_id, lot.expires_ms, lot.confirmed_ms] += lot.left
+    return {
+        "balances": oracle.balances(),
+        "pending": oracle.books.pending(),
+        "held": oracle.held(),
+        "lots": without_zeros(lots),
+        "dust": oracle.dust(),
+        "positions": oracle.books.positions(),
+        "reserve": {"cash": sum(oracle.books.reserve.values())},
+        "people": {name: told_by_oracle(oracle.books, name) for name in oracle.books.members},
+    }
+
+
+def told_by_oracle(books: Books, name: str) -> tuple[Any, ...]:
+    """As `told`."""
+    states = (name in books.frozen, name in books.closed)
+    return (books.referrers.get(name), name in books.decided, books.who(name), *states, books.tier.get(name, ("", 0)))
+
+
+def without_zeros(figures: Figures) -> Figures:
+    return {name: value for name, value in figures.items() if value}
+
+
+def different(ours: Figures, theirs: Figures) -> str:
+    """The figures that differ, the ledger's before the oracle's."""
+    names = [name for name in {*ours, *theirs} if ours.get(name, 0) != theirs.get(name, 0)]
+    return "; ".join(f"{name}: ledger {ours.get(name, 0)}, oracle {theirs.get(name, 0)}" for name in names)

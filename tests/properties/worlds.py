@@ -1,0 +1,93 @@
+"""The alliance that random commands are played on: issuers that differ in everything, at awkward rates.
+
+Plain dictionaries with the ledger's field names; what is left out takes the command's default. No randomness here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+DAY_MS = 86_400_000
+ON_REDEMPTION, ON_ISSUANCE = 0, 1
+MERCHANTS = (1, 2, 3, 4, 5, 6)
+LEAVING = 6
+"""The merchant that is frozen and closed sooner or later."""
+MEMBERS = tuple(f"m{number}" for number in range(8))
+RATES = {1: (7, 3), 2: (1, 2), 3: (5, 1), 4: (3, 1000), 5: (2, 3), 6: (1, 3)}
+MODES = {1: ON_REDEMPTION, 2: ON_ISSUANCE, 3: ON_REDEMPTION, 4: ON_ISSUANCE, 5: ON_ISSUANCE, 6: ON_REDEMPTION}
+
+Plain = dict[str, Any]
+
+
+def merchant(number: int, **changes: Any) -> Plain:
+    usual = {
+        "verb": "open_merchant",
+        "merchant_id": number,
+        "code": f"c{number}",
+        "name": f"Merchant {number}",
+        "earn": {"points": 1, "per_minor": 100},
+        "hold_ms": 0,
+        "validity": {"kind": "days", "days": 5},
+        "redemption_fee_bps": 200,
+        "issuance_fee_bps": 100,
+        "refund_policy": "debt",
+        "transfers": "all",
+    }
+    return usual | changes
+
+
+def terms(number: int, issuer: int, rate: tuple[int, int], **changes: Any) -> Plain:
+    num, den = rate
+    usual = {"verb": "publish_terms", "terms_id": number, "issuer_id": issuer, "au_num": num, "au_den": den}
+    return usual | {"mode": MODES[issuer]} | changes
+
+
+def campaign(merchant_id: int, *level_bps: int, **changes: Any) -> Plain:
+    usual = {"verb": "publish_campaign", "campaign_id": merchant_id, "merchant_id": merchant_id}
+    return usual | {"level_bps": level_bps, "until_ms": 30 * DAY_MS} | changes
+
+
+def tiers() -> Plain:
+    reached = {"regular": 0, "gold": 700, "diamond": 2_500}
+    return {
+        "verb": "set_tiers",
+        "tiers": [{"code": code, "qualifying_au": au} for code, au in reached.items()],
+        "window_ms": 4 * DAY_MS,
+        "grace_ms": DAY_MS,
+        "downgrade": "one",
+    }
+
+
+def opening() -> list[Plain]:
+    """What is there before anything happens."""
+    commands = [
+        merchant(1, redemption_fee_bps=333, adjust_alone_max=50, credit_limit_au=2_000, haircut_bps=9_000),
+        merchant(2, earn={"points": 3, "per_minor": 70}, hold_ms=DAY_MS, issuance_fee_bps=777, breakage_bps=2_000),
+        merchant(
+            3, hold_ms=DAY_MS // 2, refund_policy="within_balance", validity={"kind": "until", "until_ms": 15 * DAY_MS}
+        ),
+        merchant(
+            4,
+            earn={"points": 9, "per_minor": 1},
+            validity={"kind": "days", "days": 2},
+            transfers="pool",
+            adjust_alone_max=9,
+        ),
+        merchant(5, refund_policy="only_pending", credit_limit_au=900, haircut_bps=9_000, transfers="none"),
+        merchant(6, earn={"points": 2, "per_minor": 100}, breakage_bps=5_000, notice_ms=DAY_MS),
+        *[terms(number, number, RATES[number]) for number in MERCHANTS],
+        campaign(1, 100, 50),
+        campaign(2, 777, basis_bucket_minor=1_000, min_basis_minor=2_000),
+        campaign(4, 333, 1_111, reward_au_max=40),
+        tiers(),
+        *[{"verb": "enrol", "member": member} for member in MEMBERS],
+        {"verb": "bind_referral", "member": "m1", "referrer": "m0"},
+        {"verb": "bind_referral", "member": "m2", "referrer": "m1"},
+        {"verb": "bind_referral", "member": "m3", "referrer": "m2"},
+        {"verb": "publish_exchange", "from_issuer_id": 1, "to_issuer_id": 3, "num": 3, "den": 7},
+        {"verb": "publish_exchange", "from_issuer_id": 2, "to_issuer_id": 1, "num": 1, "den": 4},
+        {"verb": "publish_exchange", "from_issuer_id": 3, "to_issuer_id": 4, "num": 1_000, "den": 1},
+        {"verb": "open_pool", "pool": "family", "owner": "m4", "day_points_max": 300},
+        {"verb": "join_pool", "pool": "family", "member": "m5"},
+    ]
+    return [{"key": f"opening {i}", "at_ms": 0, **command} for i, command in enumerate(commands)]
