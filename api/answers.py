@@ -7,30 +7,45 @@ another merchant. Called by the handlers of this room.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from api.parse import moment
 from api.problems import Pointed, Problem
-from api.shapes import (
-    AttestationOut,
-    BalancesOut,
-    LegOut,
-    LotOut,
-    NetOut,
-    ReceiptOut,
-    SettlementBatchOut,
-    TransactionOut,
-)
-from ledger.accounts import MONEY, Family
+from api.shapes.reading import AttestationOut, NetOut, SettlementBatchOut, TransactionOut
+from api.shapes.receipts import BalancesOut, LegOut, LotOut, ReceiptOut
+from ledger.accounts import MONEY, AccountName, Family
 from ledger.answers import Leg, LotMove, Receipt, Refusal
+from proofs.accounts import OPERATOR_ID
 from proofs.json_form import hex_text, to_json
 from proofs.kinds import Kind
 from settlement.status import BatchStatus
 
-_POINTERS = {"at_ms": "/occurred_at", "verb": "/type", "merchant_id": "#header/Authorization"}
-"""Fields of commands that a body calls otherwise."""
+_POINTERS = {
+    "at_ms": "/occurred_at",
+    "verb": "#header/Idempotency-Key",
+    "merchant_id": "#header/Authorization",
+    "order_merchant_id": "#header/Authorization",
+    "by_merchant_id": "#header/Authorization",
+    "issuer_id": "#header/Authorization",
+    "from_issuer_id": "/from_issuer",
+    "to_issuer_id": "/to_issuer",
+    "hold_until_ms": "/hold_until",
+    "expires_at_ms": "/expires_at",
+    "from_ms": "/starts_at",
+    "until_ms": "/ends_at",
+}
+"""Fields of commands that a request calls otherwise or has elsewhere."""
 _KINDS = {kind.value: kind.name.lower() for kind in Kind}
-_BALANCES = {Family.MEMBER: "points", Family.PENDING: "pending", Family.CASH: "cash_au", Family.FEES: "fees_au"}
+_BALANCES = {
+    Family.MEMBER: "points",
+    Family.PENDING: "pending",
+    Family.HELD: "held",
+    Family.CASH: "cash_au",
+    Family.FEES: "fees_au",
+}
 
 
 def receipt_of(receipt: Receipt, *, merchant_id: int) -> ReceiptOut:
@@ -40,8 +55,8 @@ def receipt_of(receipt: Receipt, *, merchant_id: int) -> ReceiptOut:
         verb=receipt.verb,
         journal_seq=receipt.seq,
         occurred_at=moment(receipt.at_ms),
-        legs=[_leg(leg) for leg in receipt.legs],
-        lots=[_lot(move) for move in receipt.lots if move.issuer == merchant_id],
+        legs=[_leg(leg) for leg in receipt.legs if merchant_id in {leg.signer, leg.issuer, OPERATOR_ID}],
+        lots=[_lot(move) for move in receipt.lots if merchant_id in {move.issuer, OPERATOR_ID}],
         balances=_balances(receipt, merchant_id),
         why=receipt.why,
     )
@@ -68,13 +83,22 @@ def _lot(move: LotMove) -> LotOut:
 
 
 def _balances(receipt: Receipt, merchant_id: int) -> BalancesOut:
-    """The last balance of each account that is the merchant's own, or the member's with it."""
+    """Balances of the accounts that are the merchant's own, or a member's with it. Of several members it is the first
+    that the entry touches, whom the command is about; the others stand by name where a leg names them.
+    """
+    seen: dict[str, AccountName] = {}
     found: dict[str, int] = {}
+    others: dict[str, int] = {}
     for posting in receipt.postings:
         family, unit, party = posting.account
-        if merchant_id == (party if unit == MONEY else unit) and family in _BALANCES:
-            found[_BALANCES[Family(family)]] = posting.balance
-    return BalancesOut(**found)
+        if merchant_id != (party if unit == MONEY else unit) or family not in _BALANCES:
+            continue
+        name = _BALANCES[Family(family)]
+        if seen.setdefault(name, posting.account) == posting.account:
+            found[name] = posting.balance
+        elif family == Family.MEMBER and posting.leg:
+            others[str(receipt.legs[posting.leg - 1].member)] = posting.balance
+    return replace(BalancesOut(others=others or UNSET), **found)
 
 
 def batch_of(batch: BatchStatus, attestations: Sequence[tuple[bytes, bytes]]) -> SettlementBatchOut:
@@ -103,10 +127,10 @@ def batch_of(batch: BatchStatus, attestations: Sequence[tuple[bytes, bytes]]) ->
     )
 
 
-def problem_of(refusal: Refusal) -> Problem:
-    """A refusal of the ledger, pointing at the field it names."""
+def problem_of(refusal: Refusal, pointers: Mapping[str, str]) -> Problem:
+    """A refusal of the ledger, pointing at the field it names; `pointers` are this request's own."""
     errors: tuple[Pointed, ...] = ()
     if refusal.field is not None:
-        pointer = _POINTERS.get(refusal.field, "/" + refusal.field)
+        pointer = pointers.get(refusal.field) or _POINTERS.get(refusal.field, "/" + refusal.field)
         errors = (Pointed(pointer, refusal.code, refusal.message),)
     return Problem(refusal.code, refusal.message, errors, refusal.data)

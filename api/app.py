@@ -13,7 +13,22 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import auditors, health, members, openapi, pages, partners
+from api import (
+    auditors,
+    clearing,
+    configuration,
+    events,
+    health,
+    members,
+    movements,
+    openapi,
+    operators,
+    pages,
+    people,
+    redemptions,
+    rules,
+    sandbox,
+)
 from api.door import Door
 from api.envelope import Envelope
 from api.lane import Lane, Refuse
@@ -24,6 +39,10 @@ ABOUT = (
     "A points ledger for alliances of merchants. Integers only: points, AU and money in minor units. Times are RFC 3339"
     " with offset. Every write can be repeated safely: the first answer comes back byte for byte. Errors are"
     " application/problem+json."
+)
+ROOMS = (
+    *(events, redemptions, movements, people, members, configuration, rules, operators, clearing, sandbox),
+    *(auditors, health, pages),
 )
 log = structlog.get_logger(__name__)
 
@@ -42,8 +61,8 @@ def create_app(door: Door | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.door = door
-    for router in (partners.router, members.router, auditors.router, health.router, pages.router):
-        app.include_router(router)
+    for room in ROOMS:
+        app.include_router(room.router)
     for error, refuse in _REFUSALS.items():
         app.add_exception_handler(error, refuse)
     app.add_middleware(Lane, refusals=_REFUSALS)

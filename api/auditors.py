@@ -20,7 +20,7 @@ from api.door import Door, door_of
 from api.openapi import BATCH_NO_SCHEMA, ID_SCHEMA, PathText, documented, in_path
 from api.parse import id_in
 from api.problems import Problem, invalid
-from api.shapes import InclusionOut, SealedReceiptOut
+from api.shapes.receipts import InclusionOut, SealedReceiptOut
 from ledger.answers import Leg, Receipt
 from ledger.queries import answer_by_key
 from settlement import tables

@@ -32,10 +32,11 @@ Pool = ConnectionPool[psycopg.Connection[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A merchant that proved who it is, by one of its keys."""
+    """A merchant, or the operator, that proved who it is by one of its keys."""
 
     merchant_id: int
     key_name: str
+    environment: str
     scopes: frozenset[str]
 
 
@@ -65,7 +66,7 @@ class Doorkeeper:
             raise Problem("test-key-refused", f"Authorization: key {stored.name} is a test key.")
         if scope not in stored.scopes:
             raise Problem("scope-missing", f"Key {stored.name} lacks the scope {scope}.")
-        return Caller(stored.merchant_id, stored.name, stored.scopes)
+        return Caller(stored.merchant_id, stored.name, stored.environment, stored.scopes)
 
     async def _stored(self, token: Token) -> StoredKey | None:
         """The key that `token` opens."""

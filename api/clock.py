@@ -1,24 +1,40 @@
-"""What the door's clock allows: nothing from the future, no redemption from long ago.
+"""What the door's clock allows: nothing from the future, and from long ago nothing whose time decides what is left.
 
 The ledger believes `occurred_at`, so the door bounds it: a redemption dated back could otherwise use points that have
-expired since. A write that is already recorded is never refused for its age: repeating it is always safe.
-Called by `api.partners`.
+expired since, and a worse rate could be published as if its notice had been given. A write that is already recorded is
+never refused for its age: repeating it is always safe. Called by the handlers of writes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import anyio.to_thread
 
 from api.door import Door
 from api.problems import invalid
-from ledger.commands import Redeem
+from ledger.commands import Command
 from ledger.queries import answer_by_key
 
 AHEAD_SECONDS_MAX = 300
-REDEMPTION_AGE_HOURS_MAX = 24
-_HOUR_MS = 3_600_000
+
+
+class TestClock:
+    """A clock that can be moved ahead and then runs on from there; it never goes back."""
+
+    __test__ = False
+
+    def __init__(self, real: Callable[[], datetime]) -> None:
+        self._real = real
+        self._ahead = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return self._real() + self._ahead
+
+    def move_to(self, at: datetime) -> None:
+        """Let it be `at` now."""
+        self._ahead = max(self._ahead, at - self._real())
 
 
 def now_ms(now: datetime) -> int:
@@ -33,12 +49,12 @@ def not_in_future(door: Door, at_ms: int) -> None:
         raise invalid("/occurred_at", message, code="occurred-in-future")
 
 
-async def not_too_old(door: Door, command: Redeem) -> None:
+async def not_too_old(door: Door, command: Command, *, age_seconds_max: int) -> None:
     """Refuses with occurred-too-long-ago, unless this very key was answered before."""
-    if command.at_ms >= now_ms(door.now()) - REDEMPTION_AGE_HOURS_MAX * _HOUR_MS:
+    if command.at_ms >= now_ms(door.now()) - age_seconds_max * 1_000:
         return
     if not await anyio.to_thread.run_sync(_known, door, command.key):
-        message = f"is more than {REDEMPTION_AGE_HOURS_MAX} h ago"
+        message = f"is more than {age_seconds_max} s ago"
         raise invalid("/occurred_at", message, code="occurred-too-long-ago")
 
 

@@ -50,15 +50,19 @@ class Flights:
             self._keys.discard(key)
 
 
+MoveClock = Callable[[datetime], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Everything a handler may use."""
+    """Everything a handler may use. `move_clock` is there in a sandbox alone: it lets `now` be a later time."""
 
     poster: Poster
     pool: Pool
     doorkeeper: Doorkeeper
     now: Callable[[], datetime]
     inclusions: Inclusions | None
+    move_clock: MoveClock | None = None
     flights: Flights = field(default_factory=Flights)
 
     @contextmanager
@@ -77,9 +81,13 @@ def open_door(
     readers_max: int,
     now: Callable[[], datetime],
     inclusions: Inclusions | None = None,
+    move_clock: MoveClock | None = None,
     queue_commands_max: int = QUEUE_COMMANDS_MAX,
 ) -> Iterator[Door]:
-    """A door to the migrated database at `dsn`. Without `inclusions` receipts say where they are settled, unproven."""
+    """A door to the migrated database at `dsn`. Without `inclusions` receipts say where they are settled, unproven;
+    with `move_clock` the time is a sandbox's.
+    """
+    assert move_clock is None or not production
     with (
         ConnectionPool(
             dsn,
@@ -92,7 +100,7 @@ def open_door(
         ) as pool,
         Poster(open_store(dsn), queue_commands_max=queue_commands_max) as poster,
     ):
-        yield Door(poster, pool, Doorkeeper(pool, production=production, now=now), now, inclusions)
+        yield Door(poster, pool, Doorkeeper(pool, production=production, now=now), now, inclusions, move_clock)
 
 
 def _humble(connection: psycopg.Connection[Any]) -> None:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from api.door import door_of
 from api.openapi import documented
-from api.shapes import HealthOut, ReadyOut
+from api.shapes.reading import HealthOut, ReadyOut
 from ledger.journal import head_seq
 
 router = APIRouter()

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import partners
+from api import events
 from api.auth import Caller
 from api.door import door_of
 from api.problems import Problem
@@ -22,7 +22,7 @@ from api.problems import Problem
 Endpoint = Callable[[Request, Caller], Awaitable[Response]]
 Refuse = Callable[[Request, Exception], Awaitable[Response]]
 
-HOT: Mapping[str, Endpoint] = {"/v1/events": partners.post_event, "/v1/events/batch": partners.post_events}
+HOT: Mapping[str, Endpoint] = {"/v1/events": events.post_event, "/v1/events/batch": events.post_events}
 """Paths that are POSTed to with the scope events:write."""
 
 

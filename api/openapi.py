@@ -15,9 +15,11 @@ import msgspec
 from fastapi import FastAPI, Path
 from fastapi.openapi.utils import get_openapi
 
-from api import shapes
-from api.parse import ID_CHARS_MAX, ID_PATTERN
+from api.paging import CURSOR_CHARS_MAX, LIMIT_MAX, LIMIT_USUAL
+from api.parse import ID_CHARS_MAX, ID_PATTERN, NUMBER_PATTERN
 from api.problems import CATALOGUE, MEDIA_TYPE, ProblemOut
+from api.shapes import ROOTS, UNIONS
+from api.shapes.values import NAME_CHARS_MAX
 
 Json = dict[str, Any]
 PathText = Annotated[str, Path(include_in_schema=False)]
@@ -26,17 +28,10 @@ PathText = Annotated[str, Path(include_in_schema=False)]
 # The end of a text in a pattern, as it stands in JSON.
 _END_IN_PYTHON, _END_IN_SCHEMA = '\\\\Z"', '$"'
 _REF = "#/components/schemas/"
-ROOTS = (
-    *(shapes.OrderPaid, shapes.OrderRefunded, shapes.MemberJoined, shapes.EventBatch),
-    *(shapes.Redemption, shapes.RefundOrder),
-    *(shapes.ReceiptOut, shapes.SealedReceiptOut, shapes.BatchOut, shapes.MemberBalancesOut),
-    *(shapes.SettlementBatchOut, shapes.HealthOut, shapes.ReadyOut, ProblemOut),
-)
-UNIONS = {"AnyEvent": shapes.AnyEvent}
-
 ID_SCHEMA: Json = {"type": "string", "minLength": 1, "maxLength": ID_CHARS_MAX, "pattern": ID_PATTERN}
 BATCH_NO_SCHEMA: Json = {"type": "string", "pattern": "^[0-9]{1,15}$"}
-NAME_SCHEMA: Json = ID_SCHEMA | {"maxLength": shapes.NAME_CHARS_MAX}
+NUMBER_SCHEMA: Json = {"type": "string", "pattern": NUMBER_PATTERN}
+NAME_SCHEMA: Json = ID_SCHEMA | {"maxLength": NAME_CHARS_MAX}
 IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -56,6 +51,20 @@ DRY_RUN: Json = {
     "required": False,
     "description": "true: answer as if, with 200 instead of 201; nothing is recorded, not even the key.",
     "schema": {"type": "boolean", "default": False},
+}
+CURSOR: Json = {
+    "name": "cursor",
+    "in": "query",
+    "required": False,
+    "description": "next_cursor of the page before; left out: the first page.",
+    "schema": {"type": "string", "maxLength": CURSOR_CHARS_MAX},
+}
+LIMIT: Json = {
+    "name": "limit",
+    "in": "query",
+    "required": False,
+    "description": "How many rows a page may have.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_USUAL},
 }
 REQUEST_ID: Json = {
     "name": "X-Request-Id",
@@ -84,9 +93,10 @@ def documented(
     example: Json | None = None,
     parameters: Iterable[Json] = (),
     keyed: bool = True,
+    media: Iterable[str] = (),
 ) -> Json:
     """What a route's decorator is given. `gives` is (status, meaning, shape), `takes` a shape, `codes` beyond those
-    of keys, bodies and faults that follow from the rest.
+    of keys, bodies and faults that follow from the rest, `media` in which the answer comes beside JSON.
     """
     status, meaning, shape = gives
     every = (*(KEYED_CODES if keyed else ()), *(BODY_CODES if takes else ()), *codes, *FAULT_CODES)
@@ -95,6 +105,7 @@ def documented(
         content = {"schema": {"$ref": _REF + takes}, **({"example": example} if example else {})}
         extra["requestBody"] = {"required": True, "content": {"application/json": content}}
     content = {"application/json": {"schema": {"$ref": _REF + shape}}}
+    content |= {each: {"schema": {"type": "string"}} for each in media}
     answers: dict[int, Json] = {status: {"description": meaning, "content": content}}
     if DRY_RUN in extra["parameters"]:
         answers[200] = {"description": "dry_run: it would be done so", "content": content}
@@ -138,9 +149,9 @@ def description(app: FastAPI) -> Json:
 
 def _schemas() -> Json:
     """Every shape, by name."""
-    named = tuple(UNIONS.values())
-    made, components = msgspec.json.schema_components([*ROOTS, *named], ref_template=_REF + "{name}")
-    unions = dict(zip(UNIONS, made[len(ROOTS) :], strict=True))
+    roots, named = [*ROOTS, ProblemOut], tuple(UNIONS.values())
+    made, components = msgspec.json.schema_components([*roots, *named], ref_template=_REF + "{name}")
+    unions = dict(zip(UNIONS, made[len(roots) :], strict=True))
     text = json.dumps(dict(sorted({**components, **unions}.items())))
     schemas: Json = json.loads(text.replace(_END_IN_PYTHON, _END_IN_SCHEMA))
     return schemas

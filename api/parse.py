@@ -22,7 +22,10 @@ ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~:@+=-]*$"
 BODY_BYTES_MAX = 16 * 1024
 DAYS_CACHED_MAX = 1_000
 BATCH_BODY_BYTES_MAX = 1024 * 1024
+NUMBER_MAX = 2**31 - 1
+NUMBER_PATTERN = r"^[1-9][0-9]{0,9}$"
 _ID = re.compile(ID_PATTERN)
+_NUMBER = re.compile(NUMBER_PATTERN)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
@@ -97,6 +100,13 @@ def id_in(text: str, *, pointer: str, chars_max: int = ID_CHARS_MAX, code: str =
     return text
 
 
+def number_in(text: str, *, pointer: str) -> int:
+    """A number from a path, if it is one and could be one of the ledger's."""
+    if not _NUMBER.fullmatch(text) or int(text) > NUMBER_MAX:
+        raise invalid(pointer, f"wants a number from 1 to {NUMBER_MAX}")
+    return int(text)
+
+
 def dry_run(request: Request, *, offered: bool = True) -> bool:
     """Whether the caller only wants to know. Other parameters, and this one where it is not offered, are refused: what
     somebody meant by them would otherwise be written.
@@ -107,6 +117,12 @@ def dry_run(request: Request, *, offered: bool = True) -> bool:
         if value not in {"true", "false"}:
             raise invalid("#query/dry_run", "wants true or false")
     return request.query_params.get("dry_run") == "true"
+
+
+def no_parameters(request: Request) -> None:
+    """Refuses whatever stands behind the question mark where nothing is offered."""
+    for name in request.query_params:
+        raise invalid(f"#query/{name}", "this address takes no such parameter")
 
 
 def idempotency_key(request: Request, *, own_id: str | None = None) -> str:

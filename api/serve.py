@@ -1,8 +1,8 @@
 """`python -m api.serve`: the API as a process, on loopback unless told otherwise.
 
 Reads the settings, brings an embedded database to the newest migration (a database of one's own is migrated by
-`make migrate`), opens the door and hands it to uvicorn. Ctrl-C or SIGTERM: no new request is taken, those at hand are
-answered, then the ledger closes. This is the one place of the room that looks at the clock.
+`make migrate`), opens the door, lets the clockwork tick and hands it to uvicorn. Ctrl-C or SIGTERM: no new request is
+taken, those at hand are answered, then the ledger closes. This is the one place of the room that looks at the clock.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import structlog
 import uvicorn
 
 from api.app import create_app
+from api.clock import TestClock
+from api.clockwork import ticking
 from api.database import Behind, migrated_database
 from api.door import open_door
 from api.settings import Settings
@@ -50,14 +52,19 @@ def serve(dsn: str, settings: Settings) -> None:
     """Answer requests over the migrated database at `dsn` until told to stop."""
     log_plainly()
     sys.setswitchinterval(SWITCH_SECONDS)
-    key = settings.vault_key()
-    with open_door(
-        dsn,
-        production=settings.environment == "production",
-        readers_max=settings.readers_max,
-        now=now,
-        inclusions=Inclusions(vault=Vault(key), folder=settings.published_folder) if key else None,
-    ) as door:
+    key, production = settings.vault_key(), settings.environment == "production"
+    clock = TestClock(now)
+    with (
+        open_door(
+            dsn,
+            production=production,
+            readers_max=settings.readers_max,
+            now=now if production else clock,
+            move_clock=None if production else clock.move_to,
+            inclusions=Inclusions(vault=Vault(key), folder=settings.published_folder) if key else None,
+        ) as door,
+        ticking(door),
+    ):
         uvicorn.run(
             create_app(door),
             host=settings.host,

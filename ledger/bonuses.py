@@ -7,7 +7,7 @@ the one writer can never pass a cap; nothing is changed before the verb says so 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import UNSET
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from ledger import accounts, counters
 from ledger.commands import Earn, Particulars
 from ledger.entry import Entry
+from ledger.kinship import Kinship
 from ledger.records import AnyRecord, CheckIns, Customer, RecordName, RuleBudget, RuleTally, TaskProgress
 from ledger.rules import streak, tally, task
 from ledger.rules.caps import NOTHING_SPENT, Spent
@@ -69,24 +70,23 @@ def record_names(state: Slice, want: Wants) -> set[RecordName]:
     that the batch itself publishes included.
     """
     found: set[RecordName] = set()
+    kin = Kinship(state, want)
     for merchant_id, name, trigger in want.events:
         rules = state.registry.rules.concerned(merchant_id, trigger)
         if want.rules:
             rules = [*rules, *(rule for issuer, rule in want.rules if issuer == merchant_id)]
         if rules or trigger == "checkin":
-            found.update(_names(state, merchant_id, rules, name))
+            found.update(_names(merchant_id, rules, kin.numbers(name)))
     return found
 
 
-def _names(state: Slice, merchant_id: int, rules: Iterable[Rule], name: str) -> Iterator[RecordName]:
+def _names(merchant_id: int, rules: Sequence[Rule], members: Iterable[int]) -> Iterator[RecordName]:
     yield from (counters.budget(merchant_id, rule.rule_id) for rule in rules if rule.caps.budget_points is not None)
-    member = state.member(name)
-    if member is None:
-        return
-    yield counters.check_ins(merchant_id, member.no)
-    yield counters.customer(merchant_id, member.no)
-    yield from (counters.tally(merchant_id, rule.rule_id, member.no) for rule in rules if rule.caps.tallied)
-    yield from (counters.task(merchant_id, rule.rule_id, member.no) for rule in rules if rule.steps)
+    for no in members:
+        yield counters.check_ins(merchant_id, no)
+        yield counters.customer(merchant_id, no)
+        yield from (counters.tally(merchant_id, rule.rule_id, no) for rule in rules if rule.caps.tallied)
+        yield from (counters.task(merchant_id, rule.rule_id, no) for rule in rules if rule.steps)
 
 
 def decide(state: Slice, member: Member, facts: Facts) -> Bonus:

@@ -48,6 +48,7 @@ class Effects:
         "new_orders",
         "postings",
         "records",
+        "rewired",
     )
 
     def __init__(self) -> None:
@@ -56,6 +57,7 @@ class Effects:
         self.postings: list[tuple[int, JournalPosting]] = []
         self.members: list[tuple[int, str]] = []
         self.changed_members: dict[int, Member] = {}
+        self.rewired = False
         self.configured: list[tuple[int, Configuring]] = []
         self.records: dict[RecordName, tuple[int, AnyRecord]] = {}
         self.claims: dict[Claim, int] = {}

@@ -15,7 +15,7 @@ from ledger.commands import Configuring
 from ledger.effects import Effects
 from ledger.records import AnyRecord, RecordName
 from ledger.refusals import Refused
-from ledger.slice import Claim, Lot, Member, Order, Slice
+from ledger.slice import Claim, Lot, Member, Order, Role, Slice
 from ledger.units import BALANCE_MAX
 from proofs.kinds import Kind
 
@@ -31,6 +31,7 @@ class Reward(NamedTuple):
 
 
 NO_REWARD = Reward(0, 0, 0)
+_BASE = Role.BASE.value
 
 
 class Entry:
@@ -118,11 +119,44 @@ class Entry:
         self.slice.members[member] = self.seq
         self.slice.people[self.seq] = Member(no=self.seq, name=member)
         self.slice.lots_of[self.seq] = []
+        self.slice.bought[self.seq] = []
         self._effects.members.append((self.seq, member))
 
     def change_member(self, member: Member) -> None:
         """Note that a verb changed what is known of it."""
         self._effects.changed_members[member.no] = member
+
+    def rewire(self, member: Member) -> None:
+        """Note that a verb changed whom it leads to: who referred it, or whom it means."""
+        self._effects.rewired = True
+        self.change_member(member)
+
+    def mean(self, member: Member, means: int | None) -> None:
+        """The member's number stands for `means` from now on, or for itself again."""
+        if member.merged_into is not None:
+            self.slice.merged[member.merged_into].discard(member.no)
+        if means is not None:
+            self.slice.merged.setdefault(means, set()).add(member.no)
+        member.merged_into = means
+        self.rewire(member)
+
+    def rehome(self, lot: Lot, owner: Member) -> None:
+        """All that is left of the lot goes to another account of the same person, and the lot with it."""
+        points, lot.remaining = lot.remaining, 0
+        self.change_lot(lot, points=-points)
+        self._own(lot, owner)
+        lot.remaining = points
+        self.change_lot(lot, points=points)
+
+    def _own(self, lot: Lot, owner: Member) -> None:
+        """Among the lots of `owner` from now on, where those are held."""
+        bought = lot in self.slice.bought.get(lot.member_no, ())
+        for lots_of, is_listed in ((self.slice.lots_of, True), (self.slice.bought, bought)):
+            if lot in lots_of.get(lot.member_no, ()):
+                lots_of[lot.member_no].remove(lot)
+            if is_listed and owner.no in lots_of:
+                lots_of[owner.no].append(lot)
+        lot.member_no, lot.member = owner.no, owner.name
 
     def configure(self, command: Configuring) -> None:
         """Take the command into the registry."""
@@ -147,6 +181,9 @@ class Entry:
         mine = self.slice.lots_of.get(lot.member_no)
         if mine is not None and lot.remaining:
             mine.append(lot)
+        bought = self.slice.bought.get(lot.member_no) if lot.role == _BASE else None
+        if bought is not None:
+            bought.append(lot)
 
     def change_order(self, order: Order) -> None:
         """Note that a verb changed it."""
@@ -155,7 +192,11 @@ class Entry:
             self._effects.changed_orders[name] = order
 
     def change_lot(self, lot: Lot, *, points: int, au: int = 0) -> None:
-        """Note that a verb changed it, with `points` the signed change of what remains."""
+        """Note that a verb changed it, with `points` the signed change of what remains. What comes back to a lot of
+        somebody who was merged meanwhile comes to whom the owner means today.
+        """
+        if points > 0 and self.slice.identity(lot.member_no) != lot.member_no:
+            self._own(lot, self.slice.person(lot.member_no))
         if lot.id.seq != self.seq and lot.id not in self._effects.new_lots:
             self._effects.changed_lots[lot.id] = lot
         self._moved(lot, points, au)

@@ -1,17 +1,19 @@
 """What several verbs do to an order: confirm what stands of it, price its fee. Called by verbs only.
 
 Invariants: only confirmed points exist for clearing; the issuance fee follows the points that stand, so that reversals
-never drift; debt is repaid before a new lot holds anything.
+never drift; debt is repaid before a new lot holds anything; a referral reward is always the campaign's for what is left
+of the sale, and names the buyer's earning.
 """
 
 from __future__ import annotations
 
-from ledger import accounts, wallet
+from ledger import accounts, referral, wallet
 from ledger.answers import LegRef
 from ledger.commands import ForDays, OpenMerchant
-from ledger.entry import Entry
+from ledger.entry import NO_REWARD, Entry, Reward
 from ledger.lots import value_au
 from ledger.refusals import Refused
+from ledger.registry import Registry
 from ledger.slice import Lot, Order, Role, Slice
 from ledger.units import BPS
 from proofs.accounts import OPERATOR_ID
@@ -36,6 +38,19 @@ def expiry(merchant: OpenMerchant, confirmed_at_ms: int) -> int:
     if isinstance(merchant.validity, ForDays):
         return confirmed_at_ms + merchant.validity.days * DAY_MS
     return merchant.validity.until_ms
+
+
+def stands(registry: Registry, order: Order, lot: Lot, left_minor: int) -> int:
+    """Points of a lot that stand when `left_minor` of the order's amount are not refunded: in proportion, a referral
+    reward by its campaign's rule, and none where the buyer has no point.
+    """
+    if lot.role not in referral.LEVEL_OF:
+        return lot.points * left_minor // order.amount_minor
+    base = next(each for each in order.lots if each.role == Role.BASE)
+    if not stands(registry, order, base, left_minor):
+        return 0
+    campaign, terms = registry.campaigns[order.campaign_id], registry.terms[order.terms_id]
+    return referral.reward_points(campaign, terms, level=referral.LEVEL_OF[lot.role], amount_minor=left_minor)
 
 
 def unconfirmed(state: Slice, merchant_id: int, name: str) -> Order:
@@ -68,7 +83,8 @@ def confirm(entry: Entry, order: Order, *, was_pending: bool) -> dict[str, int |
     each. What a member bought and what rules added is one leg, so that a claw-back of both can name it.
     """
     issuer = order.merchant_id
-    lots = [lot for lot in order.lots if lot.standing]
+    own = [lot for lot in order.lots if _is_own_reward(entry, order, lot)]
+    lots = [lot for lot in order.lots if lot.standing and lot not in own]
     standing = sum(lot.standing for lot in lots)
     fee = issuance_fee(entry, order, standing)
     legs = _by_leg(lots)
@@ -77,12 +93,24 @@ def confirm(entry: Entry, order: Order, *, was_pending: bool) -> dict[str, int |
     ]
     if fee:
         entry.move(fee, debit=accounts.fees(OPERATOR_ID), credit=accounts.fees(issuer))
+    for lot in own:
+        entry.move(lot.standing, debit=accounts.pendings(issuer), credit=accounts.pending(issuer, lot.member_no))
     order.confirmed_at_ms = entry.at_ms
     entry.change_order(order)
     expires_at_ms = expiry(entry.slice.registry.merchants[issuer], entry.at_ms)
     for leg, (mine, owed) in enumerate(zip(legs, repaid, strict=True), start=1):
         _open(entry, mine, owed, expires_at_ms, LegRef(entry.seq, leg), was_pending=was_pending)
+    for lot in own:
+        gone, lot.standing, lot.remaining = lot.standing, 0, 0
+        entry.change_lot(lot, points=-gone)
     return {"points": standing, "repaid": sum(repaid), "fee_au": fee}
+
+
+def _is_own_reward(entry: Entry, order: Order, lot: Lot) -> bool:
+    """Whether the buyer would be rewarded for its own order: it was merged with who referred it. That falls away."""
+    if lot.role not in referral.LEVEL_OF or not lot.standing:
+        return False
+    return entry.slice.identity(lot.member_no) == entry.slice.identity(order.member_no)
 
 
 def _by_leg(lots: list[Lot]) -> list[list[Lot]]:
@@ -101,8 +129,26 @@ def _post_confirmation(entry: Entry, order: Order, lots: list[Lot], fee: int, *,
     given = lots[0].standing if len(lots) == 1 else sum(lot.standing for lot in lots)
     if was_pending:
         entry.move(given, debit=accounts.pendings(issuer), credit=accounts.pending(issuer, member_no))
-    terms, member = entry.slice.registry.terms[order.terms_id], entry.slice.person(member_no)
-    return wallet.credit(entry, Kind.EARN, member=member, terms=terms, points=given, fee_au=fee).repaid
+    reward = _reward(entry.slice.registry, order, lots[0])
+    return wallet.credit(
+        entry,
+        Kind.REFERRAL if reward.level else Kind.EARN,
+        member=entry.slice.person(member_no),
+        terms=entry.slice.registry.terms[order.terms_id],
+        points=given,
+        ref=LegRef(entry.seq, 1) if reward.level else None,
+        fee_au=fee,
+        reward=reward,
+    ).repaid
+
+
+def _reward(registry: Registry, order: Order, lot: Lot) -> Reward:
+    """Which campaign pays the lot for what; the first leg of the entry is the buyer's, which the reward names."""
+    level = referral.LEVEL_OF.get(lot.role, 0)
+    if not level:
+        return NO_REWARD
+    left = order.amount_minor - order.refunded_minor
+    return Reward(order.campaign_id, level, referral.basis_minor(registry.campaigns[order.campaign_id], left))
 
 
 def _open(

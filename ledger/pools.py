@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ledger.commands import Transfer
 from ledger.entry import Entry
+from ledger.membership import known
 from ledger.orders import DAY_MS
 from ledger.records import Pool, PoolDay, PoolMember, RecordKind, RecordName
 from ledger.refusals import Refused
@@ -53,10 +54,8 @@ def membership(state: Slice, member: str) -> PoolMember | None:
 
 
 def entrant(state: Slice, field: str, member: str) -> None:
-    """Whether `member` may enter a pool. Refusals in order: member-unknown, member-merged, in-a-pool."""
-    person = state.member(member)
-    if person is None:
-        raise Refused("member-unknown", field, member=member)
+    """Whether `member` may enter a pool. Refusals in order: member-unknown, member-closed, member-merged, in-a-pool."""
+    person = known(state, member, field)
     if person.name != member:
         raise Refused("member-merged", field, member=member, into=person.name)
     present = membership(state, member)

@@ -70,21 +70,6 @@ ORDER BY i.issuer
 """
 
 
-_DUE_MEMBERS = """
-SELECT DISTINCT m.name
-FROM (
-    SELECT member_no FROM ledger.lot WHERE shard = 0 AND open AND expires_at_ms <= %s ORDER BY expires_at_ms LIMIT %s
-) l
-JOIN ledger.member m ON m.shard = 0 AND m.member_no = l.member_no
-ORDER BY m.name
-"""
-_DUE_ORDERS = """
-SELECT merchant_id, name FROM ledger.orders
-WHERE shard = 0 AND confirmed_at_ms IS NULL AND refunded_minor < amount_minor AND confirm_from_ms <= %s
-ORDER BY confirm_from_ms LIMIT %s
-"""
-DUE_PER_READ_MAX = 10_000
-
 _SEEN = [Family.MEMBER.value, Family.PENDING.value, Family.HELD.value]
 
 
@@ -120,22 +105,6 @@ def _member_balance(
     held = mine.get(Family.HELD, 0)
     debt = max(0, held - confirmed)
     return MemberBalance(issuer, confirmed, mine.get(Family.PENDING, 0), held, debt, points, au)
-
-
-def due_members(conn: Connection, at_ms: int, limit: int) -> list[str]:
-    """Members with lots that are over at `at_ms`, from those longest over: an `Expire` is due for each.
-
-    At most `limit` lots are looked at; who has expired is no longer due, so asking again gives the next page.
-    """
-    rows = conn.execute(_DUE_MEMBERS, [at_ms, min(limit, DUE_PER_READ_MAX)])
-    return [member for (member,) in rows]
-
-
-def due_orders(conn: Connection, at_ms: int, limit: int) -> list[tuple[int, str]]:
-    """(merchant, order) whose hold is over at `at_ms` and of which something stands, longest first: a `Confirm` is due
-    for each. What is confirmed is no longer due, so asking again gives the next page.
-    """
-    return list(conn.execute(_DUE_ORDERS, [at_ms, min(limit, DUE_PER_READ_MAX)]))
 
 
 def open_lots(conn: Connection, member: str) -> list[Lot]:

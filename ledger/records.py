@@ -37,6 +37,8 @@ class RecordKind(IntEnum):
     """A correction, waiting or decided; party: the issuer."""
     CLAIMS = 24
     """What an issuer left behind when it was closed; party: the issuer."""
+    MERGE = 30
+    """What a member's last merge moved, by the member's name; party: 0."""
     RULE_BUDGET = 40
     """What a rule has granted to all; name: its number."""
     RULE_TALLY = 41
@@ -110,6 +112,44 @@ class Redemption(Record, frozen=True, kw_only=True, gc=False, tag="redemption"):
 
     def lot_ids(self) -> Iterable[LotId]:
         return [drawn.lot for each in self.draws for drawn in each.lots]
+
+
+class KeptLot(NamedTuple):
+    """A lot and points of it."""
+
+    lot: LotId
+    points: int
+
+
+class PaidDebt(NamedTuple):
+    """`points` that `debtor` owed the issuer and the other side of a merge paid, `lots` giving their part of it."""
+
+    issuer: int
+    points: int
+    debtor: int
+    lots: tuple[KeptLot, ...]
+
+
+class MergeRecord(Record, frozen=True, kw_only=True, gc=False, tag="merge"):
+    """What a merge did, for taking it back: `moved` are the member's lots with what passed of them, `kept` those of
+    `into` with what the merge left; `referrer` is what `into` had, `repointed` are members that meant the merged one.
+    """
+
+    into: int
+    referrer: int | None
+    repointed: tuple[int, ...]
+    moved: tuple[KeptLot, ...]
+    kept: tuple[KeptLot, ...]
+    debts: tuple[PaidDebt, ...]
+
+    def lot_ids(self) -> Iterable[LotId]:
+        paid = [each.lot for debt in self.debts for each in debt.lots]
+        return [each.lot for each in (*self.moved, *self.kept)] + paid
+
+
+def merge_name(member: str) -> RecordName:
+    """Where the record of a member's last merge stands."""
+    return RecordName(RecordKind.MERGE.value, 0, member)
 
 
 class Pool(Record, frozen=True, kw_only=True, gc=False, tag="pool"):
@@ -195,6 +235,7 @@ AnyRecord = (
     | PoolDay
     | Adjustment
     | Claims
+    | MergeRecord
     | RuleBudget
     | RuleTally
     | TaskProgress

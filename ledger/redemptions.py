@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger import accounts, drawn, reserve
+from ledger import accounts, drawn, membership, reserve
 from ledger.commands import Authorize, OpenMerchant, Redeem
 from ledger.drawn import Deal
 from ledger.entry import Entry
-from ledger.lots import Draw, draw
+from ledger.lots import Draw, draw, spendable
 from ledger.records import Drawn, DrawnLot, RecordKind, RecordName, Redemption
 from ledger.refusals import Refused
 from ledger.slice import Claim, Lot, Member, Slice, Used
@@ -91,17 +91,15 @@ def captured(state: Slice, acceptor: int, redemption: str) -> Redemption:
 
 
 def choose(command: Redeem | Authorize, state: Slice) -> Chosen:
-    """Refusals in order: merchant-unknown, merchant-closed, member-unknown, redemption-exists, issuer-over-limit,
-    nothing-to-redeem, balance-too-low.
+    """Refusals in order: merchant-unknown, merchant-closed, member-unknown, member-closed, member-frozen,
+    redemption-exists, issuer-over-limit, nothing-to-redeem, balance-too-low.
     """
     acceptor = state.registry.merchants.get(command.merchant_id)
     if acceptor is None:
         raise Refused("merchant-unknown", "merchant_id", merchant_id=command.merchant_id)
     if state.registry.is_closed(command.merchant_id):
         raise Refused("merchant-closed", "merchant_id", merchant_id=command.merchant_id)
-    member = state.member(command.member)
-    if member is None:
-        raise Refused("member-unknown", "member", member=command.member)
+    member = membership.spender(state, command.member)
     if state.records[name(command.merchant_id, command.redemption)] is not None:
         raise Refused("redemption-exists", "redemption", redemption=command.redemption)
     draws, skipped = _within_limits(command, state, state.lots_of[member.no])
@@ -172,9 +170,10 @@ def release(entry: Entry, acceptor: int, redemption: str, record: Redemption) ->
 
 def _within_limits(command: Redeem | Authorize, state: Slice, lots: list[Lot]) -> tuple[list[Draw], list[int]]:
     """The draw that every issuer's collateral can bear, and the issuers left out: those that are closed, and in each
-    round one more.
+    round one more. Empty lots name nobody: which of them a slice holds is chance.
     """
-    skipped = sorted({lot.issuer for lot in lots if state.registry.is_closed(lot.issuer)})
+    there = spendable(lots, command.at_ms)
+    skipped = sorted({lot.issuer for lot in there if state.registry.is_closed(lot.issuer)})
     while True:
         draws = draw(lots, state.registry.terms, au=command.au, at_ms=command.at_ms, skipped=skipped)
         over = next((each for each in _owed(command, draws).items() if not bears(state, *each)), None)

@@ -109,6 +109,46 @@ LEFT JOIN LATERAL (
 ) l ON true
 """  # noqa: S608
 
+# Everybody who was merged into whom these names mean, and everybody of these numbers.
+MERGED = rf"""
+WITH asked AS (
+    SELECT DISTINCT coalesce(p.merged_into, p.member_no) AS member_no
+    FROM unnest(string_to_array(%s, E'\n')) AS asked (name)
+    CROSS JOIN LATERAL (SELECT * FROM ledger.person WHERE shard = 0 AND name = asked.name LIMIT 1) p
+), account AS (
+    SELECT s.member_no FROM asked
+    CROSS JOIN LATERAL (SELECT * FROM ledger.membership WHERE shard = 0 AND merged_into = asked.member_no OFFSET 0) s
+    UNION
+    SELECT * FROM unnest(%s::bigint[])
+)
+SELECT {_PERSON.format("m")} FROM account
+CROSS JOIN LATERAL (SELECT * FROM ledger.person WHERE shard = 0 AND member_no = account.member_no LIMIT 1) m
+"""  # noqa: S608
+
+# What a member bought, whichever accounts of the same person did: pending, or confirmed after an instant.
+BOUGHT = rf"""
+WITH asked AS (
+    SELECT coalesce(p.merged_into, p.member_no) AS member_no, min(asked.after_ms) AS after_ms
+    FROM unnest(string_to_array(%s, E'\n'), %s::bigint[]) AS asked (name, after_ms)
+    CROSS JOIN LATERAL (SELECT * FROM ledger.person WHERE shard = 0 AND name = asked.name LIMIT 1) p GROUP BY 1
+), account AS (
+    SELECT member_no, after_ms FROM asked
+    UNION ALL
+    SELECT s.member_no, after_ms FROM asked
+    CROSS JOIN LATERAL (SELECT * FROM ledger.membership WHERE shard = 0 AND merged_into = asked.member_no OFFSET 0) s
+)
+SELECT {_PERSON.format("m")}, {_LOT}
+FROM account
+CROSS JOIN LATERAL (SELECT * FROM ledger.person WHERE shard = 0 AND member_no = account.member_no LIMIT 1) m
+LEFT JOIN LATERAL (
+    SELECT * FROM ledger.lot
+    WHERE shard = 0 AND role = 0 AND member_no = account.member_no AND confirmed_at_ms > account.after_ms
+    UNION ALL
+    SELECT * FROM ledger.lot
+    WHERE shard = 0 AND role = 0 AND member_no = account.member_no AND open AND confirmed_at_ms IS NULL OFFSET 0
+) l ON true
+"""  # noqa: S608
+
 ACCOUNTS = """
 SELECT asked.i, last.n, last.balance
 FROM unnest(%s::smallint[], %s::integer[], %s::bigint[]) WITH ORDINALITY AS asked (family, unit, party, i)

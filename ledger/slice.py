@@ -184,7 +184,11 @@ class Accounts(dict[AccountName, tuple[int, int]]):
 
 
 class Slice:
-    """The state at journal position `seq`, as far as it was loaded at `accounts.loaded_seq` (0: whole)."""
+    """The state at journal position `seq`, as far as it was loaded at `accounts.loaded_seq` (0: whole).
+
+    `lots_of` are open lots by owner; `bought` lots of the role BASE by owner, for members whose tier is asked for;
+    `merged` whom each number stands for beside itself.
+    """
 
     def __init__(self, seq: int, registry: Registry) -> None:
         self.seq = seq
@@ -198,6 +202,8 @@ class Slice:
         self.records: dict[RecordName, AnyRecord | None] = {}
         self.lots: dict[LotId, Lot] = {}
         self.lots_of: dict[int, list[Lot]] = {}
+        self.bought: dict[int, list[Lot]] = {}
+        self.merged: dict[int, set[int]] = {}
 
     @classmethod
     def whole(cls) -> Slice:
@@ -225,6 +231,11 @@ class Slice:
     def person(self, member_no: int) -> Member:
         """Who the number means today."""
         return self.people[self.identity(member_no)]
+
+    def bought_by(self, member: Member) -> list[Lot]:
+        """The lots that purchases of this person made, whichever of its accounts bought."""
+        numbers = [member.no, *sorted(self.merged.get(member.no, ()))]
+        return [lot for no in numbers for lot in self.bought.get(no, ())]
 
     def identity(self, member_no: int) -> int:
         """The number of whom the number means today, who need not be held."""

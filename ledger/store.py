@@ -23,7 +23,7 @@ from typing import Self
 import psycopg
 from psycopg.errors import DivisionByZero, UniqueViolation
 
-from ledger import lacking, loading, writing
+from ledger import loading, writing
 from ledger.answers import Answer
 from ledger.book import Book
 from ledger.commands import Command
@@ -153,7 +153,7 @@ class Store:
         reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         seq, _ = reader.execute(_PEEK).fetchone() or (0, 0)
         book = Book(Slice(seq, loading.registry(reader)))
-        missing = lacking.send(reader, lacking.missing(book.slice, batch.wants(), batch.keys))
+        missing = loading.send(reader, loading.missing(book.slice, batch.wants(), batch.keys))
         loading.fill(reader, book.slice, missing, {})
         reader.sync().wait()
         return batch.decide(book)[0]
@@ -177,11 +177,11 @@ class Store:
         state, want = self._slice, batch.wants()
         if state is None or state.rows > SLICE_ROWS_MAX:
             return False
-        missing = lacking.missing(state, want, batch.keys)
+        missing = loading.missing(state, want, batch.keys)
         if not all(missing.independent_of(flight.effects) for flight in self._flights):
             return False
         decided_at, book = state.seq, Book(state)
-        lacking.send(self._reader, missing)
+        loading.send(self._reader, missing)
         loading.fill(self._reader, state, missing, self._unwritten())
         self._reader.sync()
         answers = batch.decide(book)
@@ -227,12 +227,12 @@ class Store:
         writer, warm, want = self._writer, self._slice, batch.wants()
         self._batch_no += 1
         head = writer.execute(_LOCK, [str(self._batch_no)])
-        missing = lacking.send(writer, lacking.missing(warm, want, batch.keys)) if warm is not None else None
+        missing = loading.send(writer, loading.missing(warm, want, batch.keys)) if warm is not None else None
         seq, registry_seq, _ = head.fetchone() or (0, 0, "")
         self._named_point("locked")
         book = Book(self._current(seq, registry_seq))
         if missing is None or book.slice is not warm:
-            missing = lacking.send(writer, lacking.missing(book.slice, want, batch.keys))
+            missing = loading.send(writer, loading.missing(book.slice, want, batch.keys))
         loading.fill(writer, book.slice, missing, {})
         answers = batch.decide(book)
         self._named_point("decided")

@@ -211,6 +211,47 @@ STATEMENTS: dict[str, str] = {
         ) l ON l.issuer = a.unit
         WHERE coalesce(-a.balance, 0) <> coalesce(l.closing, 0)
     """,
+    "merged-members-hold-nothing": """
+        SELECT 'member ' || m.member_no || coalesce(' lot ' || l.seq || '/' || l.no, '')
+        FROM ledger.person m
+        LEFT JOIN ledger.person i ON i.shard = m.shard AND i.member_no = m.merged_into AND i.merged_into IS NULL
+        LEFT JOIN ledger.lot l ON l.shard = m.shard AND l.member_no = m.member_no AND l.remaining <> 0
+        LEFT JOIN last a ON a.party = m.member_no AND a.family IN (2, 4, 6) AND a.balance <> 0
+        WHERE m.shard = 0 AND m.merged_into IS NOT NULL
+          AND (i.member_no IS NULL OR l.seq IS NOT NULL OR a.party IS NOT NULL)
+    """,
+    "no-member-is-above-itself": """
+        WITH RECURSIVE bond AS (
+            SELECT p.member_no, coalesce(r.merged_into, r.member_no) AS above
+            FROM ledger.person p JOIN ledger.person r ON r.shard = p.shard AND r.member_no = p.referrer_no
+            WHERE p.shard = 0 AND p.merged_into IS NULL
+        ), climb AS (
+            SELECT member_no, above FROM bond UNION
+            SELECT c.member_no, b.above FROM climb c JOIN bond b ON b.member_no = c.above
+        )
+        SELECT 'member ' || member_no FROM climb WHERE above = member_no
+    """,
+    "rewards-are-the-rule-of-their-basis": """
+        SELECT 'entry ' || r.seq || ' leg ' || (leg->>'no')
+        FROM (
+            SELECT seq, receipt::json->'legs' AS legs FROM ledger.journal
+            WHERE shard = 0 AND receipt LIKE '%"kind":8,%'
+        ) r
+        CROSS JOIN json_array_elements(r.legs) AS leg
+        LEFT JOIN (SELECT command::json AS c FROM ledger.journal WHERE shard = 0 AND verb = 'publish_campaign') g
+            ON g.c->>'campaign_id' = leg->>'campaign_id'
+        LEFT JOIN (SELECT command::json AS c FROM ledger.journal WHERE shard = 0 AND verb = 'publish_terms') t
+            ON t.c->>'terms_id' = leg->>'terms_id'
+        WHERE (leg->>'kind')::int = 8 AND (
+            (leg->>'level')::int NOT IN (1, 2) OR (leg->'ref'->>0)::bigint <> r.seq
+            OR r.legs->((leg->'ref'->>1)::int - 1)->>'kind' <> '1'
+            OR r.legs->((leg->'ref'->>1)::int - 1)->>'member' = leg->>'member'
+            OR (leg->>'points')::numeric IS DISTINCT FROM div(
+                least((leg->>'basis')::numeric * (g.c->'level_bps'->>((leg->>'level')::int - 1))::numeric,
+                      (g.c->>'reward_au_max')::numeric * 10000) * (t.c->>'au_den')::numeric,
+                (t.c->>'au_num')::numeric * 10000)
+        )
+    """,
     "reserve-equals-positive-lots": """
         SELECT 'terms ' || terms_id || ' reserve ' || paid || ' AU times ' || den || ', lots ' || there || ' times '
                || num || ' and dust ' || dust

@@ -13,22 +13,34 @@ class Wants:
 
     `members` come with everybody above them; `refunded` are orders wanted with the open lots of everybody who earned by
     them; `records` come with the lots they name; `terms` are (issuer, terms) that are being published, `rules`
-    (merchant, rule) likewise; `events` are (merchant, member, trigger), wanted with the counters of rules they meet.
+    (merchant, rule) likewise; `events` are (merchant, member, trigger), wanted with the counters of rules they meet;
+    `sponsors` are merchants that a campaign is being published for, `bonds` (member, referrer) that are being bound:
+    what follows in the same batch may reward through them; `everywhere` are members whose accounts with every merchant
+    are asked for; `buyers` are members one of whose orders is refunded, be it one of the same batch; `merging` are
+    (member, into) that become or stop being one person; `evaluated` are (member, instant) whose tier is asked for,
+    `tier_spans_ms` how far back tiers look that are being set.
     """
 
     __slots__ = (
+        "bonds",
+        "buyers",
         "claims",
+        "evaluated",
         "events",
         "every_merchant",
+        "everywhere",
         "issuers_of",
         "members",
         "merchants",
+        "merging",
         "orders",
         "records",
         "refunded",
         "rules",
         "spenders",
+        "sponsors",
         "terms",
+        "tier_spans_ms",
     )
 
     def __init__(self) -> None:
@@ -41,6 +53,13 @@ class Wants:
         self.records: set[RecordName] = set()
         self.issuers_of: dict[str, set[int]] = {}
         self.terms: set[tuple[int, int]] = set()
+        self.sponsors: set[int] = set()
+        self.bonds: list[tuple[str, str]] = []
+        self.buyers: set[str] = set()
+        self.merging: list[tuple[str, str]] = []
+        self.everywhere: set[str] = set()
+        self.evaluated: list[tuple[str, int]] = []
+        self.tier_spans_ms: list[int] = []
         self.rules: list[tuple[int, Rule]] = []
         self.events: list[tuple[int, str, Trigger]] = []
         self.every_merchant = False

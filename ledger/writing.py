@@ -13,7 +13,7 @@ from typing import Any
 from ledger import records
 from ledger.commands import Configuring, OpenMerchant, PublishTerms
 from ledger.effects import Effects
-from ledger.lacking import integers, lines
+from ledger.loading import integers, lines
 from ledger.slice import Lot, Member, Order
 
 JOURNAL = r"""
@@ -47,10 +47,13 @@ CONFIGURATION = """
 INSERT INTO ledger.configuration (shard, seq)
 SELECT 0, * FROM unnest(%s::bigint[])
 """
+# One empty tier travels as an empty text, of which string_to_array makes no row at all: hence the coalesce.
 CHANGED_MEMBERS = r"""
 INSERT INTO ledger.membership (shard, member_no, bonded, referrer_no, merged_into, frozen, closed, tier, tier_since_ms)
-SELECT 0, * FROM unnest(%s::bigint[], %s::boolean[], %s::bigint[], %s::bigint[], %s::boolean[], %s::boolean[],
-                        string_to_array(%s, E'\n'), %s::bigint[])
+SELECT 0, no, bonded, referrer, merged_into, frozen, closed, coalesce(tier, ''), since
+FROM unnest(%s::bigint[], %s::boolean[], %s::bigint[], %s::bigint[], %s::boolean[], %s::boolean[],
+            string_to_array(%s, E'\n'), %s::bigint[])
+     AS new (no, bonded, referrer, merged_into, frozen, closed, tier, since)
 ON CONFLICT (shard, member_no) DO UPDATE
 SET bonded = excluded.bonded, referrer_no = excluded.referrer_no, merged_into = excluded.merged_into,
     frozen = excluded.frozen, closed = excluded.closed, tier = excluded.tier, tier_since_ms = excluded.tier_since_ms

@@ -231,9 +231,9 @@ class _Leaves:
             terms_id=leg.terms_id,
             settle_amount=leg.au * BASE_UNITS_PER_AU if settles else 0,
             ref_event_id=self._reference(leg, source),
-            campaign_id=0,
-            level=0,
-            basis=0,
+            campaign_id=leg.campaign_id,
+            level=leg.level,
+            basis=leg.basis * BASE_UNITS_PER_AU,
             detail_hash=keccak256(detail_salt(source, secret) + detail_text(entry, leg.no, digest)),
         )
 

@@ -18,14 +18,16 @@ from ledger.journal import ENTRIES_PER_READ_MAX, Connection, JournalEntry, read
 from proofs.accounts import OPERATOR_ID
 from proofs.kinds import Kind
 
-ISSUED = frozenset({Kind.EARN})
-USED = frozenset({Kind.REDEEM})
-TAKEN_BACK = frozenset({Kind.REFUND_EARN, Kind.ADJUST_DOWN})
+ISSUED = frozenset({Kind.EARN, Kind.REFERRAL, Kind.ADJUST_UP, Kind.EXCHANGE_IN})
+TAKEN_BACK = frozenset({Kind.REFUND_EARN, Kind.ADJUST_DOWN, Kind.EXPIRE, Kind.EXCHANGE_OUT})
+ACCEPTED = {Kind.REDEEM: 1, Kind.REFUND_REDEEM: -1}
+"""Legs that an acceptor signs, and whether points go to it or come back. Transfers change no issuer's sums."""
+PAYING = frozenset({"redeem", "capture"})
 
 
 @dataclass(slots=True)
 class Points:
-    """One issuer's points.
+    """One issuer's points: `taken_back` with what expired or was exchanged away, `used` less what was cancelled.
 
     issued − used − taken_back = outstanding, which is below zero where members owe more than others hold.
     """
@@ -73,13 +75,12 @@ def gather(conn: Connection) -> Figures:
     for entry in entries(conn):
         figures.legs += len(entry.legs)
         figures.members += entry.verb == "enrol"
-        figures.payments += entry.verb == "redeem"
+        figures.payments += entry.verb in PAYING
         for leg in entry.legs:
             _add_points(figures.points, leg)
             _add_fee(figures.fees, leg)
         month = figures.months[datetime.fromtimestamp(entry.at_ms // 1_000, UTC).strftime("%Y-%m")]
-        if entry.verb == "redeem":
-            _add_redemption(figures, month, entry)
+        _add_redemption(figures, month, entry)
         month.purchases += entry.verb == "earn"
         month.refunds += entry.verb == "refund"
     return figures
@@ -100,9 +101,9 @@ def _add_points(points: Mapping[int, Points], leg: Leg) -> None:
         points[leg.issuer].issued += leg.points
     elif leg.kind in TAKEN_BACK:
         points[leg.issuer].taken_back += leg.points
-    elif leg.kind in USED:
-        points[leg.issuer].used += leg.points
-        points[leg.issuer].used_at_home += leg.points if leg.issuer == leg.signer else 0
+    elif sign := ACCEPTED.get(Kind(leg.kind)):
+        points[leg.issuer].used += sign * leg.points
+        points[leg.issuer].used_at_home += sign * leg.points if leg.issuer == leg.signer else 0
 
 
 def _add_fee(fees: Counter[int], leg: Leg) -> None:
@@ -113,9 +114,11 @@ def _add_fee(fees: Counter[int], leg: Leg) -> None:
 
 
 def _add_redemption(figures: Figures, month: Month, entry: JournalEntry) -> None:
-    """The lots say what was applied, on us included; the legs carry only what changes hands."""
-    acceptor = entry.legs[0].signer
+    """The lots say what was applied, or given back, on us included; the legs carry only what changes hands."""
+    acceptors = [leg.signer for leg in entry.legs if leg.kind in ACCEPTED]
+    if not acceptors:
+        return
     receipt = parse_receipt(entry.canonical.split(b"\n", 1)[1])
     for move in receipt.lots:
-        figures.flows[move.issuer, acceptor] += move.au
+        figures.flows[move.issuer, acceptors[0]] += move.au
         month.redeemed_au += move.au

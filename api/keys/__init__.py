@@ -4,8 +4,8 @@
 
 Invariants: the secret half exists in one answer of `issue` and nowhere else; stored is its SHA-256, which is enough
 because nobody guesses 256 random bits (docs/decisions: keys are hashed once); comparison takes the same time whatever
-differs; a key belongs to one merchant and to test or live for ever; `last_used_at` is true to within
-`LAST_USED_SECONDS_MIN`.
+differs; a key belongs to one merchant, or to the operator, and to test or live for ever; `last_used_at` is true to
+within `LAST_USED_SECONDS_MIN`.
 
 `python -m api.keys issue --merchant 7` is how an operator calls it; `api.auth` asks `look_up`. Nobody else reads the
 table.
@@ -25,11 +25,24 @@ from typing import Any, Literal
 
 import psycopg
 
+from proofs.accounts import OPERATOR_ID
+
 Connection = psycopg.Connection[Any]
 Environment = Literal["test", "live"]
 
-SCOPES = ("events:write", "redemptions:write", "refunds:write", "members:read", "receipts:read")
-"""What a key may be allowed to do; a key is given all of them unless told otherwise."""
+SCOPES = (
+    *("events:write", "redemptions:write", "refunds:write", "disputes:write", "transfers:write", "adjustments:write"),
+    *("members:write", "members:read", "receipts:read", "configuration:write", "configuration:read", "clearing:read"),
+    "clock:write",
+)
+"""What a merchant's key may do unless told otherwise."""
+ON_PURPOSE = ("adjustments:approve", "members:govern")
+"""What a merchant's key may do only if it is issued so: to be the second person, and to act on a member as a whole."""
+OPERATOR_SCOPES = (
+    *("merchants:write", "cycles:write", "disputes:resolve", "members:govern"),
+    *("members:read", "receipts:read", "configuration:read", "clearing:read", "clock:write"),
+)
+"""What the operator's key may do unless told otherwise, and nobody else's ever."""
 
 SECRET_BYTES = 32
 NAME_BYTES = 8
@@ -81,11 +94,22 @@ def _digest(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
 
 
-def issue(connection: Connection, *, merchant_id: int, environment: Environment, scopes: Iterable[str] = SCOPES) -> str:
-    """A new key of a merchant; what is returned is its only copy. Raises ValueError for a scope there is not."""
-    wanted = sorted(set(scopes))
-    if strange := set(wanted) - set(SCOPES):
-        raise ValueError(f"scopes: {', '.join(sorted(strange))} unknown; there are {', '.join(SCOPES)}")
+def usual_scopes(merchant_id: int) -> tuple[str, ...]:
+    """What a key of this merchant, or of the operator, is given unless told otherwise."""
+    return OPERATOR_SCOPES if merchant_id == OPERATOR_ID else SCOPES
+
+
+def issue(
+    connection: Connection, *, merchant_id: int, environment: Environment, scopes: Iterable[str] | None = None
+) -> str:
+    """A new key of a merchant, or of the operator; what is returned is its only copy. Raises ValueError for a scope
+    that such a key cannot have.
+    """
+    usual = usual_scopes(merchant_id)
+    wanted = sorted(set(usual if scopes is None else scopes))
+    possible = usual if merchant_id == OPERATOR_ID else (*usual, *ON_PURPOSE)
+    if strange := set(wanted) - set(possible):
+        raise ValueError(f"scopes: {', '.join(sorted(strange))} unknown; there are {', '.join(possible)}")
     name = base64.b32encode(secrets.token_bytes(NAME_BYTES)).decode().lower()[:12]
     secret = secrets.token_urlsafe(SECRET_BYTES)
     connection.execute(

@@ -15,13 +15,14 @@ import typer
 
 from api import keys
 from api.database import Behind, migrated_database
-from api.keys import SCOPES
+from api.keys import ON_PURPOSE, SCOPES
 from api.settings import Settings
 from ledger.queries import merchants
+from proofs.accounts import OPERATOR_ID
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Issue, rotate, end and list the keys of merchants.")
 
-Merchant = Annotated[int, typer.Option(help="The merchant's number.")]
+Merchant = Annotated[int, typer.Option(help=f"The merchant's number; {OPERATOR_ID} is the alliance's operator.")]
 KeyName = Annotated[str, typer.Argument(metavar="NAME", help="The 12 characters after tdk_live_ or tdk_test_.")]
 
 
@@ -44,13 +45,16 @@ def _database() -> Iterator[psycopg.Connection[Any]]:
 def issue(
     merchant: Merchant,
     environment: Annotated[keys.Environment, typer.Option(help="Where the key works.")] = "test",
-    scope: Annotated[list[str] | None, typer.Option(help=f"Repeatable; left out: {', '.join(SCOPES)}.")] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Repeatable; left out: {', '.join(SCOPES)}. On purpose only: {', '.join(ON_PURPOSE)}."),
+    ] = None,
 ) -> None:
     """Print a new key."""
     with _database() as connection:
-        if merchant not in {each.merchant_id for each in merchants(connection)}:
+        if merchant != OPERATOR_ID and merchant not in {each.merchant_id for each in merchants(connection)}:
             raise LookupError(f"merchant: there is no merchant {merchant}")
-        token = keys.issue(connection, merchant_id=merchant, environment=environment, scopes=scope or SCOPES)
+        token = keys.issue(connection, merchant_id=merchant, environment=environment, scopes=scope or None)
         typer.echo(token)
 
 

@@ -5,7 +5,7 @@ Over the issuer's threshold nothing is posted: the correction waits for a second
 
 from __future__ import annotations
 
-from ledger import corrections
+from ledger import corrections, membership
 from ledger.commands import Adjust
 from ledger.entry import Entry
 from ledger.records import Adjustment
@@ -20,15 +20,13 @@ def wants(command: Adjust, want: Wants) -> None:
 
 
 def adjust(command: Adjust, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: merchant-unknown, member-unknown, adjustment-exists, adjustment-zero, merchant-frozen;
-    unless it waits: terms-missing, balance-too-low.
+    """Refusals in order: merchant-unknown, member-unknown, member-closed, adjustment-exists, adjustment-zero,
+    merchant-frozen; unless it waits: terms-missing, balance-too-low.
     """
     merchant = entry.slice.registry.merchants.get(command.issuer_id)
     if merchant is None:
         raise Refused("merchant-unknown", "issuer_id", issuer_id=command.issuer_id)
-    member = entry.slice.member(command.member)
-    if member is None:
-        raise Refused("member-unknown", "member", member=command.member)
+    member = membership.known(entry.slice, command.member)
     if corrections.called(entry.slice, command.issuer_id, command.adjustment) is not None:
         raise Refused("adjustment-exists", "adjustment", adjustment=command.adjustment)
     if not command.points:

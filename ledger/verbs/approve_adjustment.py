@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ledger import corrections
+from ledger import corrections, membership
 from ledger.commands import ApproveAdjustment
 from ledger.entry import Entry
 from ledger.refusals import Refused
@@ -17,14 +17,13 @@ def wants(command: ApproveAdjustment, want: Wants) -> None:
 
 
 def approve_adjustment(command: ApproveAdjustment, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: merchant-unknown, adjustment-unknown, adjustment-decided, same-person, merchant-frozen,
-    terms-missing, balance-too-low.
+    """Refusals in order: merchant-unknown, adjustment-unknown, adjustment-decided, same-person, member-closed,
+    merchant-frozen, terms-missing, balance-too-low.
     """
     record = corrections.waiting(entry.slice, command.issuer_id, command.adjustment)
     if record.by == command.by:
         raise Refused("same-person", "by", by=command.by)
-    member = entry.slice.member(record.member)
-    assert member is not None
+    member = membership.known(entry.slice, record.member, "adjustment")
     merchant = entry.slice.registry.merchants[command.issuer_id]
     why = corrections.carry_out(entry, merchant, member, record.points)
     done = msgspec.structs.replace(record, state=corrections.DONE)

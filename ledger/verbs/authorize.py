@@ -20,7 +20,8 @@ def wants(command: Authorize, want: Wants) -> None:
 
 def authorize(command: Authorize, entry: Entry) -> dict[str, int | str]:
     """Refusals in order: hold-too-short, hold-too-long, merchant-unknown, merchant-closed, member-unknown,
-    redemption-exists, issuer-over-limit, nothing-to-redeem, balance-too-low.
+    member-closed, member-frozen, redemption-exists, issuer-over-limit, nothing-to-redeem,
+    balance-too-low.
     """
     until, latest = command.hold_until_ms, command.at_ms + HOLD_MS_MAX
     if until <= command.at_ms:

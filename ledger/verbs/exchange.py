@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ledger import accounts, exchanges, lots, orders, redemptions, reserve, wallet
+from ledger import accounts, exchanges, lots, membership, orders, redemptions, reserve, wallet
 from ledger.answers import LegRef
 from ledger.commands import Exchange, OpenMerchant, PublishExchange, PublishTerms
 from ledger.entry import Entry
@@ -39,9 +39,9 @@ def wants(command: Exchange, want: Wants) -> None:
 
 
 def exchange(command: Exchange, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: merchant-unknown, same-issuer, member-unknown, exchange-exists, merchant-closed,
-    merchant-frozen, rate-missing, terms-missing, balance-too-low, exchange-too-small, points-too-many,
-    issuer-over-limit.
+    """Refusals in order: merchant-unknown, same-issuer, member-unknown, member-closed, member-frozen,
+    exchange-exists, merchant-closed, merchant-frozen, rate-missing, terms-missing, balance-too-low,
+    exchange-too-small, points-too-many, issuer-over-limit.
     """
     _issuers(command, entry.slice)
     parties = _parties(command, entry.slice)
@@ -77,9 +77,7 @@ def _issuers(command: Exchange, state: Slice) -> None:
 
 
 def _parties(command: Exchange, state: Slice) -> _Parties:
-    registry, member = state.registry, state.member(command.member)
-    if member is None:
-        raise Refused("member-unknown", "member", member=command.member)
+    registry, member = state.registry, membership.spender(state, command.member)
     if state.claims[_claim(command)] is not None:
         raise Refused("exchange-exists", "exchange", exchange=command.exchange)
     if registry.is_closed(command.from_issuer_id):

@@ -7,7 +7,7 @@ the operator's share: floor(AU · (10000 − breakage_bps) / 10000) is the issue
 
 from __future__ import annotations
 
-from ledger import accounts, reserve, wallet
+from ledger import accounts, membership, reserve, wallet
 from ledger.commands import Expire
 from ledger.entry import Entry
 from ledger.lots import by_terms, draw_order, is_over
@@ -25,10 +25,8 @@ def wants(command: Expire, want: Wants) -> None:
 
 
 def expire(command: Expire, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: member-unknown, nothing-to-expire."""
-    member = entry.slice.member(command.member)
-    if member is None:
-        raise Refused("member-unknown", "member", member=command.member)
+    """Refusals in order: member-unknown, member-closed, nothing-to-expire."""
+    member = membership.known(entry.slice, command.member)
     over = sorted((lot for lot in entry.slice.lots_of[member.no] if is_over(lot, command.at_ms)), key=draw_order)
     if not over:
         raise Refused("nothing-to-expire", "member", member=command.member, at_ms=command.at_ms)

@@ -18,7 +18,7 @@ def wants(command: JoinPool, want: Wants) -> None:
 
 
 def join_pool(command: JoinPool, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: pool-unknown, member-unknown, member-merged, in-a-pool, pool-full."""
+    """Refusals in order: pool-unknown, member-unknown, member-closed, member-merged, in-a-pool, pool-full."""
     record = pools.pool_called(entry.slice, command.pool)
     if record is None:
         raise Refused("pool-unknown", "pool", pool=command.pool)

@@ -7,7 +7,7 @@ same: a task or a streak moved.
 
 from __future__ import annotations
 
-from ledger import bonuses, orders
+from ledger import bonuses, membership, orders
 from ledger.commands import Observe
 from ledger.entry import Entry
 from ledger.refusals import Refused
@@ -26,15 +26,15 @@ def wants(command: Observe, want: Wants) -> None:
 
 
 def observe(command: Observe, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: merchant-unknown, merchant-frozen, member-unknown, event-exists, terms-missing."""
+    """Refusals in order: merchant-unknown, merchant-frozen, member-unknown, member-closed, event-exists,
+    terms-missing.
+    """
     merchant = entry.slice.registry.merchants.get(command.merchant_id)
     if merchant is None:
         raise Refused("merchant-unknown", "merchant_id", merchant_id=command.merchant_id)
     if entry.slice.registry.is_frozen(command.merchant_id):
         raise Refused("merchant-frozen", "merchant_id", merchant_id=command.merchant_id)
-    member = entry.slice.member(command.member)
-    if member is None:
-        raise Refused("member-unknown", "member", member=command.member)
+    member = membership.known(entry.slice, command.member)
     if entry.slice.orders[command.merchant_id, command.event] is not None:
         raise Refused("event-exists", "event", event=command.event)
     terms = entry.slice.registry.terms_at(command.merchant_id, command.at_ms)

@@ -6,7 +6,7 @@ if they were confirmed now.
 
 from __future__ import annotations
 
-from ledger import corrections, orders, wallet
+from ledger import corrections, membership, orders, wallet
 from ledger.commands import OpenBalance
 from ledger.entry import Entry
 from ledger.refusals import Refused
@@ -20,15 +20,15 @@ def wants(command: OpenBalance, want: Wants) -> None:
 
 
 def open_balance(command: OpenBalance, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: merchant-unknown, merchant-frozen, member-unknown, terms-missing, already-expired."""
+    """Refusals in order: merchant-unknown, merchant-frozen, member-unknown, member-closed, terms-missing,
+    already-expired.
+    """
     merchant = entry.slice.registry.merchants.get(command.issuer_id)
     if merchant is None:
         raise Refused("merchant-unknown", "issuer_id", issuer_id=command.issuer_id)
     if entry.slice.registry.is_frozen(command.issuer_id):
         raise Refused("merchant-frozen", "issuer_id", issuer_id=command.issuer_id)
-    member = entry.slice.member(command.member)
-    if member is None:
-        raise Refused("member-unknown", "member", member=command.member)
+    member = membership.known(entry.slice, command.member)
     terms = corrections.terms_for(entry.slice, command.issuer_id, command.at_ms)
     expires_at_ms = command.expires_at_ms
     if expires_at_ms is None:

@@ -16,7 +16,7 @@ def wants(command: OpenPool, want: Wants) -> None:
 
 
 def open_pool(command: OpenPool, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: pool-exists, member-unknown, member-merged, in-a-pool."""
+    """Refusals in order: pool-exists, member-unknown, member-closed, member-merged, in-a-pool."""
     if pools.pool_called(entry.slice, command.pool) is not None:
         raise Refused("pool-exists", "pool", pool=command.pool)
     pools.entrant(entry.slice, "owner", command.owner)

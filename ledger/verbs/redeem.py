@@ -13,8 +13,8 @@ def wants(command: Redeem, want: Wants) -> None:
 
 
 def redeem(command: Redeem, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: merchant-unknown, merchant-closed, member-unknown, redemption-exists, issuer-over-limit,
-    nothing-to-redeem, balance-too-low.
+    """Refusals in order: merchant-unknown, merchant-closed, member-unknown, member-closed, member-frozen,
+    redemption-exists, issuer-over-limit, nothing-to-redeem, balance-too-low.
     """
     chosen = redemptions.choose(command, entry.slice)
     deal = redemptions.deal(chosen)

@@ -1,20 +1,22 @@
 """Refund: money was given back, so the points it earned are taken back in proportion. The verb; called by the book.
 
 Of each lot of the order stands floor(earned · (amount − refunded) / amount) after all its refunds together, so that
-parts never drift. A pending order loses pending points. A confirmed one is taken first from the lot itself, then from
-the member's other lots of that issuer, and what was already spent becomes a debt, as far as the merchant's policy goes.
-A refund whose order nobody knows takes what its amount would earn now. No other merchant's settlement is touched.
+parts never drift; of a referral reward what its campaign gives for what is left of the sale. A pending order loses
+pending points. A confirmed one is taken first from the lot itself, then from the member's other lots of that issuer,
+and what was already spent becomes a debt, as far as the merchant's policy goes. A refund whose order nobody knows takes
+what its amount would earn now. No other merchant's settlement is touched.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger import accounts, orders, wallet
+from ledger import accounts, membership, orders, wallet
 from ledger.commands import OpenMerchant, Refund
 from ledger.entry import Entry
 from ledger.lots import draw_order, is_open, take, value_au
 from ledger.refusals import Refused
+from ledger.registry import Registry
 from ledger.slice import Claim, Lot, Member, Order, Slice, Used
 from ledger.units import AMOUNT_MAX, BPS
 from ledger.wants import Wants
@@ -28,18 +30,17 @@ def wants(command: Refund, want: Wants) -> None:
     want.spenders.add(command.member)
     if command.order is not None:
         want.refunded.add((command.merchant_id, command.order))
+        want.buyers.add(command.member)
 
 
 def refund(command: Refund, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: merchant-unknown, member-unknown, refund-exists; with an order: order-unknown,
+    """Refusals in order: merchant-unknown, member-unknown, member-closed, refund-exists; with an order: order-unknown,
     order-of-another-member, refund-exceeds-order; without one: terms-missing, points-too-many.
     """
     merchant = entry.slice.registry.merchants.get(command.merchant_id)
     if merchant is None:
         raise Refused("merchant-unknown", "merchant_id", merchant_id=command.merchant_id)
-    member = entry.slice.member(command.member)
-    if member is None:
-        raise Refused("member-unknown", "member", member=command.member)
+    member = membership.known(entry.slice, command.member)
     if entry.slice.claims[_claim(command)] is not None:
         raise Refused("refund-exists", "refund", refund=command.refund)
     if command.order is None:
@@ -83,7 +84,7 @@ class _Claw:
 
 
 def _of_order(entry: Entry, merchant: OpenMerchant, order: Order, amount_minor: int) -> dict[str, int | str]:
-    asked = _asked(order, amount_minor)
+    asked = _asked(entry.slice.registry, order, amount_minor)
     before = sum(lot.standing for lot in order.lots)
     if order.confirmed_at_ms is None:
         claws = [
@@ -105,13 +106,15 @@ def _of_order(entry: Entry, merchant: OpenMerchant, order: Order, amount_minor: 
     return _why(sum(points for _, points in asked), claws, fee)
 
 
-def _asked(order: Order, amount_minor: int) -> list[tuple[Lot, int]]:
-    """(lot, points) that this refund takes: what stood after the refunds before it, less what stands after."""
+def _asked(registry: Registry, order: Order, amount_minor: int) -> list[tuple[Lot, int]]:
+    """(lot, points) that this refund takes: what stood after the refunds before it, less what stands after. Nothing of
+    a reward that fell away.
+    """
     left = order.amount_minor - order.refunded_minor
-    asked = [
-        (lot, lot.points * left // order.amount_minor - lot.points * (left - amount_minor) // order.amount_minor)
-        for lot in order.lots
-    ]
+    asked = []
+    for lot in order.lots:
+        before, after = (orders.stands(registry, order, lot, each) for each in (left, left - amount_minor))
+        asked.append((lot, min(before - after, lot.standing)))
     return [(lot, points) for lot, points in asked if points]
 
 

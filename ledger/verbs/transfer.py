@@ -7,7 +7,7 @@ repaid first, and where those points were paid for on issuance, what stood behin
 
 from __future__ import annotations
 
-from ledger import lots, pools, wallet
+from ledger import lots, membership, pools, wallet
 from ledger.answers import LegRef, LotId
 from ledger.commands import Transfer
 from ledger.entry import Entry
@@ -26,8 +26,8 @@ def wants(command: Transfer, want: Wants) -> None:
 
 
 def transfer(command: Transfer, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: merchant-unknown, member-unknown, self-transfer, transfer-exists, transfers-off,
-    not-in-one-pool, pool-cap, balance-too-low.
+    """Refusals in order: merchant-unknown, member-unknown, member-closed, member-frozen, self-transfer,
+    transfer-exists, transfers-off, not-in-one-pool, pool-cap, balance-too-low.
     """
     giver, receiver = _parties(command, entry.slice)
     if entry.slice.claims[_claim(command)] is not None:
@@ -56,11 +56,8 @@ def _claim(command: Transfer) -> Claim:
 def _parties(command: Transfer, state: Slice) -> tuple[Member, Member]:
     if command.issuer_id not in state.registry.merchants:
         raise Refused("merchant-unknown", "issuer_id", issuer_id=command.issuer_id)
-    giver, receiver = state.member(command.from_member), state.member(command.to_member)
-    if giver is None:
-        raise Refused("member-unknown", "from_member", member=command.from_member)
-    if receiver is None:
-        raise Refused("member-unknown", "to_member", member=command.to_member)
+    giver = membership.spender(state, command.from_member, "from_member")
+    receiver = membership.known(state, command.to_member, "to_member")
     if giver.no == receiver.no:
         raise Refused("self-transfer", "to_member", member=command.to_member)
     return giver, receiver

@@ -7,7 +7,7 @@ dropped and made again. Nothing on the way of a command touches them. Source: do
 from alembic import op
 
 revision = "0007_reports"
-down_revision = "0005_moving"
+down_revision = "0006_people"
 branch_labels = None
 depends_on = None
 

@@ -20,8 +20,10 @@ from api.app import create_app
 from api.door import Door, open_door
 from ledger.answers import Receipt
 from ledger.commands import EarnRate, ForDays, OpenMerchant, PublishTerms
+from proofs.accounts import OPERATOR_ID
 
 TEA, BOOKS, LATER, MUTE = 7, 8, 9, 10
+NOON = "2026-07-10T12:00:00Z"
 START = datetime(2026, 7, 10, 12, 0, tzinfo=UTC)
 FOUNDED_MS = 1_767_225_600_000  # 2026-01-01
 DAY_MS = 86_400_000
@@ -39,6 +41,9 @@ class Clock:
     def pass_by(self, **span: int) -> None:
         self.at += timedelta(**span)
 
+    def move_to(self, at: datetime) -> None:
+        self.at = at
+
 
 @dataclass
 class Caller:
@@ -51,6 +56,22 @@ class Caller:
     def post(self, path: str, body: object, *, key: str | None = None, **headers: str) -> Any:
         sent = {"Authorization": f"Bearer {self.token}", **headers, **({"Idempotency-Key": key} if key else {})}
         return self.http.post(path, json=body, headers=sent)
+
+    def ask(self, path: str, **fields: object) -> Any:
+        """Send one write under a new key, at noon of the day the clock starts with unless told otherwise."""
+        self._serial += 1
+        return self.post(path, {"occurred_at": NOON} | fields, key=f"w-{self._serial}")
+
+    def done(self, path: str, **fields: object) -> Any:
+        """The same, when it has to succeed; answers the receipt."""
+        response = self.ask(path, **fields)
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    def refused(self, path: str, **fields: object) -> tuple[int, str]:
+        """The same, when it has to be refused; answers status and code."""
+        response = self.ask(path, **fields)
+        return response.status_code, response.json().get("code", "none")
 
     def get(self, path: str) -> Any:
         return self.http.get(path, headers={"Authorization": f"Bearer {self.token}"})
@@ -119,7 +140,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def door(database: str, clock: Clock) -> Iterator[Door]:
-    with open_door(database, production=False, readers_max=2, now=clock) as door:
+    with open_door(database, production=False, readers_max=2, now=clock, move_clock=clock.move_to) as door:
         assert all(isinstance(answer.outcome, Receipt) for answer in door.poster.post(founding()))
         yield door
 
@@ -137,7 +158,7 @@ KeyMaker = Callable[..., str]
 def new_key(database: str) -> KeyMaker:
     """Issue a key: `new_key(TEA, scopes=[...])`."""
 
-    def make(merchant_id: int, *, environment: Literal["test", "live"] = "test", scopes: Any = keys.SCOPES) -> str:
+    def make(merchant_id: int, *, environment: Literal["test", "live"] = "test", scopes: Any = None) -> str:
         with psycopg.connect(database) as connection:
             return keys.issue(connection, merchant_id=merchant_id, environment=environment, scopes=scopes)
 
@@ -147,6 +168,11 @@ def new_key(database: str) -> KeyMaker:
 @pytest.fixture
 def tea(http: TestClient, new_key: KeyMaker) -> Caller:
     return Caller(http, new_key(TEA))
+
+
+@pytest.fixture
+def operator(http: TestClient, new_key: KeyMaker) -> Caller:
+    return Caller(http, new_key(OPERATOR_ID))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from api.app import create_app
 from api.auth import KEY_CACHED_SECONDS_MAX
 from api.door import open_door
 from api.keys.__main__ import app as command_line
+from proofs.accounts import OPERATOR_ID
 from tests.api.conftest import LATER, TEA, Caller, Clock, KeyMaker
 
 MISSING, UNKNOWN, EXPIRED = "credentials-missing", "credentials-unknown", "credentials-expired"
@@ -170,3 +171,24 @@ def test_the_command_line_names_what_it_refuses(database: str, arguments: list[s
     refused = run(arguments, database)
     assert refused.exit_code == 1
     assert f"refused: {named}" in refused.output
+
+
+def test_some_rights_are_given_on_purpose_and_some_never(database: str) -> None:
+    with psycopg.connect(database) as connection:
+
+        def scopes(merchant_id: int, wanted: Sequence[str] | None = None) -> frozenset[str]:
+            token = keys.issue(connection, merchant_id=merchant_id, environment="test", scopes=wanted)
+            stored = keys.look_up(connection, token[len("tdk_test_") :][:12])
+            assert stored is not None
+            return stored.scopes
+
+        assert scopes(TEA) == frozenset(keys.SCOPES)
+        assert scopes(TEA, keys.ON_PURPOSE) == frozenset(keys.ON_PURPOSE)
+        assert scopes(OPERATOR_ID) == frozenset(keys.OPERATOR_SCOPES)
+        for merchant_id, strange in (
+            (TEA, "merchants:write"),
+            (TEA, "disputes:resolve"),
+            (OPERATOR_ID, "events:write"),
+        ):
+            with pytest.raises(ValueError, match=f"{strange} unknown"):
+                keys.issue(connection, merchant_id=merchant_id, environment="test", scopes=[strange])

@@ -84,11 +84,14 @@ def play_history(scene: Scene) -> None:
     scene.book.slice.people[scene.number("n5")].merged_into = scene.number("n4")
 
 
-IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
+IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
     "transfer": [
         ("merchant-unknown", "issuer_id", changed(TRANSFER, issuer_id=UNKNOWN, from_member="nobody")),
         ("member-unknown", "from_member", changed(TRANSFER, from_member="nobody", to_member="none")),
+        ("member-closed", "from_member", changed(TRANSFER, from_member="gone", to_member="none")),
+        ("member-frozen", "from_member", changed(TRANSFER, from_member="frozen", to_member="none")),
         ("member-unknown", "to_member", changed(TRANSFER, to_member="nobody", transfer="used")),
+        ("member-closed", "to_member", changed(TRANSFER, to_member="gone", transfer="used")),
         ("self-transfer", "to_member", changed(TRANSFER, to_member="n1", transfer="used")),
         ("transfer-exists", "transfer", changed(TRANSFER, transfer="used", points=AMOUNT_MAX)),
         ("transfers-off", "issuer_id", changed(TRANSFER, issuer_id=CLOSED, points=AMOUNT_MAX)),
@@ -106,6 +109,8 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
         ("merchant-unknown", "to_issuer_id", changed(EXCHANGE, to_issuer_id=UNKNOWN, member="nobody")),
         ("same-issuer", "to_issuer_id", changed(EXCHANGE, to_issuer_id=FREE, member="nobody")),
         ("member-unknown", "member", changed(EXCHANGE, member="nobody", exchange="used")),
+        ("member-closed", "member", changed(EXCHANGE, member="gone", exchange="used")),
+        ("member-frozen", "member", changed(EXCHANGE, member="frozen", exchange="used")),
         ("exchange-exists", "exchange", changed(EXCHANGE, exchange="used", to_issuer_id=FROZEN)),
         ("merchant-closed", "from_issuer_id", changed(EXCHANGE, from_issuer_id=CLOSED, to_issuer_id=FROZEN)),
         ("merchant-frozen", "to_issuer_id", changed(EXCHANGE, to_issuer_id=FROZEN, points=AMOUNT_MAX)),
@@ -118,18 +123,21 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
     ],
     "expire": [
         ("member-unknown", "member", Expire(key="k", at_ms=2 * DAY, member="nobody")),
+        ("member-closed", "member", Expire(key="k", at_ms=2 * DAY, member="gone")),
         ("nothing-to-expire", "member", Expire(key="k", at_ms=2 * DAY - 1, member="n1")),
     ],
     "open_balance": [
         ("merchant-unknown", "issuer_id", changed(OPEN, issuer_id=UNKNOWN, member="nobody")),
         ("merchant-frozen", "issuer_id", changed(OPEN, issuer_id=FROZEN, member="nobody")),
         ("member-unknown", "member", changed(OPEN, issuer_id=TERMLESS, member="nobody")),
+        ("member-closed", "member", changed(OPEN, issuer_id=TERMLESS, member="gone")),
         ("terms-missing", "issuer_id", changed(OPEN, issuer_id=TERMLESS, expires_at_ms=DAY)),
         ("already-expired", "expires_at_ms", changed(OPEN, expires_at_ms=DAY)),
     ],
     "adjust": [
         ("merchant-unknown", "issuer_id", changed(ADJUST, issuer_id=UNKNOWN, member="nobody")),
         ("member-unknown", "member", changed(ADJUST, member="nobody", adjustment="waits")),
+        ("member-closed", "member", changed(ADJUST, member="gone", adjustment="waits")),
         ("adjustment-exists", "adjustment", changed(ADJUST, adjustment="waits", points=0)),
         ("adjustment-zero", "points", changed(ADJUST, issuer_id=FROZEN, points=0)),
         ("merchant-frozen", "issuer_id", changed(ADJUST, issuer_id=FROZEN)),
@@ -157,12 +165,14 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
     "open_pool": [
         ("pool-exists", "pool", changed(POOL, pool="family", owner="nobody")),
         ("member-unknown", "owner", changed(POOL, owner="nobody")),
+        ("member-closed", "owner", changed(POOL, owner="gone")),
         ("member-merged", "owner", changed(POOL, owner="n5")),
         ("in-a-pool", "owner", changed(POOL, owner="n1")),
     ],
     "join_pool": [
         ("pool-unknown", "pool", changed(JOIN, pool="none", member="nobody")),
         ("member-unknown", "member", changed(JOIN, pool="full", member="nobody")),
+        ("member-closed", "member", changed(JOIN, pool="full", member="gone")),
         ("member-merged", "member", changed(JOIN, pool="full", member="n5")),
         ("in-a-pool", "member", changed(JOIN, pool="full", member="n1")),
         ("pool-full", "pool", changed(JOIN, pool="full")),

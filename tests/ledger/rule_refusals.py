@@ -35,7 +35,7 @@ def _publish(merchant_id: int, number: int, trigger: str = "order.paid", **chang
 
 OBSERVE = Observe(key="k", at_ms=DAY, merchant_id=A, member="m1", event="new", trigger="checkin")
 
-IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
+IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
     "publish_rule": [
         ("merchant-unknown", "merchant_id", _publish(UNKNOWN, OWN, **UNSOUND)),
         ("rule-unsound", "rule", _publish(B, OWN, **UNSOUND)),
@@ -54,6 +54,7 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
         ("merchant-unknown", "merchant_id", changed(OBSERVE, merchant_id=UNKNOWN, member="nobody", event="seen")),
         ("merchant-frozen", "merchant_id", changed(OBSERVE, merchant_id=FROZEN, member="nobody", event="seen")),
         ("member-unknown", "member", changed(OBSERVE, member="nobody", event="seen")),
+        ("member-closed", "member", changed(OBSERVE, member="gone", event="seen")),
         ("event-exists", "event", changed(OBSERVE, event="seen")),
         ("event-exists", "event", changed(OBSERVE, event="paid")),
         ("terms-missing", "merchant_id", changed(OBSERVE, merchant_id=5)),

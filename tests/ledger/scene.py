@@ -18,6 +18,7 @@ from ledger.accounts import AccountName, Family
 from ledger.answers import Answer, Receipt, Refusal
 from ledger.book import Book
 from ledger.commands import (
+    BindReferral,
     ChargeFees,
     Command,
     Confirm,
@@ -26,6 +27,7 @@ from ledger.commands import (
     Enrol,
     ForDays,
     OpenMerchant,
+    PublishCampaign,
     PublishTerms,
     Redeem,
     Refund,
@@ -60,6 +62,18 @@ def rate(issuer_id: int, au_num: int = 1, au_den: int = 1, **changes: Any) -> Pu
     """Terms numbered like their issuer unless told otherwise."""
     usual: dict[str, Any] = {"key": f"terms-{issuer_id}", "at_ms": 0, "terms_id": issuer_id, "issuer_id": issuer_id}
     return PublishTerms(au_num=au_num, au_den=au_den, **usual | changes)
+
+
+def campaign(merchant_id: int, *level_bps: int, **changes: Any) -> PublishCampaign:
+    """A campaign numbered like its seller, for a year from the beginning."""
+    usual: dict[str, Any] = {"key": f"campaign-{merchant_id}", "at_ms": 0, "campaign_id": merchant_id}
+    return PublishCampaign(merchant_id=merchant_id, level_bps=level_bps, **usual | {"until_ms": 365 * DAY} | changes)
+
+
+def bond(member: str, referrer: str, **changes: Any) -> BindReferral:
+    """`member` came by `referrer`."""
+    usual: dict[str, Any] = {"key": f"bond-{member}-{referrer}", "at_ms": 0}
+    return BindReferral(member=member, referrer=referrer, **usual | changes)
 
 
 def small_alliance(**changes: Any) -> list[Command]:

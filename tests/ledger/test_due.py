@@ -1,4 +1,4 @@
-"""What is due, asked of the stored ledger page by page, and done until nothing is."""
+"""What is due, asked of the stored ledger page by page, and done until nothing is: in order, dated when it fell due."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from ledger import queries, rebuild, verify
+from ledger import due, queries, rebuild, verify
 from ledger.answers import Receipt
-from ledger.commands import CancelPending, Confirm, Expire
+from ledger.commands import Authorize, CancelPending, Confirm, Expire, LapseHold
 from ledger.store import Store, open_store
 from tests.ledger.scene import DAY, A, B, Scene, small_alliance
+
+LIFE = 365 * DAY
 
 
 @pytest.fixture(name="store")
@@ -26,38 +28,57 @@ def conn_(database: str) -> Iterator[psycopg.Connection]:
         yield conn
 
 
-def test_orders_and_lots_come_due(store: Store, conn: psycopg.Connection) -> None:
+def hold(name: str, until: int, au: int = 1) -> Authorize:
+    return Authorize(
+        key=f"hold-{name}", at_ms=DAY, merchant_id=B, member="m1", redemption=name, au=au, hold_until_ms=until
+    )
+
+
+def test_everything_comes_due_in_its_order(store: Store, conn: psycopg.Connection) -> None:
     scene = Scene()
     store.post(small_alliance(hold_ms=DAY))
-    store.post([scene.earn(f"m{i % 5 + 1}", A, 1_000, at=i, order=f"o{i}") for i in range(12)])
-    store.post([CancelPending(key="c", at_ms=0, order_merchant_id=A, order="o0"), scene.refund("m2", A, 1_000, "o1")])
-    assert queries.due_orders(conn, DAY + 1, 100) == []
-    assert queries.due_orders(conn, DAY + 4, 100) == [(A, "o2"), (A, "o3"), (A, "o4")]
+    store.post([scene.earn(f"m{i % 5 + 1}", A, 10_000, at=i, order=f"o{i}") for i in range(12)])
+    store.post([CancelPending(key="c", at_ms=0, order_merchant_id=A, order="o5"), scene.refund("m2", A, 10_000, "o6")])
+    assert due.due(conn, DAY - 1) == []
+    found = due.due(conn, DAY + 2)
+    assert [(each.at_ms, each.order) for each in found if isinstance(each, Confirm)] == [
+        (DAY, "o0"),
+        (DAY + 1, "o1"),
+        (DAY + 2, "o2"),
+    ]
     pages = 0
-    while due := queries.due_orders(conn, 2 * DAY, 4):
-        done = [Confirm(key=f"c/{order}", at_ms=2 * DAY, order_merchant_id=by, order=order) for by, order in due]
-        assert all(isinstance(answer.outcome, Receipt) for answer in store.post(done))
+    while page := due.due(conn, 2 * DAY, limit=4):
+        assert all(isinstance(answer.outcome, Receipt) for answer in store.post(page))
         pages += 1
     assert pages == 3
-    over = 367 * DAY
-    assert queries.due_members(conn, over - 1, 100) == []
-    assert queries.due_members(conn, over, 100) == ["m1", "m2", "m3", "m4", "m5"]
-    while names := queries.due_members(conn, over, 3):
-        store.post([Expire(key=f"x/{name}", at_ms=over, member=name) for name in names])
+    store.post([hold("h-2", 3 * DAY), hold("h-1", 2 * DAY)])
+    assert [each.redemption for each in due.due(conn, 3 * DAY) if isinstance(each, LapseHold)] == ["h-1", "h-2"]
+    store.post(due.due(conn, 3 * DAY))
+    over = {(type(each), each.at_ms - DAY - LIFE) for each in due.due(conn, 2 * LIFE)}
+    assert over == {(Expire, i) for i in range(12) if i not in {5, 6}}
+    while page := due.due(conn, 2 * LIFE, limit=3):
+        store.post(page)
     assert queries.outstanding(conn)[A].outstanding == 0
     assert [each for each in verify.check(conn) if not each.held] == []
     assert rebuild.differences(conn) == []
 
 
-def test_a_page_is_bounded(store: Store, conn: psycopg.Connection) -> None:
+def test_done_twice_is_done_once(store: Store, conn: psycopg.Connection) -> None:
+    """The same page twice is the same answers; a page read before is refused by what was done since."""
     scene = Scene()
-    store.post([*small_alliance(), *[scene.earn("m1", B, 1_000) for _ in range(5)], scene.earn("m2", B, 1_000, at=1)])
-    assert queries.due_members(conn, 400 * DAY, 5) == ["m1"]
-    assert queries.due_members(conn, 400 * DAY, 6) == ["m1", "m2"]
+    store.post([*small_alliance(), scene.earn("m1", A, 1_000), hold("h", 2 * DAY)])
+    early = due.due(conn, 2 * LIFE)
+    assert {type(each) for each in early} == {LapseHold, Expire}
+    assert not any(answer.replayed for answer in store.post(early))
+    assert all(answer.replayed for answer in store.post(early))
+    while page := due.due(conn, 2 * LIFE):
+        store.post(page)
+    assert queries.outstanding(conn)[A].outstanding == 0
 
 
-@pytest.mark.parametrize(("statement", "index"), [("_DUE_MEMBERS", "lot_by_expiry"), ("_DUE_ORDERS", "orders_due")])
-def test_what_is_due_is_found_by_an_index(conn: psycopg.Connection, statement: str, index: str) -> None:
+@pytest.mark.parametrize("index", ["lot_by_expiry", "orders_due", "record_held"])
+def test_what_is_due_is_found_by_an_index(conn: psycopg.Connection, index: str) -> None:
     conn.execute("SET enable_seqscan = off")
-    plan = conn.execute("EXPLAIN " + getattr(queries, statement), [DAY, 10]).fetchall()
+    plan = conn.execute("EXPLAIN " + due._DUE, {"at_ms": DAY, "limit": 10}).fetchall()  # the statement itself
     assert any(index in line for (line,) in plan)
+

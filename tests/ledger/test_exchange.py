@@ -181,3 +181,13 @@ def test_a_closed_issuer_leaves_claims_and_is_drawn_no_more() -> None:
     assert scene.refused(scene.redeem("m1", A, 1, at=7)).code == "merchant-closed"
     assert scene.done(Expire(key="end", at_ms=365 * DAY, member="m1")).legs[0].points == 60
     assert scene.positions() == {A: -40, B: -100, C: 138, OP: 2}
+
+
+def test_an_empty_lot_of_a_closed_issuer_is_not_left_out_of_anything() -> None:
+    """A store need not hold it, so the receipt must not speak of it."""
+    scene = Scene()
+    scene.play(*small_alliance(), bring(100), bring(100, B, at=1))
+    scene.done(scene.refund("m1", A, 10_000, None, at=2))
+    scene.play(LEAVING)
+    scene.done(CloseMerchant(key="close", at_ms=6, merchant_id=A))
+    assert "skipped" not in scene.done(scene.redeem("m1", C, 100, at=7)).why

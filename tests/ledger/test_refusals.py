@@ -6,17 +6,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import astuple
 
 from ledger import accounts
 from ledger.answers import Refusal
 from ledger.book import Book
-from ledger.commands import ChargeFees, Command, Confirm, Earn, EarnRate, Enrol, Net, Redeem, Refund, SettleNets
+from ledger.commands import (
+    ChargeFees,
+    Command,
+    Confirm,
+    Earn,
+    EarnRate,
+    Enrol,
+    Net,
+    Redeem,
+    Refund,
+    SettleNets,
+)
 from ledger.refusals import CATALOGUE
 from ledger.slice import Slice
 from ledger.units import AMOUNT_MAX, BALANCE_MAX, HOLD_MS_MAX
 from tests.ledger import refusals_of_moving as moving
 from tests.ledger import rule_refusals
 from tests.ledger.promises import authorize, cancel, capture, dispute, lapse, resolve, void
+from tests.ledger.refusals_of_people import OF_PEOPLE, history_of_people
 from tests.ledger.scene import DAY, OP, A, B, C, Scene, changed, opening, rate, small_alliance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +41,7 @@ def scene_with_history() -> Scene:
     scene = Scene()
     scene.play(*small_alliance(hold_ms=DAY), opening(4, earn=EarnRate(1_000_000, 1), hold_ms=0), opening(5), rate(4))
     scene.play(opening(6, notice_ms=2 * DAY), rate(6))
+    scene.play(*history_of_people())
     scene.play(
         scene.earn("m1", A, 10_000, order="paid"),
         scene.earn("m1", A, 10_000, order="pending"),
@@ -69,7 +83,8 @@ REFUND = Refund(key="k", at_ms=DAY, merchant_id=A, member="m1", refund="new", or
 NETS = SettleNets(key="k", at_ms=0, batch_no=2, nets=(Net(A, -1), Net(B, 1)))
 
 # Per verb, in its documented order: (code, field, the command with this fault and every later one).
-IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
+IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
+    **OF_PEOPLE,
     "open_merchant": [
         ("merchant-exists", "merchant_id", opening(A, key="k")),
         ("code-taken", "code", opening(7, key="k", code="m1")),
@@ -84,6 +99,7 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
         ("merchant-unknown", "merchant_id", changed(EARN, merchant_id=UNKNOWN, member="nobody", order="paid")),
         ("merchant-frozen", "merchant_id", changed(EARN, merchant_id=moving.FROZEN, member="nobody", order="paid")),
         ("member-unknown", "member", changed(EARN, member="nobody", order="paid")),
+        ("member-closed", "member", changed(EARN, member="gone", order="paid")),
         ("order-exists", "order", changed(EARN, order="paid")),
         ("terms-missing", "merchant_id", changed(EARN, merchant_id=5, amount_minor=AMOUNT_MAX)),
         ("points-too-many", "amount_minor", changed(EARN, merchant_id=4, amount_minor=AMOUNT_MAX)),
@@ -99,6 +115,8 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
         ("merchant-unknown", "merchant_id", changed(REDEEM, merchant_id=UNKNOWN, member="nobody", redemption="used")),
         ("merchant-closed", "merchant_id", changed(REDEEM, merchant_id=moving.CLOSED, member="nobody")),
         ("member-unknown", "member", changed(REDEEM, member="nobody", redemption="used")),
+        ("member-closed", "member", changed(REDEEM, member="gone", redemption="used")),
+        ("member-frozen", "member", changed(REDEEM, member="frozen", redemption="used")),
         ("redemption-exists", "redemption", changed(REDEEM, redemption="used")),
         ("nothing-to-redeem", "member", changed(REDEEM, member="m2", at_most=True)),
         ("balance-too-low", "au", changed(REDEEM, au=1_000)),
@@ -112,6 +130,8 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
         ),
         ("merchant-unknown", "merchant_id", changed(AUTHORIZE, merchant_id=UNKNOWN, member="nobody")),
         ("member-unknown", "member", changed(AUTHORIZE, member="nobody", redemption="used")),
+        ("member-closed", "member", changed(AUTHORIZE, member="gone", redemption="voided")),
+        ("member-frozen", "member", changed(AUTHORIZE, member="frozen", redemption="voided")),
         ("redemption-exists", "redemption", changed(AUTHORIZE, redemption="voided")),
         ("nothing-to-redeem", "member", changed(AUTHORIZE, member="m2", at_most=True)),
         ("balance-too-low", "au", changed(AUTHORIZE, au=1_000)),
@@ -150,6 +170,7 @@ IN_ORDER: dict[str, list[tuple[str, str, Command]]] = {
     "refund": [
         ("merchant-unknown", "merchant_id", changed(REFUND, merchant_id=UNKNOWN, member="nobody", refund="used")),
         ("member-unknown", "member", changed(REFUND, member="nobody", refund="used")),
+        ("member-closed", "member", changed(REFUND, member="gone", refund="used")),
         ("refund-exists", "refund", changed(REFUND, refund="used", order="none")),
         ("order-unknown", "order", changed(REFUND, order="none")),
         ("order-of-another-member", "member", changed(REFUND, member="m2", amount_minor=10_001)),
@@ -177,15 +198,17 @@ def everything(book: Book) -> object:
     lots = {lot.id: (lot.standing, lot.remaining) for lot in state.lots.values()}
     records = {name: record for name, record in state.records.items() if record}
     orders = {name: (order.refunded_minor, order.confirmed_at_ms) for name, order in state.orders.items() if order}
+    people = {no: astuple(member) for no, member in state.people.items()}
     claims = {name: seq for name, seq in state.claims.items() if seq}
     registry = {name: str(getattr(state.registry, name)) for name in state.registry.__slots__}
     rules = state.registry.rules
     of_rules = {number: list(versions) for number, versions in rules.versions.items()}, dict(rules.withdrawn)
-    return state.seq, dict(state.accounts), lots, orders, records, claims, registry, of_rules, dict(state.members)
+    named = records, claims, dict(state.members), people
+    return state.seq, dict(state.accounts), lots, orders, registry, of_rules, named
 
 
 @pytest.mark.parametrize(("verb", "code", "field", "command"), CASES, ids=[f"{v}-{c}" for v, c, *_ in CASES])
-def test_refusal(verb: str, code: str, field: str, command: Command) -> None:
+def test_refusal(verb: str, code: str, field: str | None, command: Command) -> None:
     scene = scene_with_history()
     before = everything(scene.book)
     refusal = scene.refused(command)
@@ -289,6 +312,7 @@ def test_the_decline_of_an_issuer_over_its_limit() -> None:
 
 def test_every_code_of_the_catalogue_is_provoked_here() -> None:
     in_tests_of_their_own = {"malformed", "key-reused", "balance-out-of-range"}
+    in_tests_of_their_own |= {"chain-too-deep", "merged-too-many", "member-holds"}
     assert {case[1] for case in CASES} | in_tests_of_their_own == set(CATALOGUE)
 
 

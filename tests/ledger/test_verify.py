@@ -60,6 +60,18 @@ FAULTS = {
         "rules-within-budget"
     },
     "UPDATE ledger.orders SET refunded_minor = refunded_minor - 1 WHERE refunded_minor > 0": {"refunds-within-orders"},
+    """INSERT INTO ledger.membership (shard, member_no, bonded, frozen, closed, merged_into, tier_since_ms, tier)
+       SELECT 0, member_no, true, false, false, 1, 0, '' FROM ledger.lot WHERE open LIMIT 1
+       ON CONFLICT (shard, member_no) DO UPDATE SET merged_into = 1""": {"merged-members-hold-nothing"},
+    """UPDATE ledger.membership above SET bonded = true, referrer_no = below.member_no
+       FROM (SELECT s.member_no, s.referrer_no FROM ledger.membership s
+             JOIN ledger.person r ON r.member_no = s.referrer_no
+             WHERE s.merged_into IS NULL AND r.merged_into IS NULL LIMIT 1) below
+       WHERE above.member_no = below.referrer_no""": {"no-member-is-above-itself"},
+    """UPDATE ledger.journal SET receipt = replace(receipt, '"level":1', '"level":3')
+       WHERE receipt LIKE '%"level":1%'""": {"rewards-are-the-rule-of-their-basis"},
+    """UPDATE ledger.journal SET receipt = replace(receipt, '"basis":', '"basis":9')
+       WHERE receipt LIKE '%"level":1%'""": {"rewards-are-the-rule-of-their-basis"},
     "UPDATE ledger.answer SET key = 'other' WHERE seq = 20": {"keys-answer-their-entries"},
     """INSERT INTO ledger.answer (shard, key, command, body)
        SELECT 0, 'trace', command, '{}' FROM ledger.journal WHERE seq = 20""": {"refusals-leave-no-trace"},

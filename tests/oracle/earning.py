@@ -187,6 +187,21 @@ def own(books: Books, lot: Lot, owner: str) -> None:
     books.members[owner].append(lot)
 
 
+def like(books: Books, lot: Lot, owner: str) -> Lot:
+    """An empty lot of the same issuer, terms and times, somebody's."""
+    books.lots_made += 1
+    return Lot(
+        number=books.lots_made,
+        member=owner,
+        issuer=lot.issuer,
+        terms_id=lot.terms_id,
+        left=0,
+        role="moved",
+        confirmed_ms=lot.confirmed_ms,
+        expires_ms=lot.expires_ms,
+    )
+
+
 def take(books: Books, lots: list[Lot], points: int) -> int:
     """Take up to `points` out of `lots` in the order given, unused; answers how many there were."""
     gives = first_of(lots, points)

@@ -11,7 +11,7 @@ Where the rule book leaves room, July decides:
 from __future__ import annotations
 
 from tests.oracle.books import AMOUNT_MAX, BPS, DAY_MS, RESERVE, Books, Command, Lot, No, Pool, refuse_if
-from tests.oracle.earning import charge, expiry, give, issue, known_member, known_merchant, known_spender
+from tests.oracle.earning import charge, expiry, give, issue, known_member, known_merchant, known_spender, like
 from tests.oracle.pricing import by_terms, first_of, in_turn, points_for, spendable, terms_at, worth
 from tests.oracle.reserve import pay_out
 from tests.oracle.spending import bears
@@ -35,7 +35,7 @@ def transfer(books: Books, command: Command) -> None:
         pay_out(books, terms_id, min(points, books.debts[taker, issuer]))
         for lot, part in gives.items():
             if lot.terms_id == terms_id:
-                give(books, new_lot(books, taker, like=lot), part)
+                give(books, like(books, lot, taker), part)
     books.names.add(("transfer", issuer, command["transfer"]))
     if books.merchants[issuer]["transfers"] == "pool":
         books.sent[command["from_member"], issuer, command["at_ms"] // DAY_MS] += command["points"]
@@ -59,21 +59,6 @@ def pool_of(books: Books, member: str) -> Pool | None:
     if books.who(member) != member:
         return None
     return next((pool for pool in books.pools.values() if member in pool.members), None)
-
-
-def new_lot(books: Books, member: str, *, like: Lot) -> Lot:
-    """An empty lot of the same issuer, terms and times."""
-    books.lots_made += 1
-    return Lot(
-        number=books.lots_made,
-        member=member,
-        issuer=like.issuer,
-        terms_id=like.terms_id,
-        left=0,
-        role="moved",
-        confirmed_ms=like.confirmed_ms,
-        expires_ms=like.expires_ms,
-    )
 
 
 def exchange(books: Books, command: Command) -> None:

@@ -15,7 +15,7 @@ A redemption is a hold captured at once. Where the rule book leaves room, July d
 from __future__ import annotations
 
 from tests.oracle.books import BPS, DAY_MS, RESERVE, Books, Command, Draw, Lot, No, Part, refuse_if
-from tests.oracle.earning import charge, give, known_merchant, known_spender
+from tests.oracle.earning import charge, known_merchant, known_spender, like, own
 from tests.oracle.pricing import (
     ask,
     by_leg,
@@ -150,20 +150,28 @@ def release(books: Books, draw: Draw) -> None:
 
 def reprice(books: Books, draw: Draw, au: int) -> None:
     """The same draw for `au` less: what its lots no longer give is back in them, leg by leg."""
-    gave = given(books, draw.parts)
+    gave, bore = given(books, draw.parts), {part.lot: part.au for part in draw.parts}
     draw.parts = without(draw.parts, au)
-    gives = given(books, draw.parts)
-    for lot in by_leg(gave):
-        back = gave[lot] - gives[lot]
-        if back:
-            leave_to_issuer(books, lot, min(back, books.debts[books.who(lot.member), lot.issuer]))
-            give(books, lot, back)
+    gives, bears_now = given(books, draw.parts), {part.lot: part.au for part in draw.parts}
+    order = by_leg(gave)
+    owner = next((books.who(lot.member) for lot in order if gave[lot]), draw.member)
+    for lot in order:
+        if gave[lot] > gives[lot] or bore[lot] > bears_now[lot]:
+            give_back(books, lot, owner, gave[lot] - gives[lot])
 
 
-def leave_to_issuer(books: Books, lot: Lot, points: int) -> None:
-    """Points that repay a debt are in no lot: what stood behind them in the reserve is the issuer's dust."""
+def give_back(books: Books, lot: Lot, owner: str, points: int) -> None:
+    """Into the same lot, which is its owner's again; if somebody it was parted from has points in it by now, into one
+    like it. Points that repay a debt are in no lot: what stood behind them in the reserve is the issuer's dust.
+    """
+    repaid = min(points, books.debts[owner, lot.issuer])
+    books.debts[owner, lot.issuer] -= repaid
     if books.is_backed(lot.terms_id):
-        books.dust[lot.terms_id] += points * books.terms[lot.terms_id]["au_num"]
+        books.dust[lot.terms_id] += repaid * books.terms[lot.terms_id]["au_num"]
+    if lot.member != owner and lot.left:
+        lot = like(books, lot, owner)
+    own(books, lot, owner)
+    lot.left += points - repaid
 
 
 def cancel_redemption(books: Books, command: Command) -> None:

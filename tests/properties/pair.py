@@ -17,7 +17,7 @@ from ledger.accounts import Family
 from ledger.answers import Answer, Receipt
 from ledger.book import VERBS as LEDGER_VERBS
 from ledger.book import Book
-from ledger.commands import AnyCommand, Command
+from ledger.commands import Command
 from ledger.slice import Member, Slice
 from proofs.accounts import RESERVE_ID
 from tests.oracle.books import Books
@@ -27,13 +27,13 @@ from tests.properties.worlds import Plain, opening
 
 VERBS = frozenset(str(each.__struct_config__.tag) for each in LEDGER_VERBS) & frozenset(ORACLE_VERBS)
 """The verbs that both know."""
+TYPES = {str(each.__struct_config__.tag): each for each in LEDGER_VERBS}
 Figures = dict[Any, Any]
 
 
 def command_of(plain: Plain) -> Command:
     """The ledger's command of a plain one."""
-    command: Command = msgspec.convert(plain, AnyCommand)
-    return command
+    return msgspec.convert(plain, TYPES[plain["verb"]])
 
 
 class Pair:
@@ -77,8 +77,11 @@ class Pair:
 
     def compare(self) -> None:
         """All that both hold."""
+        oracles = oracle_figures(self.oracle)
         for what, ours in ledger_figures(self.book.slice).items():
-            theirs = oracle_figures(self.oracle)[what]
+            theirs = oracles[what]
+            if what == "people" and "bind_referral" not in VERBS:
+                continue  # a ledger without bonds decides none
             assert ours == theirs, f"{what}: {different(ours, theirs)}"
 
 

@@ -5,6 +5,7 @@ Called by the test of sealing beside this file.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from ledger.commands import (
     Adjust,
     Authorize,
+    BindReferral,
     CancelRedemption,
     Capture,
     ChargeFees,
@@ -24,14 +26,17 @@ from ledger.commands import (
     Exchange,
     Expire,
     ForDays,
+    Merge,
     OpenBalance,
     OpenMerchant,
+    PublishCampaign,
     PublishExchange,
     PublishTerms,
     Redeem,
     Refund,
     ResolveDispute,
     Transfer,
+    Unmerge,
     Void,
 )
 from proofs.kinds import ON_ISSUANCE, ON_REDEMPTION
@@ -46,6 +51,8 @@ VALID_DAYS = {2: 12, 5: 9}
 PAIRS = ((1, 5, 1, 3), (5, 2, 3, 1), (4, 1, 1, 7))
 MEMBERS = [f"member-{number}" for number in range(12)]
 COMMANDS = 400
+LEVEL_BPS = (1_000, 300)
+BUCKET = 50
 
 
 def founding() -> list[Command]:
@@ -84,7 +91,28 @@ def founding() -> list[Command]:
         PublishExchange(key=f"pair/{a}", at_ms=START_MS, from_issuer_id=a, to_issuer_id=b, num=num, den=den)
         for a, b, num, den in PAIRS
     ]
-    return made + [Enrol(key=f"enrol/{member}", at_ms=START_MS, member=member) for member in MEMBERS]
+    made += [Enrol(key=f"enrol/{member}", at_ms=START_MS, member=member) for member in MEMBERS]
+    return made + rewarding()
+
+
+def rewarding() -> list[Command]:
+    """Every merchant pays two levels; half of the members came by one another, in a chain."""
+    campaigns: list[Command] = [
+        PublishCampaign(
+            key=f"campaign/{merchant}",
+            at_ms=START_MS,
+            campaign_id=merchant,
+            merchant_id=merchant,
+            level_bps=LEVEL_BPS,
+            until_ms=START_MS + 365 * DAY_MS,
+            basis_bucket_minor=BUCKET,
+        )
+        for merchant in RATES
+    ]
+    return campaigns + [
+        BindReferral(key=f"bond/{below}", at_ms=START_MS, member=below, referrer=above)
+        for above, below in itertools.pairwise(MEMBERS[:6])
+    ]
 
 
 def traffic(chance: random.Random) -> Iterator[Command]:
@@ -143,8 +171,17 @@ def traffic(chance: random.Random) -> Iterator[Command]:
                     amount_minor=orders[-1][3],
                 )
         yield from spending(chance, number, at_ms, orders)
+        if number % 25 == 24:
+            yield from merging(number, at_ms, MEMBERS[number // 25 % len(MEMBERS)], chance.choice(MEMBERS))
         if number in {COMMANDS // 2, COMMANDS - 1}:
             yield ChargeFees(key=f"fees/{number}", at_ms=at_ms, cycle=f"cycle-{number}")
+
+
+def merging(number: int, at_ms: int, member: str, into: str) -> Iterator[Command]:
+    """Two accounts become one; every other time the mistake is noticed at once."""
+    yield Merge(key=f"merge/{number}", at_ms=at_ms, member=member, into=into)
+    if number % 50 == 49:
+        yield Unmerge(key=f"unmerge/{number}", at_ms=at_ms, member=member)
 
 
 def moving(chance: random.Random, key: str, at_ms: int, issuer: int, member: str) -> Command:

@@ -17,7 +17,7 @@ from ledger.commands import Earn, Net, OpenMerchant, Redeem, Refund, SettleNets
 from ledger.store import open_store
 from proofs.accounts import CASH, OPERATOR_ID, POINTS, RESERVE_ID, member_account
 from proofs.kinds import ON_REDEMPTION, Kind, Terms
-from proofs.messages import BatchHeader
+from proofs.messages import BatchHeader, PointsEvent
 from proofs.words import ZERO_WORD
 from settlement.lanes import HOSTED_KINDS, Keystore, LaneId
 from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed
@@ -27,7 +27,7 @@ from settlement.seal import Opening, Rules, Sealed, Tip, genesis, seal
 from tests.attacks.alliance import CHAIN_ID, HUB
 from tests.attacks.forge import KID, PRIVATE, Forged, World, found
 from tests.settlement.alliance import FOUNDED_AT, digest, secret_of
-from tests.settlement.ledger_traffic import MEMBERS, MODES, RATES, START_MS, founding, traffic
+from tests.settlement.ledger_traffic import BUCKET, LEVEL_BPS, MEMBERS, MODES, RATES, START_MS, founding, traffic
 
 LEAVES_PER_BATCH = 60
 
@@ -143,6 +143,22 @@ def seal_all(entries: list[journal.JournalEntry]) -> tuple[Sealer, list[Sealed]]
     return sealer, made
 
 
+def assert_rewards_follow_their_rule(events: list[PointsEvent]) -> None:
+    """From the leaves and the registered rule alone, in base units: what each reward must be, once a purchase and
+    level.
+    """
+    earned = {event.event_id: event for event in events if event.kind == Kind.EARN}
+    rewards = [event for event in events if event.kind == Kind.REFERRAL]
+    assert {event.level for event in rewards} == {1, 2}
+    assert len({(event.ref_event_id, event.level) for event in rewards}) == len(rewards)
+    for event in rewards:
+        num, den = RATES[event.issuer_id]
+        value = event.basis * LEVEL_BPS[event.level - 1] // 10_000
+        assert event.basis % (BUCKET * 10_000) == 0
+        assert event.points == value * den // (num * 10_000)
+        assert earned[event.ref_event_id].issuer_id == event.issuer_id == event.campaign_id
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_both_books_agree_and_the_auditor_with_them(database: str, seed: int, tmp_path: Path) -> None:
     with open_store(database) as store:
@@ -162,6 +178,7 @@ def test_both_books_agree_and_the_auditor_with_them(database: str, seed: int, tm
         Kind.REDEEM,
         Kind.REFUND_EARN,
         Kind.REFUND_REDEEM,
+        Kind.REFERRAL,
         Kind.EXPIRE,
         Kind.EXCHANGE_OUT,
         Kind.EXCHANGE_IN,
@@ -171,6 +188,7 @@ def test_both_books_agree_and_the_auditor_with_them(database: str, seed: int, tm
         Kind.TRANSFER_OUT,
         Kind.TRANSFER_IN,
     }
+    assert_rewards_follow_their_rule([record.event for batch in batches for record in batch.records])
     closing = batches[-1]
     for row in closing.rows:
         party = int.from_bytes(row.account[1:5], "big")

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from ledger.commands import PublishTerms
+from ledger.commands import (
+    Adjust,
+    CancelPending,
+    Exchange,
+    Expire,
+    OpenBalance,
+    PublishExchange,
+    PublishTerms,
+    Transfer,
+)
 from ledger.records import Redemption
 from ledger.reports.cohorts import Cohorts, month_of
 from ledger.reports.revenue import Cohort, Estimate, half_up, revenue
 from tests.ledger.random_commands import history
 from tests.ledger.reports.journals import Journal
+from tests.ledger.rule_scene import RuleScene
+from tests.ledger.rules.making import rule
 from tests.ledger.scene import DAY, A, B, opening, rate, small_alliance
 
 PAR = rate(A, 1, 1)
@@ -133,6 +146,65 @@ def test_orders_without_points_defer_nothing_and_debts_repay_from_later_ones() -
     january, february = folded(journal).of(A)
     assert (january.sales, january.issued, january.used, january.clawed_back) == (0, 100, 100, 0)
     assert (february.sales, february.issued, february.repaid, february.remaining) == (30_000, 300, 100, 200)
+
+
+def test_a_transferred_lot_stays_with_the_sale_that_made_it() -> None:
+    journal = Journal()
+    journal.play(*small_alliance(transfers="all"))
+    journal.done(journal.earn("m1", A, 10_000, at=DAY))
+    journal.done(journal.earn("m1", A, 10_000, at=40 * DAY))
+    moved = Transfer(key="t", at_ms=40 * DAY, transfer="t", issuer_id=A, from_member="m1", to_member="m2", points=150)
+    journal.done(moved)
+    journal.done(journal.redeem("m2", A, 120, at=40 * DAY))
+    found = folded(journal).of(A)
+    assert [(each.month, each.used_on_us, each.remaining) for each in found] == [
+        ("1970-01", 100, 0),
+        ("1970-02", 20, 80),
+    ]
+    assert folded(journal).outside(A).issued == 0
+
+
+def test_what_no_sale_gave_its_owner_is_outside() -> None:
+    journal = Journal()
+    journal.play(*small_alliance())
+    journal.play(PublishExchange(key="x", at_ms=0, from_issuer_id=A, to_issuer_id=B, num=1, den=5))
+    journal.done(OpenBalance(key="o", at_ms=0, issuer_id=A, member="m2", points=70))
+    journal.done(journal.earn("m1", A, 30_000))
+    journal.done(Exchange(key="e", at_ms=DAY, exchange="e", member="m1", from_issuer_id=A, to_issuer_id=B, points=100))
+    down: dict[str, Any] = {"issuer_id": A, "member": "m1", "points": -40, "reason": "wrong", "by": "ann"}
+    journal.done(Adjust(key="a", at_ms=DAY, adjustment="a", **down))
+    journal.done(Expire(key="over", at_ms=400 * DAY, member="m1"))
+    cohorts = folded(journal)
+    [sold] = cohorts.of(A)
+    assert (sold.issued, sold.used_elsewhere, sold.paid_au, sold.adjusted, sold.expired) == (300, 100, 100, 40, 160)
+    assert sold.remaining == 0
+    assert (cohorts.outside(A).issued, cohorts.outside(A).remaining) == (70, 70)
+    assert cohorts.of(B) == []
+    assert cohorts.outside(B).issued == 20
+
+
+def test_what_a_rule_adds_to_a_purchase_is_part_of_the_sale_and_what_it_gives_for_others_is_not() -> None:
+    journal, scene = Journal(), RuleScene()
+    journal.play(*small_alliance(hold_ms=DAY))
+    journal.done(scene.publication(rule(points=7)))
+    journal.done(scene.publication(rule(2, "checkin", 3)))
+    journal.done(scene.bought("m1", 10_000, order="with"))
+    journal.done(scene.bought("m1", 99, order="bonus-alone"))
+    journal.done(scene.seen("m1", "checkin"))
+    cohorts = folded(journal)
+    [sold] = cohorts.of(A)
+    assert (sold.sales, sold.issued) == (10_099, 100 + 7 + 7)
+    assert cohorts.outside(A).issued == 3
+
+
+def test_an_order_called_off_was_no_sale() -> None:
+    journal = Journal()
+    journal.play(*small_alliance(hold_ms=DAY))
+    journal.done(journal.earn("m1", A, 30_000, order="off"))
+    journal.done(journal.refund("m1", A, 10_000, "off"))
+    journal.done(CancelPending(key="off", at_ms=0, order_merchant_id=A, order="off"))
+    [sold] = folded(journal).of(A)
+    assert (sold.sales, sold.granted, sold.remaining) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("seed", [3, 9, 27])

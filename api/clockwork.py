@@ -1,0 +1,67 @@
+"""The hand of the clock: posts what time alone brings about, in bounded pages, as often as anybody likes.
+
+Invariants: nothing is done that was not due by the door's own clock; doing it twice, or in two processes at once, does
+nothing twice (`ledger.due`); a run ends after `PAGES_PER_RUN_MAX` pages, and the next one goes on. In production a
+thread of the serving process ticks (`ticking`); in a sandbox the test clock runs it when it is moved. Called by
+`api.serve` and `api.sandbox`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import psycopg
+import structlog
+
+from api.clock import now_ms
+from api.door import Door
+from ledger import due
+from ledger.answers import Receipt
+
+DUE_PER_PAGE = due.DUE_PER_READ_MAX
+PAGES_PER_RUN_MAX = 1_000
+TICK_SECONDS = 10.0
+log = structlog.get_logger(__name__)
+_one_at_a_time = threading.Lock()
+
+
+def run(door: Door) -> Mapping[str, int]:
+    """Post what is due until nothing is; how many of each verb were done. Runs of one process wait for each other."""
+    done: Counter[str] = Counter()
+    with _one_at_a_time:
+        for _page in range(PAGES_PER_RUN_MAX):
+            with door.reading() as connection:
+                commands = due.due(connection, now_ms(door.now()), limit=DUE_PER_PAGE)
+            if not commands:
+                break
+            receipts = [answer.outcome for answer in door.poster.post(commands) if not answer.replayed]
+            taken = Counter(outcome.verb for outcome in receipts if isinstance(outcome, Receipt))
+            if not taken:
+                log.warning("stuck", due=len(commands), first=commands[0].key)
+                break
+            done += taken
+    return done
+
+
+@contextmanager
+def ticking(door: Door, *, every_seconds: float = TICK_SECONDS) -> Iterator[None]:
+    """While inside, a thread runs it again and again; a database that is away is tried again at the next tick."""
+    over = threading.Event()
+
+    def tick() -> None:
+        while not over.wait(every_seconds):
+            try:
+                run(door)
+            except psycopg.Error as error:
+                log.warning("clockwork", error=type(error).__name__)
+
+    thread = threading.Thread(target=tick, name="clockwork", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -1,0 +1,128 @@
+"""Time does its work: what is due is done once, dated when it fell due, however often and late anybody asks."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api import clockwork
+from api.app import create_app
+from api.clock import TestClock
+from api.door import Door, open_door
+from tests.api.conftest import LATER, START, Caller, Clock, KeyMaker
+
+PATIENCE_SECONDS = 10.0
+
+
+@pytest.fixture
+def later(http: TestClient, new_key: KeyMaker, tea: Caller) -> Caller:
+    """A merchant with a hold of 14 days, from which m bought three times."""
+    caller = Caller(http, new_key(LATER))
+    tea.taken("member.joined", member="m")
+    for number in range(3):
+        caller.taken("order.paid", member="m", order=f"o-{number}", amount_minor=10_000)
+    return caller
+
+
+def move(caller: Caller, to: str) -> Any:
+    return caller.post("/v1/test/clock", {"to": to})
+
+
+def points(caller: Caller) -> tuple[int, int]:
+    found = caller.get("/v1/members/m/balances").json()
+    return found["points"], found["pending"]
+
+
+def test_a_hold_ends_at_its_time_and_not_before(later: Caller) -> None:
+    assert move(later, "2026-07-24T11:59:59.999Z").json()["done"] == {}
+    assert points(later) == (0, 300)
+    assert move(later, "2026-07-24T12:00:00Z").json()["done"] == {"confirm": 3}
+    assert points(later) == (300, 0)
+
+
+def test_moving_again_to_the_same_time_does_nothing(later: Caller) -> None:
+    first, again = (move(later, "2026-07-24T12:00:00Z").json() for _ in range(2))
+    assert (first["now"], again["now"]) == ("2026-07-24T12:00:00.000Z",) * 2
+    assert again["done"] == {}
+    back = move(later, "2026-07-01T00:00:00Z").json()
+    assert (back["now"], back["done"]) == ("2026-07-24T12:00:00.000Z", {})
+
+
+def test_what_was_long_due_is_dated_when_it_fell_due(later: Caller) -> None:
+    """After two years at once a lot was confirmed after 14 days and was over a year later."""
+    for year in ("2027-07-10T12:00:00Z", "2028-07-09T12:00:00Z"):
+        move(later, year)
+    changes = later.get("/v1/members/m/transactions").json()["data"]
+    assert [(each["verb"], each["occurred_at"][:10]) for each in changes] == [
+        ("expire", "2027-07-24"),
+        *[("confirm", "2026-07-24")] * 3,
+        *[("earn", "2026-07-10")] * 3,
+    ]
+    assert points(later) == (0, 0)
+
+
+def test_called_off_and_refunded_orders_are_never_due(later: Caller) -> None:
+    later.taken("order.cancelled", order="o-0")
+    later.taken("order.refunded", member="m", refund="f", order="o-1", amount_minor=10_000)
+    assert move(later, "2026-08-01T00:00:00Z").json()["done"] == {"confirm": 1}
+    assert points(later) == (100, 0)
+
+
+def test_two_clockworks_at_once_do_it_once(later: Caller, door: Door, database: str, clock: Clock) -> None:
+    clock.pass_by(days=14)
+    with open_door(database, production=False, readers_max=1, now=clock) as second, ThreadPoolExecutor(2) as pool:
+        counts = list(pool.map(clockwork.run, [door, second]))
+    assert sum(count.get("confirm", 0) for count in counts) == 3
+    assert points(later) == (300, 0)
+
+
+def test_pages_are_small_and_many(later: Caller, door: Door, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clockwork, "DUE_PER_PAGE", 1)
+    clock.pass_by(days=14)
+    assert clockwork.run(door) == {"confirm": 3}
+    assert points(later) == (300, 0)
+
+
+def test_it_ticks_by_itself_while_serving(later: Caller, door: Door, clock: Clock) -> None:
+    with clockwork.ticking(door, every_seconds=0.01):
+        clock.pass_by(days=14)
+        end = time.monotonic() + PATIENCE_SECONDS
+        while points(later) != (300, 0):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+
+def test_the_clock_is_moved_by_test_keys_in_a_sandbox_alone(
+    later: Caller, database: str, clock: Clock, new_key: KeyMaker, http: TestClient
+) -> None:
+    live = Caller(http, new_key(LATER, environment="live"))
+    assert move(live, "2026-07-24T12:00:00Z").json()["code"] == "test-mode-only"
+    with (
+        open_door(database, production=False, readers_max=1, now=clock) as real,
+        TestClient(create_app(real)) as client,
+    ):
+        assert move(Caller(client, later.token), "2026-07-24T12:00:00Z").json()["code"] == "test-mode-only"
+    with open_door(database, production=True, readers_max=1, now=clock) as real, TestClient(create_app(real)) as client:
+        assert move(Caller(client, live.token), "2026-07-24T12:00:00Z").json()["code"] == "test-mode-only"
+    assert clock.at == START
+
+
+@pytest.mark.parametrize("to", ["2027-07-12T12:00:00Z", "2026-07-24", "soon", None])
+def test_a_time_that_cannot_be_is_refused(later: Caller, to: str | None) -> None:
+    refused = move(later, to)  # type: ignore[arg-type]  # what a program might send all the same
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/to")
+
+
+def test_a_moved_clock_runs_on_and_never_back() -> None:
+    real = Clock(datetime(2026, 7, 10, tzinfo=UTC))
+    moved = TestClock(real)
+    assert moved() == real.at
+    moved.move_to(real.at + timedelta(days=3))
+    moved.move_to(real.at - timedelta(days=3))
+    real.pass_by(seconds=5)
+    assert moved() - real.at == timedelta(days=3)

@@ -1,0 +1,106 @@
+"""Members as a whole: joining, merging, freezing, closing, referrals; and that nobody learns too much by it."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api import keys
+from tests.api.conftest import TEA, Caller, KeyMaker
+
+MEMBERS = "/v1/members"
+
+
+@pytest.fixture(autouse=True)
+def two(tea: Caller, books: Caller) -> None:
+    """M and n, both with points of tea and of books."""
+    for member, tea_minor, books_minor in (("m", 10_000, 1), ("n", 5_000, 2)):
+        tea.done(MEMBERS, member=member)
+        tea.taken("order.paid", member=member, order=f"t-{member}", amount_minor=tea_minor)
+        books.taken("order.paid", member=member, order=f"b-{member}", amount_minor=books_minor)
+
+
+def points(caller: Caller, member: str) -> int:
+    found: int = caller.get(f"{MEMBERS}/{member}/balances").json()["points"]
+    return found
+
+
+def test_joining_is_the_same_by_event_and_by_request(tea: Caller) -> None:
+    receipt = tea.done(MEMBERS, member="x")
+    assert receipt["verb"] == "enrol"
+    assert tea.event("member.joined", member="x").json()["code"] == "member-exists"
+
+
+def test_two_names_become_one_person_and_two_again(tea: Caller, books: Caller, operator: Caller) -> None:
+    operator.done(f"{MEMBERS}/m/merge", into="n")
+    assert (points(tea, "n"), points(tea, "m"), points(books, "n")) == (150, 150, 3_000_000)
+    merged = tea.get(f"{MEMBERS}/m").json()
+    assert (merged["state"], merged["merged_into"]) == ("merged", "n")
+    operator.done(f"{MEMBERS}/m/unmerge")
+    assert (points(tea, "n"), points(tea, "m"), points(books, "m")) == (50, 100, 1_000_000)
+
+
+def test_a_merchant_that_may_merge_sees_its_own_legs_alone(http: TestClient, new_key: KeyMaker) -> None:
+    governing = Caller(http, new_key(TEA, scopes=[*keys.SCOPES, "members:govern"]), 1_000)
+    receipt = governing.done(f"{MEMBERS}/m/merge", into="n")
+    assert receipt["legs"]
+    assert {leg["issuer"] for leg in receipt["legs"]} == {TEA}
+    assert "3000000" not in str(receipt)
+    assert "1000000" not in str(receipt)
+
+
+def test_a_merchant_governs_nobody_unless_its_key_says_so(tea: Caller) -> None:
+    for act, fields in (("merge", {"into": "n"}), ("freeze", {"reason": "x"}), ("close", {})):
+        assert tea.refused(f"{MEMBERS}/m/{act}", **fields) == (403, "scope-missing")
+
+
+def test_a_frozen_member_earns_and_does_not_spend(tea: Caller, operator: Caller) -> None:
+    operator.done(f"{MEMBERS}/m/freeze", reason="review")
+    assert tea.get(f"{MEMBERS}/m").json()["state"] == "frozen"
+    assert tea.refused("/v1/redemptions", member="m", redemption="r", au=1) == (403, "member-frozen")
+    tea.taken("order.paid", member="m", order="again", amount_minor=10_000)
+    operator.done(f"{MEMBERS}/m/unfreeze")
+    tea.done("/v1/redemptions", member="m", redemption="r-2", au=1)
+
+
+def test_a_member_with_nothing_left_can_leave(tea: Caller, operator: Caller) -> None:
+    tea.done(MEMBERS, member="x")
+    assert operator.refused(f"{MEMBERS}/m/close") == (409, "member-not-empty")
+    operator.done(f"{MEMBERS}/x/close")
+    assert tea.get(f"{MEMBERS}/x").json()["state"] == "closed"
+    assert tea.event("order.paid", member="x", order="o", amount_minor=1).json()["code"] == "member-closed"
+
+
+def test_a_referral_is_bound_once_and_told(tea: Caller, books: Caller) -> None:
+    for member in ("x", "y"):
+        tea.done(MEMBERS, member=member)
+        tea.taken("referral.bound", member=member, referrer="m")
+    assert tea.get(f"{MEMBERS}/x/referrals").json() == {
+        "member": "x",
+        "referrer": "m",
+        "decided": True,
+        "referred": 0,
+    }
+    assert books.get(f"{MEMBERS}/m/referrals").json()["referred"] == 2
+    assert tea.event("referral.bound", member="x", referrer="n").json()["code"] == "already-bound"
+
+
+def test_a_campaign_rewards_two_levels_and_stops(tea: Caller) -> None:
+    for member, referrer in (("x", "m"), ("y", "x")):
+        tea.done(MEMBERS, member=member)
+        tea.taken("referral.bound", member=member, referrer=referrer)
+    tea.done("/v1/campaigns", campaign_id=1, level_bps=[100, 50], ends_at="2027-01-01T00:00:00Z")
+    receipt = tea.taken("order.paid", member="y", order="sale", amount_minor=100_000)
+    assert receipt["balances"]["points"] == 1_000
+    assert receipt["balances"]["others"] == {"x": 1_000, "m": 100 + 500}
+    tea.done("/v1/campaigns/1/stop")
+    [campaign] = tea.get("/v1/campaigns").json()["campaigns"]
+    assert campaign["stopped_at"] == "2026-07-10T12:00:00.000Z"
+    alone = tea.taken("order.paid", member="y", order="later", amount_minor=100_000)
+    assert "others" not in alone["balances"]
+
+
+def test_another_merchants_campaign_is_not_there(tea: Caller, books: Caller) -> None:
+    tea.done("/v1/campaigns", campaign_id=1, level_bps=[100], ends_at="2027-01-01T00:00:00Z")
+    assert books.refused("/v1/campaigns/1/stop") == (404, "campaign-unknown")
+    assert books.get("/v1/campaigns").json() == {"campaigns": [], "next_campaign_id": 2}

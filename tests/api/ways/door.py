@@ -1,0 +1,127 @@
+"""Ways to provoke what the door itself refuses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from api.door import open_door
+from tests.api.conftest import TEA
+from tests.api.ways.stage import AT, Stage, Way
+
+PATIENCE_SECONDS = 10.0
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def expired(stage: Stage) -> Any:
+    with psycopg.connect(stage.database) as connection:
+        connection.execute("UPDATE api.key SET expires_at = %s", (stage.clock.at,))
+    stage.clock.pass_by(seconds=10)
+    return stage.tea.event("member.joined", member="x")
+
+
+def no_test_keys(stage: Stage) -> Any:
+    door = open_door(stage.database, production=True, readers_max=1, now=stage.clock)
+    http = stage.opened.enter_context(TestClient(create_app(stage.opened.enter_context(door))))
+    return http.get("/v1/receipts/x", headers=bearer(stage.tea.token))
+
+
+def in_flight(stage: Stage) -> Any:
+    """The same key twice while the ledger cannot answer the first."""
+    with ThreadPoolExecutor(1) as pool:
+        with stage.stuck_ledger():
+            first = pool.submit(stage.redeem, 1)
+            until(lambda: stage.door.flights.held)
+            second = stage.redeem(1)
+        assert first.result(PATIENCE_SECONDS).status_code == 201
+    return second
+
+
+def busy(stage: Stage) -> Any:
+    """A queue that holds one: with one command at work and one waiting, the third comes too much."""
+    door = open_door(stage.database, production=False, readers_max=1, now=stage.clock, queue_commands_max=1)
+    http = stage.opened.enter_context(TestClient(create_app(stage.opened.enter_context(door))))
+
+    def join(no: int) -> Any:
+        body = {"type": "member.joined", "id": f"busy-{no}", "occurred_at": AT, "member": f"busy-{no}"}
+        return http.post("/v1/events", json=body, headers=bearer(stage.tea.token))
+
+    with ThreadPoolExecutor(3) as pool:
+        with stage.stuck_ledger():
+            asked = [pool.submit(join, no) for no in range(3)]
+            until(lambda: any(each.done() for each in asked))
+        answers = [each.result(PATIENCE_SECONDS) for each in asked]
+    assert sorted(each.status_code for each in answers) == [201, 201, 429]
+    return next(each for each in answers if each.status_code == 429)
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait for it, not for ever."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def unavailable(stage: Stage) -> Any:
+    """The database is gone for everybody but its owner."""
+    name = psycopg.conninfo.conninfo_to_dict(stage.database)["dbname"]
+    server = psycopg.conninfo.make_conninfo(stage.database, dbname="postgres")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        try:
+            return stage.tea.event("member.joined", member="x")
+        finally:
+            connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+def internal(stage: Stage) -> Any:
+    """A table is gone that only a fault can remove."""
+    with psycopg.connect(stage.database) as connection:
+        connection.execute("DROP TABLE ledger.member CASCADE")
+    return stage.tea.get("/v1/members/m/balances")
+
+
+def test_only(stage: Stage) -> Any:
+    """A live key, where test keys may move the clock."""
+    return stage.of(TEA, environment="live").post("/v1/test/clock", {"to": AT})
+
+
+WAYS: dict[str, Way] = {
+    "path-unknown": lambda s: s.tea.get("/v1/nowhere"),
+    "method-not-allowed": lambda s: s.tea.get("/v1/events"),
+    "credentials-missing": lambda s: s.tea.http.get("/v1/receipts/x"),
+    "credentials-unknown": lambda s: s.tea.http.get("/v1/receipts/x", headers=bearer("tdk_live_no")),
+    "credentials-expired": expired,
+    "test-key-refused": no_test_keys,
+    "scope-missing": lambda s: s.of(TEA, scopes=["refunds:write"]).get("/v1/receipts/x"),
+    "test-mode-only": test_only,
+    "idempotency-key-missing": lambda s: s.tea.post("/v1/redemptions", {}),
+    "idempotency-key-invalid": lambda s: s.redeem(1, key="two words"),
+    "media-type-unsupported": lambda s: s.tea.http.post("/v1/events", content=b"x", headers=bearer(s.tea.token)),
+    "body-too-large": lambda s: s.tea.post("/v1/events", {"x": "x" * 20_000}),
+    "body-malformed": lambda s: s.tea.http.post(
+        "/v1/events", content=b"{", headers=bearer(s.tea.token) | {"content-type": "application/json"}
+    ),
+    "field-invalid": lambda s: s.redeem(0),
+    "event-type-unsupported": lambda s: s.tea.event("weather.changed", member="m"),
+    "occurred-in-future": lambda s: s.redeem(1, occurred_at="2026-07-10T12:05:01Z"),
+    "occurred-too-long-ago": lambda s: s.redeem(1, occurred_at="2026-07-09T11:59:59Z"),
+    "request-in-flight": in_flight,
+    "busy": busy,
+    "receipt-unknown": lambda s: s.tea.get("/v1/receipts/never"),
+    "batch-unknown": lambda s: s.tea.get("/v1/batches/7"),
+    "cycle-unknown": lambda s: s.tea.get("/v1/clearing/cycles/never/statement"),
+    "unavailable": unavailable,
+    "internal": internal,
+}
