@@ -28,6 +28,7 @@ from api import (
     redemptions,
     rules,
     sandbox,
+    standing,
 )
 from api.door import Door
 from api.envelope import Envelope
@@ -41,7 +42,7 @@ ABOUT = (
     " application/problem+json."
 )
 ROOMS = (
-    *(events, redemptions, movements, people, members, configuration, rules, operators, clearing, sandbox),
+    *(events, redemptions, movements, people, members, standing, configuration, rules, operators, clearing, sandbox),
     *(auditors, health, pages),
 )
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -18,12 +18,16 @@ import structlog
 
 from api.clock import now_ms
 from api.door import Door
-from ledger import due
+from ledger import due, tiers_due
 from ledger.answers import Receipt
+from ledger.commands import Command
 
 DUE_PER_PAGE = due.DUE_PER_READ_MAX
 PAGES_PER_RUN_MAX = 1_000
+MEMBERS_PER_PAGE = tiers_due.MEMBERS_PER_READ_MAX
 TICK_SECONDS = 10.0
+TICKS_PER_EVALUATION = 360
+"""Tiers are looked at once an hour, all of them, page by page."""
 log = structlog.get_logger(__name__)
 _one_at_a_time = threading.Lock()
 
@@ -37,13 +41,34 @@ def run(door: Door) -> Mapping[str, int]:
                 commands = due.due(connection, now_ms(door.now()), limit=DUE_PER_PAGE)
             if not commands:
                 break
-            receipts = [answer.outcome for answer in door.poster.post(commands) if not answer.replayed]
-            taken = Counter(outcome.verb for outcome in receipts if isinstance(outcome, Receipt))
+            taken = _posted(door, commands)
             if not taken:
                 log.warning("stuck", due=len(commands), first=commands[0].key)
                 break
             done += taken
     return done
+
+
+def evaluate(door: Door) -> Mapping[str, int]:
+    """Look at every member's tier and record those that changed; how many were."""
+    done: Counter[str] = Counter()
+    with _one_at_a_time:
+        at_ms, after_no = now_ms(door.now()), 0
+        for _page in range(PAGES_PER_RUN_MAX):
+            with door.reading() as connection:
+                page = tiers_due.changed(connection, at_ms, after_no=after_no, limit=MEMBERS_PER_PAGE)
+            if page.commands:
+                done += _posted(door, page.commands)
+            if page.next_no is None:
+                break
+            after_no = page.next_no
+    return done
+
+
+def _posted(door: Door, commands: Sequence[Command]) -> Counter[str]:
+    """How many of each verb were done now."""
+    receipts = [answer.outcome for answer in door.poster.post(commands) if not answer.replayed]
+    return Counter(outcome.verb for outcome in receipts if isinstance(outcome, Receipt))
 
 
 @contextmanager
@@ -52,9 +77,13 @@ def ticking(door: Door, *, every_seconds: float = TICK_SECONDS) -> Iterator[None
     over = threading.Event()
 
     def tick() -> None:
+        ticks = 0
         while not over.wait(every_seconds):
             try:
                 run(door)
+                if ticks % TICKS_PER_EVALUATION == 0:
+                    evaluate(door)
+                ticks += 1
             except psycopg.Error as error:
                 log.warning("clockwork", error=type(error).__name__)
 

@@ -25,7 +25,7 @@ def errors_md() -> str:
     lines = [
         "# Errors",
         "",
-        "Generated from `api/problems.py` by `python -m api.published`. Every refusal is an `application/problem+json`",
+        "Generated from `api/problems/` by `python -m api.published`. Every refusal is an `application/problem+json`",
         "document whose `code` is one of these. The door's own come first, in the order in which it looks; then the",
         "ledger's.",
         "",

@@ -55,4 +55,10 @@ ROWS: Mapping[str, Row] = {
         "The levels together would pay more than may be paid; `data` says the most.",
         "Lower the shares.",
     ),
+    "tiers-unordered": Row(
+        422,
+        "Not one tier above the other",
+        "Tiers ascend strictly, the first from 0 AU, and no code comes twice.",
+        "Sort them.",
+    ),
 }

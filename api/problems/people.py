@@ -46,4 +46,24 @@ ROWS: Mapping[str, Row] = {
         "Nothing to do.",
     ),
     "chain-too-deep": Row(409, "Too long a chain", "Too many members would stand above this one.", "Nothing to do."),
+    "same-member": Row(409, "One person already", "Both names mean the same member.", "Nothing to do."),
+    "merged-too-many": Row(
+        409, "Too many names of one person", "As many members mean this one as may.", "Ask the alliance."
+    ),
+    "member-holds": Row(
+        409,
+        "Points are held",
+        "An open authorisation holds points of one of the two.",
+        "Capture, void or let it lapse first.",
+    ),
+    "not-merged": Row(409, "Not merged", "The member stands for itself.", "Nothing to do."),
+    "merged-since": Row(
+        409, "Merged again since", "Who it was merged into was merged into another one.", "Take that merge back first."
+    ),
+    "spent-since": Row(
+        409,
+        "Spent since",
+        "Something that either side had at the merge was spent or taken since.",
+        "It stays as it is; correct by adjustments.",
+    ),
 }

@@ -45,6 +45,7 @@ ANSWERS = (
     rules.RulesOut,
     *(promises.RatesOut, promises.CampaignsOut),
     *(members.MemberOut, members.MemberBalancesOut, members.LotsOut, members.ChangesOut, members.ReferralsOut),
+    members.TierOut,
     *(reading.SettlementBatchOut, reading.HealthOut, reading.ReadyOut),
 )
 ROOTS = (*BODIES, *ANSWERS)

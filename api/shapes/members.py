@@ -98,6 +98,46 @@ class ChangesOut(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+class RaiseOut(Struct, frozen=True, kw_only=True):
+    """An order of `amount_minor` at `merchant`, once confirmed, would reach the next tier."""
+
+    merchant: int
+    amount_minor: int
+
+
+class TierChangeOut(Struct, frozen=True, kw_only=True):
+    """One change that was recorded, on how many qualifying AU; `was` null: the first one."""
+
+    journal_seq: int
+    at: str
+    was: str | None
+    tier: str
+    qualifying_au: int
+
+
+class TierOut(Struct, frozen=True, kw_only=True):
+    """A member's tier now and why. `tier` null: the alliance has none.
+
+    `reached` by `qualifying_au` within the window; `next_tier` lacks `missing_au`; the window will not hold enough from
+    `lost_from` on, and from `kept_until` on the tier falls to `falls_to` (null: nothing is at risk). `raise_by`: what
+    would reach the next tier at the caller's, or anybody's for the operator.
+    """
+
+    member: str
+    as_of: str
+    tier: str | None
+    since: str | None
+    reached: str | None
+    qualifying_au: int
+    next_tier: str | None
+    missing_au: int
+    lost_from: str | None
+    kept_until: str | None
+    falls_to: str | None
+    raise_by: list[RaiseOut]
+    history: list[TierChangeOut]
+
+
 class ReferralsOut(Struct, frozen=True, kw_only=True):
     """`referred`: how many members this one brought. `decided`: whether its own referral can still be bound."""
 

@@ -34,6 +34,7 @@ def stage(tea: Caller, door: Door, database: str, clock: Clock, new_key: KeyMake
 OUT_OF_REACH = {
     "malformed": "the door's shapes are narrower than the ledger's",
     "nothing-to-expire": "the clockwork lets points expire, and only what is due",
+    "tiers-missing": "the clockwork evaluates tiers, where there are any",
     "batch-settled": "settling has no endpoint",
     "nets-unordered": "settling has no endpoint",
     "nets-unbalanced": "settling has no endpoint",

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from ledger import due, queries, rebuild, verify
+from ledger import due, queries, rebuild, tiers_due, verify
 from ledger.answers import Receipt
-from ledger.commands import Authorize, CancelPending, Confirm, Expire, LapseHold
+from ledger.commands import Authorize, CancelPending, Confirm, Expire, LapseHold, SetTiers, Tier
 from ledger.store import Store, open_store
-from tests.ledger.scene import DAY, A, B, Scene, small_alliance
+from tests.ledger.scene import DAY, A, B, C, Scene, small_alliance
 
 LIFE = 365 * DAY
 
@@ -82,3 +82,25 @@ def test_what_is_due_is_found_by_an_index(conn: psycopg.Connection, index: str) 
     plan = conn.execute("EXPLAIN " + due._DUE, {"at_ms": DAY, "limit": 10}).fetchall()  # the statement itself
     assert any(index in line for (line,) in plan)
 
+
+def test_tiers_that_changed_are_found_page_by_page(store: Store, conn: psycopg.Connection) -> None:
+    """m1 and m4 reach gold; a year later the window is empty and they fall. Whoever never rose is not written down."""
+    scene = Scene()
+    store.post(small_alliance())
+    assert tiers_due.changed(conn, DAY, after_no=0) == tiers_due.Page([], None)
+    gold = SetTiers(key="t", at_ms=0, tiers=(Tier("regular", 0), Tier("gold", 100)), window_ms=LIFE)
+    store.post([gold, scene.earn("m1", A, 10_000), scene.earn("m2", A, 9_900), scene.earn("m4", C, 5_000)])
+
+    def sweep(at_ms: int) -> list[str]:
+        names, after = [], 0
+        while True:
+            page = tiers_due.changed(conn, at_ms, after_no=after, limit=2)
+            store.post(page.commands)
+            names += [each.member for each in page.commands]
+            if page.next_no is None:
+                return names
+            after = page.next_no
+
+    assert (sweep(DAY), sweep(DAY)) == (["m1", "m4"], [])
+    assert (sweep(2 * LIFE), sweep(2 * LIFE)) == (["m1", "m4"], [])
+    assert rebuild.differences(conn) == []

@@ -236,3 +236,30 @@ def test_variation_order(cycle: Cycle, order: list[str]) -> None:
         cycle.play(name)
     assert cycle.positions() == EXPECTED["net_on_redemption"]
     finals(cycle)
+
+
+def test_tiers_follow_from_what_was_bought(cycle: Cycle) -> None:
+    cycle.found()
+    cycle.play_until()
+    for member, tier in EXPECTED["tiers"].items():
+        found = cycle.callers["A"].get(f"/v1/members/{member}/tier").json()
+        assert (found["tier"], found["qualifying_au"]) == (tier, EXPECTED["qualifying_au"][member]), member
+    recorded = {member: cycle.callers["A"].get(f"/v1/members/{member}").json()["tier"] for member in EXPECTED["tiers"]}
+    assert recorded == {
+        member: None if tier == FILE["tiers"][0]["code"] else tier for member, tier in EXPECTED["tiers"].items()
+    }, "the clock has recorded who rose"
+
+
+def test_statements_say_what_the_file_says(cycle: Cycle) -> None:
+    cycle.found()
+    cycle.play_until()
+    cycle.send("OP", "/v1/clearing/cycles", {"cycle": "2026-07"})
+    for code, expected in EXPECTED["issuer_points"].items():
+        found = cycle.callers[code].get("/v1/clearing/cycles/2026-07/statement").json()
+        points = found["points"]
+        assert points["issued"] == expected["issued"]
+        used = points["redeemed_on_us"] + points["redeemed_by_others"]
+        assert used - points["cancelled_on_us"] - points["cancelled_by_others"] == expected["redeemed"]
+        assert (points["clawed_back"], points["expired"]) == (expected["clawed_back"], expected["expired"])
+        assert found["closing"]["outstanding"] == expected["closing"]
+        assert found["net"]["position"] == EXPECTED["net_on_redemption"][code]

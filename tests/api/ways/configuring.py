@@ -55,5 +55,8 @@ WAYS: dict[str, Way] = {
     "campaign-running": lambda s: twice(campaign(s), lambda: campaign(s, 2)),
     "campaign-unknown": stopped,
     "campaign-stopped": lambda s: twice(campaign(s), lambda: twice(stopped(s), lambda: stopped(s))),
+    "tiers-unordered": lambda s: s.operator.ask(
+        "/v1/tiers", tiers=[{"code": "gold", "qualifying_au": 5}], window_seconds=86_400
+    ),
     "rewards-too-high": lambda s: campaign(s, level_bps=[5_000, 5_000]),
 }

@@ -8,30 +8,34 @@ from pathlib import Path
 import pytest
 
 from ledger.__main__ import HELD, NOT_ASKED, main
+from ledger.commands import ChargeFees, Enrol
 from ledger.embedded_postgres import running, start
 from ledger.reports import forms
 from tests.ledger.random_commands import history
 from tests.ledger.reports.journals import posted
+from tests.ledger.scene import DAY
 
 
 @pytest.fixture(name="books")
 def books_(database: str) -> str:
-    posted(database, history(seed=7, length=300))
+    """A random history, a cycle charged, and an entry in the next."""
+    ends = [ChargeFees(key="march", at_ms=10 * DAY, cycle="march"), Enrol(key="after", at_ms=10 * DAY, member="after")]
+    posted(database, [*history(seed=7, length=300), *ends])
     return database
 
 
 # arguments, words of the answer
 ANSWERED = [
-    (["cycles"], "c1"),
+    (["cycles"], "march"),
     (["positions"], "operator"),
     (["positions", "--seq", "60"], "at entry 60, in AU"),
-    (["positions", "--cycle", "c1"], "gross interchange"),
+    (["positions", "--cycle", "march"], "gross interchange"),
     (["positions", "--cycle", ""], "peak debit"),
     (["liability"], "entries 1 to "),
     (["liability", "--after", "50", "--seq", "90"], "entries 51 to 90"),
     (["statement", "--merchant", "3"], '"digest":'),
     (["statement", "--merchant", "3", "--open"], '"name":null'),
-    (["statement", "--merchant", "3", "--cycle", "c1", "--csv"], "receivable from members"),
+    (["statement", "--merchant", "3", "--cycle", "march", "--csv"], "receivable from members"),
     (["ifrs15", "--issuer", "1", "--expected-bps", "9500"], "liability"),
     (["balance-as-of", "cash:1"], "\n"),
     (["balance-as-of", "points:1:member:@m1", "--seq", "0"], "0\n"),
