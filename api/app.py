@@ -32,6 +32,7 @@ from api import (
 )
 from api.door import Door
 from api.envelope import Envelope
+from api.lane import Lane, Refuse
 from api.problems import MEDIA_TYPE, Problem, render
 
 API_VERSION = "1.0"
@@ -63,9 +64,9 @@ def create_app(door: Door | None = None) -> FastAPI:
     app.state.door = door
     for room in ROOMS:
         app.include_router(room.router)
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(HTTPException, _routing)
-    app.add_exception_handler(psycopg.OperationalError, _unreachable)
+    for error, refuse in _REFUSALS.items():
+        app.add_exception_handler(error, refuse)
+    app.add_middleware(Lane, refusals=_REFUSALS)
     app.add_middleware(Envelope)
     app.openapi = lambda: openapi.description(app)  # type: ignore[method-assign] # FastAPI's own way of replacing it
     return app
@@ -92,3 +93,10 @@ async def _routing(request: Request, error: Exception) -> Response:
 async def _unreachable(request: Request, error: Exception) -> Response:
     log.error("database", request_id=request.scope["state"]["request_id"], error=type(error).__name__)
     return answer(request, Problem("unavailable", "The database does not answer.", headers={"Retry-After": "1"}))
+
+
+_REFUSALS: dict[type[Exception], Refuse] = {
+    Problem: _problem,
+    HTTPException: _routing,
+    psycopg.OperationalError: _unreachable,
+}

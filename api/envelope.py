@@ -7,11 +7,12 @@ and is logged with the id. Used by `api.app` only.
 
 from __future__ import annotations
 
+import itertools
 import re
 import uuid
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import MEDIA_TYPE, Problem, render
@@ -19,13 +20,16 @@ from api.problems import MEDIA_TYPE, Problem, render
 REQUEST_ID_CHARS_MAX = 64
 _REQUEST_ID = re.compile(rf"[A-Za-z0-9._-]{{1,{REQUEST_ID_CHARS_MAX}}}")
 HEADERS = {
-    "cache-control": "no-store",
-    "content-security-policy": (
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    b"cache-control": b"no-store",
+    b"content-security-policy": (
+        b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
 }
+# One draw of chance a process: a draw a request lets go of the interpreter, and waits behind the ledger to get it back.
+_PROCESS = uuid.uuid4().hex[:20]
+_numbers = itertools.count(1)
 
 log = structlog.get_logger(__name__)
 
@@ -48,10 +52,10 @@ class Envelope:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                said = message.get("headers", ())
+                own = {name for name, _ in said}
+                ours = [each for each in HEADERS.items() if each[0] not in own]
+                message["headers"] = [*said, (b"x-request-id", request_id.encode()), *ours]
             await send(message)
 
         try:
@@ -65,7 +69,7 @@ class Envelope:
 
 def _request_id(offered: str | None) -> str:
     """The caller's own id if it is one that can safely stand in a log, else a new one."""
-    return offered if offered and _REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex
+    return offered if offered and _REQUEST_ID.fullmatch(offered) else f"{_PROCESS}{next(_numbers):012x}"
 
 
 async def _send_fault(scope: Scope, send: Send, request_id: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +20,7 @@ from api.problems import Pointed, Problem, invalid
 ID_CHARS_MAX = 128
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~:@+=-]*$"
 BODY_BYTES_MAX = 16 * 1024
+DAYS_CACHED_MAX = 1_000
 BATCH_BODY_BYTES_MAX = 1024 * 1024
 NUMBER_MAX = 2**31 - 1
 NUMBER_PATTERN = r"^[1-9][0-9]{0,9}$"
@@ -79,8 +81,16 @@ def milliseconds(moment: datetime, *, pointer: str = "/occurred_at") -> int:
 
 def moment(at_ms: int) -> str:
     """An instant as RFC 3339 text in UTC, to the millisecond."""
-    at = _EPOCH + timedelta(milliseconds=at_ms)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, ms = divmod(at_ms, 1000)
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    day, hour = divmod(hours, 24)
+    return f"{_date(day)}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z"
+
+
+@lru_cache(maxsize=DAYS_CACHED_MAX)
+def _date(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).date().isoformat()
 
 
 def id_in(text: str, *, pointer: str, chars_max: int = ID_CHARS_MAX, code: str = "field-invalid") -> str:

@@ -9,10 +9,12 @@ what an issuer owes its members is negative. Everybody may import it.
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from proofs.accounts import OPERATOR_ID
 
+MERCHANTS_NAMED_MAX = 4_096
 MONEY = 0
 """The unit of cash and fees: AU."""
 CHAIN = 0
@@ -82,6 +84,8 @@ def _party(party: int) -> str:
     return "operator" if party == OPERATOR_ID else str(party)
 
 
+# One name is one object as long as merchants are few: making it anew costs as much as a posting.
+_few = lru_cache(maxsize=MERCHANTS_NAMED_MAX)
 # Plain integers: an enum member costs more to name, and accounts are named for every posting.
 _CASH = Family.CASH.value
 _FEES = Family.FEES.value
@@ -97,6 +101,7 @@ _ROUNDING = Family.ROUNDING.value
 _SETTLED = Family.SETTLED.value
 
 
+@_few
 def outstanding(issuer: int) -> AccountName:
     """Confirmed points of `issuer` in members' hands."""
     return AccountName(_OUTSTANDING, issuer, issuer)
@@ -107,6 +112,7 @@ def member(issuer: int, member_no: int) -> AccountName:
     return AccountName(_MEMBER, issuer, member_no)
 
 
+@_few
 def pendings(issuer: int) -> AccountName:
     """The issuer's side of all its pending points."""
     return AccountName(_PENDINGS, issuer, issuer)
@@ -117,6 +123,7 @@ def pending(issuer: int, member_no: int) -> AccountName:
     return AccountName(_PENDING, issuer, member_no)
 
 
+@_few
 def holds(issuer: int) -> AccountName:
     """The issuer's side of all its held points."""
     return AccountName(_HOLDS, issuer, issuer)
@@ -127,21 +134,25 @@ def held(issuer: int, member_no: int) -> AccountName:
     return AccountName(_HELD, issuer, member_no)
 
 
+@_few
 def promised(merchant: int) -> AccountName:
     """AU that open authorisations would make an issuer owe."""
     return AccountName(_PROMISED, MONEY, merchant)
 
 
+@_few
 def cash(merchant: int) -> AccountName:
     """A merchant's receivable or payable since genesis."""
     return AccountName(_CASH, MONEY, merchant)
 
 
+@_few
 def fees(merchant: int) -> AccountName:
     """A merchant's fees since the last charge; the operator's are the other side."""
     return AccountName(_FEES, MONEY, merchant)
 
 
+@_few
 def settled(merchant: int) -> AccountName:
     """What the chain has moved for a merchant."""
     return AccountName(_SETTLED, MONEY, merchant)

@@ -124,6 +124,8 @@ VERBS: dict[type[Command], Verb] = {
     commands.Transfer: Verb(transfer.transfer, transfer.wants),
 }
 
+_NAMES = {command: str(command.__struct_config__.tag) for command in VERBS}
+
 
 class Admitted(NamedTuple):
     """A command whose every value is inside its type, with its canonical bytes."""
@@ -182,7 +184,7 @@ class Book:
 
     def _record(self, admitted: Admitted, entry: Entry, why: dict[str, int | str]) -> Answer:
         command = admitted.command
-        verb = str(command.__struct_config__.tag)
+        verb = _NAMES[type(command)]
         receipt = Receipt(
             seq=entry.seq,
             verb=verb,

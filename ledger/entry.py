@@ -67,7 +67,7 @@ class Entry:
         self.legs.append(
             Leg(
                 no=no,
-                kind=kind.value,
+                kind=int(kind),
                 signer=signer,
                 issuer=issuer,
                 member=member,

@@ -31,7 +31,7 @@ CLOSE_SECONDS_MAX = 60
 LISTS_AHEAD_MAX = 3
 """Of a long list that is posted: how many batches are handed in at once."""
 
-SWEEPS = (20_000, 10, 1_000)
+SWEEPS = (200_000, 1_000, 1_000)
 """When the interpreter looks for cycles: see `Poster.__init__`."""
 
 Outcome = list[Answer] | Exception

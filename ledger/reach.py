@@ -56,14 +56,15 @@ def wanted_accounts(state: Slice, want: Wants) -> set[AccountName]:
         accounts.settled(accounts.CHAIN),
         accounts.promised(accounts.ALLIANCE),
     }
+    # A merchant's accounts are loaded together, and a member's with an issuer: one of them tells of all.
+    held = state.accounts
     for issuer in merchants:
-        found |= accounts.of_merchant(issuer)
+        if accounts.outstanding(issuer) not in held:
+            found |= accounts.of_merchant(issuer)
     for issuer, member_no in pairs:
-        found |= {
-            accounts.member(issuer, member_no),
-            accounts.pending(issuer, member_no),
-            accounts.held(issuer, member_no),
-        }
+        mine = accounts.member(issuer, member_no)
+        if mine not in held:
+            found |= {mine, accounts.pending(issuer, member_no), accounts.held(issuer, member_no)}
     return found | _dust_accounts(state, merchants, want.terms)
 
 

@@ -122,7 +122,7 @@ class Order(Struct, kw_only=True, eq=False, gc=False):
                 member_no=member.no,
                 member=member.name,
                 terms_id=self.terms_id,
-                role=role.value,
+                role=int(role),
                 points=points,
                 standing=points,
                 remaining=points,

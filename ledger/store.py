@@ -182,8 +182,8 @@ class Store:
             return False
         decided_at, book = state.seq, Book(state)
         loading.send(self._reader, missing)
-        self._reader.sync()
         loading.fill(self._reader, state, missing, self._unwritten())
+        self._reader.sync()
         answers = batch.decide(book)
         self._named_point("decided")
         if len(self._flights) == FLIGHTS_MAX:
