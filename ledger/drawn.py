@@ -20,7 +20,7 @@ from ledger.commands import PublishTerms
 from ledger.entry import Entry
 from ledger.lots import value_au
 from ledger.records import Drawn, DrawnLot, Redemption
-from ledger.slice import Lot, Member, Slice
+from ledger.slice import Lot, Member, Role, Slice
 from ledger.units import BPS
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
 from proofs.kinds import Kind
@@ -208,11 +208,10 @@ def _refill(entry: Entry, owner: Member, part: DrawnLot, *, points: int, au: int
         if points:
             entry.add_lot(_like(entry, lot, owner, points), points=points)
         return
-    lot.member_no, lot.member = owner.no, owner.name
+    if lot.member_no != owner.no:
+        entry.own(lot, owner)
     lot.remaining += points
     entry.change_lot(lot, points=points, au=au)
-    if lot.remaining:
-        _reopen(entry.slice, lot)
 
 
 def _like(entry: Entry, lot: Lot, owner: Member, points: int) -> Lot:
@@ -223,7 +222,7 @@ def _like(entry: Entry, lot: Lot, owner: Member, points: int) -> Lot:
         member_no=owner.no,
         member=owner.name,
         terms_id=lot.terms_id,
-        role=lot.role,
+        role=Role.TRANSFERRED.value,
         points=points,
         standing=points,
         remaining=points,
@@ -231,13 +230,6 @@ def _like(entry: Entry, lot: Lot, owner: Member, points: int) -> Lot:
         expires_at_ms=lot.expires_at_ms,
         earned_by=lot.earned_by,
     )
-
-
-def _reopen(state: Slice, lot: Lot) -> None:
-    """A lot that was empty is among its owner's open ones again, where those are held."""
-    mine = state.lots_of.get(lot.member_no)
-    if mine is not None and lot not in mine:
-        mine.append(lot)
 
 
 def _leg(entry: Entry, kind: Kind, deal: Deal, drawn: Drawn, *, fee_au: int, ref: LegRef | None = None) -> int:

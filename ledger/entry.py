@@ -144,11 +144,11 @@ class Entry:
         """All that is left of the lot goes to another account of the same person, and the lot with it."""
         points, lot.remaining = lot.remaining, 0
         self.change_lot(lot, points=-points)
-        self._own(lot, owner)
+        self.own(lot, owner)
         lot.remaining = points
         self.change_lot(lot, points=points)
 
-    def _own(self, lot: Lot, owner: Member) -> None:
+    def own(self, lot: Lot, owner: Member) -> None:
         """Among the lots of `owner` from now on, where those are held."""
         bought = lot in self.slice.bought.get(lot.member_no, ())
         for lots_of, is_listed in ((self.slice.lots_of, True), (self.slice.bought, bought)):
@@ -203,7 +203,7 @@ class Entry:
 
     def _come_back(self, lot: Lot) -> None:
         if self.slice.identity(lot.member_no) != lot.member_no:
-            self._own(lot, self.slice.person(lot.member_no))
+            self.own(lot, self.slice.person(lot.member_no))
         mine = self.slice.lots_of.get(lot.member_no)
         if mine is not None and lot not in mine:
             mine.append(lot)

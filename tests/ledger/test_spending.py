@@ -301,6 +301,17 @@ def test_what_comes_back_after_accounts_were_parted_again_mixes_with_nothing(sce
     assert (scene.points("m2", A), scene.points("m3", A)) == (16, 4)
 
 
+def test_an_empty_lot_that_comes_back_to_another_account_leaves_the_first(scene: Spending) -> None:
+    """Emptied by a refund, it was still among m2's lots, and would have ended with them."""
+    scene.done(scene.earn("m2", A, 1_000, at=1))
+    scene.done(scene.redeem("m2", B, 4, redemption="r", at=3))
+    scene.done(scene.refund("m2", A, 600, None, at=4))
+    scene.book.slice.people[scene.number("m2")].merged_into = scene.number("m3")
+    scene.done(cancel(B, "r", "x"))
+    lots_of = [[lot.member for lot in scene.book.slice.lots_of[scene.number(name)]] for name in ("m2", "m3")]
+    assert lots_of == [[], ["m3"]]
+
+
 @pytest.mark.parametrize("mode", [0, ON_ISSUANCE])
 @pytest.mark.parametrize("stands", [True, False])
 def test_a_dispute_takes_the_redemption_out_of_the_net(mode: int, *, stands: bool) -> None:

@@ -23,6 +23,7 @@ def check(state: Slice) -> None:
     debits_equal_credits(state)
     positions_sum_to_zero(state)
     lots_explain_balances(state)
+    lots_are_in_their_owners_hands(state)
     nothing_is_below_zero(state)
     refunds_stay_within_orders(state)
     issuers_roll_forward(state)
@@ -67,6 +68,15 @@ def lots_explain_balances(state: Slice) -> None:
             assert confirmed[name] == max(0, balance - held), (name, confirmed[name], balance, held)
         if account.family == Family.PENDING:
             assert pending[name] == balance, (name, pending[name], balance)
+
+
+def lots_are_in_their_owners_hands(state: Slice) -> None:
+    """What is drawn for a member are that member's lots, each once, and all of them that hold anything."""
+    listed = Counter((no, lot.id) for no, mine in state.lots_of.items() for lot in mine)
+    for no, mine in state.lots_of.items():
+        assert all(lot.member_no == no for lot in mine), (no, mine)
+    assert set(listed.values()) <= {1}
+    assert all(listed[lot.member_no, lot.id] for lot in state.lots.values() if lot.remaining)
 
 
 def nothing_is_below_zero(state: Slice) -> None:
