@@ -7,7 +7,7 @@ the one writer can never pass a cap; nothing is changed before the verb says so 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec import UNSET
@@ -67,26 +67,27 @@ NONE = Bonus((), 0, {}, {})
 
 def record_names(state: Slice, want: Wants) -> set[RecordName]:
     """The records that the wanted events may read: for every version of every rule that could ever meet them, those
-    that the batch itself publishes included.
+    that the batch itself publishes included, and for everybody whom a name may mean when it is its turn.
     """
     found: set[RecordName] = set()
-    kin = Kinship(state, want)
+    kin: Kinship | None = None
     for merchant_id, name, trigger in want.events:
         rules = state.registry.rules.concerned(merchant_id, trigger)
         if want.rules:
             rules = [*rules, *(rule for issuer, rule in want.rules if issuer == merchant_id)]
         if rules or trigger == "checkin":
+            kin = kin or Kinship(state, want)
             found.update(_names(merchant_id, rules, kin.numbers(name)))
     return found
 
 
-def _names(merchant_id: int, rules: Sequence[Rule], members: Iterable[int]) -> Iterator[RecordName]:
+def _names(merchant_id: int, rules: Iterable[Rule], members: Iterable[int]) -> Iterator[RecordName]:
     yield from (counters.budget(merchant_id, rule.rule_id) for rule in rules if rule.caps.budget_points is not None)
-    for no in members:
-        yield counters.check_ins(merchant_id, no)
-        yield counters.customer(merchant_id, no)
-        yield from (counters.tally(merchant_id, rule.rule_id, no) for rule in rules if rule.caps.tallied)
-        yield from (counters.task(merchant_id, rule.rule_id, no) for rule in rules if rule.steps)
+    for member_no in members:
+        yield counters.check_ins(merchant_id, member_no)
+        yield counters.customer(merchant_id, member_no)
+        yield from (counters.tally(merchant_id, rule.rule_id, member_no) for rule in rules if rule.caps.tallied)
+        yield from (counters.task(merchant_id, rule.rule_id, member_no) for rule in rules if rule.steps)
 
 
 def decide(state: Slice, member: Member, facts: Facts) -> Bonus:

@@ -193,13 +193,20 @@ class Entry:
 
     def change_lot(self, lot: Lot, *, points: int, au: int = 0) -> None:
         """Note that a verb changed it, with `points` the signed change of what remains. What comes back to a lot of
-        somebody who was merged meanwhile comes to whom the owner means today.
+        somebody who was merged meanwhile comes to whom the owner means today, and is among its open lots again.
         """
-        if points > 0 and self.slice.identity(lot.member_no) != lot.member_no:
-            self._own(lot, self.slice.person(lot.member_no))
+        if points > 0 and lot.id.seq != self.seq:
+            self._come_back(lot)
         if lot.id.seq != self.seq and lot.id not in self._effects.new_lots:
             self._effects.changed_lots[lot.id] = lot
         self._moved(lot, points, au)
+
+    def _come_back(self, lot: Lot) -> None:
+        if self.slice.identity(lot.member_no) != lot.member_no:
+            self._own(lot, self.slice.person(lot.member_no))
+        mine = self.slice.lots_of.get(lot.member_no)
+        if mine is not None and lot not in mine:
+            mine.append(lot)
 
     def _moved(self, lot: Lot, points: int, au: int) -> None:
         self.lots.append(

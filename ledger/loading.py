@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from ledger import bonuses, commands, reach, records, selects, tiers
+from ledger import bonuses, commands, reach, records, selects, tiers, uniting
 from ledger.accounts import AccountName
 from ledger.answers import LegRef, LotId
 from ledger.effects import Effects
@@ -152,7 +152,7 @@ def fill(conn: Asks, state: Slice, asked: Missing, in_flight: Mapping[str, Remem
     state.claims.update(dict.fromkeys(asked.claims))
     state.claims.update({Claim(*claim): seq for *claim, seq in found.get("claims", ())})
     _add_records(state, asked.records, found.get("records", ()))
-    _fill_records(conn, state, _missing(bonuses.record_names(state, want), state.records))
+    _fill_records(conn, state, want)
     state.orders.update(dict.fromkeys(asked.orders))
     _add_orders(state, found.get("orders", ()))
     add_open_lots(state, found.get("open", ()))
@@ -235,9 +235,12 @@ def _add_records(state: Slice, asked: Iterable[RecordName], rows: Iterable[Row])
         state.records[RecordName(kind, party, name)] = records.parse(body.encode())
 
 
-def _fill_records(conn: Asks, state: Slice, wanted: Sequence[RecordName]) -> None:
+def _fill_records(conn: Asks, state: Slice, want: Wants) -> None:
     """The counters of rules, whose names are known once the members are."""
-    if wanted:
+    names = bonuses.record_names(state, want) if want.events else set()
+    if want.merging:
+        names.update(uniting.record_names(state, want))
+    if wanted := _missing(names, state.records):
         _add_records(state, wanted, conn.execute(selects.RECORDS, _record_names(wanted), binary=True))
 
 

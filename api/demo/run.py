@@ -210,14 +210,16 @@ def _servers(settings: DemoSettings, stack: ExitStack) -> tuple[str, EmbeddedNod
 
 
 def _serve(dsn: str, var: Path, console: Console) -> None:
-    """The API on loopback until somebody stops it, with a merchant's test key at hand."""
+    """The API on loopback until somebody stops it, with a merchant's test key at hand. What was played in lies in the
+    past: it stands still, with all its points, until somebody moves the clock.
+    """
     settings = Settings(var=var)
     token = Keys(var / "keys").api_token(dsn)
     console.print(
         f"The API answers on http://{settings.host}:{settings.port}/ until Ctrl-C; a merchant's test key: {token}",
         markup=False,
     )
-    serve(dsn, settings)
+    serve(dsn, settings, ticks=False)
 
 
 def _phases(

@@ -51,12 +51,10 @@ def current_days(streak: Streak | None, today: int) -> int:
     return _run(streak, 0) if streak is not None and today - streak.last_day <= 1 else 0
 
 
-def merged(one: Streak | None, other: Streak | None) -> Streak | None:
+def merged(one: Streak, other: Streak) -> Streak:
     """The streak of one person who was known as two members: the days of both, as far as they are kept one by one; of
     what lies before those the longer run counts.
     """
-    if one is None or other is None:
-        return one or other
     older, newer = sorted((one, other), key=lambda each: each.last_day)
     older = _moved(older, newer.last_day - older.last_day)
     return Streak(newer.last_day, newer.recent | older.recent, max(newer.older, older.older))

@@ -69,10 +69,8 @@ def advance(steps: Steps, progress: Progress | None, facts: Facts) -> Advanced |
     return Advanced(Progress(counts, tuple(days for _, days in counted), completed), completed)
 
 
-def merged(steps: Steps, one: Progress | None, other: Progress | None) -> Progress | None:
+def merged(steps: Steps, one: Progress, other: Progress) -> Progress:
     """The progress of one person who was known as two members: both together, completed if either had completed it."""
-    if one is None or other is None:
-        return one or other
     days = tuple(tuple(sorted({*mine, *theirs})) for mine, theirs in zip(one.days, other.days, strict=True))
     counts = tuple(
         min(step.times, len(each) if step.daily else mine + theirs)

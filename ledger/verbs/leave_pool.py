@@ -10,6 +10,7 @@ import msgspec
 from ledger import pools
 from ledger.commands import LeavePool
 from ledger.entry import Entry
+from ledger.membership import known
 from ledger.records import PoolMember
 from ledger.refusals import Refused
 from ledger.wants import Wants
@@ -21,12 +22,11 @@ def wants(command: LeavePool, want: Wants) -> None:
 
 
 def leave_pool(command: LeavePool, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: pool-unknown, member-unknown, not-in-pool."""
+    """Refusals in order: pool-unknown, member-unknown, member-closed, not-in-pool."""
     record = pools.pool_called(entry.slice, command.pool)
     if record is None:
         raise Refused("pool-unknown", "pool", pool=command.pool)
-    if entry.slice.member(command.member) is None:
-        raise Refused("member-unknown", "member", member=command.member)
+    known(entry.slice, command.member)
     if command.member not in record.members:
         raise Refused("not-in-pool", "member", member=command.member)
     left = tuple(member for member in record.members if member != command.member)

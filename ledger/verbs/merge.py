@@ -7,7 +7,7 @@ from now on. The verb; called by the book.
 
 from __future__ import annotations
 
-from ledger import accounts, handover, membership, referral
+from ledger import accounts, handover, membership, referral, uniting
 from ledger.commands import Merge
 from ledger.entry import Entry
 from ledger.lots import draw_order, is_open
@@ -57,6 +57,8 @@ def merge(command: Merge, entry: Entry) -> dict[str, int | str]:
     for no in (member.no, *record.repointed):
         entry.mean(state.people[no], into.no)
     entry.record(merge_name(member.name), record)
+    for name, united in uniting.united(state, member.no, into.no).items():
+        entry.record(name, united)
     return {
         "points": sum(points for _, points in planned.lots),
         "pending": sum(lot.remaining for lot in planned.pending),

@@ -7,7 +7,7 @@ referral that the merge decided stays decided.
 
 from __future__ import annotations
 
-from ledger import handover, membership, wallet
+from ledger import accounts, handover, membership, wallet
 from ledger.commands import Unmerge
 from ledger.entry import Entry
 from ledger.handover import Debt
@@ -28,7 +28,7 @@ def wants(command: Unmerge, want: Wants) -> None:
 
 def unmerge(command: Unmerge, entry: Entry) -> dict[str, int | str]:
     """Refusals in order: member-unknown, member-closed, member-frozen, not-merged, merged-since, referral-cycle,
-    spent-since.
+    member-holds, spent-since.
     """
     state = entry.slice
     into = membership.spender(state, command.member)
@@ -40,6 +40,7 @@ def unmerge(command: Unmerge, entry: Entry) -> dict[str, int | str]:
         raise Refused("merged-since", "member", merged_into=state.people[record.into].name, means=into.name)
     if _would_be_above_itself(state, member, record):
         raise Refused("referral-cycle", "member", member=command.member)
+    _holds_nothing(state, into)
     debts = _unchanged(state, record, member, into)
     moved = [state.lots[each.lot] for each in record.moved if each.points]
     pending = [lot for lot in moved if not is_open(lot)]
@@ -76,6 +77,14 @@ def _would_be_above_itself(state: Slice, member: Member, record: MergeRecord) ->
         seen.add(no)
         no = record.referrer if no == record.into else state.people[no].referrer
     return no is not None
+
+
+def _holds_nothing(state: Slice, into: Member) -> None:
+    """What is held is held for the person; a dispute over what either side paid before must end before they part."""
+    for issuer in sorted(state.registry.merchants):
+        held = state.accounts[accounts.held(issuer, into.no)][1]
+        if held:
+            raise Refused("member-holds", "member", issuer=issuer, held=held)
 
 
 def _unchanged(state: Slice, record: MergeRecord, member: Member, into: Member) -> list[Debt]:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
@@ -16,7 +17,7 @@ import psycopg
 import pytest
 
 from api import keys
-from tests.api.conftest import TEA
+from tests.api.conftest import LATER, TEA
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS_MAX = 60
@@ -74,6 +75,27 @@ def test_it_serves_and_stops_when_told(database: str, monkeypatch: pytest.Monkey
         again = httpx2.post(f"{address}/v1/events", json=event, headers=headers)
     assert again.content == first.content
     assert again.headers["idempotent-replayed"] == "true"
+
+
+@pytest.mark.usefixtures("door")
+def test_a_served_sandbox_moves_its_clock(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with psycopg.connect(database) as connection:
+        token = keys.issue(connection, merchant_id=LATER, environment="test")
+    now = datetime.now(UTC)
+    common = {"occurred_at": now.isoformat(), "member": "m"}
+    events = [
+        common | {"type": "member.joined", "id": "e-1"},
+        common | {"type": "order.paid", "id": "e-2", "order": "o", "amount_minor": 10_000},
+    ]
+    headers = {"Authorization": f"Bearer {token}"}
+    with serving(database, monkeypatch) as (_, address):
+        for event in events:
+            assert httpx2.post(f"{address}/v1/events", json=event, headers=headers).status_code == 201
+        later = {"to": (now + timedelta(days=14, hours=1)).isoformat()}
+        moved = httpx2.post(f"{address}/v1/test/clock", json=later, headers=headers, timeout=START_SECONDS_MAX)
+        assert moved.json()["done"] == {"confirm": 1}
+        had = httpx2.get(f"{address}/v1/members/m/balances", headers=headers).json()
+    assert (had["points"], had["pending"]) == (100, 0)
 
 
 def test_serving_loads_no_chain_client() -> None:

@@ -180,6 +180,7 @@ IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
     "leave_pool": [
         ("pool-unknown", "pool", changed(LEAVE, pool="none", member="nobody")),
         ("member-unknown", "member", changed(LEAVE, member="nobody")),
+        ("member-closed", "member", changed(LEAVE, member="gone")),
         ("not-in-pool", "member", changed(LEAVE, member="n3")),
     ],
     "freeze_merchant": [

@@ -8,9 +8,22 @@ import pytest
 
 from ledger import accounts
 from ledger.accounts import Family
-from ledger.commands import CloseMember, Command, Enrol, EvaluateTier, FreezeMember, Merge, SetTiers, Tier, Unmerge
+from ledger.commands import (
+    CloseMember,
+    Command,
+    Dispute,
+    Enrol,
+    EvaluateTier,
+    FreezeMember,
+    Merge,
+    ResolveDispute,
+    SetTiers,
+    Tier,
+    Unmerge,
+)
 from ledger.effects import Effects
 from ledger.entry import Entry
+from ledger.store import open_store
 from ledger.units import MERGED_MEMBERS_MAX
 from proofs.accounts import RESERVE_ID
 from proofs.kinds import ON_ISSUANCE, Kind
@@ -276,3 +289,37 @@ def test_a_member_with_held_points_is_not_merged() -> None:
     scene.book.slice.accounts[accounts.held(A, scene.number("m1"))] = (1, 40)
     assert scene.refused(merge("m1", "m2")).data == {"issuer": A, "held": 40}
     scene.done(merge("m2", "m1"))
+
+
+def test_a_lot_that_paid_a_debt_is_open_again_wherever_it_was_empty_meanwhile(database: str) -> None:
+    """A store that read the open lots while the debt was paid did not see it; nor did a book that drew in between."""
+    scene = scene_of()
+    debt = [scene.earn("m1", A, 10_000, order="o"), scene.redeem("m1", B, 80), scene.refund("m1", A, 10_000, "o")]
+    before = [*small_alliance(), *debt, scene.earn("m2", A, 8_000), merge("m1", "m2")]
+    after = [
+        scene.earn("m2", C, 1_000, at=DAY),
+        scene.redeem("m2", B, 1, at=DAY),
+        unmerge("m1"),
+        scene.redeem("m2", B, 80, at=DAY),
+    ]
+    book = Scene()
+    expected = [answer.body for answer in book.play(*before, *after)]
+    with open_store(database) as store:
+        answers = store.post(before)
+    with open_store(database) as store:
+        answers += [store.post([command])[0] for command in after]
+    assert [answer.body for answer in answers] == expected
+    assert not any(getattr(answer.outcome, "code", None) for answer in answers[-4:])
+
+
+def test_a_dispute_over_what_was_paid_before_ends_before_they_part() -> None:
+    """Else it would be one account's lot and the other's hold."""
+    scene = scene_of()
+    paid: dict[str, Any] = {"merchant_id": B, "redemption": "r"}
+    scene.play(scene.earn("m1", A, 10_000), scene.redeem("m1", B, 40, redemption="r"), merge("m1", "m2"))
+    scene.done(Dispute(key="d", at_ms=DAY, by_merchant_id=A, **paid))
+    refusal = scene.refused(unmerge("m1"))
+    assert (refusal.code, refusal.data) == ("member-holds", {"issuer": A, "held": 40})
+    scene.done(ResolveDispute(key="s", at_ms=DAY, stands=True, **paid))
+    scene.done(unmerge("m1", key="again"))
+    assert (scene.points("m1", A), scene.points("m2", A)) == (60, 0)

@@ -18,7 +18,18 @@ import pytest
 from ledger import rebuild, verify
 from ledger.answers import Answer, Receipt
 from ledger.book import Book
-from ledger.commands import Command, Confirm, Enrol, Observe, Particulars, Refund, WithdrawRule
+from ledger.commands import (
+    Command,
+    Confirm,
+    Earn,
+    Enrol,
+    Merge,
+    Observe,
+    Particulars,
+    Refund,
+    Unmerge,
+    WithdrawRule,
+)
 from ledger.poster import Poster
 from ledger.rules.caps import Caps
 from ledger.rules.conditions import FirstOrder, Platform
@@ -87,33 +98,51 @@ def history(seed: int, length: int) -> list[Command]:
             commands.append(waiting.pop(0))
         if draw.random() < 0.05:
             commands.append(Enrol(key=f"e{i}", at_ms=0, member=f"n{i % 7}"))
-        commands.append(_event(draw, i, i * 5 * DAY // length, scene))
+        if draw.random() < 0.04:
+            commands.append(_merging(draw, i, i * 5 * DAY // length))
+        known = [command for command in commands if isinstance(command, Earn | Observe)]
+        if known and draw.random() < 0.25:
+            commands.append(_sequel(draw, i, i * 5 * DAY // length, draw.choice(known)))
+        else:
+            commands.append(_event(draw, i, i * 5 * DAY // length, scene))
     return commands
+
+
+def _merging(draw: random.Random, i: int, at: int) -> Command:
+    member, into = draw.sample(["m1", "m2", "m3", *(f"n{each}" for each in range(7))], 2)
+    if draw.random() < 0.4:
+        return Unmerge(key=f"u{i}", at_ms=at, member=member)
+    return Merge(key=f"m{i}", at_ms=at, member=member, into=into)
 
 
 def _event(draw: random.Random, i: int, at: int, scene: RuleScene) -> Command:
     member, merchant = draw.choice(["m1", "m2", "m3", f"n{draw.randrange(7)}"]), draw.choice((A, B))
     said: dict[str, Any] = {"platform": draw.choice(PLATFORMS), "utc_offset_minutes": draw.choice((0, 480, -300))}
-    kind, name = draw.random(), f"x{draw.randrange(i + 1)}"
-    if kind < 0.4:
+    if draw.random() < 0.5:
         amount = draw.choice((1, 99, 5_000, 20_000))
         if draw.random() < 0.7:
             return scene.bought(member, amount, at=at, order=f"x{i}", **said)
         return scene.earn(member, merchant, amount, at=at, order=f"x{i}")
-    if kind < 0.75:
-        return Observe(
-            key=f"o{i}",
-            at_ms=at,
-            merchant_id=merchant,
-            member=member,
-            event=f"x{i}",
-            trigger=draw.choice(TRIGGERS),
-            particulars=Particulars(**said),
-        )
-    if kind < 0.9:
+    return Observe(
+        key=f"o{i}",
+        at_ms=at,
+        merchant_id=merchant,
+        member=member,
+        event=f"x{i}",
+        trigger=draw.choice(TRIGGERS),
+        particulars=Particulars(**said),
+    )
+
+
+def _sequel(draw: random.Random, i: int, at: int, known: Earn | Observe) -> Command:
+    """An order or event is confirmed, or given back in part or whole."""
+    merchant = known.merchant_id
+    name, amount = (known.order, known.amount_minor) if isinstance(known, Earn) else (known.event, 1)
+    if draw.random() < 0.5:
         return Confirm(key=f"c{i}", at_ms=at, order_merchant_id=merchant, order=name)
+    back = max(1, amount // draw.choice((1, 2, 3)))
     return Refund(
-        key=f"f{i}", at_ms=at, merchant_id=merchant, member=member, refund=f"f{i}", order=name, amount_minor=2_500
+        key=f"f{i}", at_ms=at, merchant_id=merchant, member=known.member, refund=f"f{i}", order=name, amount_minor=back
     )
 
 

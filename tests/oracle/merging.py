@@ -7,7 +7,9 @@ neither side has touched what it had; what came since stays with the account tha
 
 from __future__ import annotations
 
-from tests.oracle.books import Books, Command, Lot, Merged, Paid, refuse_if
+from collections import Counter
+
+from tests.oracle.books import Books, Command, Lot, Merged, Paid, Rule, refuse_if
 from tests.oracle.earning import known_spender, own
 from tests.oracle.people import above
 from tests.oracle.pricing import by_terms, first_of, from_ms, held, in_turn
@@ -39,8 +41,19 @@ def merge(books: Books, command: Command) -> None:
         if lot.left:
             hand_over(books, lot, into)
     take_bond(books, member, into)
+    for rule in books.rules.values():
+        unite(rule, member, into)
     books.means |= dict.fromkeys([member, *followers], into)
     books.merges[member] = done
+
+
+def unite(rule: Rule, member: str, into: str) -> None:
+    """What a rule gave to both counts against the one from now on, and stays counted if the merge is taken back."""
+    rule.of_member[into] += rule.of_member[member]
+    rule.times[into] += rule.times[member]
+    for by_day in (rule.days, rule.day_times):
+        if member in by_day:
+            by_day.setdefault(into, Counter()).update(by_day[member])
 
 
 def pending_lots(books: Books, member: str) -> list[Lot]:
@@ -102,6 +115,7 @@ def unmerge(books: Books, command: Command) -> None:
     done = books.merges[member]
     refuse_if(done.into != into, "merged-since")
     refuse_if(above_itself(books, member, done), "referral-cycle")
+    refuse_if([pair for pair in held(books) if pair[0] == into], "member-holds")
     refuse_if(not untouched(books, done), "spent-since")
     moved = [lot for lot, points in done.moved.items() if points]
     confirmed = [lot for lot in moved if lot.confirmed_ms is not None]

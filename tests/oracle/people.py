@@ -84,8 +84,9 @@ def may_enter(books: Books, member: str) -> None:
 
 
 def leave_pool(books: Books, command: Command) -> None:
+    """Who has left the alliance may leave the family too."""
     pool = known_pool(books, command)
-    known_member(books, command["member"])
+    refuse_if(command["member"] not in books.members, "member-unknown")
     refuse_if(command["member"] not in pool.members, "not-in-pool")
     pool.members.remove(command["member"])
 
