@@ -1,9 +1,10 @@
 """The poster: where concurrent callers meet the one writer. Group commit without a timer.
 
-Whatever arrived while the last batch was being decided is the next batch, up to `batch_commands_max`. An answer is final
-when it is returned. The queue is bounded: when it is full the caller is told to come back, and nothing was taken. One
-thread writes; callers are synchronous (`post`) or on an event loop (`submit`, `submit_many`), and all callers of a loop
-that were answered together are woken together.
+Whatever arrived while the last batch was being decided is the next batch, up to `batch_commands_max`. An answer is
+final when it is returned. The queue is bounded: when it is full the caller is told to come back, and nothing was taken.
+One thread writes; callers are synchronous (`post`) or on an event loop (`submit`, `submit_many`), and all callers of a
+loop that were answered together are woken together. A process that has a poster hands its interpreter over and looks
+for cycles by the poster's measures.
 """
 
 from __future__ import annotations
