@@ -7,7 +7,6 @@ taken, those at hand are answered, then the ledger closes. This is the one place
 
 from __future__ import annotations
 
-import sys
 from contextlib import nullcontext
 from datetime import UTC, datetime
 
@@ -26,10 +25,6 @@ from settlement.vault import Vault
 GRACE_SECONDS_MAX = 20
 KEEP_ALIVE_SECONDS = 30
 CONNECTIONS_MAX = 1_000
-SWITCH_SECONDS = 0.0005
-"""How long the thread that decides may keep the interpreter from the one that answers; 5 ms unless told otherwise,
-which a waiting request would meet at every system call.
-"""
 
 
 def log_plainly() -> None:
@@ -54,7 +49,6 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
     time goes on; without, only when a sandbox's clock is moved.
     """
     log_plainly()
-    sys.setswitchinterval(SWITCH_SECONDS)
     key, production = settings.vault_key(), settings.environment == "production"
     clock = TestClock(now)
     with (

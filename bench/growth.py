@@ -41,13 +41,12 @@ _LOG_BYTES = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint
 def stretch(till: Till, earns: int) -> dict[str, float]:
     """One stretch of the way: its figures."""
     spent, postings, before = 0.0, 0, cpu(till.server)
-    for _ in range(0, earns, EARNS_PER_LIST):
-        commands: list[Command] = [till.next() for _ in range(EARNS_PER_LIST)]
+    for first in range(0, earns, EARNS_PER_LIST):
+        commands: list[Command] = [till.next() for _ in range(min(EARNS_PER_LIST, earns - first))]
         begun = time.perf_counter()
         postings += till.post(commands)
         spent += time.perf_counter() - begun
-    done = -(-earns // EARNS_PER_LIST) * EARNS_PER_LIST
-    return rates(done, postings, spent, cpu(till.server).since(before))
+    return rates(earns, postings, spent, cpu(till.server).since(before))
 
 
 def measure(server: EmbeddedServer, entries: int) -> dict[str, Any]:

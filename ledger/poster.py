@@ -1,10 +1,10 @@
 """The poster: where concurrent callers meet the one writer. Group commit without a timer.
 
-Whatever arrived while the last batch was on its way is the next batch, up to `batch_commands_max`; it is decided while
-the last one is being written once about as much waits as is being written, else when that is done. An answer is final
-when it is returned. The queue is bounded: when it is full the caller is told to come back, and nothing was taken. One
-thread writes; callers are synchronous (`post`) or on an event loop (`submit`, `submit_many`), and all callers of a loop
-that were answered together are woken together.
+Whatever arrived while the last batch was being decided is the next batch, up to `batch_commands_max`. An answer is
+final when it is returned. The queue is bounded: when it is full the caller is told to come back, and nothing was taken.
+One thread writes; callers are synchronous (`post`) or on an event loop (`submit`, `submit_many`), and all callers of a
+loop that were answered together are woken together. A process that has a poster hands its interpreter over and looks
+for cycles by the poster's measures.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import asyncio
 import gc
 import os
 import select
+import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -31,8 +32,12 @@ CLOSE_SECONDS_MAX = 60
 LISTS_AHEAD_MAX = 3
 """Of a long list that is posted: how many batches are handed in at once."""
 
+SWITCH_SECONDS = 0.0005
+"""How long the writer may keep the interpreter from other threads: they meet that wait after every system call."""
 SWEEPS = (200_000, 1_000, 1_000)
-"""When the interpreter looks for cycles: see `Poster.__init__`."""
+"""When the interpreter looks for cycles by itself: hardly ever. See `Poster._sweep`."""
+SWEEP_COMMANDS = 2_500
+SWEEP_BATCHES = 10
 
 Outcome = list[Answer] | Exception
 AnyFuture = asyncio.Future[list[Answer]] | Future[list[Answer]]
@@ -68,15 +73,14 @@ class Poster:
         queue_commands_max: int = QUEUE_COMMANDS_MAX,
         batch_commands_max: int = BATCH_COMMANDS_MAX,
     ) -> None:
-        # What the store keeps in memory is many objects and no cycle. At its usual thresholds the interpreter walked
-        # all of them several times per batch, and spent more time on that than the ledger on deciding.
         gc.set_threshold(*SWEEPS)
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._store = store
         self._queue_commands_max = queue_commands_max
         self._batch_commands_max = batch_commands_max
         self._queue: deque[_Request] = deque()
         self._queued_commands = 0
-        self._enough_commands = 1
+        self._unswept_commands = 0
         self._closed = False
         self._dozing = False
         self._lock = threading.Lock()
@@ -143,7 +147,7 @@ class Poster:
                 raise Busy(RETRY_AFTER_MS)
             self._queue.append(request)
             self._queued_commands += len(request.commands)
-            if self._dozing and self._queued_commands >= self._enough_commands:
+            if self._dozing:
                 self._dozing = False
                 os.eventfd_write(self._woken, 1)
 
@@ -152,17 +156,28 @@ class Poster:
             commands = [command for request in requests for command in request.commands]
             with self._writing:
                 self._store.begin(commands, partial(_tell, requests))
+            self._sweep(len(commands))
         with self._writing:
             self._store.finish()
 
+    def _sweep(self, commands: int) -> None:
+        """Look for cycles among the young objects, seldom enough to cost little and often enough to pause nobody long.
+
+        What the store keeps in memory is many objects and no cycle. At its usual thresholds the interpreter walked all
+        of them several times a batch, and spent more time on that than the ledger on deciding.
+        """
+        self._unswept_commands += commands
+        if self._unswept_commands >= max(SWEEP_COMMANDS, SWEEP_BATCHES * commands):
+            self._unswept_commands = 0
+            gc.collect(0)
+
     def _next_batch(self) -> list[_Request]:
-        """Everything that waits, up to a batch, once that is worth it; empty when closed and nothing is left."""
+        """Everything that waits, up to a batch; empty when closed and nothing is left."""
         while True:
             with self._writing:
                 self._store.land()
             with self._lock:
-                self._enough_commands = max([1, *self._store.in_flight]) // 2 or 1
-                if self._queue and (self._closed or self._queued_commands >= self._enough_commands):
+                if self._queue:
                     return self._gathered()
                 if self._closed:
                     return []
@@ -179,7 +194,7 @@ class Poster:
         return batch
 
     def _doze(self) -> None:
-        """Until enough has arrived or what is in flight has landed."""
+        """Until something has arrived or what is in flight has landed."""
         events = select.poll()
         events.register(self._woken, select.POLLIN)
         if self._store.in_flight:

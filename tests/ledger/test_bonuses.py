@@ -21,6 +21,9 @@ from tests.ledger.rule_scene import RuleScene, of_rule, rule_scene
 from tests.ledger.rules.making import rule
 from tests.ledger.scene import DAY, A, B, Scene, changed, clearing, small_alliance
 
+TOO_DEEP = 3_000
+"""Deeper than JSON is read; far deeper than a body of the front door can be."""
+
 DOUBLE = rule(reward=TimesBase(2, 1))
 CHECK_IN = rule(trigger="checkin", points=5)
 SHANGHAI = 480
@@ -368,7 +371,7 @@ def test_a_late_refusal_leaves_no_counter() -> None:
 
 def test_a_condition_too_deep_to_be_read_is_malformed() -> None:
     condition: Condition = FirstOrder()
-    for _ in range(50_000):
+    for _ in range(TOO_DEEP):
         condition = Not(condition)
     scene = rule_scene()
     assert scene.refused(scene.publication(rule(condition=condition))).code == "malformed"
