@@ -71,6 +71,7 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
         "not-merged",
         "merged-since",
         "referral-cycle",
+        "member-holds",
         "spent-since",
     ),
     "evaluate_tier": (
@@ -246,6 +247,7 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
     "leave_pool": (
         "pool-unknown",
         "member-unknown",
+        "member-closed",
         "not-in-pool",
     ),
     "publish_exchange": (
