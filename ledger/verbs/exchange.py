@@ -98,7 +98,8 @@ def _chosen(command: Exchange, parties: _Parties, state: Slice) -> Exchanged:
     mine = lots.spendable(mine, command.at_ms)
     available = sum(lot.remaining for lot in mine)
     if available < command.points:
-        raise Refused("balance-too-low", "points", asked=command.points, available=available)
+        issuer = command.from_issuer_id
+        raise Refused("balance-too-low", "points", issuer=issuer, asked=command.points, available=available)
     chosen = exchanges.choose(mine, state.registry.terms, command.points, parties.rate)
     if not chosen.given:
         raise Refused("exchange-too-small", "points", asked=command.points)
