@@ -51,14 +51,17 @@ def publish(body: NewRule, asked: Asked) -> PublishRule:
 
 
 def _rule(body: NewRule) -> Rule:
-    sent = msgspec.json.decode(body.rule)
     try:
+        sent = msgspec.json.decode(body.rule)
         rule = msgspec.convert(sent, Rule)
+        unread = strangers(sent, msgspec.to_builtins(rule))
+    except RecursionError as error:
+        raise invalid("/rule", "nests too deeply") from error
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         pointer = "/rule" + place.removesuffix("`").replace(".", "/").replace("[", "/").replace("]", "")
         raise invalid(pointer, message) from error
-    for pointer in strangers(sent, msgspec.to_builtins(rule)):
+    for pointer in unread:
         raise invalid(f"/rule{pointer}", "the ledger knows no such field here")
     return rule
 
