@@ -121,8 +121,8 @@ def nested(depth: int) -> bytes:
 
 @pytest.mark.parametrize(
     "rule",
-    [nested(600), b'{"rule_id":' + b"9" * 5_000 + b',"trigger":"order.paid","reward":{"kind":"fixed","points":1}}'],
-    ids=["deep", "huge"],
+    [nested(31), nested(600), b'{"rule_id":' + b"9" * 5_000 + b',"trigger":"order.paid","reward":{"kind":"fixed","points":1}}'],
+    ids=["deep", "deeper", "huge"],
 )
 def test_a_rule_out_of_all_bounds_is_the_callers_mistake(tea: Caller, rule: bytes) -> None:
     headers = {"Authorization": f"Bearer {tea.token}", "Idempotency-Key": "k", "Content-Type": "application/json"}
