@@ -144,15 +144,19 @@ def batch_of(batch: BatchStatus, attestations: Sequence[tuple[bytes, bytes]]) ->
 
 def problem_of(refusal: Refusal, pointers: Mapping[str, str], *, merchant_id: int) -> Problem:
     """A refusal of the ledger, pointing at the field it names; `pointers` are this request's own. Figures of another
-    issuer's points stay inside; which issuer it is about is said.
+    issuer's points stay inside, and so does whose account is full; which issuer it is about is said.
     """
     errors: tuple[Pointed, ...] = ()
     if refusal.field is not None:
         pointer = pointers.get(refusal.field) or _POINTERS.get(refusal.field, "/" + refusal.field)
         errors = (Pointed(pointer, refusal.code, refusal.message),)
-    return Problem(refusal.code, refusal.message, errors, _shown(refusal.data, merchant_id))
+    return Problem(refusal.code, refusal.message, errors, _shown(refusal, merchant_id))
 
 
-def _shown(data: Mapping[str, int | str], merchant_id: int) -> Mapping[str, int | str]:
-    issuer = data.get("issuer", merchant_id)
-    return data if merchant_id in {issuer, OPERATOR_ID} else {"issuer": issuer}
+def _shown(refusal: Refusal, merchant_id: int) -> Mapping[str, int | str]:
+    issuer = refusal.data.get("issuer", merchant_id)
+    if merchant_id == OPERATOR_ID:
+        return refusal.data
+    if refusal.code == "balance-out-of-range":
+        return {}
+    return refusal.data if issuer == merchant_id else {"issuer": issuer}
