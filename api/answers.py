@@ -38,6 +38,8 @@ _POINTERS = {
     "until_ms": "/ends_at",
 }
 """Fields of commands that a request calls otherwise or has elsewhere."""
+_OVER_ALL_ISSUERS = frozenset({"merge", "unmerge"})
+"""Verbs whose receipts say in `why` what a member has with all issuers together."""
 _KINDS = {kind.value: kind.name.lower() for kind in Kind}
 _BALANCES = {
     Family.MEMBER: "points",
@@ -48,6 +50,19 @@ _BALANCES = {
 }
 
 
+def concerns(leg: Leg, merchant_id: int) -> bool:
+    """Whether the merchant signs the leg or owes it, or is the operator, whom every leg concerns."""
+    return merchant_id in {leg.signer, leg.issuer, OPERATOR_ID}
+
+
+def preview_of(receipt: Receipt, *, merchant_id: int) -> ReceiptOut:
+    """What one merchant is told of an entry that would be made. Nobody has signed anything, so that trying out how
+    much a member could pay tells no acceptor what it has with every other issuer.
+    """
+    tried = receipt_of(receipt, merchant_id=merchant_id)
+    return replace(tried, legs=[leg for leg in tried.legs if merchant_id in {leg.issuer, OPERATOR_ID}])
+
+
 def receipt_of(receipt: Receipt, *, merchant_id: int) -> ReceiptOut:
     """What one merchant is told of an entry that it caused."""
     return ReceiptOut(
@@ -55,10 +70,10 @@ def receipt_of(receipt: Receipt, *, merchant_id: int) -> ReceiptOut:
         verb=receipt.verb,
         journal_seq=receipt.seq,
         occurred_at=moment(receipt.at_ms),
-        legs=[_leg(leg) for leg in receipt.legs if merchant_id in {leg.signer, leg.issuer, OPERATOR_ID}],
+        legs=[_leg(leg) for leg in receipt.legs if concerns(leg, merchant_id)],
         lots=[_lot(move) for move in receipt.lots if merchant_id in {move.issuer, OPERATOR_ID}],
         balances=_balances(receipt, merchant_id),
-        why=receipt.why,
+        why={} if receipt.verb in _OVER_ALL_ISSUERS and merchant_id != OPERATOR_ID else receipt.why,
     )
 
 
@@ -127,10 +142,21 @@ def batch_of(batch: BatchStatus, attestations: Sequence[tuple[bytes, bytes]]) ->
     )
 
 
-def problem_of(refusal: Refusal, pointers: Mapping[str, str]) -> Problem:
-    """A refusal of the ledger, pointing at the field it names; `pointers` are this request's own."""
+def problem_of(refusal: Refusal, pointers: Mapping[str, str], *, merchant_id: int) -> Problem:
+    """A refusal of the ledger, pointing at the field it names; `pointers` are this request's own. Figures of another
+    issuer's points stay inside, and so does whose account is full; which issuer it is about is said.
+    """
     errors: tuple[Pointed, ...] = ()
     if refusal.field is not None:
         pointer = pointers.get(refusal.field) or _POINTERS.get(refusal.field, "/" + refusal.field)
         errors = (Pointed(pointer, refusal.code, refusal.message),)
-    return Problem(refusal.code, refusal.message, errors, refusal.data)
+    return Problem(refusal.code, refusal.message, errors, _shown(refusal, merchant_id))
+
+
+def _shown(refusal: Refusal, merchant_id: int) -> Mapping[str, int | str]:
+    issuer = refusal.data.get("issuer", merchant_id)
+    if merchant_id == OPERATOR_ID:
+        return refusal.data
+    if refusal.code == "balance-out-of-range":
+        return {}
+    return refusal.data if issuer == merchant_id else {"issuer": issuer}

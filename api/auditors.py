@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.answers import batch_of, receipt_of
+from api.answers import batch_of, concerns, receipt_of
 from api.auth import Caller, allowed
 from api.commands import scoped
 from api.door import Door, door_of
@@ -23,9 +23,11 @@ from api.problems import Problem, invalid
 from api.shapes.receipts import InclusionOut, SealedReceiptOut
 from ledger.answers import Leg, Receipt
 from ledger.queries import answer_by_key
+from proofs.kinds import Kind
 from settlement import tables
 from settlement.inclusions import Place, place_of
 from settlement.publish import PublicationError
+from settlement.receipts import NoReceipt
 from settlement.status import status
 from settlement.tables import Conn
 from settlement.vault import VaultError
@@ -59,7 +61,8 @@ def get_receipt(
         if not isinstance(answer.outcome, Receipt):
             raise Problem("receipt-unknown", f"{event_id} was refused: {answer.outcome.code}.")
         receipt = answer.outcome
-        places = [_inclusion(door, connection, receipt.seq, leg, caller.merchant_id) for leg in receipt.legs]
+        mine = [leg for leg in receipt.legs if concerns(leg, caller.merchant_id)]
+        places = [_inclusion(door, connection, receipt.seq, leg, caller.merchant_id) for leg in mine]
     plain = msgspec.structs.asdict(receipt_of(receipt, merchant_id=caller.merchant_id))
     found = SealedReceiptOut(**plain, inclusions=[place for place in places if place is not None])
     return Response(_encode(found), media_type="application/json")
@@ -70,24 +73,33 @@ def _inclusion(door: Door, connection: Conn, seq: int, leg: Leg, merchant_id: in
     place = place_of(connection, journal_seq=seq, leg_no=leg.no)
     if place is None:
         return None
-    # The issuer may see the member's balance with it; an acceptor of others' points sees its own cash.
-    slot = "member" if leg.issuer == merchant_id else "creditor"
     return InclusionOut(
         leg=leg.no,
         batch_no=place.batch_no,
         leaf_no=place.leaf_no,
         state=place.state.lower(),
-        proof=_proof(door, connection, place, slot),
+        proof=_proof(door, connection, place, _own_slot(leg, merchant_id)),
     )
 
 
+def _own_slot(leg: Leg, merchant_id: int) -> str:
+    """Which posting of a leg may be opened: an issuer may see the member's balance with it; an acceptor of others'
+    points sees its own cash, to which a cancellation owes. Any other posting tells a balance of somebody else.
+    """
+    if leg.issuer == merchant_id and leg.member is not None:
+        return "member"
+    return "debtor" if leg.kind == Kind.REFUND_REDEEM else "creditor"
+
+
 def _proof(door: Door, connection: Conn, place: Place, slot: str) -> dict[str, Any] | None:
-    """None where the batch's file cannot be opened here: a place without proof is worth more than no receipt."""
+    """None where the batch's file cannot be opened here, or nothing of the leaf is the caller's to see: a place without
+    proof is worth more than no receipt.
+    """
     if door.inclusions is None:
         return None
     try:
         return door.inclusions.receipt(connection, place, slot=slot)
-    except (PublicationError, VaultError) as error:
+    except (PublicationError, VaultError, NoReceipt) as error:
         log.warning("unproven", batch_no=place.batch_no, reason=str(error))
         return None
 

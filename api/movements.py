@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from api import examples
 from api.commands import moving
 from api.shapes.moving import Adjustment, AdjustmentDecision, MemberTransfer, OpeningBalance, PointsExchange
-from api.writes import SPENDING_AGE_SECONDS_MAX, Write, mount
+from api.writes import PROMISE_AGE_SECONDS_MAX, SPENDING_AGE_SECONDS_MAX, Write, mount
 
 router = APIRouter()
 ADJUSTMENT = {"adjustment": "fix-2026-071"}
@@ -36,7 +36,7 @@ mount(
         takes=PointsExchange,
         makes=moving.exchange,
         verbs=("exchange",),
-        age_seconds_max=SPENDING_AGE_SECONDS_MAX,
+        age_seconds_max=PROMISE_AGE_SECONDS_MAX,
         summary="Exchange points of one issuer for another's",
         text="At the newest rate that the giving issuer published; takes the fewest points that give as many. You are"
         " one of the two issuers.",

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
-from api.answers import problem_of, receipt_of
+from api.answers import preview_of, problem_of, receipt_of
 from api.door import Door
 from api.problems import MEDIA_TYPE, Problem, render
 from api.shapes.receipts import ItemOut
@@ -39,7 +39,10 @@ async def answered(
         answer = await anyio.to_thread.run_sync(door.poster.preview, command)
     else:
         answer = await _posted(door, command)
-    return response_to(answer, merchant_id=merchant_id, key=key, done=OK if dry_run else CREATED, pointers=pointers)
+    tried = dry_run and not answer.replayed
+    return response_to(
+        answer, merchant_id=merchant_id, key=key, tried=tried, done=OK if dry_run else CREATED, pointers=pointers
+    )
 
 
 async def _posted(door: Door, command: Command) -> Answer:
@@ -56,13 +59,13 @@ def busy_problem(busy: Busy) -> Problem:
     return Problem("busy", "The queue is full.", headers={"Retry-After": str(max(1, ceil(busy.retry_after_ms / 1000)))})
 
 
-def response_to(answer: Answer, *, merchant_id: int, key: str, done: int, pointers: Pointers) -> Response:
-    """One answer as a response of its own."""
+def response_to(answer: Answer, *, merchant_id: int, key: str, tried: bool, done: int, pointers: Pointers) -> Response:
+    """One answer as a response of its own; `tried`: of a write that was not made."""
     headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
     if isinstance(answer.outcome, Receipt):
-        body = _encode(receipt_of(answer.outcome, merchant_id=merchant_id))
+        body = _encode((preview_of if tried else receipt_of)(answer.outcome, merchant_id=merchant_id))
         return Response(body, status_code=done, media_type="application/json", headers=headers)
-    problem = problem_of(answer.outcome, pointers)
+    problem = problem_of(answer.outcome, pointers, merchant_id=merchant_id)
     return Response(
         render(problem, instance=instance(key)), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers
     )
@@ -92,7 +95,8 @@ def _item(index: int, answer: Answer, *, merchant_id: int, key: str) -> ItemOut:
     if isinstance(answer.outcome, Receipt):
         receipt = receipt_of(answer.outcome, merchant_id=merchant_id)
         return ItemOut(index=index, status=CREATED, replayed=answer.replayed, receipt=receipt)
-    return _refused_item(index, problem_of(answer.outcome, OF_EVENTS), where=instance(key), replayed=answer.replayed)
+    problem = problem_of(answer.outcome, OF_EVENTS, merchant_id=merchant_id)
+    return _refused_item(index, problem, where=instance(key), replayed=answer.replayed)
 
 
 def _refused_item(index: int, problem: Problem, *, where: str, replayed: bool | UnsetType = UNSET) -> ItemOut:

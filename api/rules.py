@@ -6,6 +6,7 @@ the ledger would not read is refused at the door: a misspelt cap must not be a r
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
@@ -27,6 +28,9 @@ from ledger.rules.rule import Rule
 
 router = APIRouter()
 READER = Annotated[Caller, Depends(allowed("configuration:read"))]
+NESTING_MAX = 32
+"""Objects and lists inside each other: twice what the deepest condition takes, and more."""
+_TOO_DEEP = f"nests over {NESTING_MAX} deep"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -51,9 +55,12 @@ def publish(body: NewRule, asked: Asked) -> PublishRule:
 
 
 def _rule(body: NewRule) -> Rule:
-    sent = msgspec.json.decode(body.rule)
     try:
+        sent = msgspec.json.decode(body.rule)
+        _bounded(sent)
         rule = msgspec.convert(sent, Rule)
+    except RecursionError as error:
+        raise invalid("/rule", _TOO_DEEP) from error
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         pointer = "/rule" + place.removesuffix("`").replace(".", "/").replace("[", "/").replace("]", "")
@@ -61,6 +68,24 @@ def _rule(body: NewRule) -> Rule:
     for pointer in strangers(sent, msgspec.to_builtins(rule)):
         raise invalid(f"/rule{pointer}", "the ledger knows no such field here")
     return rule
+
+
+def _bounded(sent: Any) -> None:
+    """Refuses what no rule needs, before anything goes down into it: the ledger would have to as well, in the midst of
+    a batch.
+    """
+    layer = [sent]
+    for _ in range(NESTING_MAX):
+        layer = [part for each in layer for part in _parts(each)]
+        if not layer:
+            return
+    raise invalid("/rule", _TOO_DEEP)
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def withdraw(_body: RuleWithdrawal, asked: Asked) -> WithdrawRule:

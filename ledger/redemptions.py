@@ -185,12 +185,14 @@ def _within_limits(command: Redeem | Authorize, state: Slice, lots: list[Lot]) -
 
 
 def _owed(command: Redeem | Authorize, draws: list[Draw]) -> dict[int, int]:
-    """What each issuer would owe the acceptor; what the reserve pays nobody owes."""
+    """What each issuer would owe the acceptor: nothing more where the reserve pays, but what it was to pay into the
+    reserve stands in its position until it is settled, and its collateral has to bear that.
+    """
     owed: dict[int, int] = {}
     for each in draws:
         issuer = each.terms.issuer_id
-        if issuer != command.merchant_id and not reserve.is_backed(each.terms):
-            owed[issuer] = owed.get(issuer, 0) + each.au
+        if issuer != command.merchant_id:
+            owed[issuer] = owed.get(issuer, 0) + (0 if reserve.is_backed(each.terms) else each.au)
     return owed
 
 

@@ -145,10 +145,22 @@ class Store:
             self._land_first()
 
     def preview(self, command: Command) -> Answer:
-        """What `command` would be answered now; nothing is written, locked or remembered."""
+        """What `command` would be answered now; nothing is written, locked or remembered. Raises
+        psycopg.OperationalError when the database stays away.
+        """
         batch = Batch([command], lambda _: None)
         if not batch.asked:
             return batch.malformed
+        try:
+            return self._preview(batch)
+        except BaseException:
+            # A transaction that was not ended would show whoever reads ahead its own moment for ever.
+            self._reader.close()
+            with contextlib.suppress(psycopg.OperationalError):
+                self._reader = _connect(self._dsn)
+            raise
+
+    def _preview(self, batch: Batch) -> Answer:
         reader = self._reader
         reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         seq, _ = reader.execute(_PEEK).fetchone() or (0, 0)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from api.shapes.values import Au, Body, MerchantNo, Moment, Money, Name, Serial
+from ledger.commands.configuring import Title
 from ledger.units import AMOUNT_MAX, BPS, RATE_PART_MAX, REFERRAL_BPS_MAX, REFERRAL_LEVELS_MAX, TIERS_MAX
 
 DAYS_MAX = 36_600
@@ -70,7 +71,7 @@ class NewMerchant(Body, frozen=True, kw_only=True):
 
     merchant_id: MerchantNo
     code: Name
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: Title
     earn_points: Annotated[int, Meta(ge=0, le=1_000_000)]
     earn_per_minor: RatePart
     redemption_fee_bps: Bps

@@ -30,6 +30,10 @@ from proofs.kinds import ON_REDEMPTION
 
 RefundPolicy = Literal["only_pending", "within_balance", "debt"]
 TransferPolicy = Literal["none", "pool", "all"]
+Title = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+"""What people read, in any script. No control characters: PostgreSQL cannot look into JSON that has a NUL, and the
+journal is for ever.
+"""
 
 
 class EarnRate(Struct, frozen=True):
@@ -62,7 +66,7 @@ class OpenMerchant(Command, frozen=True, kw_only=True, gc=False, tag="open_merch
 
     merchant_id: Id
     code: Name
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: Title
     earn: EarnRate
     hold_ms: DurationMs
     validity: ForDays | Until

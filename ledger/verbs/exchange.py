@@ -98,7 +98,8 @@ def _chosen(command: Exchange, parties: _Parties, state: Slice) -> Exchanged:
     mine = lots.spendable(mine, command.at_ms)
     available = sum(lot.remaining for lot in mine)
     if available < command.points:
-        raise Refused("balance-too-low", "points", asked=command.points, available=available)
+        issuer = command.from_issuer_id
+        raise Refused("balance-too-low", "points", issuer=issuer, asked=command.points, available=available)
     chosen = exchanges.choose(mine, state.registry.terms, command.points, parties.rate)
     if not chosen.given:
         raise Refused("exchange-too-small", "points", asked=command.points)
@@ -108,10 +109,11 @@ def _chosen(command: Exchange, parties: _Parties, state: Slice) -> Exchanged:
 
 
 def _limit(state: Slice, issuer: int, taken: dict[int, int]) -> None:
-    """What the old issuer would owe has to stay within its collateral, as in a redemption."""
+    """What the old issuer would owe, and owes already, has to stay within its collateral, as in a redemption."""
     rates = [(state.registry.terms[terms_id], points) for terms_id, points in taken.items()]
     au = sum(lots.value_au(points, terms) for terms, points in rates if not reserve.is_backed(terms))
-    if au and not redemptions.bears(state, issuer, au):
+    asked = au or any(reserve.is_backed(terms) for terms, _ in rates)
+    if asked and not redemptions.bears(state, issuer, au):
         raise Refused("issuer-over-limit", "points", issuer=issuer, leg_au=au)
 
 

@@ -37,6 +37,20 @@ def test_the_mode_dry_run_answers_and_records_nothing(tea: Caller) -> None:
     assert (done.status_code, done.json()) == (201, tried.json())
 
 
+@pytest.mark.parametrize("way", ["mode", "query"])
+def test_trying_tells_what_could_be_paid_and_not_with_whose_points(books: Caller, way: str) -> None:
+    asked = {"occurred_at": "2026-07-10T12:00:00Z", "member": "m", "redemption": "r", "au": 10**9, "at_most": True}
+    if way == "mode":
+        tried = books.post(REDEMPTIONS, asked | {"mode": "dry_run"}, key="k").json()
+    else:
+        tried = books.post(f"{REDEMPTIONS}?dry_run=true", asked, key="k").json()
+    assert (tried["why"]["au"], tried["legs"]) == (100, [])
+    paid = books.post(REDEMPTIONS, asked, key="k").json()
+    assert [(leg["issuer"], leg["points"]) for leg in paid["legs"]] == [(TEA, 100)], "who signs must see it"
+    again = books.post(f"{REDEMPTIONS}?dry_run=true", asked, key="k").json()
+    assert again == paid, "what was done is told as it was"
+
+
 def test_a_hold_is_captured_in_part_once(tea: Caller, books: Caller) -> None:
     held = hold(books, 80)
     assert (held["verb"], held["legs"]) == ("authorize", [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.api.conftest import BOOKS, NOON, Caller, KeyMaker
+from tests.api.conftest import BOOKS, NOON, Caller, Clock, KeyMaker
 from tests.api.ways.stage import NOODLES, noodles_that
 
 
@@ -61,6 +61,26 @@ def test_an_exchange_takes_the_fewest_points_that_give_as_many(noodles: Caller, 
     assert (rate["from_issuer"], rate["to_issuer"], rate["num"], rate["den"]) == (NOODLES, BOOKS, 2, 3)
     refused = tea.ask("/v1/exchanges", **asked)
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/to_issuer")
+
+
+def test_who_gives_for_points_does_not_learn_how_many_there_are(noodles: Caller, books: Caller) -> None:
+    books.done("/v1/exchange-rates", from_issuer=NOODLES, num=1, den=1)
+    asked = {"exchange": "x", "member": "m", "from_issuer": NOODLES, "to_issuer": BOOKS, "points": 101}
+    told = [who.ask("/v1/exchanges", **asked).json() for who in (books, noodles)]
+    assert [each["code"] for each in told] == ["balance-too-low"] * 2
+    assert told[0]["data"] == {"issuer": NOODLES}
+    assert told[1]["data"]["available"] == 100
+
+
+def test_a_rate_that_was_replaced_is_not_used_again(noodles: Caller, books: Caller, clock: Clock) -> None:
+    """Otherwise whoever issues the points could go on at a rate that the giver took back."""
+    books.done("/v1/exchange-rates", from_issuer=NOODLES, num=1_000, den=1)
+    clock.pass_by(hours=1)
+    books.done("/v1/exchange-rates", from_issuer=NOODLES, num=1, den=1, occurred_at="2026-07-10T13:00:00Z")
+    asked = {"exchange": "x", "member": "m", "from_issuer": NOODLES, "to_issuer": BOOKS, "points": 10}
+    assert noodles.refused("/v1/exchanges", **asked) == (422, "occurred-too-long-ago")
+    noodles.done("/v1/exchanges", occurred_at="2026-07-10T13:00:00Z", **asked)
+    assert points(books, "m") == 10
 
 
 def test_a_large_adjustment_waits_for_a_second_person(noodles: Caller, http: TestClient, new_key: KeyMaker) -> None:

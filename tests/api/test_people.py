@@ -6,7 +6,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api import keys
-from tests.api.conftest import TEA, Caller, KeyMaker
+from api.answers import problem_of
+from ledger.answers import Refusal
+from proofs.accounts import OPERATOR_ID
+from tests.api.conftest import BOOKS, TEA, Caller, KeyMaker
 
 MEMBERS = "/v1/members"
 
@@ -47,6 +50,24 @@ def test_a_merchant_that_may_merge_sees_its_own_legs_alone(http: TestClient, new
     assert {leg["issuer"] for leg in receipt["legs"]} == {TEA}
     assert "3000000" not in str(receipt)
     assert "1000000" not in str(receipt)
+    assert receipt["why"] == {}, "its sums are over every issuer's points"
+
+
+def test_a_refusal_names_another_issuer_and_none_of_its_figures(
+    http: TestClient, new_key: KeyMaker, books: Caller, operator: Caller
+) -> None:
+    governing = Caller(http, new_key(TEA, scopes=[*keys.SCOPES, "members:govern"]), 1_000)
+    governing.done(MEMBERS, member="x")
+    books.taken("order.paid", member="x", order="b-x", amount_minor=3)
+    refused = governing.ask(f"{MEMBERS}/x/close").json()
+    assert (refused["code"], refused["data"]) == ("member-not-empty", {"issuer": BOOKS})
+    assert operator.ask(f"{MEMBERS}/x/close").json()["data"]["confirmed"] == 3_000_000
+
+
+def test_a_full_account_is_told_to_the_operator_alone() -> None:
+    """It may be anybody's: the reserve's, another merchant's."""
+    full = Refusal(code="balance-out-of-range", message="", field=None, data={"account": "cash:8", "balance": 1})
+    assert [dict(problem_of(full, {}, merchant_id=who).data) for who in (TEA, OPERATOR_ID)] == [{}, dict(full.data)]
 
 
 def test_a_merchant_governs_nobody_unless_its_key_says_so(tea: Caller) -> None:

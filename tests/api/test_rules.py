@@ -111,3 +111,21 @@ def test_an_event_that_is_no_order_can_be_called_off_while_it_waits(tea: Caller)
     assert sent.json()["balances"]["pending"] == 1
     tea.taken("order.cancelled", order="c-1")
     assert tea.get("/v1/members/m/balances").json()["pending"] == 0
+
+
+def nested(depth: int) -> bytes:
+    """The body of a rule whose condition is so many times not; the client's own JSON would give up."""
+    condition = b'{"kind":"not","of":' * depth + b'{"kind":"first_order"}' + b"}" * depth
+    return b'{"rule_id":1,"trigger":"order.paid","reward":{"kind":"fixed","points":1},"condition":' + condition + b"}"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [nested(31), nested(600), nested(0).replace(b'"rule_id":1', b'"rule_id":' + b"9" * 5_000)],
+    ids=["deep", "deeper", "huge"],
+)
+def test_a_rule_out_of_all_bounds_is_the_callers_mistake(tea: Caller, rule: bytes) -> None:
+    headers = {"Authorization": f"Bearer {tea.token}", "Idempotency-Key": "k", "Content-Type": "application/json"}
+    body = b'{"occurred_at":"' + NOON.encode() + b'","rule":' + rule + b"}"
+    refused = tea.http.post(RULES, content=body, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (422, "field-invalid")

@@ -14,6 +14,7 @@ from api import keys
 from api.app import create_app
 from api.door import open_door
 from api.statement import batches
+from proofs.accounts import OPERATOR_ID
 from proofs.json_form import hex_text
 from proofs.receipt import check
 from settlement.attestations import take_attestations
@@ -122,6 +123,35 @@ def test_a_receipt_gets_its_proof_and_the_batch_its_transactions(
         assert (inclusion["batch_no"], inclusion["state"]) == (1, "confirmed")
         assert inclusion["proof"]["own"]["slot"] == slot
         assert check(inclusion["proof"]) == on_chain
+
+
+def test_a_cancellation_opens_the_acceptors_own_cash_and_not_the_issuers(
+    field: Field, issuer: Caller, acceptor: Caller
+) -> None:
+    trade(issuer, acceptor)
+    acceptor.post("/v1/redemptions/r/cancel", {"occurred_at": AT, "cancellation": "c", "au": 100}, key="back-1")
+    with field.settlement() as s:
+        assert seal_next(s, settling=True) is not None
+    own = only_inclusion(acceptor, "back-1")["proof"]["own"]
+    assert own["slot"] == "debtor"
+    assert int(own["posting"]["balance"]) > 0, "the acceptor is owed; the issuer, who owes, would stand below zero"
+
+
+def test_a_leaf_that_holds_nothing_of_the_callers_is_placed_and_not_opened(
+    field: Field, issuer: Caller, acceptor: Caller, http: TestClient
+) -> None:
+    """The operator's fees are cash between merchants, without a member."""
+    trade(issuer, acceptor)
+    operator = caller(http, field, OPERATOR_ID)
+    ended = operator.post("/v1/clearing/cycles", {"occurred_at": AT, "cycle": "one"}, key="end-1")
+    assert ended.status_code == 201, ended.text
+    with field.settlement() as s:
+        assert seal_next(s, settling=True) is not None
+    told = operator.get("/v1/receipts/end-1")
+    assert told.status_code == 200
+    assert [(each["leg"], each["batch_no"]) for each in told.json()["inclusions"]] == [
+        (leg["no"], 1) for leg in told.json()["legs"]
+    ]
 
 
 def test_a_server_that_cannot_open_the_file_says_the_place_and_proves_nothing(

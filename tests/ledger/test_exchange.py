@@ -143,6 +143,18 @@ def test_the_old_issuers_collateral_bears_it_or_not(limit: int, *, taken: bool) 
         assert scene.refused(swap(100)).data == {"issuer": A, "leg_au": 100}
 
 
+@pytest.mark.parametrize(("limit", "taken"), [(100, True), (99, False)])
+def test_collateral_bears_what_was_to_be_paid_on_issuance(limit: int, *, taken: bool) -> None:
+    scene = Scene()
+    scene.play(opening(4, credit_limit_au=limit), rate(4, mode=ON_ISSUANCE), *small_alliance(), bring(100, 4))
+    scene.play(pair(1, 1, from_issuer_id=4, to_issuer_id=A))
+    command = swap(10, from_issuer_id=4, to_issuer_id=A)
+    if taken:
+        assert scene.done(command).why["given"] == 10
+    else:
+        assert scene.refused(command).data == {"issuer": 4, "leg_au": 0}
+
+
 def test_new_points_repay_a_debt_first() -> None:
     scene = Scene()
     scene.play(*small_alliance(), pair(1, 5), scene.earn("m1", B, 500, order="o"))

@@ -278,6 +278,8 @@ def test_another_verb_under_a_used_key_is_refused() -> None:
         (lambda: changed(REDEEM, over_limit="perhaps"), "over_limit"),
         (lambda: opening(9, validity=None), "validity"),
         (lambda: opening(9, earn=EarnRate(1, 0)), "earn"),
+        (lambda: opening(9, name="a\0b"), "name"),
+        (lambda: opening(9, name="a\n"), "name"),
         (lambda: opening(9, name=object()), None),
     ],
 )

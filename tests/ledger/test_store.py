@@ -125,6 +125,19 @@ def test_a_preview_writes_nothing(store: Store, conn: psycopg.Connection) -> Non
     assert store.preview(asked).replayed
 
 
+def test_a_preview_that_fails_spoils_nothing_after_it(store: Store, conn: psycopg.Connection) -> None:
+    store.post(small_alliance())
+    asked = Enrol(key="k", at_ms=1, member="m9")
+    assert isinstance(store.preview(asked).outcome, Receipt)
+    conn.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with pytest.raises(psycopg.OperationalError):
+        store.preview(asked)
+    assert isinstance(store.preview(asked).outcome, Receipt)
+
+
 @pytest.mark.parametrize("size", [1, 50, 500])
 def test_the_number_of_statements_does_not_depend_on_the_batch(store: Store, tmp_path: Path, size: int) -> None:
     store.post(opening_commands())

@@ -74,7 +74,8 @@ def exchange(books: Books, command: Command) -> None:
     refuse_if(gets > AMOUNT_MAX, "points-too-many")
     gone = by_terms(gives)
     on_credit = sum(worth(points, books.terms[each]) for each, points in gone.items() if not books.is_backed(each))
-    refuse_if(on_credit and not bears(books, old, on_credit), "issuer-over-limit")
+    is_asked = on_credit or any(books.is_backed(each) for each in gone)
+    refuse_if(is_asked and not bears(books, old, on_credit), "issuer-over-limit")
     for lot, points in gives.items():
         lot.left -= points
     for terms_id, points in gone.items():

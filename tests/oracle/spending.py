@@ -3,7 +3,8 @@
 A redemption is a hold captured at once. Where the rule book leaves room, July decides:
 
 - "Within the limit" is −position + what the issuer owes already under open holds + the leg ≤ floor(collateral ·
-  haircut), position with accrued fees: in the variation, B owes 510 at E9, and 510 + 400 is over 800.
+  haircut), position with accrued fees: in the variation, B owes 510 at E9, and 510 + 400 is over 800. An issuer that
+  pays on issuance owes nothing more for a leg, but what it was to pay stands in its position until it is settled.
 - A cancellation re-prices what remains: E15 leaves 222 of 333 AU, so 444 points and a fee of 4 instead of 666 and 6;
   the difference is posted. The last leg is given back first, and of a leg what was drawn last.
 - Points given back repay their issuer's debts like earned ones: had they never been spent, the refund that made the
@@ -91,8 +92,9 @@ def bears(books: Books, issuer: int, au: int) -> bool:
 
 
 def on_credit(books: Books, acceptor: int, parts: list[Part]) -> dict[int, int]:
-    """Issuer -> AU that its collateral must bear: what no reserve pays."""
-    return owed(acceptor, [part for part in parts if not books.is_backed(part.lot.terms_id)])
+    """Issuer -> AU that its collateral must bear beside what it owes already: 0 where a reserve pays."""
+    unpaid = owed(acceptor, [part for part in parts if not books.is_backed(part.lot.terms_id)])
+    return dict.fromkeys(owed(acceptor, parts), 0) | unpaid
 
 
 def clear(books: Books, draw: Draw, before: list[Part]) -> None:
