@@ -4,9 +4,9 @@
 
 Full durability (fsync and synchronous_commit on). An earn is a whole one: key, order, lot, fee and confirmation in one
 journal entry of four postings. One caller hands in lists that the poster cuts into batches of 1, 10, 100 and 1,000,
-each a transaction of its own, over 64 merchants and 10,000 members; "hot" is 1,000 at one merchant. Peers are told in
-`bench.peers`. Rounds alternate between us and the peers, because a shared machine drifts; the medians are kept, every
-round stands in the result.
+each a transaction of its own, over 64 merchants and 10,000 members; "hot" is 1,000 at one merchant, "two levels" 1,000
+by buyers whose every purchase rewards two members above them. Peers are told in `bench.peers`. Rounds alternate between
+us and the peers, because a shared machine drifts; the medians are kept, every round stands in the result.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ def ours(server: EmbeddedServer) -> Iterator[Case]:
     for name, batch, merchants in (*CASES, HOT):
         till = Till(server, migrated(server, f"ours_{batch}_{merchants}"), batch)
         yield f"batch {name}", partial(till.run, merchants)
+    till = Till(server, migrated(server, "ours_two_levels"), two_levels=True)
+    yield "batch 1,000, two levels", partial(till.run, MERCHANTS)
 
 
 def peers(server: EmbeddedServer, folder: Path) -> Iterator[Case]:

@@ -16,10 +16,21 @@ from typing import NamedTuple
 
 from alembic import command
 from alembic.config import Config
+from msgspec.structs import replace
 from sqlalchemy import create_engine, pool
 
 from ledger.answers import Receipt
-from ledger.commands import Command, Earn, EarnRate, Enrol, ForDays, OpenMerchant, PublishTerms
+from ledger.commands import (
+    BindReferral,
+    Command,
+    Earn,
+    EarnRate,
+    Enrol,
+    ForDays,
+    OpenMerchant,
+    PublishCampaign,
+    PublishTerms,
+)
 from ledger.embedded_postgres import EmbeddedServer, sqlalchemy_url
 from ledger.poster import BATCH_COMMANDS_MAX, Poster
 from ledger.store import open_store
@@ -28,6 +39,10 @@ MERCHANTS = 64
 MEMBERS = 10_000
 START_MS = 1_767_225_600_000
 AMOUNT_MINOR = 12_345
+LEVEL_BPS = (100, 50)
+CHAIN_MEMBERS = 3
+"""A root, who referred the second, who referred the third."""
+YEAR_MS = 366 * 86_400_000
 BATCHES_PER_LIST = 20
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -55,6 +70,30 @@ def founding() -> Iterator[Command]:
         )
     for member in range(MEMBERS):
         yield Enrol(key=f"member:{member}", at_ms=START_MS, member=f"member-{member}")
+
+
+def referring() -> Iterator[Command]:
+    """Every merchant pays two levels, and the members stand in chains of three."""
+    for merchant in range(1, MERCHANTS + 1):
+        yield PublishCampaign(
+            key=f"campaign:{merchant}",
+            at_ms=START_MS,
+            campaign_id=merchant,
+            merchant_id=merchant,
+            level_bps=LEVEL_BPS,
+            until_ms=START_MS + YEAR_MS,
+        )
+    for member in range(MEMBERS):
+        if member % CHAIN_MEMBERS:
+            yield BindReferral(
+                key=f"bond:{member}", at_ms=START_MS, member=f"member-{member}", referrer=f"member-{member - 1}"
+            )
+
+
+def by_the_third(earn: Earn) -> Earn:
+    """The same purchase by somebody with two members above."""
+    chain = int(earn.member.removeprefix("member-")) // CHAIN_MEMBERS % (MEMBERS // CHAIN_MEMBERS)
+    return replace(earn, member=f"member-{chain * CHAIN_MEMBERS + CHAIN_MEMBERS - 1}")
 
 
 def purchase(number: int, merchants: int = MERCHANTS) -> Earn:
@@ -129,13 +168,19 @@ def _numbered(folder: Path) -> Iterator[int]:
 
 
 class Till:
-    """A poster over a founded alliance, making batches of `batch`, with a running purchase number."""
+    """A poster over a founded alliance, making batches of `batch`, with a running purchase number; with `two_levels`
+    every purchase rewards two members above the buyer.
+    """
 
-    def __init__(self, server: EmbeddedServer, dsn: str, batch: int = BATCH_COMMANDS_MAX) -> None:
+    def __init__(
+        self, server: EmbeddedServer, dsn: str, batch: int = BATCH_COMMANDS_MAX, *, two_levels: bool = False
+    ) -> None:
         self.server = server
         self.batch = batch
+        self.two_levels = two_levels
+        alliance = [*founding(), *(referring() if two_levels else ())]
         with Poster(open_store(dsn)) as poster:
-            assert all(receipt(answer.outcome) for answer in poster.post(list(founding())))
+            assert all(receipt(answer.outcome) for answer in poster.post(alliance))
         self.poster = Poster(open_store(dsn), batch_commands_max=batch)
         self._taken = 0
 
@@ -147,7 +192,8 @@ class Till:
     def next(self, merchants: int = MERCHANTS) -> Earn:
         """A purchase nobody made before."""
         self._taken += 1
-        return purchase(self._taken, merchants)
+        made = purchase(self._taken, merchants)
+        return by_the_third(made) if self.two_levels else made
 
     def post(self, commands: list[Command]) -> int:
         """Posts and answers how many postings it made. Raises AssertionError if anything was refused."""
