@@ -1,9 +1,14 @@
-"""Runs every benchmark, one after the other, and keeps their results. Each runs alone with `python -m bench.<name>`."""
+"""Runs every benchmark, one after the other, and keeps their results. Each runs alone with
+`python -m bench.<name>`, whose result is a trial and is not kept.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+
+from bench.conditions import KEEP
 
 RUNS = (
     ("postings",),
@@ -22,7 +27,9 @@ def main() -> int:
     failed = []
     for name, *words in RUNS:
         print(f"== bench.{name} {' '.join(words)}", flush=True)
-        if subprocess.run([sys.executable, "-m", f"bench.{name}", *words], check=False).returncode:
+        if subprocess.run(
+            [sys.executable, "-m", f"bench.{name}", *words], env=os.environ | {KEEP: "1"}, check=False
+        ).returncode:
             failed.append(name)
     if failed:
         print(f"failed: {', '.join(failed)}")

@@ -23,6 +23,8 @@ from rich.table import Table
 Rounds = dict[str, list[dict[str, float]]]
 """Every round's figures by case."""
 
+KEEP = "TONGDUI_BENCH_KEEP"
+"""Set in the environment of benchmarks whose results are to stand in the repository."""
 RESULTS = Path(__file__).parent / "results"
 FLUSH_ROUNDS = 200
 FLUSH_BYTES = 8192
@@ -108,9 +110,12 @@ def show(title: str, middle: Mapping[str, Mapping[str, float]]) -> None:
     Console(width=160).print(table)
 
 
-def keep(name: str, result: Mapping[str, Any]) -> Path:
-    """Write one benchmark's result and answer where."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+def keep(name: str, result: Mapping[str, Any], *, lasting: bool = False) -> Path:
+    """Write one benchmark's result and answer where: beside the trials, which git does not see, unless it is `lasting`
+    or `make bench` is what runs.
+    """
+    folder = RESULTS if lasting or KEEP in os.environ else RESULTS / "trial"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     return path

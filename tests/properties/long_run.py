@@ -119,9 +119,8 @@ def main(arguments: list[str]) -> None:
         migrate(server.ensure_database("migrated"))
         play(run, chosen.commands, server, "migrated", say)
         server.stop()
-    say(
-        f"no difference in {run.commands:,} commands; kept in {keep(chosen.name, run.record(time.monotonic() - begun))}"
-    )
+    kept = keep(chosen.name, run.record(time.monotonic() - begun), lasting=True)
+    say(f"no difference in {run.commands:,} commands; kept in {kept}")
 
 
 def say(words: str) -> None:

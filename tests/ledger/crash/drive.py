@@ -251,7 +251,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
     Console().print_json(data=record)
     if chosen.keep:
-        keep("crash", {"conditions": machine()} | record)
+        keep("crash", {"conditions": machine()} | record, lasting=True)
     return 1 if found else 0
 
 
