@@ -6,7 +6,7 @@ only while head.seq is what this store wrote last. A connection lost at any poin
 the batch again: whatever was committed answers from its keys.
 
 While batches are being written, the next is decided ahead, on the state as it will be once they are, and sent at once.
-PostgreSQL refuses it as a whole unless the batch before it in this session was committed and the locked head stands
+PostgreSQL refuses it as a whole unless the batch before it on this connection was committed and the locked head stands
 where it was decided; then it is decided again under the lock. Two connections: one writes, one reads ahead. One thread
 at a time; `ledger.poster` sees to that.
 """
