@@ -94,8 +94,13 @@ class Alliance:
         self.numbers[OPERATOR] = books.OPERATOR
 
     def play(self, events: Iterable[Event]) -> Alliance:
-        """All events in file order, each purchase followed by the redemption that the rule derives from it."""
+        """All events in file order, each purchase followed by the redemption that the rule derives from it.
+
+        Whoever is named first, in a purchase or in a refund, is enrolled.
+        """
         for event in events:
+            if event.member not in self.oracle.books.members:
+                self._ask("enrol", event.member, event.at_ms, member=event.member)
             if event.kind == "purchase":
                 self.purchase(event)
                 wanted = event.amount * 30 // 100
@@ -106,9 +111,7 @@ class Alliance:
         return self
 
     def purchase(self, event: Event) -> None:
-        """Points at once, debts repaid first; the first one enrols the member."""
-        if event.member not in self.oracle.books.members:
-            self._ask("enrol", event.member, event.at_ms, member=event.member)
+        """Points at once, debts repaid first."""
         self._of(event, "earn", order=event.event_id)
 
     def refund(self, event: Event) -> None:
