@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, pool
 
-from ledger.embedded_postgres import open_database, sqlalchemy_url
+from ledger.postgres.embedded import open_database, sqlalchemy_url
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,7 +29,7 @@ class Behind(RuntimeError):
 def migrated_database(url: str | None, folder: Path) -> Iterator[str]:
     """The libpq address of the database that `url` names, else of the embedded one under `folder`, ready for use.
 
-    Raises `Behind`, or what `ledger.embedded_postgres.open_database` raises.
+    Raises `Behind`, or what `ledger.postgres.embedded.open_database` raises.
     """
     with open_database(url, folder) as dsn:
         _bring_or_check(dsn, ours=url is None)

@@ -13,8 +13,8 @@ from api.members import MEMBER, READER, UNKNOWN, found_person, json_of
 from api.openapi import PathText, documented
 from api.parse import moment, no_parameters
 from api.shapes.members import RaiseOut, TierChangeOut, TierOut
+from ledger.members.tiers import Explanation
 from ledger.standing import TierChange, explain_tier, tier_history
-from ledger.tiers import Explanation
 from proofs.accounts import OPERATOR_ID
 
 router = APIRouter()

@@ -17,7 +17,7 @@ import psycopg
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ledger.embedded_postgres import running
+from ledger.postgres.embedded import running
 from ledger.reports import forms
 from ledger.reports.ask import CannotAnswer, of_merchant, statements_of
 from ledger.reports.reading import UnknownCycle

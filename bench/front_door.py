@@ -42,7 +42,7 @@ from bench.conditions import (
 )
 from bench.peers import Tpcb
 from bench.stage import TICKS_PER_SECOND, Till, migrated, own_ticks, server_cpu_seconds
-from ledger.embedded_postgres import EmbeddedServer, start
+from ledger.postgres.embedded import EmbeddedServer, start
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS_MAX = 60

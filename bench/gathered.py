@@ -31,7 +31,7 @@ from bench.conditions import (
 )
 from bench.peers import Tpcb
 from bench.stage import Till, cpu, migrated, rates, receipt
-from ledger.embedded_postgres import EmbeddedServer, start
+from ledger.postgres.embedded import EmbeddedServer, start
 
 CALLERS = (1, 10, 100, 1_000)
 YARDSTICK = "pgbench TPC-B, 8 clients"

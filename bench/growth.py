@@ -24,7 +24,7 @@ from rich.progress import track
 from bench.conditions import arguments, flush_microseconds, keep, machine, server_settings, show
 from bench.stage import Till, cpu, migrated, rates
 from ledger.commands import Command
-from ledger.embedded_postgres import EmbeddedServer, start
+from ledger.postgres.embedded import EmbeddedServer, start
 
 STRETCHES = 20
 EARNS_PER_LIST = 10_000

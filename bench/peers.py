@@ -18,8 +18,8 @@ from pathlib import Path
 from sqlalchemy import BigInteger, ForeignKey, create_engine, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from ledger.embedded_postgres import EmbeddedServer, sqlalchemy_url
-from ledger.postgres_programs import find_programs
+from ledger.postgres.embedded import EmbeddedServer, sqlalchemy_url
+from ledger.postgres.programs import find_programs
 
 TPCB_SCALE = 10
 ACCOUNTS = 10_000

@@ -34,7 +34,7 @@ from bench.conditions import (
 from bench.flush import NoCompiler, slower
 from bench.peers import Orm, PlainFunction, Tpcb
 from bench.stage import MEMBERS, MERCHANTS, Till, migrated
-from ledger.embedded_postgres import EmbeddedServer, start
+from ledger.postgres.embedded import EmbeddedServer, start
 
 CASES = (("1", 1, MERCHANTS), ("10", 10, MERCHANTS), ("100", 100, MERCHANTS), ("1,000", 1_000, MERCHANTS))
 HOT = ("1,000 hot", 1_000, 1)

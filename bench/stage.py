@@ -31,8 +31,8 @@ from ledger.commands import (
     PublishCampaign,
     PublishTerms,
 )
-from ledger.embedded_postgres import EmbeddedServer, sqlalchemy_url
 from ledger.poster import BATCH_COMMANDS_MAX, Poster
+from ledger.postgres.embedded import EmbeddedServer, sqlalchemy_url
 from ledger.store import open_store
 
 MERCHANTS = 64

@@ -17,8 +17,8 @@ from typing import Any
 import psycopg
 
 from ledger import rebuild, verify
-from ledger.embedded_postgres import running
 from ledger.journal import head_seq
+from ledger.postgres.embedded import running
 from ledger.reports import ask
 from ledger.reports.labels import FORMS, UnknownAccount
 from ledger.reports.reading import UnknownCycle

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from ledger import commands, loading, selects
+from ledger import commands
 from ledger.accounts import CHAIN, Family
 from ledger.answers import Answer, parse_receipt, parse_refusal
 from ledger.commands import OpenMerchant, PublishTerms
-from ledger.lots import Draw, spendable
+from ledger.points.lots import Draw, spendable
 from ledger.registry import Registry
 from ledger.slice import Lot, Slice
+from ledger.storage import loading, selects
 
 Connection = psycopg.Connection[Any]
 

@@ -1,9 +1,9 @@
 """What the book decides on: the part of the ledger's state that a batch needs, in memory.
 
-Two ways to fill it, one way to use it. `Slice.whole()` starts empty and knows everything, for tests and rebuilds: what
-it does not hold does not exist. The store's slice (`ledger.loading`) holds exactly what was loaded, and asking it for
-anything else is our bug and raises KeyError. Lots and orders are shared, changing objects: one object per row, however
-it is reached. Written to by the book alone, through `ledger.entry`.
+Two ways to fill it, one way to use it. `Slice.whole()` starts empty and knows everything, for tests and rebuilds:
+what it does not hold does not exist. The store's slice (`ledger.storage.loading`) holds exactly what was loaded, and
+asking it for anything else is our bug and raises KeyError. Lots and orders are shared, changing objects: one object
+per row, however it is reached. Written to by the book alone, through `ledger.entry`.
 """
 
 from __future__ import annotations

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from ledger import loading, selects, tiers
 from ledger.answers import parse_receipt
+from ledger.members import tiers
+from ledger.members.tiers import Explanation
 from ledger.slice import Slice
-from ledger.tiers import Explanation
+from ledger.storage import loading, selects
 
 Connection = psycopg.Connection[Any]
 

@@ -23,13 +23,13 @@ from typing import Self
 import psycopg
 from psycopg.errors import DivisionByZero, UniqueViolation
 
-from ledger import loading, writing
 from ledger.answers import Answer
 from ledger.book import Book
 from ledger.commands import Command
-from ledger.flight import Batch, Flight, Outcome, Tell
 from ledger.slice import Remembered, Slice
-from ledger.wire import Wire
+from ledger.storage import loading, writing
+from ledger.storage.flight import Batch, Flight, Outcome, Tell
+from ledger.storage.wire import Wire
 
 __all__ = ["ROLE", "Store", "Tell", "open_store"]
 

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from ledger import loading, selects, tiers
 from ledger.commands import EvaluateTier, SetTiers
+from ledger.members import tiers
 from ledger.slice import Member, Slice
+from ledger.storage import loading, selects
 
 Connection = psycopg.Connection[Any]
 

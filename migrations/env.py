@@ -9,7 +9,7 @@ Called by Alembic only.
 from alembic import context
 from sqlalchemy import Connection, create_engine, pool, text
 
-from ledger.embedded_postgres import sqlalchemy_url
+from ledger.postgres.embedded import sqlalchemy_url
 
 LOCK_TIMEOUT_MS = 4_000
 STATEMENT_TIMEOUT_MS = 600_000

@@ -17,7 +17,7 @@ from hypothesis import settings
 from psycopg import sql
 from sqlalchemy import create_engine, pool
 
-from ledger.embedded_postgres import EmbeddedServer, sqlalchemy_url, start
+from ledger.postgres.embedded import EmbeddedServer, sqlalchemy_url, start
 
 ROOT = Path(__file__).resolve().parent.parent
 _serial = itertools.count(1)

@@ -19,7 +19,7 @@ from api.demo.purchases import FileRefused
 from api.demo.run import AlreadyRunning, NoFolder, OtherAlliance, run
 from api.demo.settings import DemoSettings
 from api.demo.settling import Stuck
-from ledger.embedded_postgres import EmbeddedPostgresError
+from ledger.postgres.embedded import EmbeddedPostgresError
 from settlement.alliance import AllianceError
 from settlement.chain import ChainUnclear
 from settlement.embedded_chain.process import NodeFailed

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from ledger.embedded_postgres import stop
+from ledger.postgres.embedded import stop
 from settlement.embedded_chain.process import attach
 
 MARKS = ("demo.lock", "postgres", "chain")

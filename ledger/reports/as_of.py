@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from ledger.accounts import AccountName
-from ledger.orders import DAY_MS
+from ledger.points.orders import DAY_MS
 
 Connection = psycopg.Connection[Any]
 

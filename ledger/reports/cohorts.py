@@ -14,7 +14,6 @@ from array import array
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from ledger import orders
 from ledger.answers import LotId, LotMove, Receipt
 from ledger.commands import (
     Adjust,
@@ -39,6 +38,7 @@ from ledger.commands import (
     Unmerge,
     Void,
 )
+from ledger.points import orders
 from ledger.registry import Registry
 from ledger.reports.recorded import Recorded
 from ledger.reports.revenue import Cohort

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from ledger import reserve
 from ledger.accounts import Family
-from ledger.lots import value_au
+from ledger.points import reserve
+from ledger.points.lots import value_au
 from ledger.reports.tally import BY_OTHERS, ON_US, PENDING_ADDED, PENDING_CANCELLED, PENDING_CONFIRMED, Tally
 from proofs.kinds import Kind
 

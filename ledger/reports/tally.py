@@ -24,7 +24,7 @@ from ledger.commands import (
     ResolveDispute,
     Void,
 )
-from ledger.lots import value_au
+from ledger.points.lots import value_au
 from ledger.registry import Registry
 from ledger.reports.peaks import Peaks
 from ledger.reports.recorded import Recorded

@@ -5,9 +5,10 @@ Over the issuer's threshold nothing is posted: the correction waits for a second
 
 from __future__ import annotations
 
-from ledger import corrections, membership
 from ledger.commands import Adjust
 from ledger.entry import Entry
+from ledger.members import membership
+from ledger.points import corrections
 from ledger.records import Adjustment
 from ledger.refusals import Refused
 from ledger.wants import Wants

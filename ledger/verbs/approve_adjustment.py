@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from ledger import corrections, membership
 from ledger.commands import ApproveAdjustment
 from ledger.entry import Entry
+from ledger.members import membership
+from ledger.points import corrections
 from ledger.refusals import Refused
 from ledger.wants import Wants
 

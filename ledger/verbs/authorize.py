@@ -6,9 +6,9 @@ The member's public account stays as it is until the capture.
 
 from __future__ import annotations
 
-from ledger import drawn, redemptions
 from ledger.commands import Authorize
 from ledger.entry import Entry
+from ledger.points import drawn, redemptions
 from ledger.refusals import Refused
 from ledger.units import HOLD_MS_MAX
 from ledger.wants import Wants

@@ -5,9 +5,9 @@ First touch wins; the first purchase decides too. No purchase, fee or deposit ch
 
 from __future__ import annotations
 
-from ledger import membership, referral
 from ledger.commands import BindReferral
 from ledger.entry import Entry
+from ledger.members import membership, referral
 from ledger.refusals import Refused
 from ledger.slice import Member
 from ledger.units import UPLINE_MEMBERS_MAX

@@ -6,9 +6,10 @@ can be refunded and it can never be confirmed.
 
 from __future__ import annotations
 
-from ledger import accounts, orders
+from ledger import accounts
 from ledger.commands import CancelPending
 from ledger.entry import Entry
+from ledger.points import orders
 from ledger.wants import Wants
 
 

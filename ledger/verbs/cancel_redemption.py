@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ledger import drawn, redemptions
 from ledger.commands import CancelRedemption
 from ledger.entry import Entry
+from ledger.points import drawn, redemptions
 from ledger.records import Redemption
 from ledger.refusals import Refused
 from ledger.slice import Claim, Used

@@ -6,9 +6,10 @@ Whatever names the member afterwards is refused. What it stood for stays: bonds 
 
 from __future__ import annotations
 
-from ledger import accounts, membership
+from ledger import accounts
 from ledger.commands import CloseMember
 from ledger.entry import Entry
+from ledger.members import membership
 from ledger.refusals import Refused
 from ledger.slice import Member
 from ledger.wants import Wants

@@ -4,9 +4,9 @@ book.
 
 from __future__ import annotations
 
-from ledger import orders
 from ledger.commands import Confirm
 from ledger.entry import Entry
+from ledger.points import orders
 from ledger.refusals import Refused
 from ledger.wants import Wants
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ledger import drawn, redemptions
 from ledger.commands import Dispute
 from ledger.entry import Entry
+from ledger.points import drawn, redemptions
 from ledger.refusals import Refused
 from ledger.wants import Wants
 

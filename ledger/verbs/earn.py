@@ -8,9 +8,10 @@ order, so that a refund takes them back in the same proportion.
 
 from __future__ import annotations
 
-from ledger import bonuses, membership, orders, referral
 from ledger.commands import Earn
 from ledger.entry import Entry
+from ledger.members import membership, referral
+from ledger.points import bonuses, orders
 from ledger.refusals import Refused
 from ledger.slice import Member, Order, Role
 from ledger.units import AMOUNT_MAX

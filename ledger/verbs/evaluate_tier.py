@@ -5,9 +5,9 @@ Every evaluation is a journal entry, so the history of a member's tiers is in th
 
 from __future__ import annotations
 
-from ledger import membership, tiers
 from ledger.commands import EvaluateTier
 from ledger.entry import Entry
+from ledger.members import membership, tiers
 from ledger.refusals import Refused
 from ledger.wants import Wants
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ledger import accounts, exchanges, lots, membership, orders, redemptions, reserve, wallet
+from ledger import accounts
 from ledger.answers import LegRef
 from ledger.commands import Exchange, OpenMerchant, PublishExchange, PublishTerms
 from ledger.entry import Entry
-from ledger.exchanges import Exchanged
+from ledger.members import membership
+from ledger.points import exchanges, lots, orders, redemptions, reserve, wallet
+from ledger.points.exchanges import Exchanged
 from ledger.refusals import Refused
 from ledger.slice import Claim, Member, Role, Slice, Used
 from ledger.units import AMOUNT_MAX

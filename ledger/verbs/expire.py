@@ -7,10 +7,12 @@ the operator's share: floor(AU · (10000 − breakage_bps) / 10000) is the issue
 
 from __future__ import annotations
 
-from ledger import accounts, membership, reserve, wallet
+from ledger import accounts
 from ledger.commands import Expire
 from ledger.entry import Entry
-from ledger.lots import by_terms, draw_order, is_over
+from ledger.members import membership
+from ledger.points import reserve, wallet
+from ledger.points.lots import by_terms, draw_order, is_over
 from ledger.refusals import Refused
 from ledger.slice import Member
 from ledger.units import BPS

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ledger import membership
 from ledger.commands import FreezeMember
 from ledger.entry import Entry
+from ledger.members import membership
 from ledger.wants import Wants
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from ledger import pools
 from ledger.commands import JoinPool
 from ledger.entry import Entry
+from ledger.points import pools
 from ledger.refusals import Refused
 from ledger.units import POOL_MEMBERS_MAX
 from ledger.wants import Wants

@@ -4,9 +4,9 @@ book.
 
 from __future__ import annotations
 
-from ledger import redemptions
 from ledger.commands import LapseHold
 from ledger.entry import Entry
+from ledger.points import redemptions
 from ledger.refusals import Refused
 from ledger.wants import Wants
 

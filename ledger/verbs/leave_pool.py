@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import msgspec
 
-from ledger import pools
 from ledger.commands import LeavePool
 from ledger.entry import Entry
-from ledger.membership import known
+from ledger.members.membership import known
+from ledger.points import pools
 from ledger.records import PoolMember
 from ledger.refusals import Refused
 from ledger.wants import Wants

@@ -7,10 +7,12 @@ from now on. The verb; called by the book.
 
 from __future__ import annotations
 
-from ledger import accounts, handover, membership, referral, uniting
+from ledger import accounts
 from ledger.commands import Merge
 from ledger.entry import Entry
-from ledger.lots import draw_order, is_open
+from ledger.members import membership, referral, uniting
+from ledger.points import handover
+from ledger.points.lots import draw_order, is_open
 from ledger.records import MergeRecord, merge_name
 from ledger.refusals import Refused
 from ledger.slice import Member, Slice

@@ -7,9 +7,10 @@ same: a task or a streak moved.
 
 from __future__ import annotations
 
-from ledger import bonuses, membership, orders
 from ledger.commands import Observe
 from ledger.entry import Entry
+from ledger.members import membership
+from ledger.points import bonuses, orders
 from ledger.refusals import Refused
 from ledger.rules.facts import Facts
 from ledger.slice import Order, Role

@@ -6,9 +6,10 @@ if they were confirmed now.
 
 from __future__ import annotations
 
-from ledger import corrections, membership, orders, wallet
 from ledger.commands import OpenBalance
 from ledger.entry import Entry
+from ledger.members import membership
+from ledger.points import corrections, orders, wallet
 from ledger.refusals import Refused
 from ledger.slice import Role
 from ledger.wants import Wants

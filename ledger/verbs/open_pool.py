@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ledger import pools
 from ledger.commands import OpenPool
 from ledger.entry import Entry
+from ledger.points import pools
 from ledger.records import Pool
 from ledger.refusals import Refused
 from ledger.wants import Wants

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ledger import drawn, redemptions
 from ledger.commands import Redeem
 from ledger.entry import Entry
+from ledger.points import drawn, redemptions
 from ledger.wants import Wants
 
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger import accounts, membership, orders, wallet
+from ledger import accounts
 from ledger.commands import OpenMerchant, Refund
 from ledger.entry import Entry
-from ledger.lots import draw_order, is_open, take, value_au
+from ledger.members import membership
+from ledger.points import orders, wallet
+from ledger.points.lots import draw_order, is_open, take, value_au
 from ledger.refusals import Refused
 from ledger.registry import Registry
 from ledger.slice import Claim, Lot, Member, Order, Slice, Used

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from ledger import corrections
 from ledger.commands import RejectAdjustment
 from ledger.entry import Entry
+from ledger.points import corrections
 from ledger.wants import Wants
 
 

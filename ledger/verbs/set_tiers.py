@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ledger import tiers
 from ledger.commands import SetTiers
 from ledger.entry import Entry
+from ledger.members import tiers
 from ledger.refusals import Refused
 from ledger.wants import Wants
 

@@ -7,10 +7,11 @@ repaid first, and where those points were paid for on issuance, what stood behin
 
 from __future__ import annotations
 
-from ledger import lots, membership, pools, wallet
 from ledger.answers import LegRef, LotId
 from ledger.commands import Transfer
 from ledger.entry import Entry
+from ledger.members import membership
+from ledger.points import lots, pools, wallet
 from ledger.refusals import Refused
 from ledger.slice import Claim, Lot, Member, Role, Slice, Used
 from ledger.wants import Wants

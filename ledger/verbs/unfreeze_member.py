@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ledger import membership
 from ledger.commands import UnfreezeMember
 from ledger.entry import Entry
+from ledger.members import membership
 from ledger.refusals import Refused
 from ledger.wants import Wants
 

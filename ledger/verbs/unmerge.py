@@ -7,11 +7,13 @@ referral that the merge decided stays decided.
 
 from __future__ import annotations
 
-from ledger import accounts, handover, membership, wallet
+from ledger import accounts
 from ledger.commands import Unmerge
 from ledger.entry import Entry
-from ledger.handover import Debt
-from ledger.lots import draw_order, is_open, take
+from ledger.members import membership
+from ledger.points import handover, wallet
+from ledger.points.handover import Debt
+from ledger.points.lots import draw_order, is_open, take
 from ledger.records import MergeRecord, merge_name
 from ledger.refusals import Refused
 from ledger.slice import Lot, Member, Slice

@@ -4,9 +4,9 @@ book.
 
 from __future__ import annotations
 
-from ledger import redemptions
 from ledger.commands import Void
 from ledger.entry import Entry
+from ledger.points import redemptions
 from ledger.wants import Wants
 
 

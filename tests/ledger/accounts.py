@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ledger import postgres_programs
+from ledger.postgres import programs
 from tests.conftest import ROOT
 
 NOBODY = 65_534
@@ -16,9 +16,9 @@ NAMELESS = 54_321  # an account without an entry in the password file
 
 def as_account(uid: int, folder: Path, code: str) -> str:
     """Run Python as another account, which can read the programs wherever they lie; answers what it printed."""
-    script = "from pathlib import Path\nfrom ledger.embedded_postgres import start\n"
+    script = "from pathlib import Path\nfrom ledger.postgres.embedded import start\n"
     script += f"folder = Path({str(folder)!r})\n{code}"
-    account = postgres_programs.dropped_to(uid, uid, ROOT, postgres_programs.find_programs())
+    account = programs.dropped_to(uid, uid, ROOT, programs.find_programs())
     assert account is not None
     command = [*account.prefix, sys.executable, "-c", script]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

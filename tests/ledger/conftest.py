@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger import postgres_programs
-from ledger.embedded_postgres import start
+from ledger.postgres import programs as postgres_programs
+from ledger.postgres.embedded import start
 from tests.ledger.accounts import NOBODY
 
 # Becoming another account takes root, a namespace takes a machine that allows it (most containers do not). Where that

@@ -12,8 +12,8 @@ from ledger import rebuild, verify
 from ledger.answers import Answer, Receipt
 from ledger.book import Book
 from ledger.commands import Adjust, ApproveAdjustment, Command
-from ledger.flight import Outcome
 from ledger.slice import Slice
+from ledger.storage.flight import Outcome
 from ledger.store import Store
 from tests.ledger.random_commands import history, opening_commands
 from tests.ledger.scene import A, B, Scene, small_alliance

@@ -9,9 +9,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ledger import embedded_postgres, postgres_programs
-from ledger.embedded_postgres import EmbeddedServer, open_database, sqlalchemy_url, start
-from ledger.postgres_programs import BinariesMissing, DiskFull, FolderNotOurs, StartFailed, WrongVersion
+from ledger.postgres import embedded as embedded_postgres
+from ledger.postgres import programs as postgres_programs
+from ledger.postgres.embedded import EmbeddedServer, open_database, sqlalchemy_url, start
+from ledger.postgres.programs import BinariesMissing, DiskFull, FolderNotOurs, StartFailed, WrongVersion
 from tests.conftest import ROOT, one
 
 
@@ -53,7 +54,7 @@ def test_killed_user_leaves_a_server_the_next_one_joins(folder: Path) -> None:
     script = f"""if True:
         import os, signal
         from pathlib import Path
-        from ledger.embedded_postgres import start
+        from ledger.postgres.embedded import start
         server = start(Path({str(folder)!r}), durable=False)
         os.kill(os.getpid(), signal.SIGKILL)
     """

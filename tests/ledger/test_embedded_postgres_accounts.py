@@ -5,9 +5,10 @@ Only root can become somebody else, so only root collects this file (see `confte
 
 from pathlib import Path
 
-from ledger import embedded_postgres, postgres_programs
-from ledger.embedded_postgres import start
-from ledger.postgres_programs import FolderNotOurs
+from ledger.postgres import embedded as embedded_postgres
+from ledger.postgres import programs as postgres_programs
+from ledger.postgres.embedded import start
+from ledger.postgres.programs import FolderNotOurs
 from tests.conftest import one
 from tests.ledger.accounts import NAMELESS, NOBODY, as_account
 

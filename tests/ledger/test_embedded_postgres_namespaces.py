@@ -9,7 +9,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from ledger.postgres_programs import DiskFull
+from ledger.postgres.programs import DiskFull
 from tests.conftest import ROOT
 from tests.ledger.accounts import NAMELESS, as_account
 
@@ -24,7 +24,7 @@ def test_really_full_disk_is_named(tmp_path: Path) -> None:
     """A real file system of too few bytes, mounted in a namespace of its own."""
     script = textwrap.dedent(f"""
         from pathlib import Path
-        from ledger.embedded_postgres import start
+        from ledger.postgres.embedded import start
         try:
             start(Path({str(tmp_path)!r}, "pg"), durable=False)
         except Exception as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger import accounts, exchanges
+from ledger import accounts
 from ledger.answers import LegRef
 from ledger.commands import (
     CloseMerchant,
@@ -17,6 +17,7 @@ from ledger.commands import (
     PublishExchange,
     PublishTerms,
 )
+from ledger.points import exchanges
 from ledger.slice import Role
 from proofs.accounts import RESERVE_ID
 from proofs.kinds import ON_ISSUANCE, Kind

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, pool
 
-from ledger.embedded_postgres import sqlalchemy_url
+from ledger.postgres.embedded import sqlalchemy_url
 from ledger.store import open_store
 from tests.conftest import ROOT, migrate, one
 from tests.ledger.scene import small_alliance

@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
-from ledger import referral
 from ledger.accounts import Family
 from ledger.answers import Answer, Receipt
 from ledger.commands import (
@@ -22,7 +21,8 @@ from ledger.commands import (
     UnfreezeMember,
     Unmerge,
 )
-from ledger.orders import stands
+from ledger.members import referral
+from ledger.points.orders import stands
 from ledger.slice import Role
 from tests.ledger.test_book_machine import ORDER, BookMachine, amounts, members, merchants
 

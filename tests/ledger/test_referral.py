@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ledger import referral
 from ledger.commands import Enrol, StopCampaign
+from ledger.members import referral
 from ledger.slice import Role
 from ledger.units import UPLINE_MEMBERS_MAX
 from proofs.kinds import Kind

@@ -10,8 +10,8 @@ from ledger import accounts
 from ledger.accounts import Family
 from ledger.answers import LegRef, Receipt
 from ledger.commands import Command
+from ledger.points.redemptions import name
 from ledger.records import Redemption
-from ledger.redemptions import name
 from ledger.units import HOLD_MS_MAX
 from proofs.kinds import ADDS, MAY_OWE, ON_ISSUANCE, Kind
 from tests.ledger.promises import (

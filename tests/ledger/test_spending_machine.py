@@ -23,8 +23,8 @@ from ledger.commands import (
     ResolveDispute,
     Void,
 )
+from ledger.points.redemptions import CAPTURED, DISPUTED, HELD, name
 from ledger.records import Redemption
-from ledger.redemptions import CAPTURED, DISPUTED, HELD, name
 from proofs.kinds import ON_ISSUANCE
 from tests.ledger.promises import expect_promises_kept
 from tests.ledger.random_commands import MEMBERS, MERCHANTS

@@ -10,9 +10,9 @@ import pytest
 
 from ledger import standing
 from ledger.commands import EvaluateTier, SetTiers, Tier
+from ledger.members.tiers import Explanation, explain
 from ledger.slice import Role
 from ledger.store import Store, open_store
-from ledger.tiers import Explanation, explain
 from tests.ledger.scene import DAY, A, B, C, Scene, bond, campaign, rate, small_alliance
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from ledger import watch
 from ledger.commands import Enrol, Merge
+from ledger.members import watch
+from ledger.members.watch import EVIDENCE_MEMBERS_MAX, Alert, alerts
 from ledger.store import open_store
-from ledger.watch import EVIDENCE_MEMBERS_MAX, Alert, alerts
 from tests.ledger.scene import bond, small_alliance
 
 FAN = {f"f{i:03}": "root" for i in range(29)}

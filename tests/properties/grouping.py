@@ -16,8 +16,8 @@ from psycopg import sql
 from ledger import journal
 from ledger.book import Book
 from ledger.commands import Command
-from ledger.embedded_postgres import EmbeddedServer
 from ledger.journal import JournalEntry
+from ledger.postgres.embedded import EmbeddedServer
 from ledger.slice import Slice
 from ledger.store import open_store
 from proofs.words import ZERO_WORD

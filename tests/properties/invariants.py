@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from ledger import accounts
 from ledger.accounts import AccountName, Family
+from ledger.points.redemptions import DISPUTED, HELD
 from ledger.records import Drawn, Redemption
-from ledger.redemptions import DISPUTED, HELD
 from ledger.slice import Slice
 from proofs.accounts import RESERVE_ID
 from proofs.kinds import ON_ISSUANCE

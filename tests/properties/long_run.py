@@ -20,7 +20,7 @@ from random import Random
 from typing import Any
 
 from bench.conditions import keep, machine
-from ledger.embedded_postgres import EmbeddedServer, start
+from ledger.postgres.embedded import EmbeddedServer, start
 from tests.conftest import migrate
 from tests.properties import grouping, invariants
 from tests.properties.choices import MAKERS, Choices

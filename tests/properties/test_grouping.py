@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from ledger.embedded_postgres import EmbeddedServer
+from ledger.postgres.embedded import EmbeddedServer
 from tests.properties import grouping
 from tests.properties.choices import MAKERS, Choices
 from tests.properties.pair import VERBS, Pair, command_of

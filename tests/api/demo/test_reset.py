@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from api.demo.reset import NotADemonstration, reset
-from ledger.embedded_postgres import start
+from ledger.postgres.embedded import start
 from settlement.embedded_chain import process
 
 

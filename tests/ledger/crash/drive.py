@@ -30,7 +30,7 @@ from rich.progress import Progress
 
 from bench.conditions import keep, machine
 from ledger import rebuild, verify
-from ledger.embedded_postgres import EmbeddedServer, start
+from ledger.postgres.embedded import EmbeddedServer, start
 from ledger.store import open_store
 from tests.conftest import ROOT, migrate
 from tests.ledger.crash.stream import key, opening

@@ -20,7 +20,7 @@ from pathlib import Path
 import psycopg
 
 from ledger import rebuild, verify
-from ledger.embedded_postgres import EmbeddedServer, start
+from ledger.postgres.embedded import EmbeddedServer, start
 from ledger.store import open_store
 from tests.conftest import migrate
 from tests.ledger.crash.stream import commands, opening

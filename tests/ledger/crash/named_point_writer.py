@@ -15,7 +15,7 @@ from collections import Counter
 from functools import partial
 
 from ledger.commands import AnyCommand, parse
-from ledger.flight import Outcome
+from ledger.storage.flight import Outcome
 from ledger.store import Store
 
 

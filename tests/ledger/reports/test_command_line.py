@@ -9,7 +9,7 @@ import pytest
 
 from ledger.__main__ import HELD, NOT_ASKED, main
 from ledger.commands import ChargeFees, Enrol
-from ledger.embedded_postgres import running, start
+from ledger.postgres.embedded import running, start
 from ledger.reports import forms
 from tests.ledger.random_commands import history
 from tests.ledger.reports.journals import posted

@@ -10,8 +10,8 @@ import msgspec
 import psycopg
 import pytest
 
-from ledger import wallet
 from ledger.journal import head_seq
+from ledger.points import wallet
 from ledger.reports import forms, gather, positions, reading
 from ledger.reports.liability import Standing
 from ledger.reports.peaks import Peaks

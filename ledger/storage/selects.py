@@ -1,7 +1,7 @@
 """The statements that fill a slice: an index probe per element of array parameters, whatever the batch's size.
 
 `LIMIT 1` and `OFFSET 0` keep a lateral subquery what it says: one probe per row, never planned as a join. Statements
-are put together from constants of this file; values travel as parameters. `ledger.loading`, `ledger.store` and
+are put together from constants of this file; values travel as parameters. `ledger.storage.loading`, `ledger.store` and
 `ledger.queries` send them.
 """
 

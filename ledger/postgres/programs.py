@@ -3,7 +3,7 @@
 Invariants: nothing is downloaded; the order is the wheel, then the system's PostgreSQL, then an error that names the
 apt line; PostgreSQL never runs as root. Root becomes the owner of the data folder, else "nobody" in a user namespace of
 one entry (outside, the folder stays root's), else "nobody" by setpriv where namespaces are forbidden, as in containers.
-Called by `ledger.embedded_postgres` only.
+Called by `ledger.postgres.embedded` only.
 """
 
 import os

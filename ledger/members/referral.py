@@ -1,4 +1,4 @@
-"""Who stands above whom, and what a sale is worth to them. Pure; verbs, `ledger.orders` and loading call it.
+"""Who stands above whom, and what a sale is worth to them. Pure; verbs, `ledger.points.orders` and loading call it.
 
 At most two levels above the buyer are ever paid, a constant in code and contract (`REFERRAL_LEVELS_MAX`). A bond is
 between persons: whoever was merged into another counts as that other. A reward follows from campaign, terms, level and

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ledger.commands import PublishTerms, SetTiers
-from ledger.lots import value_au
+from ledger.points.lots import value_au
 from ledger.registry import Registry
 from ledger.slice import Lot, Member
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from ledger.commands import Transfer
 from ledger.entry import Entry
-from ledger.membership import known
-from ledger.orders import DAY_MS
+from ledger.members.membership import known
+from ledger.points.orders import DAY_MS
 from ledger.records import Pool, PoolDay, PoolMember, RecordKind, RecordName
 from ledger.refusals import Refused
 from ledger.slice import Slice

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ledger import accounts, reserve
+from ledger import accounts
 from ledger.answers import LegRef, LotId
 from ledger.commands import PublishTerms
 from ledger.entry import NO_REWARD, Entry, Reward
+from ledger.points import reserve
 from ledger.slice import Lot, Member, Role, Slice
 from proofs.kinds import Kind
 

@@ -2,8 +2,8 @@
 
 Of every set of terms in the mode `on_issuance` the reserve holds exactly what its positive lots are worth and the dust:
 reserve · den = points in lots and held · num + dust, in 1/au_den AU. The dust is `rounding:{issuer}`, belongs to the
-issuer and is used before the issuer pays more. In the mode `on_redemption` nothing is held. Verbs and `ledger.wallet`
-call it.
+issuer and is used before the issuer pays more. In the mode `on_redemption` nothing is held. Verbs and
+`ledger.points.wallet` call it.
 """
 
 from __future__ import annotations

@@ -13,17 +13,20 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from ledger import bonuses, commands, reach, records, selects, tiers, uniting
+from ledger import commands, records
 from ledger.accounts import AccountName
 from ledger.answers import LegRef, LotId
 from ledger.effects import Effects
-from ledger.kinship import Kinship
+from ledger.members import reach, tiers, uniting
+from ledger.members.kinship import Kinship
+from ledger.points import bonuses
 from ledger.records import KINDS_WITH_PEOPLE, RecordName
 from ledger.registry import Registry
 from ledger.slice import Claim, Lot, Member, Order, Remembered, Slice
+from ledger.storage import selects
+from ledger.storage.wire import Asks, Row, Rows
 from ledger.units import REFERRAL_LEVELS_MAX
 from ledger.wants import Wants
-from ledger.wire import Asks, Row, Rows
 
 _json = msgspec.json.Encoder()
 _BRACKETS = bytes.maketrans(b"[]", b"{}")

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from ledger import counters
-from ledger.kinship import Kinship
+from ledger.members import counters
+from ledger.members.kinship import Kinship
 from ledger.records import AnyRecord, CheckIns, Customer, RecordName, RuleTally, TaskProgress
 from ledger.rules import streak, tally, task
 from ledger.rules.rule import Rule

@@ -1,5 +1,5 @@
 """What redeeming and authorising share: which lots may be drawn, and whether every issuer's collateral bears it. Verbs
-call it; what is posted is `ledger.drawn`.
+call it; what is posted is `ledger.points.drawn`.
 
 Each (issuer, terms) drawn is one leg. What an issuer would owe counts against its collateral together with what it owes
 already and what open authorisations promise, so that two authorisations at once cannot both pass a limit.
@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger import accounts, drawn, membership, reserve
+from ledger import accounts
 from ledger.commands import Authorize, OpenMerchant, Redeem
-from ledger.drawn import Deal
 from ledger.entry import Entry
-from ledger.lots import Draw, draw, spendable
+from ledger.members import membership
+from ledger.points import drawn, reserve
+from ledger.points.drawn import Deal
+from ledger.points.lots import Draw, draw, spendable
 from ledger.records import Drawn, DrawnLot, RecordKind, RecordName, Redemption
 from ledger.refusals import Refused
 from ledger.slice import Claim, Lot, Member, Slice, Used

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ledger.commands import PublishExchange, PublishTerms
-from ledger.lots import by_terms, take, value_au
+from ledger.points.lots import by_terms, take, value_au
 from ledger.slice import Lot
 
 

@@ -13,10 +13,11 @@ from typing import NamedTuple
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from ledger import accounts, counters
+from ledger import accounts
 from ledger.commands import Earn, Particulars
 from ledger.entry import Entry
-from ledger.kinship import Kinship
+from ledger.members import counters
+from ledger.members.kinship import Kinship
 from ledger.records import AnyRecord, CheckIns, Customer, RecordName, RuleBudget, RuleTally, TaskProgress
 from ledger.rules import streak, tally, task
 from ledger.rules.caps import NOTHING_SPENT, Spent

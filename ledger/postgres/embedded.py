@@ -6,7 +6,7 @@
 Invariants: no TCP, only a socket in a folder of mode 0700; what was committed survives kill -9 of the server and of its
 users (`durable=False`, for tests alone, gives that up); liveness is what `pg_isready` says, because a pid file survives
 its server. It lives in this room because the ledger is the lowest rank that knows a database at all; entry points,
-tests and benchmarks call it, the ledger's own modules only ever receive an address. `ledger.postgres_programs` finds
+tests and benchmarks call it, the ledger's own modules only ever receive an address. `ledger.postgres.programs` finds
 the programs and the account to run them as.
 
 Inside the folder: `data` (PostgreSQL's own), `socket`, `log`, `lock` (held while starting or stopping) and `users`
@@ -33,7 +33,7 @@ from urllib.parse import quote, urlencode
 import psycopg
 from psycopg import sql
 
-from ledger.postgres_programs import (
+from ledger.postgres.programs import (
     Account,
     DiskFull,
     EmbeddedPostgresError,

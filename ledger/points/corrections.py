@@ -7,10 +7,10 @@ leave one.
 
 from __future__ import annotations
 
-from ledger import orders, wallet
 from ledger.commands import OpenMerchant, PublishTerms
 from ledger.entry import Entry
-from ledger.lots import draw_order, is_open, take
+from ledger.points import orders, wallet
+from ledger.points.lots import draw_order, is_open, take
 from ledger.records import Adjustment, RecordKind, RecordName
 from ledger.refusals import Refused
 from ledger.slice import Member, Role, Slice

@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger import accounts, reserve, wallet
+from ledger import accounts
 from ledger.answers import LegRef, LotId
 from ledger.commands import PublishTerms
 from ledger.entry import Entry
-from ledger.lots import value_au
+from ledger.points import reserve, wallet
+from ledger.points.lots import value_au
 from ledger.records import Drawn, DrawnLot, Redemption
 from ledger.slice import Lot, Member, Role, Slice
 from ledger.units import BPS

@@ -7,11 +7,13 @@ of the sale, and names the buyer's earning.
 
 from __future__ import annotations
 
-from ledger import accounts, referral, wallet
+from ledger import accounts
 from ledger.answers import LegRef
 from ledger.commands import ForDays, OpenMerchant
 from ledger.entry import NO_REWARD, Entry, Reward
-from ledger.lots import value_au
+from ledger.members import referral
+from ledger.points import wallet
+from ledger.points.lots import value_au
 from ledger.refusals import Refused
 from ledger.registry import Registry
 from ledger.slice import Lot, Order, Role, Slice

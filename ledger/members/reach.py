@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ledger import accounts
 from ledger.accounts import AccountName
 from ledger.answers import LotId
-from ledger.kinship import Kinship
+from ledger.members.kinship import Kinship
 from ledger.slice import Lot, Slice
 from ledger.units import REFERRAL_LEVELS_MAX
 from ledger.wants import Wants

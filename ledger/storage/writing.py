@@ -13,8 +13,8 @@ from typing import Any
 from ledger import records
 from ledger.commands import Configuring, OpenMerchant, PublishTerms
 from ledger.effects import Effects
-from ledger.loading import integers, lines
 from ledger.slice import Lot, Member, Order
+from ledger.storage.loading import integers, lines
 
 JOURNAL = r"""
 INSERT INTO ledger.journal (shard, seq, at_ms, verb, command, receipt)

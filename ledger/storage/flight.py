@@ -14,8 +14,8 @@ from ledger.book import VERBS, Admitted, Book, admit
 from ledger.commands import Command
 from ledger.effects import Effects
 from ledger.slice import Remembered
+from ledger.storage.wire import Reply
 from ledger.wants import Wants
-from ledger.wire import Reply
 
 Outcome = list[Answer] | Exception
 """The answers to a batch, in order and durable, or why there are none."""

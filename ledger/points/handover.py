@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from ledger import accounts, wallet
+from ledger import accounts
 from ledger.answers import LegRef
 from ledger.commands import PublishTerms
 from ledger.entry import Entry
-from ledger.lots import draw_order, is_open, take
+from ledger.points import wallet
+from ledger.points.lots import draw_order, is_open, take
 from ledger.records import KeptLot, PaidDebt
 from ledger.slice import Lot, Member, Slice
 from proofs.kinds import Kind

@@ -1,0 +1,1 @@
+"""Who members are to one another: kin, referrers, tiers, merged accounts."""

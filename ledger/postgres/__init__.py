@@ -1,0 +1,1 @@
+"""The database that needs no installing: its programs and the embedded server."""

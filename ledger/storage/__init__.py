@@ -1,0 +1,1 @@
+"""How the store reads and writes: batches in flight, what they load, what they write."""
