@@ -19,6 +19,7 @@ from settlement.chain import Tag, commit_gas, finalise_gas
 from settlement.contracts import Refused
 from settlement.leaves import BASE_UNITS_PER_AU, MS_PER_SECOND
 from settlement.outbox import FeeCeiling, Intent
+from settlement.publish import PublicationError
 from settlement.steps import Become, Do, Fate, Observation, State, Step, Submission, Wait, next_step
 from settlement.tables import Batch
 
@@ -69,7 +70,7 @@ def _drive_one(s: Settlement, batch_no: int) -> Standing:
         taken = step
         try:
             _act(s, batch, step)
-        except (Refused, FeeCeiling, NotWholeAu, LedgerRefused) as error:
+        except (Refused, FeeCeiling, NotWholeAu, LedgerRefused, PublicationError) as error:
             return Standing(batch_no, batch.state, str(error), None)
     return Standing(batch_no, State.OPEN, "goes on at the next drive", None)
 

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from settlement.mirrors.folder import FolderMirror
 from settlement.publish import published_header
 from settlement.status import status
 from settlement.submitter import drive
@@ -31,7 +32,7 @@ def test_a_kill_leaves_one_effect(field: Field, point: str) -> None:
         (_, batch) = status(s.conn)
         assert [event.fields["batchNo"] for event in committed] == [0, 1]
         assert committed[1].fields["headerHash"] == batch.header_hash
-        assert [published_header(folder, 1) for folder in field.mirrors] == [batch.header] * 2
+        assert [published_header(FolderMirror(folder), 1) for folder in field.mirrors] == [batch.header] * 2
         assert (batch.state, batch.incarnation) == ("CONFIRMED", 0)
         assert [(tx.purpose, tx.status) for tx in batch.transactions] == [("commit:1.0", "MINED")]
         s.alliance.chain.advance_time(6 * 3_600)
