@@ -18,7 +18,16 @@ from auditor.registry import Registry
 from auditor.segments import Segment, Standing
 from proofs.accounts import MEMBER, lane_account
 from proofs.keccak import keccak256
-from proofs.kinds import CLOCK_SKEW_SECONDS_MAX, MAY_OWE, ON_REDEMPTION, Kind, broken_rules, effects, points_delta
+from proofs.kinds import (
+    CLOCK_SKEW_SECONDS_MAX,
+    MAY_OWE,
+    ON_REDEMPTION,
+    Kind,
+    broken_rules,
+    effects,
+    points_delta,
+    reserve_follows,
+)
 from proofs.lpb1 import RECORD_BYTES, FileError, Record, Step, parse_record
 from proofs.messages import PointsEvent, Posting, SettlementLeaf, signed_digest
 from proofs.signature import SignatureError, recover
@@ -248,6 +257,10 @@ class _Scanner:
             due = f"points of issuer {segment.issuer_id}"
             self._add("points-of-another", "member", expected=due, actual=event.issuer_id, account=step.account)
         segment.issuer_id = segment.issuer_id or event.issuer_id
+        terms = self.job.registry.terms.get(event.terms_id)
+        if terms is not None and event.kind in _KINDS and not reserve_follows(event, terms, step.balance):
+            due = f"what follows from a balance of {step.balance} after {step.delta}"
+            self._add("reserve", "settleAmount", expected=due, actual=event.settle_amount, account=step.account)
         if step.balance < 0 and step.delta < 0 and event.kind not in MAY_OWE:
             self._add(
                 "member-below-zero",

@@ -17,13 +17,13 @@ import rlp
 
 from ledger.commands import PublishTerms
 from proofs.keccak import keccak256
+from proofs.kinds import BASE_UNITS_PER_AU
 from settlement import tables
 from settlement.alliance import FOUNDING_CONFIG, Alliance, NotFounded, attach
 from settlement.chain import Chain, bounded_gas
 from settlement.contracts import Contract, Name, deployment_data
 from settlement.founding import Founding, Publication, genesis_batch
 from settlement.lanes import Lane
-from settlement.leaves import BASE_UNITS_PER_AU
 from settlement.outbox import Intent, Outbox
 from settlement.steps import State
 from settlement.tables import Anchor, Batch, Conn

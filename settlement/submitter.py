@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from ledger.answers import Refusal
 from ledger.commands import Net, SettleNets
+from proofs.kinds import BASE_UNITS_PER_AU
 from settlement import batches, tables
 from settlement.attestations import has_quorum, wire_form
 from settlement.batches import Settlement
 from settlement.chain import Tag, commit_gas, finalise_gas
 from settlement.contracts import Refused
-from settlement.leaves import BASE_UNITS_PER_AU, MS_PER_SECOND
+from settlement.leaves import MS_PER_SECOND
 from settlement.outbox import FeeCeiling, Intent
 from settlement.steps import Become, Do, Fate, Observation, State, Step, Submission, Wait, next_step
 from settlement.tables import Batch
