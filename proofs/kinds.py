@@ -120,11 +120,16 @@ class Effects:
     total: int = 0
 
 
+def points_sign(kind: int) -> int:
+    """Which way a kind moves points: 1, -1, or 0 where it moves none."""
+    if kind in ADDS:
+        return 1
+    return -1 if kind in TAKES else 0
+
+
 def points_delta(event: PointsEvent) -> int:
     """The signed change of the issuer's and the member's points."""
-    if event.kind in ADDS:
-        return event.points
-    return -event.points if event.kind in TAKES else 0
+    return points_sign(event.kind) * event.points
 
 
 def _cash_legs(event: PointsEvent, mode: int) -> tuple[int, int] | None:
@@ -168,7 +173,7 @@ def rate_holds(event: PointsEvent, terms: Terms) -> bool:
     the reserve, no more than the points are worth and what rounding may leave: how much less, `reserve_follows` knows.
     """
     scaled = event.settle_amount * terms.den
-    if _with_reserve(event, terms):
+    if pays_reserve(event.kind, terms):
         return scaled < event.points * terms.num + rounding_max(terms)
     if event.kind == Kind.REFUND_REDEEM:
         return abs(scaled - event.points * terms.num) < terms.num
@@ -182,8 +187,17 @@ def rounding_max(terms: Terms) -> int:
     return max(terms.num, BASE_UNITS_PER_AU * terms.den)
 
 
-def _with_reserve(event: PointsEvent, terms: Terms) -> bool:
-    return terms.mode == ON_ISSUANCE and event.kind in ISSUER_SIGNS
+def pays_reserve(kind: int, terms: Terms) -> bool:
+    """Whether cash of such a leaf is between the points' issuer and the reserve."""
+    return terms.mode == ON_ISSUANCE and kind in ISSUER_SIGNS
+
+
+def reserve_points(kind: int, points: int, member_balance: int) -> int:
+    """For how many points cash moves between issuer and reserve; see `reserve_follows`."""
+    if kind == Kind.TRANSFER_OUT:
+        return 0
+    moved = abs(max(0, member_balance) - max(0, member_balance - points_sign(kind) * points))
+    return points - moved if kind == Kind.TRANSFER_IN else moved
 
 
 def reserve_follows(event: PointsEvent, terms: Terms, member_balance: int) -> bool:
@@ -194,11 +208,9 @@ def reserve_follows(event: PointsEvent, terms: Terms, member_balance: int) -> bo
     `member_balance` is the member's running balance after the leaf; with the points it gives the one before. True for
     all other kinds and terms.
     """
-    if not _with_reserve(event, terms):
+    if not pays_reserve(event.kind, terms):
         return True
-    had = max(0, member_balance - points_delta(event))
-    moved = abs(max(0, member_balance) - had)
-    due = {Kind.TRANSFER_OUT: 0, Kind.TRANSFER_IN: event.points - moved}.get(Kind(event.kind), moved)
+    due = reserve_points(event.kind, event.points, member_balance)
     return abs(event.settle_amount * terms.den - due * terms.num) < rounding_max(terms)
 
 
