@@ -117,11 +117,16 @@ class Effects:
     total: int = 0
 
 
+def points_sign(kind: int) -> int:
+    """Which way a kind moves points: 1, -1, or 0 where it moves none."""
+    if kind in ADDS:
+        return 1
+    return -1 if kind in TAKES else 0
+
+
 def points_delta(event: PointsEvent) -> int:
     """The signed change of the issuer's and the member's points."""
-    if event.kind in ADDS:
-        return event.points
-    return -event.points if event.kind in TAKES else 0
+    return points_sign(event.kind) * event.points
 
 
 def _cash_legs(event: PointsEvent, mode: int) -> tuple[int, int] | None:

@@ -101,6 +101,7 @@ def base_points(merchant: Command, amount: int) -> int:
 
 def pending_lot(books: Books, order: Order, role: str, member: str, points: int) -> Lot:
     books.lots_made += 1
+    books.touched.add((member, order.merchant))
     return Lot(
         number=books.lots_made,
         member=member,
@@ -175,6 +176,7 @@ def give(books: Books, lot: Lot, points: int) -> None:
     books.debts[debtor] -= repaid
     lot.left += points - repaid
     if points > repaid:
+        books.touched.add(debtor)
         own(books, lot, books.who(lot.member))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 
 from tests.oracle.books import Books, Command, Lot, Merged, Paid, Rule, refuse_if
+from tests.oracle.doings import unite_doings, unite_task
 from tests.oracle.earning import known_spender, own
 from tests.oracle.people import above
 from tests.oracle.pricing import by_terms, first_of, from_ms, held, in_turn
@@ -43,6 +44,8 @@ def merge(books: Books, command: Command) -> None:
     take_bond(books, member, into)
     for rule in books.rules.values():
         unite(rule, member, into)
+        unite_task(rule, member, into)
+    unite_doings(books, member, into)
     books.means |= dict.fromkeys([member, *followers], into)
     books.merges[member] = done
 
@@ -68,6 +71,7 @@ def pending_lots(books: Books, member: str) -> list[Lot]:
 
 def hand_over(books: Books, lot: Lot, owner: str) -> None:
     """Another account of the same person has the lot; a pending one is on nobody's list."""
+    books.touched.add((owner, lot.issuer))
     if lot.confirmed_ms is None:
         lot.member = owner
     else:

@@ -174,6 +174,8 @@ def give_back(books: Books, lot: Lot, owner: str, points: int) -> None:
         lot = like(books, lot, owner)
     own(books, lot, owner)
     lot.left += points - repaid
+    if points:
+        books.touched.add((owner, lot.issuer))
 
 
 def cancel_redemption(books: Books, command: Command) -> None:
