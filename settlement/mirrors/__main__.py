@@ -5,7 +5,7 @@
     expire --years N      erase what is older than N years and finished, N at least the policy's; --yes does it
 
 Exit code 0: everything is whole, or is again; 1: something is missing, wrong or lost; 2: the question could not be
-asked, or a mirror does not answer. Mirrors come from TONGDUI_MIRRORS; without --dsn and TONGDUI_DATABASE_URL the
+asked, or a mirror does not answer. What `verify` finds and leaves is an alert too. Mirrors come from TONGDUI_MIRRORS; without --dsn and TONGDUI_DATABASE_URL the
 embedded server under TONGDUI_VAR is asked, if it runs.
 """
 
@@ -20,6 +20,8 @@ from datetime import UTC, datetime
 import psycopg
 
 from ledger.postgres.embedded import running
+from settlement import alerts
+from settlement.alerts import Alert
 from settlement.mirrors import Mirror, MirrorError
 from settlement.mirrors.keeping import RETENTION_YEARS_MIN, Fault, Finding, erase, expired, published, verify
 from settlement.mirrors.settings import MirrorsSettings
@@ -82,6 +84,7 @@ def verify_mirrors(conn: Conn, mirrors: Sequence[Mirror], options: argparse.Name
     for finding in found[:FINDINGS_SHOWN_MAX]:
         _say(_told(finding))
     left = [finding for finding in found if finding.repaired_from is None]
+    alerts.keep(conn, "mirrors", [_alert(left, mirror.name) for mirror in mirrors if _of(left, mirror.name)])
     _say(f"{len(batches)} batches on {len(mirrors)} mirrors: {len(found)} faults, {len(found) - len(left)} repaired")
     if not left:
         return WHOLE
@@ -96,6 +99,16 @@ def expire(conn: Conn, mirrors: Sequence[Mirror], options: argparse.Namespace, n
         _say(f"batch {each.header.batch_no} of {datetime.fromtimestamp(each.header.sealed_at, UTC):%Y-%m-%d}: {done}")
     _say(f"{len(going)} batches older than {options.years} years")
     return WHOLE
+
+
+def _of(found: Sequence[Finding], mirror: str) -> list[Finding]:
+    return [finding for finding in found if finding.mirror == mirror]
+
+
+def _alert(left: Sequence[Finding], mirror: str) -> Alert:
+    faults = _of(left, mirror)
+    actual = f"{len(faults)} faults, the first: {faults[0].path} {faults[0].fault.value}"
+    return Alert(code="mirror-behind", place=mirror, expected="every published blob, whole", actual=actual)
 
 
 def _told(finding: Finding) -> str:

@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from settlement.alerts import alerts
 from settlement.batches import Settlement, seal_next
 from settlement.mirrors import Mirror
 from settlement.mirrors.__main__ import FAULTY, NOT_ASKED, WHOLE, main
@@ -49,6 +51,7 @@ def test_a_mirror_that_is_down_delays_publication_and_says_so(field: Field, shel
         assert (standing.state, standing.until) == (State.SEALED, None)
         assert shelf.address in standing.reason
         assert "503" in standing.reason
+        assert [(each.code, each.place) for each in alerts(s.conn)] == [("mirror-behind", "batch 1")]
         assert published_header(FolderMirror(field.mirrors[0]), 1) is None
         shelf.down = False
         drive(s)
@@ -56,6 +59,12 @@ def test_a_mirror_that_is_down_delays_publication_and_says_so(field: Field, shel
         attest(s, field.folder, [(1, sealed.header_hash)], [bytes([9]) * 32, bytes([8]) * 32])
         assert [standing.state for standing in drive(s)] == [State.CONFIRMED]
         assert s.alliance.hub.read("headerHash", 1) == sealed.header_hash
+        assert alerts(s.conn) == []
+
+
+def open_alerts(field: Field) -> set[tuple[str, str]]:
+    with psycopg.connect(field.dsn) as conn:
+        return {(each.code, each.place) for each in alerts(conn)}
 
 
 def folder_of(mirror: Path, at: int = 0) -> Path:
@@ -84,12 +93,14 @@ def test_what_is_missing_or_wrong_is_taken_from_another_mirror(told: Field, caps
     header.write_text("{}")
     assert main(["verify"]) == FAULTY
     assert not lost.exists(), "looking changes nothing"
+    assert open_alerts(told) == {("mirror-behind", str(one)), ("mirror-behind", str(two))}
     assert main(["verify", "--repair"]) == WHOLE
     said = capsys.readouterr().out
     assert f"{one}: blobs/{lost.name} is missing, repaired from {two}" in said
     assert f"{two}: blobs/{spoilt.name} holds other bytes, repaired from {one}" in said
     assert "2 batches on 2 mirrors: 3 faults, 3 repaired" in said
     assert {path: path.read_bytes() for path in right} == right
+    assert open_alerts(told) == set()
     assert main(["verify"]) == WHOLE
 
 
