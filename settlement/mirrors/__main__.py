@@ -5,8 +5,8 @@
     expire --years N      erase what is older than N years and finished, N at least the policy's; --yes does it
 
 Exit code 0: everything is whole, or is again; 1: something is missing, wrong or lost; 2: the question could not be
-asked, or a mirror does not answer. What `verify` finds and leaves is an alert too. Mirrors come from TONGDUI_MIRRORS; without --dsn and TONGDUI_DATABASE_URL the
-embedded server under TONGDUI_VAR is asked, if it runs.
+asked, or a mirror does not answer. What `verify` finds and leaves is an alert too. Mirrors come from TONGDUI_MIRRORS;
+without --dsn and TONGDUI_DATABASE_URL the embedded server under TONGDUI_VAR is asked, if it runs.
 """
 
 from __future__ import annotations

@@ -109,7 +109,10 @@ def test_what_no_mirror_has_is_lost_and_not_made_up(told: Field, capsys: pytest.
     for mirror in told.mirrors:
         (mirror / "blobs" / name).write_bytes(b"something else")
     assert main(["verify", "--repair"]) == FAULTY
-    assert capsys.readouterr().out.count(f"blobs/{name} is on no mirror") == 2
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if line.endswith("is on no mirror")] == [
+        f"{mirror}: blobs/{name} is on no mirror" for mirror in told.mirrors
+    ]
     assert [(mirror / "blobs" / name).read_bytes() for mirror in told.mirrors] == [b"something else"] * 2
 
 
