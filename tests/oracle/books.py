@@ -208,6 +208,8 @@ class Books:
     tiers: Command | None = None
     rules: dict[int, Rule] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)
+    alone: Counter[tuple[int, str, int]] = field(default_factory=Counter)
+    """(issuer, person, day) -> points corrected without a second person."""
     waiting: dict[tuple[int, str], Command] = field(default_factory=dict)
     """Adjustments that wait for a second person."""
     referrers: dict[str, str] = field(default_factory=dict)
