@@ -50,7 +50,7 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
     time goes on; without, only when a sandbox's clock is moved.
     """
     log_plainly()
-    key, production = settings.vault_key(), settings.environment == "production"
+    key, production = settings.vault_key(), settings.production
     clock = TestClock(now)
     with (
         open_door(

@@ -144,6 +144,7 @@ class Choices(Promises):
     def open_balance(self) -> Plain:
         expires = self.at_ms + self.dice.choice((0, DAY_MS, 3 * DAY_MS))
         return {
+            "source": "old" if self.chance(30) else self.name(),
             "issuer_id": self.merchant(),
             "member": self.member(),
             "points": self.points(),
@@ -276,6 +277,7 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "publish_campaign": Choices.publish_campaign,
     "stop_campaign": Choices.stop_campaign,
     "freeze_merchant": Choices.freeze_merchant,
+    "unfreeze_merchant": Choices.of_merchant,
     "close_merchant": Choices.of_merchant,
     "charge_fees": Choices.charge_fees,
     "settle_nets": Choices.settle_nets,
@@ -294,6 +296,7 @@ WEIGHTS = dict.fromkeys(MAKERS, 2) | {
     "expire": 6,
     "stop_campaign": 1,
     "freeze_merchant": 1,
+    "unfreeze_merchant": 1,
     "close_merchant": 1,
     "close_member": 1,
     "publish_campaign": 1,
