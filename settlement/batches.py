@@ -231,8 +231,8 @@ def _store(
 
 
 def _leaf_rows(sealed: Sealed) -> Iterable[tuple[int, bytes, int, int]]:
-    for record, source in zip(sealed.records, sealed.sources, strict=True):
-        yield record.leaf_no, record.event.event_id, source.seq, source.no
+    for number, (event_id, source) in enumerate(zip(sealed.event_ids, sealed.sources, strict=True)):
+        yield sealed.header.first_leaf_no + number, event_id, source.seq, source.no
 
 
 def _publish(s: Settlement, batch: Batch, package: Package) -> None:
