@@ -193,6 +193,7 @@ class Choices(Settings):
     def open_balance(self) -> Plain:
         expires = self.at_ms + self.dice.choice((0, DAY_MS, 3 * DAY_MS))
         return {
+            "source": "old" if self.chance(30) else self.name(),
             "issuer_id": self.merchant(),
             "member": self.member(),
             "points": self.points(),
@@ -278,6 +279,7 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "publish_campaign": Choices.publish_campaign,
     "stop_campaign": Choices.stop_campaign,
     "freeze_merchant": Choices.freeze_merchant,
+    "unfreeze_merchant": Choices.of_merchant,
     "close_merchant": Choices.of_merchant,
     "charge_fees": Choices.charge_fees,
     "settle_nets": Choices.settle_nets,
@@ -300,6 +302,7 @@ WEIGHTS = dict.fromkeys(MAKERS, 2) | {
     "set_tiers": 1,
     "stop_campaign": 1,
     "freeze_merchant": 1,
+    "unfreeze_merchant": 1,
     "close_merchant": 1,
     "close_member": 1,
     "publish_campaign": 1,
