@@ -211,6 +211,11 @@ class Choices(Promises):
     def freeze_merchant(self) -> Plain:
         return {**self.of_merchant(), "reason": "leaves"}
 
+    def unfreeze_merchant(self) -> Plain:
+        """Mostly one that is about to leave."""
+        about = sorted(self.oracle.books.leaving - self.oracle.books.left)
+        return {"merchant_id": self.dice.choice(about) if about and self.chance(90) else self.merchant()}
+
     def close_member(self) -> Plain:
         """Mostly somebody who came only to go."""
         return {"member": self.newcomer()}
@@ -277,7 +282,7 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "publish_campaign": Choices.publish_campaign,
     "stop_campaign": Choices.stop_campaign,
     "freeze_merchant": Choices.freeze_merchant,
-    "unfreeze_merchant": Choices.of_merchant,
+    "unfreeze_merchant": Choices.unfreeze_merchant,
     "close_merchant": Choices.of_merchant,
     "charge_fees": Choices.charge_fees,
     "settle_nets": Choices.settle_nets,
@@ -295,8 +300,8 @@ WEIGHTS = dict.fromkeys(MAKERS, 2) | {
     "exchange": 6,
     "expire": 6,
     "stop_campaign": 1,
-    "freeze_merchant": 1,
-    "unfreeze_merchant": 1,
+    "freeze_merchant": 2,
+    "unfreeze_merchant": 3,
     "close_merchant": 1,
     "close_member": 1,
     "publish_campaign": 1,
