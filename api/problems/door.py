@@ -108,6 +108,12 @@ DOOR: Mapping[str, Row] = {
         "Ask with the event's id or the Idempotency-Key.",
     ),
     "batch-unknown": Row(404, "No such batch", "No batch of this number is sealed yet.", "Batches count from 0."),
+    "batch-unopened": Row(
+        503,
+        "The batch is not open here",
+        "This server has no key for batches, or no mirror gives it this batch's file now.",
+        "Ask again later, or another server of the alliance.",
+    ),
     "cycle-unknown": Row(
         404, "No such cycle", "No cycle of this name has ended.", "Take a name that GET /v1/clearing/cycles gives."
     ),

@@ -121,6 +121,7 @@ WAYS: dict[str, Way] = {
     "busy": busy,
     "receipt-unknown": lambda s: s.tea.get("/v1/receipts/never"),
     "batch-unknown": lambda s: s.tea.get("/v1/batches/7"),
+    "batch-unopened": lambda s: s.tea.get("/v1/batches/0/mine"),
     "cycle-unknown": lambda s: s.tea.get("/v1/clearing/cycles/never/statement"),
     "unavailable": unavailable,
     "internal": internal,
