@@ -17,15 +17,14 @@ from typing import Protocol
 from ledger.answers import Answer, LegRef
 from ledger.commands import Command
 from ledger.journal import JournalEntry
-from proofs.messages import BatchHeader
-from settlement import keys, openings, tables
+from settlement import keys, openings, readers, tables
 from settlement.alliance import Alliance
 from settlement.closing import BATCH_LEAVES_MAX, padded
 from settlement.founding import Publication
 from settlement.lanes import LaneSigner, Roster
 from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed, void_leaves
 from settlement.outbox import Checkpoint, Outbox, unwatched
-from settlement.publish import NotOnEveryMirror, Package, Recipient, pack, publish
+from settlement.publish import NotOnEveryMirror, Package, Recipient, Wrapped, pack, publish
 from settlement.seal import Rules, Sealed, seal
 from settlement.steps import State
 from settlement.tables import Batch, Conn, SealedFields
@@ -74,7 +73,8 @@ class _Terms:
     settling: bool
     config_hash: bytes
     registered: Sequence[bytes]
-    recipients: Sequence[Recipient]
+    recipients: Sequence[Recipient] = ()
+    wrapped: Sequence[Wrapped] = ()
     leaves: int | None = None
 
 
@@ -106,12 +106,12 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
         settling=settling,
         config_hash=s.alliance.policy.read("configHash"),
         registered=registered_accounts(s.lanes.roster, issuers=merchants, parties=openings.parties(s.conn)),
-        recipients=s.publication.recipients,
+        recipients=readers.of_batch(s.conn, batch_no),
     )
     sealed, package = _build(s, opened, previous, entries, terms)
     last_seq = entries[-1].seq if entries else previous.done.last_seq
     seqs = previous.done.last_seq + 1, last_seq
-    batch = _store(s, opened, terms, sealed, seqs=seqs, header=sealed.finish(package.data_hash))
+    batch = _store(s, opened, terms, sealed, package, seqs=seqs)
     s.checkpoint("sealed")
     with suppress(NotOnEveryMirror):
         _publish(s, batch, package)
@@ -127,7 +127,7 @@ def publish_again(s: Settlement, batch: Batch) -> None:
         settling=done.settling,
         config_hash=done.header.config_hash,
         registered=[row.account for row in done.rows],
-        recipients=done.recipients,
+        wrapped=done.wrapped,
         leaves=done.header.leaf_count,
     )
     entries = openings.entries(s.conn, previous.done.last_seq, leaves_max=0, last_seq=done.last_seq)
@@ -216,13 +216,14 @@ def _build(
         settling=terms.settling,
     )
     data_key = keys.data_key(s.publication.vault, batch)
-    return sealed, pack(sealed, data_key=data_key, recipients=terms.recipients)
+    return sealed, pack(sealed, data_key=data_key, recipients=terms.recipients, wrapped=terms.wrapped)
 
 
 def _store(
-    s: Settlement, opened: Batch, terms: _Terms, sealed: Sealed, *, seqs: tuple[int, int], header: BatchHeader
+    s: Settlement, opened: Batch, terms: _Terms, sealed: Sealed, package: Package, *, seqs: tuple[int, int]
 ) -> Batch:
     """OPEN becomes SEALED with everything that belongs to it. `seqs`: first and last journal entry of the range."""
+    header = sealed.finish(package.data_hash)
     fields = SealedFields(
         first_leaf=header.first_leaf_no,
         last_leaf=header.first_leaf_no + header.leaf_count - 1,
@@ -233,7 +234,7 @@ def _store(
         header=header,
         rows=sealed.rows,
         nets=sealed.nets,
-        recipients=terms.recipients,
+        wrapped=package.wrapped,
     )
     with s.conn.transaction():
         tables.seal_batch(s.conn, opened, fields)

@@ -120,7 +120,7 @@ def test_a_merchant_proves_its_batches_to_itself(
 def test_what_the_chain_does_not_bear_out_is_said(
     field: Field, http: TestClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    paths = fetched(http, field, 2, 1)
+    paths = fetched(http, field, 2, 2)
     pages = [json.loads(path.read_text())["extract"] for path in paths]
     one = field.folder / "all.json"
 
