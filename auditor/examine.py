@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from auditor.registry import Registry
 from proofs.accounts import MEMBER
-from proofs.kinds import CLOCK_SKEW_SECONDS_MAX, ON_REDEMPTION, Kind, Terms, broken_rules, effects
+from proofs.kinds import CLOCK_SKEW_SECONDS_MAX, ON_REDEMPTION, Kind, Terms, broken_rules, effects, reserve_follows
 from proofs.lpb1 import Record, Step
 from proofs.messages import PointsEvent, signed_digest
 from proofs.signature import SignatureError, recover
@@ -58,6 +58,8 @@ def faults(law: Law, record: Record, leaf_no: int, event_hash: bytes) -> Iterato
     terms = law.registry.terms.get(record.event.terms_id)
     if record.event.kind in _KINDS and (terms is not None or record.event.terms_id == 0):
         yield from _of_postings(record, mode_of(terms))
+        if terms is not None and record.member is not None:
+            yield from _of_reserve(record.event, terms, record.member)
 
 
 def mode_of(terms: Terms | None) -> int:
@@ -96,6 +98,12 @@ def _of_postings(record: Record, mode: int) -> Iterator[Fault]:
     member = record.member
     tag = member.account if member is not None and member.account[0] == MEMBER else bytes([MEMBER])
     yield from _of_slot("member", member, None if due.member is None else (tag, due.member))
+
+
+def _of_reserve(event: PointsEvent, terms: Terms, member: Step) -> Iterator[Fault]:
+    if not reserve_follows(event, terms, member.balance):
+        due = f"what follows from a balance of {member.balance} after {member.delta}"
+        yield Fault("reserve", "settleAmount", due, event.settle_amount, member.account)
 
 
 def _of_slot(slot: str, step: Step | None, due: tuple[bytes, int] | None) -> Iterator[Fault]:

@@ -17,7 +17,17 @@ from auditor.figures import Figures
 from auditor.originals import LANE_BYTES
 from auditor.relations import MENTIONED
 from proofs.accounts import MEMBER, lane_account
-from proofs.kinds import Effects, Kind, broken_rules, effects, points_sign, settles_cash
+from proofs.kinds import (
+    Effects,
+    Kind,
+    broken_rules,
+    effects,
+    pays_reserve,
+    points_sign,
+    reserve_points,
+    rounding_max,
+    settles_cash,
+)
 from proofs.lpb1 import FileError
 from proofs.messages import PointsEvent
 from proofs.tariff import NO_FEES
@@ -78,8 +88,9 @@ class Seen(NamedTuple):
 @dataclass(slots=True)
 class Form:
     """What all leaves of one form share. `in_order` is False where the form itself breaks a rule: then nothing else
-    matters. `sign` is that of the points; `accounts` are issuer, debtor, creditor, None where nothing may be posted.
-    `mentioned`: it has to be seen with others. Its fee is `fee_bps` of its cash, or of its points at `worth`.
+    matters. `sign` is that of the points; `accounts` are issuer, debtor, creditor, None where nothing may be posted;
+    `reserve` is (num, den, rounding) where cash is between issuer and reserve. `mentioned`: it has to be seen with
+    others. Its fee is `fee_bps` of its cash, or of its points at `worth`.
     """
 
     in_order: bool
@@ -90,6 +101,7 @@ class Form:
     posts_member: bool
     rate: tuple[int, int] | None
     returns: bool
+    reserve: tuple[int, int, int] | None
     lane_id: bytes
     mentioned: bool
     fee_bps: int
@@ -104,6 +116,8 @@ class Form:
         if self.rate is not None and not self._rate_holds(seen):
             return False
         issuer, debtor, creditor, member = seen.moves
+        if self.reserve is not None and not (member is not None and self._reserve_follows(seen, member.balance)):
+            return False
         delta, cash = self.sign * seen.points, seen.settle_amount
         due_issuer, due_debtor, due_creditor = self.accounts
         return (
@@ -123,6 +137,12 @@ class Form:
         num, den = self.rate
         short = seen.points * num - seen.settle_amount * den
         return -num < short < num if self.returns else 0 <= short < num
+
+    def _reserve_follows(self, seen: Seen, balance: int) -> bool:
+        """As `proofs.kinds.reserve_follows`."""
+        assert self.reserve is not None
+        num, den, miss = self.reserve
+        return abs(seen.settle_amount * den - reserve_points(seen.kind, seen.points, balance) * num) < miss
 
 
 def _is(move: Move | None, account: bytes | None, delta: int) -> bool:
@@ -184,6 +204,7 @@ def _form(law: Law, seen: Seen) -> Form:
     known = event.kind in _KINDS
     due = effects(event, mode_of(terms)) if known else Effects()
     priced = known and terms is not None and not broken and settles_cash(event, terms.mode)
+    reserved = priced and terms is not None and pays_reserve(event.kind, terms)
     return Form(
         in_order=known and not broken and signer is not None,
         signer=signer,
@@ -191,8 +212,9 @@ def _form(law: Law, seen: Seen) -> Form:
         sign=points_sign(event.kind),
         accounts=(_account(due.issuer), _account(due.debtor), _account(due.creditor)),
         posts_member=due.member is not None,
-        rate=(terms.num, terms.den) if priced and terms is not None else None,
+        rate=(terms.num, terms.den) if priced and not reserved and terms is not None else None,
         returns=event.kind == Kind.REFUND_REDEEM,
+        reserve=(terms.num, terms.den, rounding_max(terms)) if reserved and terms is not None else None,
         lane_id=lane_account(event.merchant_id, event.key_id)[1 : 1 + LANE_BYTES],
         mentioned=event.kind in MENTIONED,
         who=(event.merchant_id, event.kind),

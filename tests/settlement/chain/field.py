@@ -41,6 +41,7 @@ from settlement.chain import Chain
 from settlement.deploy import found
 from settlement.founding import Founding, Publication
 from settlement.lanes import Keystore, create_keystore
+from settlement.mirrors.folder import FolderMirror
 from settlement.outbox import Checkpoint, LocalSigner, Outbox, unwatched
 from settlement.publish import Recipient
 from settlement.vault import Vault
@@ -49,6 +50,8 @@ from tests.settlement.chain.tiny import SENDER
 MERCHANTS = (1, 2, 3)
 MEMBERS = ("ann", "bo", "cy")
 RATES = {1: (1, 1), 2: (2, 7), 3: (100, 3)}
+LEASE_S = 2
+"""Short, because the tests kill leaders and take over from them."""
 AT_MS = 1_750_000_000_000
 ATTESTERS = {
     bytes([9]) * 32: (AUDITOR, 2),
@@ -76,7 +79,7 @@ class Field:
         lanes = create_keystore(self.folder / "lanes.json", MERCHANTS)
         with psycopg.connect(self.dsn, autocommit=True) as conn, open_store(self.dsn) as store:
             chain = Chain(self.url)
-            outbox = Outbox(conn, chain, LocalSigner(SENDER.key), checkpoint=checkpoint)
+            outbox = Outbox(conn, chain, LocalSigner(SENDER.key), lease_s=LEASE_S, checkpoint=checkpoint)
             publication = self.publication()
             alliance = found(conn, chain, outbox, founding(conn, lanes, self.collateral), publication)
             yield Settlement(
@@ -92,7 +95,11 @@ class Field:
     def publication(self) -> Publication:
         auditor = X25519PrivateKey.from_private_bytes(b"\x05" * 32).public_key()
         key = auditor.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return Publication(vault=Vault(b"\x06" * 32), recipients=[Recipient("auditor", key)], folders=self.mirrors)
+        return Publication(
+            vault=Vault(b"\x06" * 32),
+            recipients=[Recipient("auditor", key)],
+            mirrors=[FolderMirror(each) for each in self.mirrors],
+        )
 
     def post(self, commands: Sequence[Command]) -> None:
         """Through the real store; every command must be done."""
