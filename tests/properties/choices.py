@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import cache
 
-from tests.oracle.spending import headroom, promised
+from tests.oracle.limits import headroom, promised
 from tests.properties.promises import HOUR_MS
 from tests.properties.settings import Settings
 from tests.properties.worlds import DAY_MS, Plain
@@ -310,8 +310,9 @@ WEIGHTS = dict.fromkeys(MAKERS, 2) | {
     "open_merchant": 1,
     "set_tiers": 1,
     "stop_campaign": 1,
-    "freeze_merchant": 1,
-    "unfreeze_merchant": 1,
+    "freeze_merchant": 2,
+    "unfreeze_merchant": 3,
+    "unmerge": 8,
     "close_merchant": 1,
     "close_member": 1,
     "publish_campaign": 1,
