@@ -56,11 +56,6 @@ class Settings(Promises):
         """The one that was opened to leave; rarely one that everybody needs."""
         return {"merchant_id": LEAVING if self.chance(97) else self.merchant()}
 
-    def unfreeze_merchant(self) -> Plain:
-        """Mostly one that everybody needs."""
-        frozen = sorted(self.oracle.books.leaving - {LEAVING})
-        return {"merchant_id": self.dice.choice(frozen) if frozen and self.chance(80) else LEAVING}
-
     def freeze_merchant(self) -> Plain:
         return {**self.of_merchant(), "reason": "leaves"}
 
