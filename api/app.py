@@ -28,6 +28,7 @@ from api import (
     redemptions,
     rules,
     sandbox,
+    settling,
     standing,
 )
 from api.door import Door
@@ -43,7 +44,7 @@ ABOUT = (
 )
 ROOMS = (
     *(events, redemptions, movements, people, members, standing, configuration, rules, operators, clearing, sandbox),
-    *(auditors, health, pages),
+    *(auditors, settling, health, pages),
 )
 log = structlog.get_logger(__name__)
 
