@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -16,6 +15,7 @@ from psycopg.types.json import Jsonb
 from settlement import tables, watcher
 from settlement.alliance import Alliance
 from settlement.chain import Head
+from settlement.mirrors import Mirror, MirrorError
 from settlement.publish import published_header
 from settlement.tables import Conn
 
@@ -48,11 +48,12 @@ class OnChain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mirror:
-    """One folder of published batches: the numbers it lacks or holds otherwise, of the newest ones."""
+class MirrorLook:
+    """One mirror: which of the newest numbers it lacks or holds otherwise; `down` says why it could not be asked."""
 
     place: str
     behind: Sequence[int]
+    down: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +76,10 @@ class Look:
     nonce_pending: int
     collateral: Sequence[Collateral]
     batches: dict[int, OnChain]
-    mirrors: Sequence[Mirror]
+    mirrors: Sequence[MirrorLook]
 
 
-def look(conn: Conn, alliance: Alliance, *, sender: bytes, parties: Sequence[int], folders: Sequence[Path]) -> Look:
+def look(conn: Conn, alliance: Alliance, *, sender: bytes, parties: Sequence[int], mirrors: Sequence[Mirror]) -> Look:
     """Look at everything now. Raises `ChainUnclear`, `AllianceError`."""
     alliance.require_same_chain()
     chain, hub = alliance.chain, alliance.hub
@@ -102,14 +103,14 @@ def look(conn: Conn, alliance: Alliance, *, sender: bytes, parties: Sequence[int
         nonce_pending=chain.nonce(sender, "pending"),
         collateral=[_collateral(alliance, party, final.number) for party in parties],
         batches=_batches(conn, alliance, final.number),
-        mirrors=[_mirror(conn, folder) for folder in folders],
+        mirrors=[_mirror(conn, mirror) for mirror in mirrors],
     )
 
 
 def keep(conn: Conn, seen: Look) -> None:
     """Keep a look in place of the one before it."""
     body = {name: value for name, value in asdict(seen).items() if name not in {"batches", "mirrors"}}
-    body["mirrors"] = [{"place": mirror.place, "behind": list(mirror.behind)} for mirror in seen.mirrors]
+    body["mirrors"] = [asdict(mirror) for mirror in seen.mirrors]
     conn.execute(_KEEP, {"body": Jsonb(_json(body))})
 
 
@@ -136,18 +137,21 @@ def _batches(conn: Conn, alliance: Alliance, at: int) -> dict[int, OnChain]:
     return found
 
 
-def _mirror(conn: Conn, folder: Path) -> Mirror:
+def _mirror(conn: Conn, mirror: Mirror) -> MirrorLook:
     last = tables.last_batch(conn)
     newest = last.batch_no if last else 0
     behind = []
-    for number in range(max(0, newest - MIRRORED_BATCHES_MAX + 1), newest + 1):
-        batch = tables.batch(conn, number)
-        if batch is None or batch.sealed is None or batch.state in tables.UNPUBLISHED:
-            continue
-        standing = published_header(folder, number)
-        if standing is None or standing.hash_struct() != batch.header_hash:
-            behind.append(number)
-    return Mirror(place=folder.name, behind=behind)
+    try:
+        for number in range(max(0, newest - MIRRORED_BATCHES_MAX + 1), newest + 1):
+            batch = tables.batch(conn, number)
+            if batch is None or batch.sealed is None or batch.state in tables.UNPUBLISHED:
+                continue
+            standing = published_header(mirror, number)
+            if standing is None or standing.hash_struct() != batch.header_hash:
+                behind.append(number)
+    except MirrorError as error:
+        return MirrorLook(place=mirror.name, behind=behind, down=str(error))
+    return MirrorLook(place=mirror.name, behind=behind)
 
 
 def _json(value: Any) -> Any:

@@ -27,6 +27,8 @@ from settlement.alerts import URGENT, Alert
 from settlement.alliance import Alliance, AllianceError, attach
 from settlement.chain import Chain, ChainError
 from settlement.look import Collateral, Look
+from settlement.mirrors import Mirror
+from settlement.mirrors.folder import FolderMirror
 from settlement.seal import cash_balances
 from settlement.steps import State
 from settlement.tables import Conn
@@ -68,20 +70,20 @@ class Facts:
     sealed_cash: Mapping[int, int]
 
 
-def reconcile(conn: Conn, alliance: Alliance, *, sender: bytes, folders: Sequence[Path] = ()) -> list[Alert]:
+def reconcile(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[Mirror] = ()) -> list[Alert]:
     """Read on, look, compare, and keep what was found. Raises `ChainUnclear`, `AllianceError`, `FinalityBroken`."""
     watcher.watch(conn, alliance)
-    facts = gather(conn, alliance, sender=sender, folders=folders)
+    facts = gather(conn, alliance, sender=sender, mirrors=mirrors)
     found = differences(facts)
     look.keep(conn, facts.look)
     alerts.keep(conn, "reconcile", found)
     return found
 
 
-def gather(conn: Conn, alliance: Alliance, *, sender: bytes, folders: Sequence[Path] = ()) -> Facts:
+def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[Mirror] = ()) -> Facts:
     """All that is compared, read now."""
     parties = openings.parties(conn)
-    seen = look.look(conn, alliance, sender=sender, parties=parties, folders=folders)
+    seen = look.look(conn, alliance, sender=sender, parties=parties, mirrors=mirrors)
     last = tables.last_sealed(conn)
     ended = tables.last_finalised(conn)
     cash = recorded.at(conn, last.done.last_seq) if last and last.done.last_seq else {}
@@ -215,9 +217,9 @@ def _surroundings(seen: Look) -> list[Alert]:
     if seen.gas_money_wei < needed:
         found.append(_alert("gas-money-low", f"0x{seen.sender.hex()}", f"{needed} wei", f"{seen.gas_money_wei} wei"))
     for mirror in seen.mirrors:
-        if mirror.behind:
-            numbers = ", ".join(map(str, mirror.behind))
-            found.append(_alert("mirror-behind", f"mirror {mirror.place}", "every published batch", f"lacks {numbers}"))
+        if mirror.behind or mirror.down:
+            lacks = mirror.down or "lacks " + ", ".join(map(str, mirror.behind))
+            found.append(_alert("mirror-behind", mirror.place, "every published batch", lacks))
     return found
 
 
@@ -232,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             alliance = attach(conn, Chain(asked.rpc, confirmations=asked.confirmations))
             sender = asked.sender or alliance.anchor.deployer
-            found = reconcile(conn, alliance, sender=sender, folders=asked.mirror)
+            found = reconcile(conn, alliance, sender=sender, mirrors=[FolderMirror(each) for each in asked.mirror])
         except (ChainError, AllianceError, watcher.FinalityBroken) as error:
             sys.stderr.write(f"settlement.reconcile: {error}\n")
             return 3

@@ -21,6 +21,7 @@ from settlement.attestations import take_attestations
 from settlement.batches import seal_next
 from settlement.embedded_chain.process import EmbeddedNode, start
 from settlement.inclusions import Inclusions
+from settlement.mirrors.folder import FolderMirror
 from settlement.reconcile import reconcile
 from settlement.submitter import drive
 from settlement.vault import Vault
@@ -47,7 +48,7 @@ def field(database: str, node: EmbeddedNode, tmp_path: Path) -> Field:
 
 @pytest.fixture
 def http(field: Field, clock: Clock) -> Iterator[TestClient]:
-    proofs = Inclusions(vault=field.publication().vault, folder=field.mirrors[0])
+    proofs = Inclusions(vault=field.publication().vault, mirrors=[FolderMirror(field.mirrors[0])])
     with (
         open_door(field.dsn, production=False, readers_max=2, now=clock, inclusions=proofs) as door,
         TestClient(create_app(door)) as http,
@@ -161,8 +162,8 @@ def test_a_server_that_cannot_open_the_file_says_the_place_and_proves_nothing(
     trade(issuer, acceptor)
     with field.settlement() as s:
         seal_next(s)
-    wrong = Inclusions(vault=Vault(b"\x07" * 32), folder=field.mirrors[0])
-    nowhere = Inclusions(vault=field.publication().vault, folder=field.folder / "nowhere")
+    wrong = Inclusions(vault=Vault(b"\x07" * 32), mirrors=[FolderMirror(field.mirrors[0])])
+    nowhere = Inclusions(vault=field.publication().vault, mirrors=[FolderMirror(field.folder / "nowhere")])
     for proofs in (None, wrong, nowhere):
         with (
             open_door(field.dsn, production=False, readers_max=1, now=clock, inclusions=proofs) as door,
@@ -195,10 +196,8 @@ def test_the_operator_sees_settlement_and_its_alerts_and_nobody_else_does(
     trade(issuer, acceptor)
     with field.settlement() as s:
         seal_next(s, settling=True)
-        for folder in (*s.publication.folders, field.folder / "empty"):
-            folder.mkdir(exist_ok=True)
-        folders = [*s.publication.folders, field.folder / "empty"]
-        reconcile(s.conn, s.alliance, sender=s.outbox.sender, folders=folders)
+        empty = FolderMirror(field.folder / "empty")
+        reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=[*s.publication.mirrors, empty])
     seen = operator.get("/v1/settlement").json()
     assert [(each["state"], each["count"]) for each in seen["batches"]] == [("finalised", 1), ("published", 1)]
     assert {each["kind"] for each in seen["costs"]} >= {"deploy", "deposit"}
@@ -209,9 +208,9 @@ def test_the_operator_sees_settlement_and_its_alerts_and_nobody_else_does(
     assert [mirror["behind"] for mirror in seen["mirrors"]] == [[], [], [0, 1]]
     assert seen["alerts_open"] == {"warning": 1}
     first = operator.get("/v1/alerts?limit=1").json()
-    assert [(each["code"], each["place"]) for each in first["data"]] == [("mirror-behind", "mirror empty")]
+    assert [(each["code"], each["place"]) for each in first["data"]] == [("mirror-behind", empty.name)]
     assert first["next_cursor"] is None
     with field.settlement() as s:
-        reconcile(s.conn, s.alliance, sender=s.outbox.sender, folders=s.publication.folders)
+        reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
     (gone,) = operator.get("/v1/alerts").json()["data"]
     assert gone["resolved_at"] is not None

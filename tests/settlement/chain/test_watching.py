@@ -41,7 +41,7 @@ def codes(conn: psycopg.Connection[Any]) -> list[tuple[str, str]]:
 
 
 def compared(s: Settlement) -> list[tuple[str, str]]:
-    found = reconcile.reconcile(s.conn, s.alliance, sender=s.outbox.sender, folders=s.publication.folders)
+    found = reconcile.reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
     return [(alert.code, alert.place) for alert in found]
 
 
@@ -142,8 +142,8 @@ CHANGES: dict[str, tuple[Callable[[Facts], Facts], tuple[str, str]]] = {
     "demanded": (lambda f: _with(f, state=State.CHALLENGED), ("batch-demanded", "batch 1")),
     "slow": (lambda f: _with(f, state=State.PUBLISHED, sealed_at=0), ("batch-slow", "batch 1")),
     "mirror": (
-        lambda f: replace(f, look=replace(f.look, mirrors=[look.Mirror(place="b", behind=[1])])),
-        ("mirror-behind", "mirror b"),
+        lambda f: replace(f, look=replace(f.look, mirrors=[look.MirrorLook(place="b", behind=[1])])),
+        ("mirror-behind", "b"),
     ),
     "floor": (
         lambda f: replace(f, look=replace(f.look, collateral=[replace(f.look.collateral[0], floor=2**90)])),
@@ -207,7 +207,7 @@ def test_facts_are_gathered_from_the_real_parts(field: Field) -> None:
     with field.settlement() as s:
         seal_next(s, settling=True)
         watcher.watch(s.conn, s.alliance)
-        found = gather(s.conn, s.alliance, sender=s.outbox.sender, folders=s.publication.folders)
+        found = gather(s.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
         assert [batch.batch_no for batch in found.batches] == [1]
         sealed, books = (
             {party: cash for party, cash in each.items() if cash} for each in (found.sealed_cash, found.ledger_cash)
