@@ -25,6 +25,7 @@ from api import (
     operators,
     pages,
     people,
+    receipt_page,
     redemptions,
     rules,
     sandbox,
@@ -44,7 +45,7 @@ ABOUT = (
 )
 ROOMS = (
     *(events, redemptions, movements, people, members, standing, configuration, rules, operators, clearing, sandbox),
-    *(auditors, settling, health, pages),
+    *(auditors, settling, health, pages, receipt_page),
 )
 log = structlog.get_logger(__name__)
 
