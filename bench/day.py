@@ -33,7 +33,7 @@ from bench.day_operator import NOWHERE, PLAN, operating
 from bench.stage import migrated
 from ledger import queries, verify
 from ledger.postgres.embedded import start
-from settlement.leaves import BASE_UNITS_PER_AU
+from proofs.kinds import BASE_UNITS_PER_AU
 from settlement.status import status
 from tests.settlement.chain.anvil import Anvil, running
 
