@@ -20,6 +20,7 @@ from api.database import Behind, migrated_database
 from api.door import open_door
 from api.settings import Settings
 from settlement.inclusions import Inclusions
+from settlement.mirrors.folder import FolderMirror
 from settlement.vault import Vault
 
 GRACE_SECONDS_MAX = 20
@@ -49,7 +50,7 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
     time goes on; without, only when a sandbox's clock is moved.
     """
     log_plainly()
-    key, production = settings.vault_key(), settings.environment == "production"
+    key, production = settings.vault_key(), settings.production
     clock = TestClock(now)
     with (
         open_door(
@@ -58,7 +59,7 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
             readers_max=settings.readers_max,
             now=now if production else clock,
             move_clock=None if production else clock.move_to,
-            inclusions=Inclusions(vault=Vault(key), folder=settings.published_folder) if key else None,
+            inclusions=Inclusions(vault=Vault(key), mirrors=[FolderMirror(settings.published_folder)]) if key else None,
         ) as door,
         ticking(door) if ticks else nullcontext(),
     ):

@@ -116,6 +116,7 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
         "already-confirmed",
         "order-cancelled",
         "hold-not-over",
+        "issuer-over-limit",
     ),
     "redeem": (
         "merchant-unknown",
@@ -189,8 +190,10 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
         "merchant-frozen",
         "member-unknown",
         "member-closed",
+        "opening-exists",
         "terms-missing",
         "already-expired",
+        "issuer-over-limit",
     ),
     "adjust": (
         "merchant-unknown",
@@ -201,6 +204,7 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
         "merchant-frozen",
         "terms-missing",
         "balance-too-low",
+        "issuer-over-limit",
     ),
     "approve_adjustment": (
         "merchant-unknown",
@@ -211,6 +215,7 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
         "merchant-frozen",
         "terms-missing",
         "balance-too-low",
+        "issuer-over-limit",
     ),
     "reject_adjustment": (
         "merchant-unknown",
@@ -278,6 +283,11 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
     "freeze_merchant": (
         "merchant-unknown",
         "merchant-frozen",
+    ),
+    "unfreeze_merchant": (
+        "merchant-unknown",
+        "merchant-not-frozen",
+        "merchant-closed",
     ),
     "close_merchant": (
         "merchant-unknown",

@@ -10,6 +10,7 @@ chain's, because the contract judges them by its own clock. Called by `submitter
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,16 +20,15 @@ from ledger.journal import JournalEntry
 from proofs.messages import BatchHeader
 from settlement import keys, openings, tables
 from settlement.alliance import Alliance
+from settlement.closing import BATCH_LEAVES_MAX, padded
 from settlement.founding import Publication
 from settlement.lanes import LaneSigner, Roster
-from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed, void_leaf
+from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed, void_leaves
 from settlement.outbox import Checkpoint, Outbox, unwatched
-from settlement.publish import Package, Recipient, pack, publish
+from settlement.publish import NotOnEveryMirror, Package, Recipient, pack, publish
 from settlement.seal import Rules, Sealed, seal
 from settlement.steps import State
 from settlement.tables import Batch, Conn, SealedFields
-
-BATCH_LEAVES_MAX = 65_536
 
 
 class NotReproducible(RuntimeError):
@@ -52,7 +52,9 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """Everything that settlement works with. `conn` is in autocommit mode and used by one thread."""
+    """Everything that settlement works with. `conn` is in autocommit mode and used by one thread; `padding` are the
+    sizes up to which batches are padded, none by default.
+    """
 
     conn: Conn
     alliance: Alliance
@@ -61,22 +63,25 @@ class Settlement:
     lanes: LaneKeys
     ledger: Ledger
     checkpoint: Checkpoint = unwatched
+    padding: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Terms:
-    """What a batch is sealed with besides its journal entries."""
+    """What a batch is sealed with besides its journal entries; `leaves` is with how many it was sealed before."""
 
     sealed_at: int
     settling: bool
     config_hash: bytes
     registered: Sequence[bytes]
     recipients: Sequence[Recipient]
+    leaves: int | None = None
 
 
 def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_LEAVES_MAX) -> Batch | None:
     """Seal and publish the next batch: up to `leaves_max` legs of whole journal entries, or the range of a batch that
-    was put aside. None when there is nothing to seal; a settling batch with nothing in it holds one VOID.
+    was put aside. None when there is nothing to seal; a settling batch with nothing in it holds one VOID. While a
+    mirror is down the batch stays SEALED, and `publish_again` brings it on.
 
     Raises `SealRefused` and leaves nothing but the batch's secrets behind.
     """
@@ -108,12 +113,13 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
     seqs = previous.done.last_seq + 1, last_seq
     batch = _store(s, opened, terms, sealed, seqs=seqs, header=sealed.finish(package.data_hash))
     s.checkpoint("sealed")
-    _publish(s, batch, package)
+    with suppress(NotOnEveryMirror):
+        _publish(s, batch, package)
     return tables.batch(s.conn, batch_no)
 
 
 def publish_again(s: Settlement, batch: Batch) -> None:
-    """Recompute a SEALED batch and publish it. Raises `NotReproducible`."""
+    """Recompute a SEALED batch and publish it. Raises `NotReproducible`, `PublicationError`."""
     previous, done = tables.batch(s.conn, batch.batch_no - 1), batch.done
     assert previous is not None
     terms = _Terms(
@@ -122,6 +128,7 @@ def publish_again(s: Settlement, batch: Batch) -> None:
         config_hash=done.header.config_hash,
         registered=[row.account for row in done.rows],
         recipients=done.recipients,
+        leaves=done.header.leaf_count,
     )
     entries = openings.entries(s.conn, previous.done.last_seq, leaves_max=0, last_seq=done.last_seq)
     sealed, package = _build(s, batch, previous, entries, terms)
@@ -178,9 +185,15 @@ def _build(
         nonces=nonces,
         batch_secret=batch_secret,
     )
-    if not leaves:
-        source = LegRef(entries[-1].seq if entries else previous.done.last_seq, 0)
-        leaves = [void_leaf(source=source, roster=s.lanes.roster, nonces=nonces, occurred_at=terms.sealed_at)]
+    shown = terms.leaves or padded(max(1, len(leaves)), s.padding)
+    leaves += void_leaves(
+        shown - len(leaves),
+        after=leaves,
+        source=LegRef(entries[-1].seq if entries else previous.done.last_seq, 0),
+        roster=s.lanes.roster,
+        nonces=nonces,
+        occurred_at=terms.sealed_at,
+    )
     anchor = s.alliance.anchor
     rules = Rules(
         chain_id=anchor.chain_id,
@@ -231,12 +244,12 @@ def _store(
 
 
 def _leaf_rows(sealed: Sealed) -> Iterable[tuple[int, bytes, int, int]]:
-    for record, source in zip(sealed.records, sealed.sources, strict=True):
-        yield record.leaf_no, record.event.event_id, source.seq, source.no
+    for number, (event_id, source) in enumerate(zip(sealed.event_ids, sealed.sources, strict=True)):
+        yield sealed.header.first_leaf_no + number, event_id, source.seq, source.no
 
 
 def _publish(s: Settlement, batch: Batch, package: Package) -> None:
     plan = tables.plan(s.conn, batch.batch_no)
-    publish(package, batch.done.header, s.publication.folders, supersedes=None if plan is None else plan.header_hash)
+    publish(package, batch.done.header, s.publication.mirrors, supersedes=None if plan is None else plan.header_hash)
     s.checkpoint("published")
     tables.advance(s.conn, batch, State.PUBLISHED)

@@ -16,9 +16,10 @@ from ledger.journal import JournalEntry
 from proofs.accounts import OPERATOR_ID, RESERVE_ID, member_account
 from proofs.kinds import Terms
 from settlement import tables
+from settlement.chains import Tip
 from settlement.contracts import Contract
 from settlement.leaves import Needs
-from settlement.seal import Opening, Tip, cash_balances
+from settlement.seal import Opening, cash_balances
 from settlement.tables import Batch, Conn
 
 _TIPS = """

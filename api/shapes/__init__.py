@@ -20,6 +20,7 @@ from api.shapes import (
     receipts,
     rules,
     sandbox,
+    settling,
     spending,
 )
 from ledger.reports.statement import Statement
@@ -36,8 +37,8 @@ BODIES = (
     *(people.NewMember, people.MergeMember, people.UnmergeMember, people.FreezeAccount, people.UnfreezeAccount),
     *(people.CloseAccount, people.NewPool, people.PoolMember),
     *(configuring.Rate, configuring.ExchangeRate, configuring.Campaign, configuring.StopOfCampaign),
-    *(configuring.NewMerchant, configuring.FreezeIssuer, configuring.CloseIssuer, configuring.Tiers),
-    *(configuring.CycleEnd, sandbox.MoveClock, rules.NewRule, rules.RuleWithdrawal, Rule),
+    *(configuring.NewMerchant, configuring.FreezeIssuer, configuring.UnfreezeIssuer, configuring.CloseIssuer),
+    *(configuring.Tiers, configuring.CycleEnd, sandbox.MoveClock, rules.NewRule, rules.RuleWithdrawal, Rule),
 )
 ANSWERS = (
     *(receipts.ReceiptOut, receipts.SealedReceiptOut, receipts.BatchOut),
@@ -47,6 +48,7 @@ ANSWERS = (
     *(members.MemberOut, members.MemberBalancesOut, members.LotsOut, members.ChangesOut, members.ReferralsOut),
     members.TierOut,
     *(reading.SettlementBatchOut, reading.HealthOut, reading.ReadyOut),
+    *(settling.SettlementOut, settling.AlertsOut),
 )
 ROOTS = (*BODIES, *ANSWERS)
 UNIONS = {"AnyEvent": events.AnyEvent}
