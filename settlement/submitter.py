@@ -9,12 +9,14 @@ here but becomes an alert. Called by the entry points and by periodic tasks.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import structlog
 
 from ledger.answers import Refusal
 from ledger.commands import Net, SettleNets
+from proofs.accounts import GUARANTEE_ID, OPERATOR_ID
 from proofs.kinds import BASE_UNITS_PER_AU
 from settlement import alerts, batches, tables
 from settlement.alerts import Alert
@@ -279,13 +281,31 @@ def _record_nets(s: Settlement, batch: Batch) -> None:
     first = s.alliance.anchor.deploy_block
     topic = batch.batch_no.to_bytes(32, "big")
     events = s.alliance.hub.events("NetSettled", first=first, last="finalized", topics=[topic])
-    moved = [(event.fields["merchantId"], _moved(event.fields["net"], event.fields["shortfall"])) for event in events]
+    moved = _covered(s, batch)
+    for event in events:
+        moved[event.fields["merchantId"]] += _moved(event.fields["net"], event.fields["shortfall"])
     at_ms = s.alliance.chain.head(events[0].log.block_number).timestamp * MS_PER_SECOND
-    nets = tuple(Net(merchant_id=merchant, au=_au(batch, amount)) for merchant, amount in sorted(moved) if amount)
+    nets = tuple(
+        Net(merchant_id=merchant, au=_au(batch, amount)) for merchant, amount in sorted(moved.items()) if amount
+    )
     command = SettleNets(key=f"settle-nets:{batch.batch_no}", at_ms=at_ms, batch_no=batch.batch_no, nets=nets)
     (answer,) = s.ledger.post([command])
     if isinstance(answer.outcome, Refusal):
         raise LedgerRefused(f"batch {batch.batch_no}: {answer.outcome.code}: {answer.outcome.message}")
+
+
+def _covered(s: Settlement, batch: Batch) -> Counter[int]:
+    """Base units that operator and guarantee fund paid for defaulters, as what they moved: paid, so negative. A
+    defaulter's own shares are not among them: they are what it paid itself.
+    """
+    first = s.alliance.anchor.deploy_block
+    topic = batch.batch_no.to_bytes(32, "big")
+    covers = s.alliance.fund.events("LossCovered", first=first, last="finalized", topics=[topic])
+    paid: Counter[int] = Counter()
+    for cover in covers:
+        paid[OPERATOR_ID] -= cover.fields["fromBond"]
+        paid[GUARANTEE_ID] -= cover.fields["fromFund"]
+    return paid
 
 
 def _moved(net: int, shortfall: int) -> int:
