@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeGuard
 
 import psycopg
 import structlog
@@ -19,8 +20,7 @@ import structlog
 from api.clock import now_ms
 from api.door import Door
 from ledger import due, tiers_due
-from ledger.answers import Receipt
-from ledger.commands import Command
+from ledger.answers import Receipt, Refusal
 
 DUE_PER_PAGE = due.DUE_PER_READ_MAX
 PAGES_PER_RUN_MAX = 1_000
@@ -35,18 +35,27 @@ _one_at_a_time = threading.Lock()
 def run(door: Door) -> Mapping[str, int]:
     """Post what is due until nothing is; how many of each verb were done. Runs of one process wait for each other."""
     done: Counter[str] = Counter()
+    waiting: set[int] = set()
     with _one_at_a_time:
         for _page in range(PAGES_PER_RUN_MAX):
             with door.reading() as connection:
-                commands = due.due(connection, now_ms(door.now()), limit=DUE_PER_PAGE)
+                commands = due.due(connection, now_ms(door.now()), limit=DUE_PER_PAGE, waiting=waiting)
             if not commands:
                 break
-            taken = _posted(door, commands)
-            if not taken:
+            outcomes = [(answer.outcome, answer.replayed) for answer in door.poster.post(commands)]
+            taken = _taken(outcomes)
+            at_limit = {int(each.data["issuer"]) for each, _ in outcomes if _is_over_limit(each)} - waiting
+            if not taken and not at_limit:
                 log.warning("stuck", due=len(commands), first=commands[0].key)
                 break
+            waiting |= at_limit
             done += taken
     return done
+
+
+def _is_over_limit(outcome: Receipt | Refusal) -> TypeGuard[Refusal]:
+    """Whether an order waits for its issuer: the others of that issuer are not asked for in this run."""
+    return isinstance(outcome, Refusal) and outcome.code == "issuer-over-limit"
 
 
 def evaluate(door: Door) -> Mapping[str, int]:
@@ -58,17 +67,16 @@ def evaluate(door: Door) -> Mapping[str, int]:
             with door.reading() as connection:
                 page = tiers_due.changed(connection, at_ms, after_no=after_no, limit=MEMBERS_PER_PAGE)
             if page.commands:
-                done += _posted(door, page.commands)
+                done += _taken((answer.outcome, answer.replayed) for answer in door.poster.post(page.commands))
             if page.next_no is None:
                 break
             after_no = page.next_no
     return done
 
 
-def _posted(door: Door, commands: Sequence[Command]) -> Counter[str]:
+def _taken(outcomes: Iterable[tuple[Receipt | Refusal, bool]]) -> Counter[str]:
     """How many of each verb were done now."""
-    receipts = [answer.outcome for answer in door.poster.post(commands) if not answer.replayed]
-    return Counter(outcome.verb for outcome in receipts if isinstance(outcome, Receipt))
+    return Counter(each.verb for each, replayed in outcomes if isinstance(each, Receipt) and not replayed)
 
 
 @contextmanager

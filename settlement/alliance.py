@@ -104,6 +104,11 @@ class Alliance:
         return Contract(self.chain, "ForcedQueue", bytes.fromhex(self.hub.read("forcedQueue")[2:]))
 
     @property
+    def contracts(self) -> list[Contract]:
+        """Those whose events tell the alliance's history."""
+        return [self.hub, self.registry, self.policy, self.fund, self.queue]
+
+    @property
     def token(self) -> Contract:
         return Contract(self.chain, "TestToken", self.anchor.token)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import cache
 
-from tests.oracle.spending import headroom, promised
+from tests.oracle.limits import headroom, promised
 from tests.properties.promises import HOUR_MS
 from tests.properties.settings import Settings
 from tests.properties.worlds import DAY_MS, Plain
@@ -279,7 +279,7 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "publish_campaign": Choices.publish_campaign,
     "stop_campaign": Choices.stop_campaign,
     "freeze_merchant": Choices.freeze_merchant,
-    "unfreeze_merchant": Choices.of_merchant,
+    "unfreeze_merchant": Choices.unfreeze_merchant,
     "close_merchant": Choices.of_merchant,
     "charge_fees": Choices.charge_fees,
     "settle_nets": Choices.settle_nets,
@@ -301,8 +301,9 @@ WEIGHTS = dict.fromkeys(MAKERS, 2) | {
     "open_merchant": 1,
     "set_tiers": 1,
     "stop_campaign": 1,
-    "freeze_merchant": 1,
-    "unfreeze_merchant": 1,
+    "freeze_merchant": 2,
+    "unfreeze_merchant": 3,
+    "unmerge": 8,
     "close_merchant": 1,
     "close_member": 1,
     "publish_campaign": 1,

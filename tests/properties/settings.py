@@ -59,6 +59,11 @@ class Settings(Promises):
     def freeze_merchant(self) -> Plain:
         return {**self.of_merchant(), "reason": "leaves"}
 
+    def unfreeze_merchant(self) -> Plain:
+        """Mostly one that is about to leave."""
+        about = sorted(self.oracle.books.leaving - self.oracle.books.left)
+        return {"merchant_id": self.dice.choice(about) if about and self.chance(90) else self.merchant()}
+
     def publish_campaign(self) -> Plain:
         bps = self.dice.choice((0, 50, 333, 2_600))
         return {
