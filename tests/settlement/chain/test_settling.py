@@ -199,10 +199,15 @@ def test_nothing_secret_is_stored_in_the_clear(field: Field) -> None:
     assert all(len(bytes(value)) == 12 + 32 + 16 for row in batch for value in row)
 
 
+def poor_field(field: Field, collateral_au: int, bond_au: int = 0) -> Field:
+    """The field with this much collateral a merchant, and this bond."""
+    params = PARAMS._replace(operator_bond_min=bond_au * BASE_UNITS_PER_AU)
+    return replace(field, collateral=collateral_au * BASE_UNITS_PER_AU, params=params)
+
+
 def in_default(field: Field, collateral_au: int, bond_au: int = 0) -> tuple[Standing, dict[int, int]]:
     """A day on which merchant 1 owes 666 AU, half to each other merchant, and has this much: (standing, settled AU)."""
-    params = PARAMS._replace(operator_bond_min=bond_au * BASE_UNITS_PER_AU)
-    poor = replace(field, collateral=collateral_au * BASE_UNITS_PER_AU, params=params)
+    poor = poor_field(field, collateral_au, bond_au)
     poor.post(day(1))
     with poor.settlement() as s:
         seal_next(s, settling=True)
@@ -231,7 +236,7 @@ def test_a_default_in_parts_of_an_au_is_told_to_the_ledger_in_whole_ones(field: 
     standing, settled = in_default(field, 1)
     assert standing.state is State.FINALISED
     assert {merchant: settled[merchant] for merchant in MERCHANTS} == {1: -1, 2: 1, 3: 0}
-    with field.settlement() as s:
+    with poor_field(field, 1).settlement() as s:
         exact = moved.summed(moved.of_batches(s.conn, upto=1), upto=1)
         assert exact == {1: -10_000, 2: 5_000, 3: 5_000}, "half an AU each came in"
         assert sum(position.total for position in queries.positions(s.conn).values()) == 0
