@@ -40,9 +40,9 @@ def of_batches(conn: Conn, *, upto: int) -> dict[int, dict[int, int]]:
     for batch_no, merchant_id, net, shortfall in conn.execute(_NET_SETTLED, [upto]).fetchall():
         found.setdefault(batch_no, {})[merchant_id] = really_moved(int(net), int(shortfall))
     for batch_no, from_bond, from_fund in conn.execute(_COVERED, [upto]).fetchall():
-        of_batch = found[batch_no]
-        of_batch[OPERATOR_ID] = of_batch.get(OPERATOR_ID, 0) - int(from_bond)
-        of_batch[GUARANTEE_ID] = of_batch.get(GUARANTEE_ID, 0) - int(from_fund)
+        for party, paid in ((OPERATOR_ID, int(from_bond)), (GUARANTEE_ID, int(from_fund))):
+            if paid:
+                found[batch_no][party] = found[batch_no].get(party, 0) - paid
     return found
 
 
