@@ -12,10 +12,10 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import IO, Any, Protocol, cast
 
 import httpx2
 import zstandard
@@ -25,11 +25,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from proofs.lpb1 import LEAVES_MAX, NET_BYTES, NETS_MAX, RECORD_BYTES, ROW_BYTES, ROWS_MAX
+from proofs.tariff import TARIFF_CONTEXT, Tariff, read_tariff
 
 MANIFEST_BYTES_MAX = 2**20
 CHUNK_BYTES_MAX = 2**20
 AEAD_TAG_BYTES = 16
 CHUNKS_MAX = 4_096
+NONCE_BYTES = 12
+TARIFF_BYTES_MAX = 2**24
 PLAIN_BYTES_MAX = 2**16 + ROWS_MAX * ROW_BYTES + NETS_MAX * NET_BYTES + LEAVES_MAX * RECORD_BYTES
 WINDOW_BYTES_MAX = 2**27
 """The most memory a stream may ask the decompressor for."""
@@ -106,29 +109,43 @@ def mirror(where: str) -> Mirror:
 
 @dataclass(frozen=True, slots=True)
 class AuditorKey:
-    """The X25519 key under which batches are wrapped for this auditor."""
+    """The X25519 key under which batches are wrapped for this auditor, and those it had before, for older batches."""
 
     kid: str
     private: X25519PrivateKey
+    earlier: tuple[AuditorKey, ...] = ()
+
+    def named(self, kid: str) -> AuditorKey | None:
+        """The one of its keys that has this name."""
+        return next((key for key in (self, *self.earlier) if key.kid == kid), None)
 
 
 def load_key(path: Path) -> AuditorKey:
-    """The key in a JSON file {"kid", "x25519"}. Raises ValueError naming what is wrong with it."""
+    """The key in a JSON file {"kid", "x25519"}, with a list of such in "earlier" after a rotation. Raises ValueError
+    naming what is wrong with it.
+    """
     try:
         told = json.loads(path.read_text())
-        raw = bytes.fromhex(str(told["x25519"]).removeprefix("0x"))
-        return AuditorKey(str(told["kid"]), X25519PrivateKey.from_private_bytes(raw))
-    except (KeyError, TypeError, ValueError) as error:
+        return replace(_key(told), earlier=tuple(_key(each) for each in told.get("earlier", ())))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not an auditor key file: {error}") from error
+
+
+def _key(told: dict[str, str]) -> AuditorKey:
+    raw = bytes.fromhex(str(told["x25519"]).removeprefix("0x"))
+    return AuditorKey(str(told["kid"]), X25519PrivateKey.from_private_bytes(raw))
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a batch's data consist of. `wrapped` is enc ‖ ciphertext for this auditor."""
+    """What a batch's data consist of. `wrapped` is enc ‖ ciphertext for `key`, which this auditor has."""
 
     chunks: tuple[str, ...]
     plain_len: int
+    key: AuditorKey
     wrapped: bytes
+    tariff: tuple[str, bytes] | None
+    """The blob that holds the tariff, and its nonce; None where none was published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +156,7 @@ class Plain:
     batch_secret: bytes
     plain_bytes: int
     sealed_bytes: int
+    tariff: Tariff | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +170,7 @@ class Source:
     def fetch(self, batch_no: int, data_hash: bytes) -> Plain:
         """The file that `data_hash` names, verified and decrypted. Raises `Missing` or `Substituted`."""
         manifest = self._manifest(batch_no, data_hash)
-        data_key, batch_secret = self._unwrap(batch_no, manifest.wrapped)
+        data_key, batch_secret = self._unwrap(batch_no, manifest)
         sealed_bytes = 0
         with tempfile.NamedTemporaryFile(dir=self.scratch, prefix=f"{batch_no}-", delete=False) as target:
             path = Path(target.name)
@@ -167,7 +185,17 @@ class Source:
                 raise Substituted("undecipherable", "stream", expected="zstd", actual=error) from error
         if bounded.length != manifest.plain_len:
             raise Substituted("file-length", "plainLen", expected=manifest.plain_len, actual=bounded.length)
-        return Plain(path, batch_secret, bounded.length, sealed_bytes)
+        return Plain(path, batch_secret, bounded.length, sealed_bytes, self._tariff(manifest, data_key))
+
+    def _tariff(self, manifest: Manifest, data_key: bytes) -> Tariff | None:
+        if manifest.tariff is None:
+            return None
+        name, nonce = manifest.tariff
+        sealed = self._blob(name, "tariff", TARIFF_BYTES_MAX)
+        try:
+            return read_tariff(AESGCM(data_key).decrypt(nonce, sealed, TARIFF_CONTEXT))
+        except (InvalidTag, ValueError) as error:
+            raise Substituted("tariff-malformed", "tariff", expected="a tariff", actual=repr(error)) from error
 
     def _manifest(self, batch_no: int, data_hash: bytes) -> Manifest:
         raw = self._blob(data_hash.hex(), "manifest", MANIFEST_BYTES_MAX)
@@ -181,19 +209,20 @@ class Source:
             assert_that(
                 isinstance(plain_len, int) and 0 < plain_len <= PLAIN_BYTES_MAX, "plainLen", "a length", plain_len
             )
-            mine = [each for each in told["recipients"] if each["kid"] == self.key.kid]
-            wrapped = bytes.fromhex(mine[0]["enc"] + mine[0]["wrapped"]) if mine else None
+            mine = [(key, each) for each in told["recipients"] if (key := self.key.named(each["kid"])) is not None]
+            wrapped = bytes.fromhex(mine[0][1]["enc"] + mine[0][1]["wrapped"]) if mine else None
+            tariff = _tariff_place(told.get("tariff"))
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise Substituted(
                 "manifest-malformed", "manifest", expected="an LPB1 manifest", actual=repr(error)
             ) from error
         if wrapped is None:
             raise Missing(f"batch {batch_no} was not wrapped for auditor {self.key.kid}")
-        return Manifest(chunks, plain_len, wrapped)
+        return Manifest(chunks, plain_len, mine[0][0], wrapped, tariff)
 
-    def _unwrap(self, batch_no: int, wrapped: bytes) -> tuple[bytes, bytes]:
+    def _unwrap(self, batch_no: int, manifest: Manifest) -> tuple[bytes, bytes]:
         try:
-            plain = _SUITE.decrypt(wrapped, self.key.private, WRAP_INFO + batch_no.to_bytes(8, "big"))
+            plain = _SUITE.decrypt(manifest.wrapped, manifest.key.private, WRAP_INFO + batch_no.to_bytes(8, "big"))
         except (InvalidTag, ValueError) as error:
             raise Substituted("undecipherable", "wrapped key", expected="a key", actual=repr(error)) from error
         if len(plain) != 64:  # noqa: PLR2004 - data key and batch secret, 32 bytes each
@@ -222,6 +251,14 @@ class Source:
         if wrong is None:
             raise Missing(f"{place}: no mirror has {name}")
         raise Substituted("blob-substituted", place, expected=name, actual=wrong)
+
+
+def _tariff_place(told: Any) -> tuple[str, bytes] | None:
+    if told is None:
+        return None
+    name, nonce = told["blob"], bytes.fromhex(told["nonce"])
+    assert_that(_HASH.fullmatch(name) is not None and len(nonce) == NONCE_BYTES, "tariff", "blob and nonce", told)
+    return name, nonce
 
 
 def assert_that(held: bool, place: str, expected: object, actual: object) -> None:  # noqa: FBT001 - reads as a sentence

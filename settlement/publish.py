@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from proofs.json_form import from_json, to_json
 from proofs.messages import BatchHeader
+from proofs.tariff import TARIFF_CONTEXT, Tariff
 from proofs.words import ZERO_WORD
 from settlement.mirrors import Mirror, MirrorDown, MirrorError, MirrorWrong
 from settlement.seal import Sealed
@@ -43,6 +44,7 @@ BLOB_BYTES_MAX: Final = CHUNK_BYTES_MAX + AEAD_TAG_BYTES
 """Of chunks; a manifest is smaller: 64 letters a chunk and a few hundred a recipient."""
 HEADER_FILE_BYTES_MAX: Final = 2**16
 ZSTD_LEVEL: Final = 3
+NONCE_BYTES: Final = 12
 INFO: Final = b"LPB1 tongdui batch key"
 """What HPKE binds the wrapped key to, followed by batchNo as 8 bytes."""
 ENC_BYTES: Final = 32
@@ -115,20 +117,41 @@ def wrap_for(sealed: Sealed, *, data_key: bytes, recipients: Sequence[Recipient]
 
 
 def pack(
-    sealed: Sealed, *, data_key: bytes, recipients: Sequence[Recipient] = (), wrapped: Sequence[Wrapped] = ()
+    sealed: Sealed,
+    *,
+    data_key: bytes,
+    recipients: Sequence[Recipient] = (),
+    wrapped: Sequence[Wrapped] = (),
+    tariff: Tariff | None = None,
 ) -> Package:
-    """The publication of a sealed batch: for `recipients`, or again with the keys as they were `wrapped` before."""
-    draft, plain = sealed.header.hash_struct(), sealed.file()
+    """The publication of a sealed batch: for `recipients`, or again with the keys as they were `wrapped` before.
+    `tariff` is what the batch's fees, exchanges and rewards follow from.
+    """
+    plain, key = sealed.file(), _content_key(data_key, sealed.header.hash_struct())
     wrapped = wrapped or wrap_for(sealed, data_key=data_key, recipients=recipients)
-    compressed = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(plain)
-    chunks = _encrypt(compressed, _content_key(data_key, draft))
+    chunks = _encrypt(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(plain), key)
     manifest: dict[str, Any] = {
         "batchNo": sealed.header.batch_no,
         "chunks": list(chunks),
         "plainLen": len(plain),
         "recipients": [{"kid": each.kid, "enc": each.enc.hex(), "wrapped": each.ciphertext.hex()} for each in wrapped],
     }
+    if tariff is not None:
+        nonce, sealed_tariff = _sealed_tariff(tariff, key)
+        blob = sha256(sealed_tariff).hexdigest()
+        manifest["tariff"] = {"blob": blob, "nonce": nonce.hex()}
+        chunks |= {blob: sealed_tariff}
     return Package(sealed.header.batch_no, rfc8785.dumps(manifest), chunks, wrapped)
+
+
+def _sealed_tariff(tariff: Tariff, key: bytes) -> tuple[bytes, bytes]:
+    """(nonce, ciphertext). The nonce follows from key and text: one text, one nonce; its first bit keeps it apart from
+    the numbers of chunks.
+    """
+    plain = tariff.to_bytes()
+    drawn = hmac.digest(key, TARIFF_CONTEXT + plain, sha256)[:NONCE_BYTES]
+    nonce = bytes([drawn[0] | 0x80]) + drawn[1:]
+    return nonce, AESGCM(key).encrypt(nonce, plain, TARIFF_CONTEXT)
 
 
 def publish(

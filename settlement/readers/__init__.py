@@ -1,7 +1,7 @@
-"""Who may read the batches: auditors and attesters by the name of their key, each from one batch on and perhaps up to one.
+"""Who may read the batches: auditors and attesters by the name of their key, from one batch on and perhaps up to one.
 
-Invariants: a name is given once and for ever, so a manifest's `kid` says which key opens it; a reader is admitted from the
-next batch on and never to an earlier one, because a manifest's hash stands in its header; somebody can always read.
+Invariants: a name is given once and for ever, so a manifest's `kid` says which key opens it; a reader is admitted from
+the next batch on and never to an earlier one, because a manifest's hash stands in its header; somebody can always read.
 Rotation is a new name beside the old one, which is then dismissed: the reader keeps both keys. Which keys a sealed
 batch was wrapped for is stored with it, whatever changes here. Called by sealing, founding and `python -m
 settlement.readers`.
