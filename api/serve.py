@@ -20,7 +20,9 @@ from api.database import Behind, migrated_database
 from api.door import open_door
 from api.settings import Settings
 from settlement.inclusions import Inclusions
+from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
+from settlement.mirrors.settings import MirrorsSettings
 from settlement.vault import Vault
 
 GRACE_SECONDS_MAX = 20
@@ -45,6 +47,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def _mirrors(settings: Settings) -> list[Mirror]:
+    """Where batches are read: this machine's folder first, then whatever mirrors are named."""
+    return [FolderMirror(settings.published_folder), *(each.open() for each in MirrorsSettings().mirrors)]
+
+
 def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
     """Answer requests over the migrated database at `dsn` until told to stop. With `ticks` what falls due is done as
     time goes on; without, only when a sandbox's clock is moved.
@@ -59,7 +66,7 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
             readers_max=settings.readers_max,
             now=now if production else clock,
             move_clock=None if production else clock.move_to,
-            inclusions=Inclusions(vault=Vault(key), mirrors=[FolderMirror(settings.published_folder)]) if key else None,
+            inclusions=Inclusions(vault=Vault(key), mirrors=_mirrors(settings)) if key else None,
         ) as door,
         ticking(door) if ticks else nullcontext(),
     ):

@@ -59,8 +59,9 @@ def test_others_read_nothing() -> None:
 
 
 def test_manifest_is_canonical_and_sorted() -> None:
-    manifest = json.loads(package().manifest)
-    assert rfc8785.dumps(manifest) == package().manifest
+    made = package()
+    manifest = json.loads(made.manifest)
+    assert rfc8785.dumps(manifest) == made.manifest
     assert [entry["kid"] for entry in manifest["recipients"]] == ["alpha", "beta"]
 
 

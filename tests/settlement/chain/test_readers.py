@@ -16,6 +16,7 @@ from settlement.publish import Recipient
 from settlement.readers import READERS_MAX, ReaderRefused, admit, dismiss, readers
 from settlement.readers.__main__ import DONE, NOT_ASKED, REFUSED, main
 from tests.conftest import migrate
+from tests.ledger.test_migration import back
 from tests.settlement.chain.field import Field, day
 
 FIRST = X25519PrivateKey.from_private_bytes(b"\x05" * 32)
@@ -125,18 +126,18 @@ def test_the_command(field: Field, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--dsn", "host=nowhere.invalid"]) == NOT_ASKED
 
 
-def test_an_alliance_of_before_keeps_its_readers(empty_database: str) -> None:
-    """The migration takes them from the newest batch."""
-    migrate(empty_database, "0015_standing")
-    recipients = json.dumps([["auditor", public(FIRST).hex()]])
-    with psycopg.connect(empty_database) as conn:
-        conn.execute(
-            "INSERT INTO settlement.batch (batch_no, incarnation, state, batch_secret, data_key, opened_at)"
-            " VALUES (0, 0, 'OPEN', '', '', 0)"
-        )
-        conn.execute("UPDATE settlement.batch SET recipients = %s", [recipients])
-    migrate(empty_database)
-    with psycopg.connect(empty_database) as conn:
-        assert [(each.kid, each.public_key, each.from_batch) for each in readers(conn)] == [
-            ("auditor", public(FIRST), 0)
+def test_an_alliance_of_before_keeps_its_readers(field: Field) -> None:
+    """Batches had the readers' public keys where the wrapped keys are now; the migration takes them from the newest."""
+    with field.settlement():
+        pass
+    back(field.dsn, "0015_standing")
+    with psycopg.connect(field.dsn) as conn:
+        before = json.dumps([["auditor", public(FIRST).hex()], ["watch", public(SECOND).hex()]])
+        conn.execute("UPDATE settlement.batch SET recipients = %s", [before])
+    migrate(field.dsn)
+    with field.settlement() as s:
+        assert [(each.kid, bytes(each.public_key), each.from_batch) for each in readers(s.conn)] == [
+            ("auditor", public(FIRST), 0),
+            ("watch", public(SECOND), 0),
         ]
+        seal_day(s, field, 1)
