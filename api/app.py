@@ -29,6 +29,7 @@ from api import (
     redemptions,
     rules,
     sandbox,
+    settling,
     standing,
 )
 from api.door import Door
@@ -44,7 +45,7 @@ ABOUT = (
 )
 ROOMS = (
     *(events, redemptions, movements, people, members, standing, configuration, rules, operators, clearing, sandbox),
-    *(auditors, health, pages, receipt_page),
+    *(auditors, settling, health, pages, receipt_page),
 )
 log = structlog.get_logger(__name__)
 
