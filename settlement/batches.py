@@ -23,6 +23,7 @@ from settlement.alliance import Alliance
 from settlement.choosing import Chosen, choose
 from settlement.closing import BATCH_LEAVES_MAX, padded
 from settlement.founding import Publication
+from settlement.inspection import UNINSPECTED, BatchFaulty, Inspector
 from settlement.lanes import Lane, LaneSigner, Roster
 from settlement.leaves import LeafMaker, journal_head, needs, nonces_of, registered_accounts, void_leaves
 from settlement.outbox import Checkpoint, Outbox, unwatched
@@ -56,7 +57,7 @@ class Ledger(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """Everything that settlement works with. `conn` is in autocommit mode and used by one thread; `padding` are the
-    sizes up to which batches are padded, none by default.
+    sizes up to which batches are padded, none by default; `inspector` looks at each before it is published.
     """
 
     conn: Conn
@@ -66,6 +67,7 @@ class Settlement:
     lanes: LaneKeys
     ledger: Ledger
     checkpoint: Checkpoint = unwatched
+    inspector: Inspector = UNINSPECTED
     padding: Sequence[int] = ()
 
 
@@ -85,7 +87,7 @@ class _Terms:
 def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_LEAVES_MAX) -> Batch | None:
     """Seal and publish the next batch: up to `leaves_max` legs of whole journal entries, or the range of a batch that
     was put aside. None when there is nothing to seal; a settling batch with nothing in it holds one VOID. While a
-    mirror is down the batch stays SEALED, and `publish_again` brings it on.
+    mirror is down, or the inspector finds fault, the batch stays SEALED, and `publish_again` brings it on.
 
     Raises `SealRefused` and leaves nothing but the batch's secrets behind.
     """
@@ -122,13 +124,13 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
     seqs = previous.done.last_seq + 1, last_seq
     batch = _store(s, opened, terms, sealed, seqs=seqs, header=sealed.finish(package.data_hash), parked=chosen.parked)
     s.checkpoint("sealed")
-    with suppress(NotOnEveryMirror):
+    with suppress(NotOnEveryMirror, BatchFaulty):
         _publish(s, batch, package)
     return tables.batch(s.conn, batch_no)
 
 
 def publish_again(s: Settlement, batch: Batch) -> None:
-    """Recompute a SEALED batch and publish it. Raises `NotReproducible`, `PublicationError`."""
+    """Recompute a SEALED batch and publish it. Raises `NotReproducible`, `BatchFaulty`, `PublicationError`."""
     previous, done = tables.batch(s.conn, batch.batch_no - 1), batch.done
     assert previous is not None
     terms = _Terms(
@@ -311,6 +313,7 @@ def _leaf_rows(sealed: Sealed) -> Iterable[tuple[int, bytes, int, int]]:
 
 def _publish(s: Settlement, batch: Batch, package: Package) -> None:
     plan = tables.plan(s.conn, batch.batch_no)
+    s.inspector.inspect(package, batch.done.header)
     publish(package, batch.done.header, s.publication.mirrors, supersedes=None if plan is None else plan.header_hash)
     s.checkpoint("published")
     tables.advance(s.conn, batch, State.PUBLISHED)

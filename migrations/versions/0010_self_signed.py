@@ -8,7 +8,7 @@ Source: docs/sealing.md.
 from alembic import op
 
 revision = "0010_self_signed"
-down_revision = "0013_watching"
+down_revision = "0015_standing"
 branch_labels = None
 depends_on = None
 
