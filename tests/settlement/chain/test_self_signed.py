@@ -11,9 +11,10 @@ from coincurve import PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from auditor.attest import sealed_commits
-from auditor.audit import Means, Outcome, audit
+from auditor.audit import Means, audit
 from auditor.chain import read
 from auditor.fetch import AuditorKey, mirror
+from auditor.outcome import Outcome
 from auditor.progress import Watch
 from auditor.rpc import Node, Nodes
 from ledger import queries
