@@ -68,6 +68,7 @@ class Field:
     url: str
     folder: Path
     collateral: int = 10_000 * UNIT
+    answer_s_max: float = 20.0
 
     @property
     def mirrors(self) -> list[Path]:
@@ -78,7 +79,7 @@ class Field:
         """The settlement of this alliance, founded on first use."""
         lanes = create_keystore(self.folder / "lanes.json", MERCHANTS)
         with psycopg.connect(self.dsn, autocommit=True) as conn, open_store(self.dsn) as store:
-            chain = Chain(self.url)
+            chain = Chain(self.url, answer_s_max=self.answer_s_max)
             outbox = Outbox(conn, chain, LocalSigner(SENDER.key), lease_s=LEASE_S, checkpoint=checkpoint)
             publication = self.publication()
             alliance = found(conn, chain, outbox, founding(conn, lanes, self.collateral), publication)
