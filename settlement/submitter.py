@@ -272,7 +272,7 @@ def _record_nets(s: Settlement, batch: Batch) -> None:
         return
     watcher.watch(s.conn, s.alliance)
     batches_moved = moved.of_batches(s.conn, upto=batch.batch_no)
-    if len(batches_moved.get(batch.batch_no, {})) != len(batch.done.nets):
+    if not {party for party, _ in batch.done.nets} <= batches_moved.get(batch.batch_no, {}).keys():
         raise ChainUnclear(f"batch {batch.batch_no} is final, but not all of its nets are read from the chain yet")
     topics = [batch.batch_no.to_bytes(32, "big")]
     (final, *_) = s.alliance.hub.events(
