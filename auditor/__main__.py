@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from auditor.attest import AttestRefused, attest, load_signer
-from auditor.audit import Means, Outcome, Verdict, audit, processes_here
+from auditor.audit import Means, audit, processes_here
 from auditor.chain import Chain, read
+from auditor.evidence import Earlier, Evidence, load_checkpoint, load_report
 from auditor.fetch import AuditorKey, load_key, mirror
 from auditor.findings import shown
+from auditor.outcome import Outcome, Verdict
 from auditor.page import page
 from auditor.progress import Watch
+from auditor.receipts import load_receipts
 from auditor.report import report
 from auditor.rpc import Node, Nodes, RpcError, RpcsDisagree
 from proofs.signature import address_of
@@ -65,11 +68,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
     tag = options.to if options.to in _TAGS else "finalized"
-    anchor, key = _anchor(options.anchor), _given(load_key, options.keys)
+    earlier = None if options.resume is None else _continued(options.resume)
+    anchor, key = _anchor(options.anchor or options.resume), _given(load_key, options.keys)
+    evidence = _evidence(options, earlier)
+    first = options.first if earlier is None else earlier.last + 1
     with Watch(quiet=options.quiet) as watch:
         chain = read(nodes, options.hub, tag=tag, from_block=anchor.get("deployBlock", 0))
         last = None if options.to in _TAGS else int(options.to)
-        outcome = audit(chain, chain.commits, _means(options, key, watch), first=options.first, last=last)
+        outcome = audit(chain, chain.commits, _means(options, key, watch, evidence), first=first, last=last)
+    if earlier is not None:
+        outcome.on_trust.append(f"batches {earlier.first} to {earlier.last}, which {options.resume.name} found clean")
     for name, expected, actual in _differences(anchor, chain):
         outcome.findings.add("code-differs", 0, f"anchor.{name}", expected=expected, actual=actual)
     told = report(outcome, rpc=nodes.names, anchored="codeHash" in anchor)
@@ -77,7 +85,7 @@ def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
     if options.html:
         _write(options.html, page(told))
     _tell(outcome)
-    return _EXIT[outcome.verdict]
+    return INTERRUPTED if outcome.interrupted else _EXIT[outcome.verdict]
 
 
 def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
@@ -103,8 +111,27 @@ def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     return _EXIT[outcome.verdict]
 
 
-def _means(options: argparse.Namespace, key: AuditorKey, watch: Watch) -> Means:
-    return Means([mirror(each) for each in options.data], key, options.jobs, watch)
+def _means(options: argparse.Namespace, key: AuditorKey, watch: Watch, evidence: Evidence | None = None) -> Means:
+    return Means([mirror(each) for each in options.data], key, options.jobs, watch, evidence or Evidence())
+
+
+def _evidence(options: argparse.Namespace, earlier: Earlier | None) -> Evidence:
+    """What was given beside chain and files."""
+    receipts = [each for place in options.receipts for each in _given(load_receipts, place)]
+    checkpoint = {} if options.checkpoint is None else dict(_given(load_checkpoint, options.checkpoint))
+    if earlier is not None:
+        checkpoint |= earlier.checkpoint
+    if options.journal is not None and not options.journal.is_file():
+        raise WrongUse(f"{options.journal}: no such file")
+    return Evidence(receipts, options.journal, checkpoint)
+
+
+def _continued(path: Path) -> Earlier:
+    """The report that this audit goes on from: only a clean one says anything about what came before."""
+    earlier = _given(load_report, path)
+    if earlier.verdict != Verdict.CLEAN:
+        raise WrongUse(f"{path}: says {earlier.verdict}; only after a clean audit can another begin where it ended")
+    return earlier
 
 
 def _given(load: Callable[[Path], T], path: Path) -> T:
@@ -118,10 +145,11 @@ def _given(load: Callable[[Path], T], path: Path) -> T:
 
 
 def _anchor(path: Path | None) -> dict[str, Any]:
-    """The trust anchor file, all fields optional: chainId, codeHash, genesisHeaderHash, deployBlock."""
+    """The trust anchor, alone in a file or in a report; any of its fields may be missing."""
     if path is None:
         return {}
     told = _given(lambda file: json.loads(file.read_text()), path)
+    told = told.get("anchor", told) if isinstance(told, dict) else told
     if isinstance(told, dict) and isinstance(told.get("deployBlock", 0), int):
         return told
     raise WrongUse(f"{path}: not a trust anchor")
@@ -193,6 +221,16 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--from", dest="first", type=int, default=0, help="first batch (default 0)")
     check.add_argument("--to", type=_to, default="finalized", help="finalized (default), latest, or a batch number")
     check.add_argument("--html", type=Path, help="where a page for people goes")
+    check.add_argument("--resume", type=Path, help="a clean report: begin after its last batch")
+    check.add_argument("--checkpoint", type=Path, help="a report or attester's state: its headers must still stand")
+    check.add_argument(
+        "--receipts",
+        type=Path,
+        action="append",
+        default=[],
+        help="merchants' acceptance receipts: a JSON file or a folder of them; repeatable",
+    )
+    check.add_argument("--journal", type=Path, help="an export of the private journal (python -m ledger export)")
     check.set_defaults(run=_audit)
     sign = commands.add_parser("attest", parents=[both], help="check what is sealed, and sign it")
     sign.add_argument("--signer", required=True, type=Path, help="the attester's key file")

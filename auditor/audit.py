@@ -16,19 +16,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from auditor.attestations import check_attestations, check_settled
 from auditor.batch import Context, Opened, Run, close_batch, open_batch
 from auditor.books import Books, cash_balances
 from auditor.chain import Chain, Commit
+from auditor.evidence import Evidence, check_checkpoint
 from auditor.fetch import AuditorKey, Mirror, Missing, Plain, Source, Substituted
+from auditor.figures import DORMANT_DAYS
 from auditor.findings import Findings
 from auditor.headers import HeaderWalk
+from auditor.journal import check_journal
+from auditor.originals import Originals
+from auditor.outcome import BatchOutcome, Outcome
 from auditor.progress import Watch
+from auditor.receipts import Seen, check_receipts
+from auditor.relations import Relations
 from proofs.lpb1 import FileError, Row, open_file
-from proofs.messages import domain_separator
+from proofs.messages import BatchHeader, domain_separator
 from proofs.tree import root_of
 
 PROCESSES_MAX = 32
@@ -36,59 +43,7 @@ LEAVES_WORTH_PROCESSES = 2**16
 """Fewer leaves are checked in this process: others take seconds to start on a busy machine."""
 
 
-class Verdict(StrEnum):
-    """The one word of an audit."""
-
-    CLEAN = "clean"
-    """Everything in the range was checked and held."""
-    FINDINGS = "findings"
-    """Something is false."""
-    INCOMPLETE = "incomplete"
-    """Nothing false was found, but not everything could be checked."""
-
-
-@dataclass(slots=True)
-class BatchOutcome:
-    """What one batch came to. `checked` is False where its file could not be read."""
-
-    batch_no: int
-    header_hash: bytes
-    data_hash: bytes
-    leaves: int
-    checked: bool = False
-    plain_bytes: int = 0
-    sealed_bytes: int = 0
-    good_signatures: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-    gross_cash: int = 0
-    net_cash: int = 0
-    settling: bool = False
-    seconds: float = 0.0
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What an audit came to. Points and cash are of the checked batches; `liabilities` and `debts` are points."""
-
-    chain: Chain
-    first: int
-    last: int
-    batches: list[BatchOutcome] = field(default_factory=list)
-    findings: Findings = field(default_factory=Findings)
-    incomplete: list[str] = field(default_factory=list)
-    on_trust: list[str] = field(default_factory=list)
-    interrupted: bool = False
-    points: int = 0
-    liabilities: int = 0
-    debts: int = 0
-    seconds: float = 0.0
-
-    @property
-    def verdict(self) -> Verdict:
-        """Findings weigh more than gaps, gaps more than silence."""
-        if self.findings.total:
-            return Verdict.FINDINGS
-        return Verdict.INCOMPLETE if self.incomplete else Verdict.CLEAN
+_SECONDS_PER_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +54,7 @@ class Means:
     key: AuditorKey
     processes: int
     watch: Watch
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int = 0, last: int | None = None) -> Outcome:
@@ -112,25 +68,58 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
         walk.take(commit)
         check_attestations(commit, separator, outcome.findings)
         check_settled(commit, outcome.findings)
+    outcome.checkpoints = check_checkpoint(means.evidence.checkpoint, commits, outcome.findings)
     chosen = [commit for commit in commits if first <= commit.header.batch_no <= outcome.last]
     if not chosen or (last is not None and last > newest):
         asked = f"{first} to {newest if last is None else last}"
         outcome.incomplete.append(f"batches {asked} were asked for, and the newest on the chain is {newest}")
-    leaves = sum(commit.header.leaf_count for commit in chosen)
-    means.watch.expect(leaves)
-    with tempfile.TemporaryDirectory(prefix="audit-") as scratch, _runner(means.processes, leaves) as run:
-        source = Source(means.mirrors, means.key, Path(scratch))
-        books = _opening(commits, first, source, outcome)
-        context = Context(separator, chain.registry, run, tick=means.watch.done)
-        try:
-            for opened in _ahead(_opened(commit, source, context, outcome) for commit in chosen):
-                means.watch.begin(opened.commit.header.batch_no)
-                outcome.batches.append(_close(opened, books, context, outcome))
-        except KeyboardInterrupt:
-            _interrupted(outcome, chosen)
-    _total(outcome, books)
+    means.watch.expect(sum(commit.header.leaf_count for commit in chosen))
+    try:
+        _read_files(commits, chosen, separator, means, outcome)
+    except KeyboardInterrupt:
+        _interrupted(outcome, chosen)
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def _read_files(
+    commits: Sequence[Commit], chosen: Sequence[Commit], separator: bytes, means: Means, outcome: Outcome
+) -> None:
+    """Every chosen batch's file, each fetched while the one before is joined; what they come to goes into `outcome`."""
+    leaves, registry = sum(commit.header.leaf_count for commit in chosen), outcome.chain.registry
+    with (
+        tempfile.TemporaryDirectory(prefix="audit-") as scratch,
+        Originals(Path(scratch) / "originals") as originals,
+        _runner(means.processes, leaves) as run,
+    ):
+        source = Source(means.mirrors, means.key, Path(scratch))
+        books = _opening(commits, outcome.first, source, outcome)
+        relations = Relations(originals, registry.terms, complete=books.complete)
+        dormant_before = partial(_dormant_before, [commit.header for commit in commits])
+        context = Context(separator, registry, run, tick=means.watch.done, dormant_before=dormant_before)
+        try:
+            for fetched in _ahead(_opened(commit, source, context, outcome) for commit in chosen):
+                means.watch.begin(fetched.commit.header.batch_no)
+                outcome.batches.append(_close(fetched, books, relations, context, outcome))
+            headers = [commit.header for commit in commits if commit.header.batch_no <= outcome.last]
+            _weigh(means.evidence, books, Seen(originals, headers, outcome.first), separator, outcome)
+        finally:
+            _total(outcome, books, relations)
+
+
+def _weigh(evidence: Evidence, books: Books, seen: Seen, separator: bytes, outcome: Outcome) -> None:
+    """What was given beside the published files: receipts of merchants, and the private journal."""
+    if evidence.receipts:
+        signers = outcome.chain.receipt_signers
+        outcome.receipts = check_receipts(evidence.receipts, signers, separator, seen=seen, findings=outcome.findings)
+    if evidence.journal is not None:
+        outcome.journal_entries = check_journal(evidence.journal, seen.headers, books.rows, outcome.findings)
+
+
+def _dormant_before(headers: Sequence[BatchHeader], sealed_at: int) -> int:
+    """The first leaf of the first batch that was sealed less than DORMANT_DAYS before."""
+    since = sealed_at - DORMANT_DAYS * _SECONDS_PER_DAY
+    return next((header.first_leaf_no for header in headers if header.sealed_at >= since), 0)
 
 
 def _ahead(items: Iterable[_Fetched]) -> Iterator[_Fetched]:
@@ -161,15 +150,17 @@ def _opened(commit: Commit, source: Source, context: Context, outcome: Outcome) 
     return _Fetched(commit, None if plain is None else open_batch(commit, plain, context, findings), findings)
 
 
-def _close(fetched: _Fetched, books: Books, context: Context, outcome: Outcome) -> BatchOutcome:
+def _close(fetched: _Fetched, books: Books, relations: Relations, context: Context, outcome: Outcome) -> BatchOutcome:
     commit, opened, findings, started = fetched.commit, fetched.opened, fetched.findings, time.monotonic()
     header = commit.header
     told = BatchOutcome(header.batch_no, commit.header_hash, header.data_hash, header.leaf_count)
     told.settling = any(header.nets_hash)
     if opened is None:
         books.lose()
+        relations.complete = False
     else:
-        whole = close_batch(opened, books, context)
+        whole = close_batch(opened, books, relations, context)
+        outcome.figures.add(whole.figures)
         opened.plain.path.unlink()
         told.checked = books.rows is not None
         told.plain_bytes, told.sealed_bytes = opened.plain.plain_bytes, opened.plain.sealed_bytes
@@ -242,7 +233,9 @@ def _rows(commit: Commit, source: Source, outcome: Outcome) -> list[Row] | None:
     return rows
 
 
-def _total(outcome: Outcome, books: Books) -> None:
+def _total(outcome: Outcome, books: Books, relations: Relations) -> None:
+    outcome.figures.undercharged = relations.undercharged
+    outcome.looked, outcome.unseen = relations.looked, relations.unseen
     outcome.points = books.total_points or 0
     for balance in books.balances():
         outcome.liabilities += max(0, balance)

@@ -22,10 +22,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from auditor.audit import Means, Outcome, audit
+from auditor.audit import Means, audit
 from auditor.chain import Chain, Commit, Governance, OnChain, Params
+from auditor.evidence import Evidence
 from auditor.fetch import AuditorKey, mirror
 from auditor.findings import RULES
+from auditor.outcome import Outcome
 from auditor.progress import Watch
 from auditor.registry import Key, Registry
 from proofs.accounts import CASH, lane_account
@@ -33,6 +35,7 @@ from proofs.headers import history_root, nets_from, nets_hash
 from proofs.lpb1 import BatchFile, Record, Row, Step
 from proofs.messages import BatchHeader, PointsEvent, domain_separator, signed_digest
 from proofs.signature import address_of, sign
+from proofs.tariff import TARIFF_CONTEXT, Tariff
 from proofs.tree import root_of
 from proofs.words import ZERO_WORD
 from settlement.publish import Recipient
@@ -68,6 +71,7 @@ class Forged:
     on_chain: Callable[[OnChain], None] = lambda _: None
     announced: bytes | None = None
     data_hash: bytes | None = None
+    tariff: Tariff | None = None
 
     def plain_file(self) -> bytes:
         """The file as an honest publisher would write it."""
@@ -120,12 +124,13 @@ class World:
         commits = [_commit(batch) for batch in self.batches]
         return Chain(CHAIN_ID, HUB, bytes(20), bytes(32), 100, bytes(32), self.registry, commits)
 
-    def audit(self, chain: Chain | None = None, mirrors: Sequence[Path | str] = ()) -> Outcome:
+    def audit(
+        self, chain: Chain | None = None, mirrors: Sequence[Path | str] = (), evidence: Evidence | None = None
+    ) -> Outcome:
         """The real audit of this world, from its own folder or from `mirrors`."""
         chain = chain or self.chain()
-        means = Means(
-            [mirror(str(each)) for each in mirrors or [self.folder]], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True)
-        )
+        places = [mirror(str(each)) for each in mirrors or [self.folder]]
+        means = Means(places, AuditorKey(KID, PRIVATE), 1, Watch(quiet=True), evidence or Evidence())
         return audit(chain, chain.commits, means)
 
 
@@ -177,12 +182,16 @@ def publish(batch: Forged, folder: Path) -> bytes:
     suite = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
     info = b"LPB1 tongdui batch key" + batch.header.batch_no.to_bytes(8, "big")
     sealed = suite.encrypt(key + batch.secret, PRIVATE.public_key(), info)
-    manifest = {
+    manifest: dict[str, Any] = {
         "batchNo": batch.header.batch_no,
         "chunks": [store(folder, chunk) for chunk in chunks],
         "plainLen": len(plain),
         "recipients": [{"kid": KID, "enc": sealed[:32].hex(), "wrapped": sealed[32:].hex()}],
     }
+    if batch.tariff is not None:
+        nonce = bytes([0x80]) + bytes(11)
+        sealed_tariff = AESGCM(key).encrypt(nonce, batch.tariff.to_bytes(), TARIFF_CONTEXT)
+        manifest["tariff"] = {"blob": store(folder, sealed_tariff), "nonce": nonce.hex()}
     batch.manifest(manifest)
     return bytes.fromhex(store(folder, json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()))
 

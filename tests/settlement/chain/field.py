@@ -34,7 +34,7 @@ from ledger.commands import (
 from ledger.store import open_store
 from proofs.messages import domain_separator, signed_digest
 from proofs.signature import address_of, sign
-from settlement.alliance import AUDITOR, MERCHANT_WATCHER, PARAMS, UNIT, Alliance, Attester
+from settlement.alliance import AUDITOR, MERCHANT_WATCHER, PARAMS, UNIT, Alliance, Attester, Params
 from settlement.attestations import take_attestations
 from settlement.batches import Settlement
 from settlement.chain import Chain
@@ -68,6 +68,7 @@ class Field:
     url: str
     folder: Path
     collateral: int = 10_000 * UNIT
+    params: Params = PARAMS
 
     @property
     def mirrors(self) -> list[Path]:
@@ -81,7 +82,7 @@ class Field:
             chain = Chain(self.url)
             outbox = Outbox(conn, chain, LocalSigner(SENDER.key), lease_s=LEASE_S, checkpoint=checkpoint)
             publication = self.publication()
-            alliance = found(conn, chain, outbox, founding(conn, lanes, self.collateral), publication)
+            alliance = found(conn, chain, outbox, founding(conn, lanes, self.collateral, self.params), publication)
             yield Settlement(
                 conn=conn,
                 alliance=alliance,
@@ -110,7 +111,10 @@ class Field:
 
 
 def founding(
-    conn: psycopg.Connection[tuple[object, ...]], lanes: Keystore, collateral: int = 10_000 * UNIT
+    conn: psycopg.Connection[tuple[object, ...]],
+    lanes: Keystore,
+    collateral: int = 10_000 * UNIT,
+    params: Params = PARAMS,
 ) -> Founding:
     return Founding(
         merchants=MERCHANTS,
@@ -118,7 +122,7 @@ def founding(
         terms=queries.terms(conn),
         attesters=[Attester(address(key), role, weight) for key, (role, weight) in ATTESTERS.items()],
         collateral=dict.fromkeys(MERCHANTS, collateral),
-        params=PARAMS,
+        params=params,
     )
 
 
