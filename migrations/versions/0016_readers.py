@@ -6,7 +6,7 @@ An alliance that has batches keeps the readers of its newest one, from genesis o
 from alembic import op
 
 revision = "0016_readers"
-down_revision = "0015_standing"
+down_revision = "0010_self_signed"
 branch_labels = None
 depends_on = None
 
