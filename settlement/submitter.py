@@ -22,6 +22,7 @@ from settlement.batches import Settlement
 from settlement.chain import ChainUnclear, Head
 from settlement.contracts import Event, Refused
 from settlement.gas import commit_gas, finalise_gas
+from settlement.inspection import BatchFaulty
 from settlement.leaves import MS_PER_SECOND
 from settlement.outbox import FeeCeiling, ForeignPending, Intent
 from settlement.publish import NotOnEveryMirror, PublicationError
@@ -54,13 +55,14 @@ _ALARMS: dict[type[Exception], str] = {
     ForeignPending: "sender-shared",
     LedgerRefused: "ledger-refused",
     NotOnEveryMirror: "mirror-behind",
+    BatchFaulty: "batch-faulty",
     batches.NotReproducible: "not-reproducible",
     SignerRefused: "signer-refused",
     Refused: "commit-refused",
 }
 _CANNOT_GO_ON = (
     *(Refused, FeeCeiling, ForeignPending, LedgerRefused, SignerRefused),
-    *(batches.NotReproducible, PublicationError),
+    *(batches.NotReproducible, BatchFaulty, PublicationError),
 )
 
 
