@@ -16,9 +16,9 @@ import uvicorn
 from api.app import create_app
 from api.clock import TestClock
 from api.clockwork import ticking
-from api.database import Behind, migrated_database
 from api.door import open_door
 from api.settings import Settings
+from ledger.postgres.migrated import Behind, migrated_database
 from settlement.inclusions import Inclusions
 from settlement.vault import Vault
 

@@ -16,10 +16,13 @@ from ledger.journal import JournalEntry
 from proofs.accounts import OPERATOR_ID, RESERVE_ID, member_account
 from proofs.kinds import Terms
 from settlement import tables
+from settlement.closing import Pending
 from settlement.contracts import Contract
-from settlement.leaves import Needs
+from settlement.leaves import MS_PER_SECOND, Needs
 from settlement.seal import Opening, Tip, cash_balances
 from settlement.tables import Batch, Conn
+
+BATCH_NO_MAX = 2**62
 
 _TIPS = """
 SELECT wanted.issuer, wanted.name, last.n, leaf.leaf_no, last.balance
@@ -37,6 +40,9 @@ _REFERENCES = """
 SELECT journal_seq, leg_no, event_id
 FROM settlement.batch_leaf JOIN unnest(%(seqs)s::bigint[], %(nos)s::smallint[]) AS wanted (journal_seq, leg_no)
     USING (journal_seq, leg_no)
+"""
+_FIRST_LEG = """
+SELECT at_ms FROM ledger.journal WHERE shard = 0 AND seq > %s AND receipt LIKE '%%"legs":[{%%' ORDER BY seq LIMIT 1
 """
 _SETTLED = """
 SELECT max(batch_no) FROM settlement.batch
@@ -74,6 +80,24 @@ def entries(conn: Conn, after_seq: int, *, leaves_max: int, last_seq: int | None
             found.append(entry)
         after_seq = page[-1].seq
     return found
+
+
+def pending(conn: Conn, after_seq: int) -> Pending:
+    """What waits after the last sealed entry. An entry that has a leg counts as one leaf, though it may have several:
+    a batch is full a little late, never too early.
+    """
+    first = conn.execute(_FIRST_LEG, [after_seq]).fetchone()
+    if first is None:
+        return Pending(leaves=0, first_leaf_at=None)
+    return Pending(leaves=journal.head_seq(conn) - after_seq, first_leaf_at=first[0] // MS_PER_SECOND)
+
+
+def settled_at(conn: Conn) -> int:
+    """When the last settling batch, or else genesis, was sealed: Unix seconds by the chain's clock."""
+    row = conn.execute(_SETTLED, [BATCH_NO_MAX]).fetchone()
+    settled = tables.batch(conn, row[0]) if row else None
+    assert settled is not None, "batch 0 counts as the first settling batch"
+    return settled.done.sealed_at
 
 
 def tips(conn: Conn, needs: Needs, secrets: Mapping[str, bytes], *, last_seq: int) -> dict[bytes, Tip]:
