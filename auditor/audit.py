@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from auditor.attestations import check_attestations, check_settled
-from auditor.batch import Context, Run, audit_batch
+from auditor.batch import Context, Opened, Run, close_batch, open_batch
 from auditor.books import Books, cash_balances
 from auditor.chain import Chain, Commit
 from auditor.fetch import AuditorKey, Mirror, Missing, Plain, Source, Substituted
@@ -76,6 +77,7 @@ class Outcome:
     findings: Findings = field(default_factory=Findings)
     incomplete: list[str] = field(default_factory=list)
     on_trust: list[str] = field(default_factory=list)
+    interrupted: bool = False
     points: int = 0
     liabilities: int = 0
     debts: int = 0
@@ -120,32 +122,73 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
         source = Source(means.mirrors, means.key, Path(scratch))
         books = _opening(commits, first, source, outcome)
         context = Context(separator, chain.registry, run, tick=means.watch.done)
-        for commit in chosen:
-            means.watch.begin(commit.header.batch_no)
-            outcome.batches.append(_audit_one(commit, source, books, context, outcome))
+        try:
+            for opened in _ahead(_opened(commit, source, context, outcome) for commit in chosen):
+                means.watch.begin(opened.commit.header.batch_no)
+                outcome.batches.append(_close(opened, books, context, outcome))
+        except KeyboardInterrupt:
+            _interrupted(outcome, chosen)
     _total(outcome, books)
     outcome.seconds = time.monotonic() - started
     return outcome
 
 
-def _audit_one(commit: Commit, source: Source, books: Books, context: Context, outcome: Outcome) -> BatchOutcome:
-    header, started, findings = commit.header, time.monotonic(), Findings()
+def _ahead(items: Iterable[_Fetched]) -> Iterator[_Fetched]:
+    """The same items, each asked for before the one before it is handed out: a batch is fetched, and its shards are at
+    work, while the batch before it is joined.
+    """
+    waiting: _Fetched | None = None
+    for item in items:
+        if waiting is not None:
+            yield waiting
+        waiting = item
+    if waiting is not None:
+        yield waiting
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """A batch on its way: `opened` is None where its file could not be had."""
+
+    commit: Commit
+    opened: Opened | None
+    findings: Findings
+
+
+def _opened(commit: Commit, source: Source, context: Context, outcome: Outcome) -> _Fetched:
+    findings = Findings()
+    plain = _fetch(commit, source, findings, outcome)
+    return _Fetched(commit, None if plain is None else open_batch(commit, plain, context, findings), findings)
+
+
+def _close(fetched: _Fetched, books: Books, context: Context, outcome: Outcome) -> BatchOutcome:
+    commit, opened, findings, started = fetched.commit, fetched.opened, fetched.findings, time.monotonic()
+    header = commit.header
     told = BatchOutcome(header.batch_no, commit.header_hash, header.data_hash, header.leaf_count)
     told.settling = any(header.nets_hash)
-    plain = _fetch(commit, source, findings, outcome)
-    if plain is None:
+    if opened is None:
         books.lose()
     else:
-        whole = audit_batch(commit, plain, books, context, findings)
-        plain.path.unlink()
+        whole = close_batch(opened, books, context)
+        opened.plain.path.unlink()
         told.checked = books.rows is not None
-        told.plain_bytes, told.sealed_bytes = plain.plain_bytes, plain.sealed_bytes
+        told.plain_bytes, told.sealed_bytes = opened.plain.plain_bytes, opened.plain.sealed_bytes
         told.good_signatures, told.gross_cash = whole.good_signatures, whole.gross_cash
         told.net_cash = sum(amount for _, amount in commit.nets or () if amount > 0)
     told.counts = dict(findings.counts)
     told.seconds = time.monotonic() - started
     outcome.findings.extend(findings)
     return told
+
+
+def _interrupted(outcome: Outcome, chosen: Sequence[Commit]) -> None:
+    """Say what was covered, and never more."""
+    outcome.interrupted = True
+    done = outcome.batches[-1].batch_no if outcome.batches else None
+    covered = "no batch was" if done is None else f"batches {outcome.first} to {done} were"
+    outcome.incomplete.append(
+        f"interrupted: {covered} checked, {len(chosen) - len(outcome.batches)} of {len(chosen)} were not"
+    )
 
 
 def _fetch(commit: Commit, source: Source, findings: Findings, outcome: Outcome) -> Plain | None:
@@ -201,9 +244,9 @@ def _rows(commit: Commit, source: Source, outcome: Outcome) -> list[Row] | None:
 
 def _total(outcome: Outcome, books: Books) -> None:
     outcome.points = books.total_points or 0
-    balances = [standing.balance for standing in books.members.values()]
-    outcome.liabilities = sum(balance for balance in balances if balance > 0)
-    outcome.debts = -sum(balance for balance in balances if balance < 0)
+    for balance in books.balances():
+        outcome.liabilities += max(0, balance)
+        outcome.debts -= min(0, balance)
 
 
 @contextmanager
@@ -213,8 +256,16 @@ def _runner(processes: int, leaves: int) -> Iterator[Run]:
         yield map
         return
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, PROCESSES_MAX), mp_context=fresh) as pool:
+    pool = ProcessPoolExecutor(min(processes, PROCESSES_MAX), mp_context=fresh, initializer=_leave_interrupts)
+    try:
         yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts() -> None:
+    """A worker ends when its pool does: an interrupt at the terminal is for the audit to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def processes_here() -> int:

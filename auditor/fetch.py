@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -152,10 +153,9 @@ class Source:
         """The file that `data_hash` names, verified and decrypted. Raises `Missing` or `Substituted`."""
         manifest = self._manifest(batch_no, data_hash)
         data_key, batch_secret = self._unwrap(batch_no, manifest.wrapped)
-        path = self.scratch / f"{batch_no}.lpb1"
         sealed_bytes = 0
-        with path.open("wb") as target:
-            path.chmod(0o600)
+        with tempfile.NamedTemporaryFile(dir=self.scratch, prefix=f"{batch_no}-", delete=False) as target:
+            path = Path(target.name)
             bounded = _Bounded(target, manifest.plain_len)
             decompressor = zstandard.ZstdDecompressor(max_window_size=WINDOW_BYTES_MAX)
             try:

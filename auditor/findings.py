@@ -111,6 +111,7 @@ RULES: Mapping[str, Rule] = {
     "terms-not-in-force": Rule(12, 3),
     "terms-not-allowed": Rule(12, 3),
     "rate": Rule(12, 3),
+    "reserve": Rule(12, 3),
     "posting-missing": Rule(13, 3),
     "posting-surplus": Rule(13, 3),
     "posting-account": Rule(13, 3),

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from auditor.books import Books, points_balances, well_formed
+from auditor.books import Books, points_balances, row_standing, well_formed
 from auditor.findings import Findings
 from auditor.registry import Registry
-from auditor.segments import UNUSED, Segment, Standing
-from proofs.accounts import LANE, MEMBER, lane_account
+from auditor.segments import UNUSED, Segment, told
+from proofs.accounts import LANE, lane_account
 from proofs.lpb1 import Row
 from proofs.messages import BatchHeader
 from proofs.tree import root_of
@@ -36,7 +36,7 @@ def check_rows(
             _add(findings, "row-order", header, after.account, expected="strictly ascending", actual=before.account)
     for row in rows:
         _check_row(header, row, segments.get(row.account), books, findings)
-    due = {account for account in segments if account[0] != MEMBER} | set(books.rows or ())
+    due = set(segments) | set(books.rows or ())
     due |= {lane_account(*lane) for lane in registry.lanes_before(header.opened_at)}
     for account in sorted(due - {row.account for row in rows}):
         _add(findings, "row-missing", header, account, expected="a row", actual="none")
@@ -65,18 +65,20 @@ def _check_tree(header: BatchHeader, rows: Sequence[Row], batch_secret: bytes, f
 
 
 def _check_row(header: BatchHeader, row: Row, segment: Segment | None, books: Books, findings: Findings) -> None:
-    actual = Standing(row.seq, row.last_leaf_no, row.balance)
+    actual = row_standing(row)
     if not well_formed(row.account) or (row.account[0] == LANE and row.balance):
-        _add(findings, "row-account", header, row.account, expected="a lane, points or cash account", actual=actual)
+        _add(
+            findings, "row-account", header, row.account, expected="a lane, points or cash account", actual=told(actual)
+        )
     if segment is not None:
         code, due = "row-close", segment.closing
     elif books.rows is None:
         return
     else:
         code = "row-carry" if row.account in books.rows else "row-new"
-        due = books.standing(row.account) or UNUSED
+        due = books.row_standing(row.account) or UNUSED
     if actual != due:
-        _add(findings, code, header, row.account, expected=due, actual=actual)
+        _add(findings, code, header, row.account, expected=told(due), actual=told(actual))
 
 
 def _add(

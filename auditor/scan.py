@@ -13,26 +13,34 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from auditor.examine import Law, faults
 from auditor.findings import Findings
-from auditor.registry import Registry
-from auditor.segments import Segment, Standing
-from proofs.accounts import MEMBER, lane_account
+from auditor.glance import (
+    EMPTY_SLOT,
+    EVENT_END,
+    SLOT_BYTES,
+    SLOTS_AT,
+    TAIL_AT,
+    Form,
+    Forms,
+    Move,
+    Seen,
+    split,
+)
+from auditor.segments import Segment, Standing, pack, standing, told
 from proofs.keccak import keccak256
-from proofs.kinds import CLOCK_SKEW_SECONDS_MAX, MAY_OWE, ON_REDEMPTION, Kind, broken_rules, effects, points_delta
-from proofs.lpb1 import RECORD_BYTES, FileError, Record, Step, parse_record
-from proofs.messages import PointsEvent, Posting, SettlementLeaf, signed_digest
-from proofs.signature import SignatureError, recover
-from proofs.tree import leaf_hash, node_hash
+from proofs.kinds import MAY_OWE, points_sign
+from proofs.lpb1 import RECORD_BYTES, FileError, parse_record
+from proofs.messages import PointsEvent, Posting, SettlementLeaf
+from proofs.signature import Recovery, SignatureError
+from proofs.tree import LEAF_PREFIX, node_hash
 from proofs.words import WORD_BYTES, ZERO_WORD
 
-SLOTS = ("issuer", "debtor", "creditor", "member")
-_EVENT_END = PointsEvent.WORDS * WORD_BYTES
-_SLOTS_AT = _EVENT_END + 2 * WORD_BYTES
-_SLOT_BYTES = 5 * WORD_BYTES
-_TAIL_AT = _SLOTS_AT + len(SLOTS) * _SLOT_BYTES
-_EMPTY_SLOT = bytes(_SLOT_BYTES)
+_SALTED_BYTES = 2 * WORD_BYTES
 _SECONDS_PER_DAY = 86_400
-_KINDS = frozenset(Kind)
+ID_BYTES = 4
+BINDING_KEY_BYTES = WORD_BYTES + ID_BYTES
+HOLDER_KEY_BYTES = WORD_BYTES + 2 * ID_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +54,25 @@ class Job:
     records_at: int
     start: int
     stop: int
-    batch_no: int
     first_leaf_no: int
-    sealed_at: int
     batch_secret: bytes
-    separator: bytes
-    registry: Registry
+    law: Law
 
 
 @dataclass(slots=True)
 class Shard:
     """What a shard found. `root` is the root of its part of the leaf tree; totals are None when it has no leaf.
 
-    `bindings` says which account each (memberRef, issuer) stands for, `holders` the reverse within one month.
+    `segments` are packed; `bindings` holds memberRef ‖ issuer ‖ account, which account each name stands for, and
+    `holders` the reverse within one month, account ‖ merchant ‖ month ‖ memberRef, one after the other.
     """
 
     root: bytes = ZERO_WORD
     total_before: int | None = None
     total_after: int | None = None
-    segments: dict[bytes, Segment] = field(default_factory=dict)
-    bindings: dict[tuple[bytes, int], bytes] = field(default_factory=dict)
-    holders: dict[tuple[bytes, int, int], bytes] = field(default_factory=dict)
+    segments: bytes = b""
+    bindings: bytes = b""
+    holders: bytes = b""
     leaves: int = 0
     gross_cash: int = 0
     good_signatures: int = 0
@@ -99,16 +105,31 @@ def record_hashes(raw: bytes, batch_secret: bytes) -> tuple[bytes, bytes]:
     The words of the file are the words that are hashed, so nothing is packed again. A posting's salt is the hash of the
     secret and the slot's first two words.
     """
-    event_hash = keccak256(PointsEvent.TYPEHASH + raw[:_EVENT_END])
-    postings = []
-    for at in range(_SLOTS_AT, _TAIL_AT, _SLOT_BYTES):
-        slot = raw[at : at + _SLOT_BYTES]
-        salted = b"" if slot == _EMPTY_SLOT else slot + keccak256(batch_secret + slot[: 2 * WORD_BYTES])
-        postings.append(keccak256(Posting.TYPEHASH + salted) if salted else ZERO_WORD)
-    total, numbers = raw[_TAIL_AT : _TAIL_AT + WORD_BYTES], raw[_TAIL_AT + WORD_BYTES :]
-    signature = raw[_EVENT_END:_SLOTS_AT]
-    leaf = keccak256(SettlementLeaf.TYPEHASH + numbers + event_hash + signature + b"".join(postings) + total)
-    return event_hash, leaf
+    event_hash = keccak256(PointsEvent.TYPEHASH + raw[:EVENT_END])
+    parts = [SettlementLeaf.TYPEHASH, raw[TAIL_AT + WORD_BYTES :], event_hash, raw[EVENT_END:SLOTS_AT]]
+    for at in range(SLOTS_AT, TAIL_AT, SLOT_BYTES):
+        slot = raw[at : at + SLOT_BYTES]
+        if slot == EMPTY_SLOT:
+            parts.append(ZERO_WORD)
+        else:
+            parts.append(keccak256(Posting.TYPEHASH + slot + keccak256(batch_secret + slot[:_SALTED_BYTES])))
+    parts.append(raw[TAIL_AT : TAIL_AT + WORD_BYTES])
+    return event_hash, keccak256(b"".join(parts))
+
+
+class _Run:
+    """A segment in the making: how its account stood before the shard, and stands after the last leaf."""
+
+    __slots__ = ("balance", "first_leaf_no", "issuer_id", "leaf_no", "opening", "seq")
+
+    def __init__(self, opening: Standing, leaf_no: int, seq: int, balance: int) -> None:
+        self.opening, self.first_leaf_no, self.issuer_id = opening, leaf_no, 0
+        self.seq, self.leaf_no, self.balance = seq, leaf_no, balance
+
+    def segment(self) -> Segment:
+        """What goes home."""
+        closing = standing(self.seq, self.leaf_no, self.balance)
+        return Segment(self.opening, self.first_leaf_no, closing, self.issuer_id)
 
 
 class _Scanner:
@@ -118,8 +139,12 @@ class _Scanner:
         self.job = job
         self.shard = Shard()
         self.nodes: list[bytes] = []
-        self.signers: dict[tuple[int, int, int], bytes | None] = {}
-        self.lanes: dict[tuple[int, int], bytes] = {}
+        self.runs: dict[bytes, _Run] = {}
+        self.bindings: dict[tuple[bytes, int], bytes] = {}
+        self.holders: dict[tuple[bytes, int, int], bytes] = {}
+        self.forms = Forms(job.law)
+        self.recovery = Recovery()
+        self.digest_prefix = b"\x19\x01" + job.law.separator
         self.leaf_no = 0
         """Where the leaf of the moment stands. A place is proven; what a leaf says of it is checked."""
 
@@ -127,86 +152,58 @@ class _Scanner:
         """One leaf."""
         self.leaf_no = self.job.first_leaf_no + index
         event_hash, leaf = record_hashes(raw, self.job.batch_secret)
-        self.nodes.append(leaf_hash(leaf))
+        self.nodes.append(keccak256(LEAF_PREFIX + leaf))
         try:
-            record = parse_record(raw)
+            seen = split(raw)
         except FileError as error:
             self._add("file-malformed", f"record {index}", expected="canonical words", actual=error)
             return
-        if record.leaf_no != self.leaf_no:
-            self._add("leaf-number", "leafNo", expected=self.leaf_no, actual=record.leaf_no)
-        self._signature(record, event_hash)
-        self._rules(record)
-        self._total(record)
-        self._chains(record)
-        if record.member is not None:
-            self._member(record, record.member)
+        form = self.forms.of(seen)
+        signed = self._is_signed(form, seen, event_hash)
+        if not (signed and self._is_in_order(form, seen)):
+            for fault in faults(self.job.law, parse_record(raw), self.leaf_no, event_hash):
+                code, place, expected, actual, account = fault
+                self._add(code, place, expected=expected, actual=actual, account=account)
+        self.shard.good_signatures += signed
+        form.leaves += 1
+        form.points += seen.points
+        self._total(seen)
+        self._chains(form, seen)
 
     def finish(self) -> Shard:
         """What goes home."""
-        self.shard.leaves = len(self.nodes)
-        self.shard.root = subtree_root(self.nodes)
-        return self.shard
+        shard = self.shard
+        shard.leaves = len(self.nodes)
+        shard.root = subtree_root(self.nodes)
+        shard.segments = pack({account: run.segment() for account, run in self.runs.items()})
+        shard.bindings = b"".join(
+            ref + issuer.to_bytes(ID_BYTES, "big") + account for (ref, issuer), account in self.bindings.items()
+        )
+        shard.holders = b"".join(
+            account + merchant.to_bytes(ID_BYTES, "big") + month.to_bytes(ID_BYTES, "big") + ref
+            for (account, merchant, month), ref in self.holders.items()
+        )
+        return shard
 
-    def _signature(self, record: Record, event_hash: bytes) -> None:
-        event = record.event
-        lane = (event.merchant_id, event.key_id, event.kind)
-        if lane not in self.signers:
-            self.signers[lane] = self.job.registry.key_at(*lane[:2], batch_no=self.job.batch_no, kind=event.kind)
-        expected = self.signers[lane]
+    def _is_signed(self, form: Form, seen: Seen, event_hash: bytes) -> bool:
+        digest = keccak256(self.digest_prefix + event_hash)
         try:
-            signer = recover(signed_digest(self.job.separator, event_hash), record.sig_r, record.sig_vs)
-        except SignatureError as error:
-            self._add("signature-malformed", "sigR, sigVS", expected="compact, low-s", actual=error)
-            return
-        if expected is None:
-            place = f"lane {event.merchant_id}:{event.key_id}"
-            wanted = f"a key for kind {event.kind} in batch {self.job.batch_no}"
-            self._add("key-not-valid", place, expected=wanted, actual="none registered")
-        elif signer != expected:
-            self._add("signature-of-another", "sigR, sigVS", expected=expected, actual=signer)
-        else:
-            self.shard.good_signatures += 1
+            return self.recovery.address(digest, seen.sig_r, seen.sig_vs) == form.signer
+        except SignatureError:
+            return False
 
-    def _rules(self, record: Record) -> None:
-        event, job = record.event, self.job
-        terms = job.registry.terms.get(event.terms_id)
-        for name in broken_rules(event, terms, job.batch_no):
-            actual = f"kind {event.kind}, terms {event.terms_id}, {event.points} points, {event.settle_amount} units"
-            self._add(name, "event", expected="the rule of this name", actual=actual)
-        if event.occurred_at > job.sealed_at + CLOCK_SKEW_SECONDS_MAX:
-            latest = f"at most {job.sealed_at + CLOCK_SKEW_SECONDS_MAX}"
-            self._add("event-in-future", "event.occurredAt", expected=latest, actual=event.occurred_at)
-        if event.kind in _KINDS and (terms is not None or event.terms_id == 0):
-            self._postings(record, terms.mode if terms is not None else ON_REDEMPTION)
+    def _is_in_order(self, form: Form, seen: Seen) -> bool:
+        return (
+            form.in_order
+            and seen.leaf_no == self.leaf_no
+            and seen.nonce > 0
+            and seen.occurred_at <= self.job.law.latest
+            and form.fits(seen)
+        )
 
-    def _postings(self, record: Record, mode: int) -> None:
-        due = effects(record.event, mode)
-        self._slot("issuer", record.issuer, due.issuer)
-        self._slot("debtor", record.debtor, due.debtor)
-        self._slot("creditor", record.creditor, due.creditor)
-        member = record.member
-        tag = member.account if member is not None and member.account[0] == MEMBER else bytes([MEMBER])
-        self._slot("member", member, None if due.member is None else (tag, due.member))
-        if record.debtor is not None:
-            self.shard.gross_cash += record.event.settle_amount
-
-    def _slot(self, slot: str, step: Step | None, due: tuple[bytes, int] | None) -> None:
-        if step is None and due is None:
-            return
-        if step is None or due is None:
-            code = "posting-missing" if step is None else "posting-surplus"
-            self._add(code, slot, expected=_told(due), actual=step)
-            return
-        account, delta = due
-        if step.account != account:
-            self._add("posting-account", slot, expected=account, actual=step.account, account=step.account)
-        if step.delta != delta:
-            self._add("posting-delta", slot, expected=delta, actual=step.delta, account=step.account)
-
-    def _total(self, record: Record) -> None:
-        shard, after = self.shard, record.total_points_after
-        before = after - points_delta(record.event)
+    def _total(self, seen: Seen) -> None:
+        shard, after = self.shard, seen.total
+        before = after - points_sign(seen.kind) * seen.points
         if shard.total_after is None:
             shard.total_before = before
         elif shard.total_after != before:
@@ -214,71 +211,61 @@ class _Scanner:
             self._add("total-step", "totalPointsAfter", expected=due, actual=after)
         shard.total_after = after
 
-    def _chains(self, record: Record) -> None:
-        event = record.event
-        lane = self._lane(event.merchant_id, event.key_id)
-        before = Standing(event.nonce - 1, record.lane_prev_leaf_no, 0)
-        self._chain("lane-step", lane, before, Standing(event.nonce, self.leaf_no, 0))
-        for step in record.steps:
-            if step is not None:
-                before = Standing(step.seq - 1, step.prev_leaf_no, step.balance - step.delta)
-                after = Standing(step.seq, self.leaf_no, step.balance)
-                self._chain("posting-step", step.account, before, after)
+    def _chains(self, form: Form, seen: Seen) -> None:
+        self._chain("lane-step", Move(form.lane, seen.nonce, seen.lane_prev_leaf_no, 0, 0))
+        for move in seen.moves:
+            if move is not None:
+                self._chain("posting-step", move)
+        if seen.moves[1] is not None:
+            self.shard.gross_cash += seen.settle_amount
+        if seen.moves[3] is not None:
+            self._member(seen, seen.moves[3])
 
-    def _chain(self, code: str, account: bytes, before: Standing, after: Standing) -> None:
-        segment = self.shard.segments.get(account)
-        if segment is None:
-            self.shard.segments[account] = Segment(before, self.leaf_no, after)
+    def _chain(self, code: str, move: Move) -> None:
+        account, seq, prev_leaf_no, delta, balance = move
+        run = self.runs.get(account)
+        if run is None:
+            opening = standing(seq - 1, prev_leaf_no, balance - delta)
+            self.runs[account] = _Run(opening, self.leaf_no, seq, balance)
             return
-        if segment.closing != before:
-            self._add(code, "chain", expected=segment.closing, actual=before, account=account)
-        segment.closing = after
+        if run.seq != seq - 1 or run.leaf_no != prev_leaf_no or run.balance != balance - delta:
+            before = standing(seq - 1, prev_leaf_no, balance - delta)
+            due = told(standing(run.seq, run.leaf_no, run.balance))
+            self._add(code, "chain", expected=due, actual=told(before), account=account)
+        run.seq, run.leaf_no, run.balance = seq, self.leaf_no, balance
 
-    def _lane(self, merchant_id: int, key_id: int) -> bytes:
-        """The lane's account; a shard has few lanes and many leaves."""
-        lane = self.lanes.get((merchant_id, key_id))
-        if lane is None:
-            lane = self.lanes[merchant_id, key_id] = lane_account(merchant_id, key_id)
-        return lane
-
-    def _member(self, record: Record, step: Step) -> None:
-        event = record.event
-        segment = self.shard.segments[step.account]
-        if segment.issuer_id not in {0, event.issuer_id}:
-            due = f"points of issuer {segment.issuer_id}"
-            self._add("points-of-another", "member", expected=due, actual=event.issuer_id, account=step.account)
-        segment.issuer_id = segment.issuer_id or event.issuer_id
-        if step.balance < 0 and step.delta < 0 and event.kind not in MAY_OWE:
-            self._add(
-                "member-below-zero",
-                "member.balance",
-                expected="0 or more",
-                actual=step.balance,
-                account=step.account,
-            )
-        who = (event.member_ref, event.issuer_id)
-        known = self.shard.bindings.setdefault(who, step.account)
-        holding = (step.account, event.merchant_id, month_of(event.occurred_at // _SECONDS_PER_DAY))
-        holder = self.shard.holders.setdefault(holding, event.member_ref)
-        if known != step.account:
-            self._add("member-of-another", "member", expected=known, actual=step.account)
-        elif holder != event.member_ref:
-            self._add("member-of-another", "memberRef", expected=holder, actual=event.member_ref)
+    def _member(self, seen: Seen, move: Move) -> None:
+        account, ref, issuer = move.account, seen.member_ref, seen.issuer_id
+        run = self.runs[account]
+        if run.issuer_id not in {0, issuer}:
+            due = f"points of issuer {run.issuer_id}"
+            self._add("points-of-another", "member", expected=due, actual=issuer, account=account)
+        run.issuer_id = run.issuer_id or issuer
+        if move.balance < 0 and move.delta < 0 and seen.kind not in MAY_OWE:
+            place, least = "member.balance", "0 or more"
+            self._add("member-below-zero", place, expected=least, actual=move.balance, account=account)
+        known = self.bindings.setdefault((ref, issuer), account)
+        month = month_of(seen.occurred_at // _SECONDS_PER_DAY)
+        holder = self.holders.setdefault((account, seen.merchant_id, month), ref)
+        if known != account:
+            self._add("member-of-another", "member", expected=known, actual=account)
+        elif holder != ref:
+            self._add("member-of-another", "memberRef", expected=holder, actual=ref)
 
     def _add(self, code: str, place: str, *, expected: object, actual: object, account: bytes | None = None) -> None:
         self.shard.findings.add(
-            code, self.job.batch_no, place, expected=expected, actual=actual, leaf_no=self.leaf_no, account=account
+            code, self.job.law.batch_no, place, expected=expected, actual=actual, leaf_no=self.leaf_no, account=account
         )
 
 
 @lru_cache(maxsize=4096)
 def month_of(day: int) -> int:
     """The calendar month (UTC, year · 12 + month - 1) of a day since 1970; within it a merchant's memberRef is
-    stable.
+    stable. Days beyond the calendar share its last month.
     """
-    date = datetime.fromtimestamp(day * _SECONDS_PER_DAY, UTC)
+    date = datetime.fromtimestamp(min(day, _LAST_DAY) * _SECONDS_PER_DAY, UTC)
     return date.year * 12 + date.month - 1
 
 
-def _told(due: tuple[bytes, int] | None) -> str:
-    return "no posting" if due is None else f"{due[1]} on 0x{due[0].hex()}"
+_LAST_DAY = 2_932_896
+"""31 December 9999."""

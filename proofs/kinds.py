@@ -2,7 +2,8 @@
 registered terms alone.
 
 `effects(event, mode)` says which accounts a well-formed event posts to and by how much; `broken_rules(event, terms,
-batch_no)` names every stateless rule it breaks. The sealer refuses by them, the auditor finds by them, the contracts'
+batch_no)` names every stateless rule it breaks, and `reserve_follows` judges the cash of terms paid for on issuance by
+the member's posting beside it. The sealer refuses by them, the auditor finds by them, the contracts'
 fraud proofs decide by the same table in Solidity; one set of vectors holds the three together. Nothing here needs
 history: balances, sequence and pointers are checked where the chain of postings is. Source: docs/protocol §2.4.
 """
@@ -18,6 +19,8 @@ from proofs.messages import PointsEvent
 from proofs.words import ZERO_WORD
 
 LEVELS_MAX = 2
+BASE_UNITS_PER_AU = 10_000
+"""The settlement asset has 6 decimals, the ledgers behind it count minor units (2 decimals): their smallest amount."""
 CLOCK_SKEW_SECONDS_MAX = 300
 
 ON_REDEMPTION, ON_ISSUANCE = 0, 1
@@ -117,11 +120,16 @@ class Effects:
     total: int = 0
 
 
+def points_sign(kind: int) -> int:
+    """Which way a kind moves points: 1, -1, or 0 where it moves none."""
+    if kind in ADDS:
+        return 1
+    return -1 if kind in TAKES else 0
+
+
 def points_delta(event: PointsEvent) -> int:
     """The signed change of the issuer's and the member's points."""
-    if event.kind in ADDS:
-        return event.points
-    return -event.points if event.kind in TAKES else 0
+    return points_sign(event.kind) * event.points
 
 
 def _cash_legs(event: PointsEvent, mode: int) -> tuple[int, int] | None:
@@ -129,8 +137,10 @@ def _cash_legs(event: PointsEvent, mode: int) -> tuple[int, int] | None:
     kind, signer, issuer = event.kind, event.merchant_id, event.issuer_id
     if kind == Kind.FEE:
         return signer, issuer
-    if kind in {Kind.TRANSFER_OUT, Kind.TRANSFER_IN}:
+    if kind == Kind.TRANSFER_OUT:
         return None
+    if kind == Kind.TRANSFER_IN:
+        return (RESERVE_ID, signer) if mode == ON_ISSUANCE else None
     if mode == ON_ISSUANCE:
         if kind in ADDS:
             return signer, RESERVE_ID
@@ -159,12 +169,49 @@ def effects(event: PointsEvent, mode: int) -> Effects:
 def rate_holds(event: PointsEvent, terms: Terms) -> bool:
     """Points = ceil(settleAmount·den/num).
 
-    For a returned redemption, within one point of it: dust below a point stays with the issuer.
+    For a returned redemption, within one point of it: dust below a point stays with the issuer. Between an issuer and
+    the reserve, no more than the points are worth and what rounding may leave: how much less, `reserve_follows` knows.
     """
     scaled = event.settle_amount * terms.den
+    if pays_reserve(event.kind, terms):
+        return scaled < event.points * terms.num + rounding_max(terms)
     if event.kind == Kind.REFUND_REDEEM:
         return abs(scaled - event.points * terms.num) < terms.num
     return (event.points - 1) * terms.num < scaled <= event.points * terms.num
+
+
+def rounding_max(terms: Terms) -> int:
+    """By less than this, in 1/den base units, a payment into or out of the reserve may miss the worth of its points:
+    one point, or one AU where a point is worth less. The rest is the issuer's dust, used up by later legs.
+    """
+    return max(terms.num, BASE_UNITS_PER_AU * terms.den)
+
+
+def pays_reserve(kind: int, terms: Terms) -> bool:
+    """Whether cash of such a leaf is between the points' issuer and the reserve."""
+    return terms.mode == ON_ISSUANCE and kind in ISSUER_SIGNS
+
+
+def reserve_points(kind: int, points: int, member_balance: int) -> int:
+    """For how many points cash moves between issuer and reserve; see `reserve_follows`."""
+    if kind == Kind.TRANSFER_OUT:
+        return 0
+    moved = abs(max(0, member_balance) - max(0, member_balance - points_sign(kind) * points))
+    return points - moved if kind == Kind.TRANSFER_IN else moved
+
+
+def reserve_follows(event: PointsEvent, terms: Terms, member_balance: int) -> bool:
+    """Whether the cash between issuer and reserve follows from what the member has: the reserve stands behind balances
+    above zero and behind nothing else, so only points above zero are paid for, in either direction. Of points that
+    arrive from another member what repays a debt needs no reserve any more and is what returns.
+
+    `member_balance` is the member's running balance after the leaf; with the points it gives the one before. True for
+    all other kinds and terms.
+    """
+    if not pays_reserve(event.kind, terms):
+        return True
+    due = reserve_points(event.kind, event.points, member_balance)
+    return abs(event.settle_amount * terms.den - due * terms.num) < rounding_max(terms)
 
 
 def settles_cash(event: PointsEvent, mode: int) -> bool:

@@ -7,12 +7,17 @@ signature cannot be altered into a twin. Addresses are 20 bytes. Source: EIP-209
 from __future__ import annotations
 
 from coincurve import PrivateKey, PublicKey
+from coincurve._libsecp256k1 import ffi, lib
+from coincurve.context import GLOBAL_CONTEXT
 
 from proofs.keccak import keccak256
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 HALF_ORDER = ORDER // 2
+_HALF_ORDER_WORD = HALF_ORDER.to_bytes(32, "big")
 _PARITY_BIT = 1 << 255
+ADDRESSES_MAX = 2**16
+"""Signers a `Recovery` remembers before it begins anew."""
 
 
 class SignatureError(ValueError):
@@ -41,6 +46,40 @@ def recover(digest: bytes, r: bytes, vs: bytes) -> bytes:
     except Exception as error:
         raise SignatureError("no public key belongs to this signature") from error
     return address_of(public)
+
+
+class Recovery:
+    """Recovers signer after signer without an object for each: what `recover` answers, in less time.
+
+    The last signature's key stays in a buffer of its own, so an instance belongs to one thread. Few signers sign many
+    events: each address is computed once.
+    """
+
+    def __init__(self) -> None:
+        self._context = GLOBAL_CONTEXT.ctx
+        self._signature = ffi.new("secp256k1_ecdsa_recoverable_signature *")
+        self._public = ffi.new("secp256k1_pubkey *")
+        self._key = ffi.buffer(self._public)
+        self._addresses: dict[bytes, bytes] = {}
+
+    def address(self, digest: bytes, r: bytes, vs: bytes) -> bytes:
+        """As `recover`, of words of 32 bytes."""
+        parity = vs[0] >> 7
+        s = bytes((vs[0] & 0x7F,)) + vs[1:] if parity else vs
+        if s > _HALF_ORDER_WORD or not (
+            lib.secp256k1_ecdsa_recoverable_signature_parse_compact(self._context, self._signature, r + s, parity)
+            and lib.secp256k1_ecdsa_recover(self._context, self._public, self._signature, digest)
+        ):
+            return recover(digest, r, vs)
+        key = self._key[:]
+        return self._addresses.get(key) or self._remember(key)
+
+    def _remember(self, key: bytes) -> bytes:
+        if len(self._addresses) >= ADDRESSES_MAX:
+            self._addresses.clear()
+        address = address_of(PublicKey(self._public, context=GLOBAL_CONTEXT))
+        self._addresses[key] = address
+        return address
 
 
 def address_of(public: PublicKey) -> bytes:

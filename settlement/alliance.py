@@ -73,6 +73,14 @@ class Alliance:
     anchor: Anchor
     chain: Chain
 
+    def require_same_chain(self) -> None:
+        """Make sure the node still serves the chain that was attached: addresses move between networks. Raises
+        `OtherChain`.
+        """
+        serves = self.chain.chain_id()
+        if serves != self.anchor.chain_id:
+            raise OtherChain(f"{self.chain.place} now serves chain {serves}, no longer {self.anchor.chain_id}")
+
     @property
     def hub(self) -> Contract:
         return Contract(self.chain, "SettlementHub", self.anchor.hub)
@@ -98,7 +106,7 @@ def attach(conn: Conn, chain: Chain) -> Alliance:
     chain_id, genesis_hash = chain.chain_id(), chain.genesis_hash()
     if (chain_id, genesis_hash) != (anchor.chain_id, anchor.genesis_hash):
         raise OtherChain(
-            f"{chain.url} serves chain {chain_id} with genesis {genesis_hash.hex()}, but this database settled on "
+            f"{chain.place} serves chain {chain_id} with genesis {genesis_hash.hex()}, but this database settled on "
             f"{anchor.chain_id} with {anchor.genesis_hash.hex()}: the chain was wiped or the address is wrong. "
             "Restore the chain, or start both anew (make reset)."
         )

@@ -94,6 +94,7 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
         return None
     now = s.alliance.chain.now()
     opened = last if last.state is State.OPEN else _open(s, batch_no, plan.incarnation + 1 if plan else 0, now)
+    s.checkpoint("opened")
     merchants = openings.issuers(s.conn)
     terms = _Terms(
         sealed_at=max(now, previous.done.sealed_at, opened.opened_at),

@@ -18,7 +18,7 @@ from web3 import Web3
 from web3.contract import Contract as WebContract
 
 from proofs.keccak import keccak256
-from settlement.chain import Chain, Log, Reverted, Tag
+from settlement.chain import Chain, ChainUnclear, Log, Reverted, Tag
 
 ADDRESS_BYTES = 20
 
@@ -120,6 +120,8 @@ class Contract:
     def read(self, function: str, *arguments: Any, tag: Tag = "latest") -> Any:
         """The answer of a view: one value, or a tuple of several (structs are tuples in field order)."""
         answer = self.try_out(self.data(function, *arguments), tag=tag)
+        if not answer:
+            raise ChainUnclear(f"no {self.name} at 0x{self.address.hex()}: another chain, or a node that lags behind")
         item = next(one for one in artifact(self.name)["abi"] if one["type"] == "function" and one["name"] == function)
         values = _CODEC.decode([_type(one) for one in item["outputs"]], answer)
         return values[0] if len(values) == 1 else values

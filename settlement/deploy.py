@@ -17,13 +17,14 @@ import rlp
 
 from ledger.commands import PublishTerms
 from proofs.keccak import keccak256
+from proofs.kinds import BASE_UNITS_PER_AU
 from settlement import tables
 from settlement.alliance import FOUNDING_CONFIG, Alliance, NotFounded, attach
-from settlement.chain import Chain, bounded_gas
+from settlement.chain import Chain
 from settlement.contracts import Contract, Name, deployment_data
 from settlement.founding import Founding, Publication, genesis_batch
+from settlement.gas import bounded_gas
 from settlement.lanes import Lane
-from settlement.leaves import BASE_UNITS_PER_AU
 from settlement.outbox import Intent, Outbox
 from settlement.steps import State
 from settlement.tables import Anchor, Batch, Conn
@@ -51,20 +52,22 @@ class GenesisDiffers(RuntimeError):
 def found(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, publication: Publication) -> Alliance:
     """The alliance, founded now or long ago, with everything that was still missing done. Raises as `attach` does."""
     if chain.balance(outbox.sender) == 0:
-        raise NoGasMoney(f"0x{outbox.sender.hex()} has no gas money on {chain.url}")
-    try:
-        alliance = attach(conn, chain)
-    except NotFounded:
-        alliance = _deploy(conn, chain, outbox, founding, publication)
-    _call(outbox, "bind-hub", alliance.registry, "bindHub", alliance.anchor.hub)
-    _fund(alliance, outbox, founding)
-    outbox.reconcile()
+        raise NoGasMoney(f"0x{outbox.sender.hex()} has no gas money on {chain.place}")
+    with outbox.leading(wait_s_max=outbox.takeover_s) as led:
+        try:
+            alliance = attach(conn, chain)
+        except NotFounded:
+            alliance = _deploy(conn, chain, led, founding, publication)
+        _call(led, "bind-hub", alliance.registry, "bindHub", alliance.anchor.hub)
+        _fund(alliance, led, founding)
+        led.reconcile()
     return alliance
 
 
 def extend(alliance: Alliance, outbox: Outbox, founding: Founding) -> None:
     """Register the merchants, lanes and terms that the registry does not have yet, valid from the next batch."""
-    _register(alliance.registry, outbox, founding, first_block=alliance.anchor.deploy_block)
+    with outbox.leading(wait_s_max=outbox.takeover_s) as led:
+        _register(alliance.registry, led, founding, first_block=alliance.anchor.deploy_block)
 
 
 def deposit(alliance: Alliance, outbox: Outbox, *, merchant_id: int, amount: int, reference: str) -> None:

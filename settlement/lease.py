@@ -2,17 +2,23 @@
 
 Invariants: time is the database's, never a process's; whoever writes as leader checks the token in the same transaction
 (`require`), so that a leader that slept through its lease writes nothing. Correctness on the chain does not depend on
-it: the contract's own sequence does that. Called by the outbox and the entry points.
+it: the contract's own sequence does that. Called by the outbox, whose `leading` every entry point goes through.
 """
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 from dataclasses import dataclass
+from time import sleep
 from typing import Any
 
 from psycopg import Connection
 
 LEASE_S = 60
+"""How long a leader that died without a word keeps the others waiting."""
+WAIT_POLL_S = 0.5
 
 _TAKE = """
 INSERT INTO settlement.lease AS held (name, holder, fencing_token, expires_at)
@@ -72,6 +78,21 @@ class Lease:
 
     def _fields(self) -> dict[str, str | int]:
         return {"name": self.name, "holder": self.holder, "token": self.token}
+
+
+def this_process() -> str:
+    """A holder's name that no other running process has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+def take_within(conn: Connection[Any], name: str, *, holder: str, seconds: int, wait_s_max: float) -> Lease:
+    """Take a lease, waiting for the one who holds it. Raises `LeaseHeld` when that takes longer than `wait_s_max`."""
+    for _ in range(int(wait_s_max / WAIT_POLL_S)):
+        try:
+            return take(conn, name, holder=holder, seconds=seconds)
+        except LeaseHeld:
+            sleep(WAIT_POLL_S)
+    return take(conn, name, holder=holder, seconds=seconds)
 
 
 def take(conn: Connection[Any], name: str, *, holder: str, seconds: int = LEASE_S) -> Lease:

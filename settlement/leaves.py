@@ -26,15 +26,13 @@ from ledger.journal import JournalEntry
 from proofs.accounts import LANE, OPERATOR_ID, cash_account, member_account, member_ref, points_account
 from proofs.headers import journal_link
 from proofs.keccak import keccak256
-from proofs.kinds import Kind
+from proofs.kinds import BASE_UNITS_PER_AU, Kind
 from proofs.lpb1 import Row
 from proofs.messages import PointsEvent
 from proofs.words import ZERO_WORD
 from settlement.lanes import LaneId, LaneUnknown, Roster
 from settlement.refusals import Reason, SealRefused
 
-BASE_UNITS_PER_AU: Final = 10_000
-"""The settlement asset has 6 decimals, one AU is one minor unit (2 decimals) of the currency."""
 MS_PER_SECOND: Final = 1_000
 SECONDS_PER_DAY: Final = 86_400
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()

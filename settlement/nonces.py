@@ -16,10 +16,10 @@ from settlement.chain import Receipt
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('settlement.chain_nonce', 0))"
 _OF_PURPOSE = """
 SELECT tx.tx_hash, tx.nonce, tx.raw, tx.max_fee, tx.prio, tx.status,
-    coalesce(extract(epoch FROM clock_timestamp() - tx.sent_at), 0)
+    coalesce(extract(epoch FROM clock_timestamp() - tx.sent_at), 0), nonce.done
 FROM settlement.chain_nonce AS nonce JOIN settlement.chain_tx AS tx USING (chain_id, sender, nonce)
 WHERE nonce.chain_id = %(chain_id)s AND nonce.sender = %(sender)s AND nonce.purpose = %(purpose)s
-ORDER BY tx.max_fee DESC
+ORDER BY tx.max_fee DESC, tx.status <> 'MINED', tx.tx_hash
 """
 _NEXT = """
 SELECT coalesce(max(nonce) + 1, 0) FROM settlement.chain_nonce WHERE chain_id = %(chain_id)s AND sender = %(sender)s
@@ -65,7 +65,7 @@ SELECT purpose FROM settlement.chain_nonce WHERE chain_id = %(chain_id)s AND sen
 ORDER BY nonce
 """
 _RETIRE = """
-UPDATE settlement.chain_nonce SET purpose = purpose || '#' || nonce, done = true
+UPDATE settlement.chain_nonce SET purpose = purpose || '#' || nonce
 WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND purpose = %(purpose)s
 """
 _RETIRED = """
@@ -76,7 +76,9 @@ WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND starts_with(purpose, %
 
 @dataclass(frozen=True, slots=True)
 class StoredTx:
-    """One signed transaction; `age_s` since it was first sent, 0 if it never was."""
+    """One signed transaction; `age_s` since it was first sent, 0 if it never was; `done` when a finalised block has
+    used its nonce, by it or by another one.
+    """
 
     tx_hash: bytes
     nonce: int
@@ -85,6 +87,7 @@ class StoredTx:
     prio: int
     status: str
     age_s: float
+    done: bool = False
 
 
 class NonceBook:
@@ -98,18 +101,22 @@ class NonceBook:
         """Every transaction signed for a purpose, the best paying first."""
         rows = self._conn.execute(_OF_PURPOSE, {**self._mine, "purpose": purpose}).fetchall()
         return [
-            StoredTx(bytes(tx_hash), nonce, bytes(raw), int(max_fee), int(prio), status, float(age_s))
-            for tx_hash, nonce, raw, max_fee, prio, status, age_s in rows
+            StoredTx(bytes(tx_hash), nonce, bytes(raw), int(max_fee), int(prio), status, float(age_s), done)
+            for tx_hash, nonce, raw, max_fee, prio, status, age_s, done in rows
         ]
 
     def lock(self) -> None:
         """Until the transaction ends nobody else reserves a nonce."""
         self._conn.execute(_LOCK)
 
+    def next(self) -> int:
+        """The first nonce that no purpose has."""
+        row = self._conn.execute(_NEXT, self._mine).fetchone()
+        return int(row[0]) if row else 0
+
     def reserve(self, purpose: str, *, batch_no: int | None, used: int) -> int:
         """The next nonce, now this purpose's; `used` is how many the chain has seen. Under `lock`."""
-        row = self._conn.execute(_NEXT, self._mine).fetchone()
-        nonce = max(used, row[0] if row else 0)
+        nonce = max(used, self.next())
         self._conn.execute(_RESERVE, {**self._mine, "nonce": nonce, "purpose": purpose, "batch_no": batch_no})
         return nonce
 

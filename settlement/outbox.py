@@ -9,31 +9,39 @@ in autocommit mode. Called by the submitter and deployment.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import sleep
-from typing import Any, Protocol
+from typing import Any
 
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 from psycopg import Connection
 
-from settlement.chain import Chain, Fees, Receipt, SendCase, Sent
-from settlement.lease import Lease
+from settlement import lease as leases
+from settlement.chain import Chain, Receipt, SendCase, Sent
+from settlement.gas import Fees, raised
+from settlement.lease import LEASE_S, Lease
 from settlement.nonces import NonceBook, StoredTx
-from settlement.steps import BUMPS_MAX, Fate
+from settlement.senders import LocalSigner, TransactionSigner
+from settlement.steps import BUMPS_MAX, Fate, stuck
 
-FEE_WEI_MAX = 10**12
-"""No transaction offers more per gas; what needs more waits for a person."""
+__all__ = ["Checkpoint", "Intent", "LocalSigner", "Outbox", "Outcome", "TransactionSigner", "unwatched"]
+
 FILLER_GAS = 21_000
 COMPLETE_S_MAX = 300.0
 COMPLETE_POLL_S = 0.5
 
 
 class FeeCeiling(RuntimeError):
-    """The next replacement would be the eleventh or offer more than `FEE_WEI_MAX`: a person decides."""
+    """The next replacement would be the eleventh or offer more than `gas.FEE_WEI_MAX`: a person decides."""
+
+
+class ForeignPending(RuntimeError):
+    """The pool holds transactions of our account that this database never signed: another user of the account, or
+    what an earlier life of a restored database sent. Nothing is signed before they are in a block or gone.
+    """
 
 
 class TransactionFailed(RuntimeError):
@@ -69,35 +77,10 @@ class Outcome:
     receipt: Receipt | None = None
 
 
-class TransactionSigner(Protocol):
-    """The port to the sender's key: an account in this process, a keystore, or a remote signer."""
-
-    @property
-    def address(self) -> bytes: ...
-
-    def sign(self, fields: dict[str, Any]) -> tuple[bytes, bytes]:
-        """(hash, raw bytes) of a transaction with these fields."""
-        ...
-
-
-class LocalSigner:
-    """A key in this process."""
-
-    def __init__(self, key: bytes) -> None:
-        self._account: LocalAccount = Account.from_key(key)
-
-    @property
-    def address(self) -> bytes:
-        return bytes.fromhex(self._account.address[2:])
-
-    def sign(self, fields: dict[str, Any]) -> tuple[bytes, bytes]:
-        """EIP-1559, low-s, deterministic."""
-        made = self._account.sign_transaction(fields)
-        return bytes(made.hash), bytes(made.raw_transaction)
-
-
 Checkpoint = Callable[[str], None]
-"""Called at named points, so that a crash test can end the process there."""
+"""Called at named points, so that a crash test can end the process there: signed, sent, included (seen in a block, not
+yet written down), replaced, resent, reorganised; and of a batch opened, sealed, published.
+"""
 
 
 def unwatched(_point: str) -> None:
@@ -114,18 +97,55 @@ class Outbox:
         signer: TransactionSigner,
         *,
         lease: Lease | None = None,
+        lease_s: int = LEASE_S,
         checkpoint: Checkpoint = unwatched,
     ) -> None:
         if not conn.autocommit:
             raise NotAutocommit("the outbox needs a connection in autocommit mode")
         self._conn, self._chain, self._signer = conn, chain, signer
-        self._lease, self._checkpoint = lease, checkpoint
+        self._lease, self._lease_s, self._checkpoint = lease, lease_s, checkpoint
+        self._holder = leases.this_process()
         self.sender, self.chain_id = signer.address, chain.chain_id()
         self._book = NonceBook(conn, chain_id=self.chain_id, sender=self.sender)
+
+    @contextmanager
+    def leading(self, *, wait_s_max: float = 0) -> Iterator[Outbox]:
+        """This outbox as the one leader of its sender: it signs and sends only while its fencing token is in force.
+
+        Raises `LeaseHeld` while another process leads. Within `leading` it answers with itself.
+        """
+        if self._lease is not None:
+            yield self
+            return
+        name = f"submitter:{self.chain_id}:{self.sender.hex()}"
+        lease = leases.take_within(self._conn, name, holder=self._holder, seconds=self._lease_s, wait_s_max=wait_s_max)
+        try:
+            yield Outbox(
+                self._conn,
+                self._chain,
+                self._signer,
+                lease=lease,
+                lease_s=self._lease_s,
+                checkpoint=self._checkpoint,
+            )
+        finally:
+            lease.release(self._conn)
+
+    @property
+    def takeover_s(self) -> float:
+        """How long at most a leader that died keeps its lease, with a little to spare."""
+        return self._lease_s + 2.0
+
+    def renew(self) -> None:
+        """Hold the lead for another while. Raises `LeaseHeld` or `LeaseLost`."""
+        if self._lease is not None:
+            self._lease.renew(self._conn, seconds=self._lease_s)
 
     def submit(self, intent: Intent) -> Outcome:
         """Make sure that the intent is signed, stored and sent; what has become of it."""
         stored = self._book.of_purpose(intent.purpose)
+        if stored and stored[0].done:
+            return self.observe(intent.purpose)
         tx = stored[0] if stored else self._prepare(intent)
         self._checkpoint("signed")
         self._send(tx)
@@ -139,15 +159,19 @@ class Outbox:
         """
         outcome = self.observe(intent.purpose)
         for _ in range(max(1, int(wait_s_max / COMPLETE_POLL_S))):
-            if outcome.fate in {Fate.NEVER, Fate.WAITING}:
+            self.renew()
+            if outcome.newest and stuck(age_s=outcome.newest.age_s, replacements=outcome.replacements):
+                outcome = self.bump(intent.purpose)
+            elif outcome.fate in {Fate.NEVER, Fate.WAITING}:
                 outcome = self.submit(intent)
             match outcome.fate:
                 case Fate.MINED if outcome.receipt is not None:
                     return outcome.receipt
-                case Fate.REVERTED | Fate.DROPPED:
+                case Fate.REVERTED | Fate.DROPPED | Fate.ENDING:
                     raise TransactionFailed(f"{intent.purpose}: {outcome.fate.value}")
                 case _:
                     sleep(COMPLETE_POLL_S)
+                    outcome = self.observe(intent.purpose)
         raise NotMinedYet(f"{intent.purpose}: in no block after {wait_s_max:.0f} s; run again to go on")
 
     def nonce_of(self, purpose: str) -> int | None:
@@ -160,21 +184,26 @@ class Outbox:
         return self._book.retired(purpose)
 
     def observe(self, purpose: str) -> Outcome:
-        """Look for every transaction of a purpose on the chain, and write down what is found."""
+        """Look for every transaction of a purpose on the chain, and write down what is found.
+
+        A receipt counts only if its block stands in the chain, and settles the purpose only once that block is
+        finalised and the account's own nonce there says the same: one false answer decides nothing.
+        """
         stored = self._book.of_purpose(purpose)
         if not stored:
             return Outcome(Fate.NEVER)
-        nonce, final = stored[0].nonce, self._chain.head("finalized").number
+        nonce, final = stored[0].nonce, self._chain.head("finalized")
+        used = self._chain.nonce(self.sender, final.number) > nonce
         for tx in stored:
             receipt = self._chain.receipt(tx.tx_hash)
-            if receipt is not None:
-                return self._found(stored, tx, receipt, final=receipt.block_number <= final)
-        if self._chain.nonce(self.sender, "finalized") > nonce:
+            if receipt is not None and receipt.tx_hash == tx.tx_hash and self._stands(receipt):
+                return self._found(stored, tx, receipt, final=used and receipt.block_number <= final.number)
+        if used and not any(tx.done and tx.status in _IN_A_BLOCK for tx in stored):
             with self._conn.transaction():
                 self._book.close(nonce)
             return _outcome(Fate.DROPPED, stored)
-        if any(tx.status in {"MINED", "REVERTED"} for tx in stored):
-            self._book.unmine(nonce)
+        if any(tx.status in _IN_A_BLOCK for tx in stored):
+            return self._lost(stored)
         return _outcome(Fate.WAITING, stored)
 
     def reconcile(self) -> None:
@@ -182,45 +211,75 @@ class Outbox:
         for purpose in self._book.open_purposes():
             self.observe(purpose)
 
-    def bump(self, intent: Intent) -> Outcome:
-        """Replace what waits by the same call with a higher offer. Raises `FeeCeiling`."""
-        return self._replace(intent)
+    def tend(self, *, obsolete: Collection[str], owned: Collection[str]) -> None:
+        """Keep the line of nonces moving (R6): what is open is handed over again, and the nonce of a purpose that is
+        `obsolete` is used up, so that nothing waits behind it. What is `owned` somebody else decides about.
+        """
+        for purpose in self._book.open_purposes():
+            if purpose in owned:
+                continue
+            outcome = self.observe(purpose)
+            if outcome.fate is not Fate.WAITING or outcome.newest is None:
+                continue
+            if purpose in obsolete:
+                self.void(purpose)
+            else:
+                self._send(outcome.newest)
+
+    def bump(self, purpose: str) -> Outcome:
+        """Replace what waits by the same call with a higher offer (R4). Raises `FeeCeiling`."""
+        return self._replace(purpose, None)
 
     def void(self, purpose: str) -> Outcome:
         """Use up the nonce of a purpose with an empty transfer to ourselves; then DROPPED proves the purpose dead."""
-        return self._replace(Intent(purpose, self.sender, b"", FILLER_GAS))
+        waiting = self.observe(purpose)
+        if waiting.fate is not Fate.WAITING or waiting.newest is None:
+            return waiting
+        if not _is_filler(waiting.newest.raw, self.sender):
+            return self._replace(purpose, Intent(purpose, self.sender, b"", FILLER_GAS))
+        if stuck(age_s=waiting.newest.age_s, replacements=waiting.replacements):
+            return self._replace(purpose, None)
+        self._send(waiting.newest)
+        return self.observe(purpose)
 
     def retire(self, purpose: str) -> None:
         """Let a purpose that ended REVERTED or DROPPED be tried again on a new nonce."""
         self._book.retire(purpose)
 
-    def _replace(self, intent: Intent) -> Outcome:
-        waiting = self.observe(intent.purpose)
+    def _replace(self, purpose: str, other: Intent | None) -> Outcome:
+        """The same nonce again for more: with the calldata it has, or with another intent's."""
+        waiting = self.observe(purpose)
         if waiting.fate is not Fate.WAITING or waiting.newest is None:
             return waiting
-        now, old = self._chain.fees(), waiting.newest
-        fees = Fees(max(_eighth_more(old.max_fee), now.max_fee_wei), max(_eighth_more(old.prio), now.tip_wei))
-        if waiting.replacements >= BUMPS_MAX or fees.max_fee_wei > FEE_WEI_MAX:
-            raise FeeCeiling(
-                f"{intent.purpose}: replaced {waiting.replacements} times, next offer {fees.max_fee_wei} wei"
-            )
+        old = waiting.newest
+        fees = raised(Fees(old.max_fee, old.prio), self._chain.fees())
+        if waiting.replacements >= BUMPS_MAX or fees is None:
+            self._send(old)
+            raise FeeCeiling(f"{purpose}: replaced {waiting.replacements} times, the last offer was {old.max_fee} wei")
         with self._conn.transaction():
             self._require_lead()
-            tx = self._sign(intent, old.nonce, fees)
+            tx = self._sign(other or _intent_of(purpose, old.raw), old.nonce, fees)
             self._book.store(tx)
         self._checkpoint("replaced")
         self._send(tx)
-        return self.observe(intent.purpose)
+        self._checkpoint("resent")
+        return self.observe(purpose)
 
     def _prepare(self, intent: Intent) -> StoredTx:
         """Reserve the next nonce and store the signed bytes, in one SQL transaction."""
-        used, fees = self._chain.nonce(self.sender), self._chain.fees()
+        used, pending = self._chain.nonce(self.sender), self._chain.nonce(self.sender, "pending")
+        fees = self._chain.fees()
         with self._conn.transaction():
             self._book.lock()
             self._require_lead()
             raced = self._book.of_purpose(intent.purpose)
             if raced:
                 return raced[0]
+            if pending > max(used, self._book.next()):
+                raise ForeignPending(
+                    f"the pool holds {pending - max(used, self._book.next())} transactions of 0x{self.sender.hex()} "
+                    "that this database did not sign"
+                )
             nonce = self._book.reserve(intent.purpose, batch_no=intent.batch_no, used=used)
             tx = self._sign(intent, nonce, fees)
             self._book.store(tx)
@@ -254,29 +313,61 @@ class Outbox:
             self._chain.send(raw)
         return self._chain.send(tx.raw)
 
+    def _stands(self, receipt: Receipt) -> bool:
+        """Whether the chain has the block that a receipt names."""
+        newest = self._chain.head()
+        return (
+            receipt.block_number <= newest.number and self._chain.head(receipt.block_number).hash == receipt.block_hash
+        )
+
     def _found(self, stored: list[StoredTx], tx: StoredTx, receipt: Receipt, *, final: bool) -> Outcome:
-        with self._conn.transaction():
-            self._book.unmine(tx.nonce)
-            self._book.mark_mined(receipt)
-            if final:
-                self._book.close(tx.nonce)
+        if not (tx.done and tx.status in _IN_A_BLOCK):
+            self._checkpoint("included")
+            with self._conn.transaction():
+                self._book.unmine(tx.nonce)
+                self._book.mark_mined(receipt)
+                if final:
+                    self._book.close(tx.nonce)
         if _is_filler(tx.raw, self.sender):
-            return _outcome(Fate.DROPPED if final else Fate.WAITING, stored)
-        return _outcome(Fate.MINED if receipt.succeeded else Fate.REVERTED, stored, receipt)
+            return _outcome(Fate.DROPPED if final else Fate.ENDING, stored, receipt)
+        if receipt.succeeded:
+            return _outcome(Fate.MINED, stored, receipt)
+        return _outcome(Fate.REVERTED if final else Fate.ENDING, stored, receipt)
+
+    def _lost(self, stored: list[StoredTx]) -> Outcome:
+        """No receipt any more. What a finalised block has used stays as it was found; anything else was reorganised
+        away (R7) and waits again.
+        """
+        ended = next((tx for tx in stored if tx.done and tx.status in _IN_A_BLOCK), None)
+        if ended is None:
+            self._book.unmine(stored[0].nonce)
+            self._checkpoint("reorganised")
+            return _outcome(Fate.WAITING, stored)
+        if _is_filler(ended.raw, self.sender):
+            return _outcome(Fate.DROPPED, stored)
+        return _outcome(Fate.MINED if ended.status == "MINED" else Fate.REVERTED, stored)
 
     def _require_lead(self) -> None:
         if self._lease is not None:
             self._lease.require(self._conn)
 
 
+_IN_A_BLOCK = frozenset({"MINED", "REVERTED"})
+
+
 def _outcome(fate: Fate, stored: list[StoredTx], receipt: Receipt | None = None) -> Outcome:
     return Outcome(fate, stored[0], len(stored) - 1, receipt)
 
 
-def _eighth_more(wei: int) -> int:
-    return -(-wei * 9 // 8)
+def _intent_of(purpose: str, raw: bytes) -> Intent:
+    """What a stored transaction does, so that its replacement does the same to the byte."""
+    fields = _fields(raw)
+    return Intent(purpose, bytes(fields["to"]) or None, bytes(fields["data"]), fields["gas"])
 
 
 def _is_filler(raw: bytes, sender: bytes) -> bool:
-    fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
-    return bytes(fields["to"]) == sender
+    return bytes(_fields(raw)["to"]) == sender
+
+
+def _fields(raw: bytes) -> dict[str, Any]:
+    return TypedTransaction.from_bytes(HexBytes(raw)).as_dict()

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from ledger.answers import LegRef
 from proofs.accounts import CASH, POINTS, lane_account
 from proofs.headers import genesis_header, history_root, nets_from, nets_hash
-from proofs.kinds import CLOCK_SKEW_SECONDS_MAX, MAY_OWE, ON_REDEMPTION, Terms, broken_rules, effects
+from proofs.kinds import CLOCK_SKEW_SECONDS_MAX, MAY_OWE, ON_REDEMPTION, Terms, broken_rules, effects, reserve_follows
 from proofs.lpb1 import LEAVES_MAX, NETS_MAX, BatchFile, Record, Row, Step
 from proofs.messages import BatchHeader, SettlementLeaf
 from proofs.tree import root_of
@@ -232,6 +232,8 @@ def _check_event(leaf: UnsealedLeaf, rules: Rules, batch_no: int, sealed_at: int
     event = leaf.event
     terms = rules.terms.get(event.terms_id)
     broken = list(broken_rules(event, terms, batch_no))
+    if terms is not None and leaf.member is not None and not reserve_follows(event, terms, leaf.member.balance):
+        broken.append("reserve")
     if broken:
         raise SealRefused(Reason.RULE, leaf.source, expected="no broken rule", actual=", ".join(broken))
     lane = rules.roster.get((event.merchant_id, event.key_id))

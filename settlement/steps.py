@@ -42,7 +42,8 @@ class Fate(Enum):
     NEVER = "nothing was ever signed for it"
     WAITING = "signed, perhaps sent, in no block that counts yet"
     MINED = "in a block, and it did what it should"
-    REVERTED = "in a block, refused by the contract"
+    REVERTED = "in a finalised block, refused by the contract"
+    ENDING = "in a block without its effect, refused or replaced by nothing; that block is not final yet"
     DROPPED = "its nonce was finally used by another transaction"
 
 
@@ -96,10 +97,14 @@ class Become:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do before `until` (Unix seconds by the chain's clock), or until something outside changes (None)."""
+    """Nothing to do before `until` (Unix seconds by the chain's clock), or until something outside changes (None).
+
+    `alarm` is the code of an alert where a person has to look (settlement.alerts).
+    """
 
     reason: str
     until: int | None = None
+    alarm: str = ""
 
 
 class Do(Enum):
@@ -139,10 +144,14 @@ def _towards_confirmed(batch: Submission, seen: Observation) -> Step:
     """R2 first: whatever we remember, an equal hash is our batch and another one is a conflict."""
     if seen.hash_final == batch.header_hash:
         return Become(State.CONFIRMED)
+    if seen.reverted_final:
+        return _thrown_out(seen)
     if seen.hash_latest == batch.header_hash:
         return Wait("waits for the block of its commit to be finalised")
-    if seen.hash_latest != ABSENT or seen.next_batch_no > batch.batch_no:
+    if seen.hash_final != ABSENT:
         return Become(State.FAILED_CONFLICT)
+    if seen.hash_latest != ABSENT or seen.next_batch_no > batch.batch_no:
+        return Wait("another header stands under its number, in no finalised block yet", alarm="batch-conflict")
     if seen.now > batch.sealed_at + seen.seal_lag_s_max:
         return _too_late(seen)
     match batch.state:
@@ -163,8 +172,10 @@ def _too_late(seen: Observation) -> Step:
             return Do.VOID_COMMIT
         case Fate.REVERTED:
             return Do.RESEAL
+        case Fate.ENDING:
+            return Wait("waits for the block that used its nonce to be finalised")
         case Fate.MINED:
-            return Wait("its commit is mined but its header not seen yet")
+            return Wait("its commit is mined but its header not seen yet", alarm="effect-missing")
         case _:
             assert_never(seen.commit)
 
@@ -192,19 +203,31 @@ def _push(fate: Fate, seen: Observation, send: Do, bump: Do, retry: Do) -> Step:
         case Fate.NEVER:
             return send
         case Fate.WAITING:
-            stuck = seen.age_s > STUCK_S * (seen.replacements + 1)
-            return bump if stuck and seen.replacements < BUMPS_MAX else send
+            return bump if stuck(age_s=seen.age_s, replacements=seen.replacements) else send
+        case Fate.ENDING:
+            return Wait("in a block without its effect; waits for that block to be finalised")
         case Fate.REVERTED | Fate.DROPPED:
-            return retry if seen.attempts < ATTEMPTS_MAX else Wait(f"failed {seen.attempts} times; a person decides")
+            if seen.attempts < ATTEMPTS_MAX:
+                return retry
+            return Wait(f"failed {seen.attempts} times; a person decides", alarm="transaction-failed")
         case Fate.MINED:
-            return Wait("mined, its effect not seen yet")
+            return Wait("mined, its effect not seen yet", alarm="effect-missing")
         case _:
             assert_never(fate)
 
 
+def stuck(*, age_s: float, replacements: int) -> bool:
+    """Whether what was sent this long ago, after so many replacements, has to pay more. Patience grows with each."""
+    return age_s > STUCK_S * (replacements + 1)
+
+
+def _thrown_out(seen: Observation) -> Step:
+    return Become(State.FAILED_CASCADE if seen.predecessor_reverted_final else State.FAILED_FRAUD)
+
+
 def _towards_finalised(batch: Submission, seen: Observation) -> Step:
     if seen.reverted_final:
-        return Become(State.FAILED_CASCADE if seen.predecessor_reverted_final else State.FAILED_FRAUD)
+        return _thrown_out(seen)
     if seen.hash_final not in {batch.header_hash, ABSENT}:
         return Become(State.FAILED_CONFLICT)
     if seen.hash_final == ABSENT:

@@ -1,29 +1,38 @@
 """Drives every batch to its end: look at the chain, take the pure next step, act, look again.
 
-Invariants: `steps.next_step` decides and nothing here does; what is written down is written before or after the network
-is asked, never while; every action may be repeated after a crash. A batch that cannot go on says why in its `Standing`
-and does not hold up the process; what a person must decide is never decided here. Called by the entry points, and later
-by periodic tasks.
+Invariants: one process drives at a time, under a lease whose token is checked with every signature (R1);
+`steps.next_step` decides and nothing here does; what is written down is written before or after the network is asked,
+never while; every action may be repeated after a crash. What is seen of a batch is seen at one block. A batch that
+cannot go on says why in its `Standing` and does not hold up the process; what a person must decide is never decided
+here but becomes an alert. Called by the entry points and by periodic tasks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import structlog
 
 from ledger.answers import Refusal
 from ledger.commands import Net, SettleNets
-from settlement import batches, tables
+from proofs.kinds import BASE_UNITS_PER_AU
+from settlement import alerts, batches, tables
+from settlement.alerts import Alert
 from settlement.attestations import has_quorum, wire_form
 from settlement.batches import Settlement
-from settlement.chain import Tag, commit_gas, finalise_gas
+from settlement.chain import ChainUnclear, Head
 from settlement.contracts import Refused
-from settlement.leaves import BASE_UNITS_PER_AU, MS_PER_SECOND
-from settlement.outbox import FeeCeiling, Intent
-from settlement.steps import Become, Do, Fate, Observation, State, Step, Submission, Wait, next_step
+from settlement.gas import commit_gas, finalise_gas
+from settlement.leaves import MS_PER_SECOND
+from settlement.outbox import FeeCeiling, ForeignPending, Intent
+from settlement.senders import SignerRefused
+from settlement.steps import ABSENT, Become, Do, Fate, Observation, State, Step, Submission, Wait, next_step
 from settlement.tables import Batch
 
 STEPS_PER_DRIVE_MAX = 32
 REVERTED_STATUS = 3
+
+log = structlog.get_logger(__name__)
 
 
 class LedgerRefused(RuntimeError):
@@ -42,17 +51,62 @@ class Standing:
     state: State
     reason: str
     until: int | None
+    alarm: str = ""
+
+
+_ALARMS: dict[type[Exception], str] = {
+    FeeCeiling: "fee-ceiling",
+    ForeignPending: "sender-shared",
+    LedgerRefused: "ledger-refused",
+    batches.NotReproducible: "not-reproducible",
+    SignerRefused: "signer-refused",
+    Refused: "commit-refused",
+}
+_CANNOT_GO_ON = (Refused, FeeCeiling, ForeignPending, NotWholeAu, LedgerRefused, SignerRefused, batches.NotReproducible)
 
 
 def drive(s: Settlement) -> list[Standing]:
-    """Take every unfinished batch as far as it goes now, in order; where each of them stands afterwards."""
+    """Take every unfinished batch as far as it goes now, in order; where each of them stands afterwards.
+
+    May be called twice, late, or by two workers: the second raises `LeaseHeld` and has done nothing. Raises
+    `AllianceError` where the node serves another chain than ours.
+    """
+    with s.outbox.leading() as led:
+        s = replace(s, outbox=led)
+        s.alliance.require_same_chain()
+        return _drive_all(s)
+
+
+def _drive_all(s: Settlement) -> list[Standing]:
     standings: list[Standing] = []
+    _tend(s)
     for batch in tables.unfinished(s.conn):
         if tables.batch(s.conn, batch.batch_no) is None:
             break
+        s.outbox.renew()
         standings.append(_drive_one(s, batch.batch_no))
     batches.seal_planned(s)
+    alerts.keep(s.conn, "submitter", [_alert(standing) for standing in standings if standing.alarm])
     return standings
+
+
+def _tend(s: Settlement) -> None:
+    """First what is on its way already, batches' or not; a trouble of one of those is no reason to let batches wait."""
+    obsolete = {f"{verb}:{no}.{incarnation}" for no, incarnation in tables.superseded(s.conn) for verb in _VERBS}
+    owned = {purpose(batch, verb) for batch in tables.unfinished(s.conn) for verb in _VERBS}
+    try:
+        s.outbox.tend(obsolete=obsolete, owned=owned)
+    except (*_CANNOT_GO_ON, ChainUnclear) as error:
+        log.warning("nonces not tended", reason=str(error))
+
+
+def _alert(standing: Standing) -> Alert:
+    return Alert(
+        code=standing.alarm,
+        place=f"batch {standing.batch_no}",
+        expected="the batch goes on by itself",
+        actual=f"{standing.state.name}: {standing.reason}",
+    )
 
 
 def _drive_one(s: Settlement, batch_no: int) -> Standing:
@@ -61,22 +115,24 @@ def _drive_one(s: Settlement, batch_no: int) -> Standing:
         batch = tables.batch(s.conn, batch_no)
         if batch is None:
             break
-        step = next_step(_submission(batch), observe(s, batch)) if batch.sealed else Wait(State.OPEN.value)
-        if isinstance(step, Wait):
-            return Standing(batch_no, batch.state, step.reason, step.until)
-        if step is taken:
-            return Standing(batch_no, batch.state, "sent, in no block yet", None)
-        taken = step
         try:
+            step = next_step(_submission(batch), observe(s, batch)) if batch.sealed else Wait(State.OPEN.value)
+            if isinstance(step, Wait):
+                return Standing(batch_no, batch.state, step.reason, step.until, step.alarm)
+            if step is taken:
+                return Standing(batch_no, batch.state, "sent, in no block yet", None)
+            taken = step
             _act(s, batch, step)
-        except (Refused, FeeCeiling, NotWholeAu, LedgerRefused) as error:
-            return Standing(batch_no, batch.state, str(error), None)
+        except ChainUnclear as error:
+            return Standing(batch_no, batch.state, str(error), None, "chain-unclear")
+        except _CANNOT_GO_ON as error:
+            return Standing(batch_no, batch.state, str(error), None, _ALARMS.get(type(error), ""))
     return Standing(batch_no, State.OPEN, "goes on at the next drive", None)
 
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """What the hub holds of one batch at one block."""
+    """What the hub holds of one batch at one block. A header that was thrown out is no header."""
 
     next_batch_no: int
     next_final_no: int
@@ -86,26 +142,36 @@ class _View:
     reverted: bool
 
 
-def _view(s: Settlement, number: int, tag: Tag) -> _View:
-    hub = s.alliance.hub
-    _, final_after, _, open_demands, batch_status, *_ = hub.read("record", number, tag=tag)
-    return _View(
-        hub.read("nextBatchNo", tag=tag),
-        hub.read("nextFinalNo", tag=tag),
-        hub.read("headerHash", number, tag=tag),
+def _view(s: Settlement, number: int, head: Head) -> _View:
+    """Everything at one block, so that no two answers belong to different ones. Raises `ChainUnclear` when that block
+    went away meanwhile.
+    """
+    hub, at = s.alliance.hub, head.number
+    _, final_after, _, open_demands, batch_status, *_ = hub.read("record", number, tag=at)
+    reverted = batch_status == REVERTED_STATUS
+    view = _View(
+        hub.read("nextBatchNo", tag=at),
+        hub.read("nextFinalNo", tag=at),
+        ABSENT if reverted else hub.read("headerHash", number, tag=at),
         final_after,
         open_demands,
-        batch_status == REVERTED_STATUS,
+        reverted,
     )
+    if s.alliance.chain.head(at).hash != head.hash:
+        raise ChainUnclear(f"block {at} was replaced while it was read")
+    return view
 
 
 def observe(s: Settlement, batch: Batch) -> Observation:
-    """All that `next_step` wants to know, read now."""
+    """All that `next_step` wants to know, read now: our transactions first, what they did after them."""
     chain, policy, number = s.alliance.chain, s.alliance.policy, batch.batch_no
-    latest = _view(s, number, "latest")
-    final = latest if chain.head("finalized") == chain.head() else _view(s, number, "finalized")
+    s.alliance.require_same_chain()
     verb = "commit" if batch.state in _COMMITTING else "finalise"
     ours = s.outbox.observe(purpose(batch, verb))
+    newest, settled = chain.head(), chain.head("finalized")
+    latest = _view(s, number, newest)
+    final = latest if newest == settled else _view(s, number, settled)
+    reverted = final.reverted and _threw_out(s, batch)
     return Observation(
         now=chain.now(),
         next_batch_no=latest.next_batch_no,
@@ -115,8 +181,8 @@ def observe(s: Settlement, batch: Batch) -> Observation:
         hash_final=final.header_hash,
         final_after=latest.final_after,
         open_demands=latest.open_demands,
-        reverted_final=final.reverted,
-        predecessor_reverted_final=final.reverted and _view(s, number - 1, "finalized").reverted,
+        reverted_final=reverted,
+        predecessor_reverted_final=reverted and _view(s, number - 1, settled).reverted,
         paused_until=policy.read("pausedUntil"),
         seal_lag_s_max=policy.read("params")[2],
         quorum=batch.state is State.PUBLISHED and has_quorum(s.conn, s.alliance, batch),
@@ -128,6 +194,14 @@ def observe(s: Settlement, batch: Batch) -> Observation:
     )
 
 
+def _threw_out(s: Settlement, batch: Batch) -> bool:
+    """Whether the record that says reverted is about this incarnation: the hub's events name the header."""
+    topics = [batch.batch_no.to_bytes(32, "big"), batch.header_hash]
+    first = s.alliance.anchor.deploy_block
+    return bool(s.alliance.hub.events("BatchCommitted", first=first, last="finalized", topics=topics))
+
+
+_VERBS = ("commit", "finalise")
 _COMMITTING = frozenset({State.SEALED, State.PUBLISHED, State.ATTESTED, State.SUBMITTED})
 
 
@@ -156,9 +230,9 @@ def _act(s: Settlement, batch: Batch, step: Become | Do) -> None:
         case Do.FINALISE:
             _submit(s, batch, _finalise_intent(s, batch), State.FINALISING)
         case Do.BUMP_COMMIT:
-            s.outbox.bump(_commit_intent(s, batch))
+            s.outbox.bump(purpose(batch, "commit"))
         case Do.BUMP_FINALISE:
-            s.outbox.bump(_finalise_intent(s, batch))
+            s.outbox.bump(purpose(batch, "finalise"))
         case Do.RETRY_COMMIT:
             s.outbox.retire(purpose(batch, "commit"))
         case Do.RETRY_FINALISE | Do.CONTINUE_FINALISE:

@@ -118,6 +118,7 @@ _PLANNED = """
 SELECT incarnation, last_seq, settling, header_hash FROM settlement.batch
 WHERE batch_no = %s AND superseded_by IS NOT NULL ORDER BY incarnation DESC LIMIT 1
 """
+_SUPERSEDED = "SELECT batch_no, incarnation FROM settlement.batch WHERE superseded_by IS NOT NULL"
 _FORGET_LEAVES = "DELETE FROM settlement.batch_leaf WHERE batch_no >= %(batch_no)s"
 _ATTEST = """
 INSERT INTO settlement.attestation (header_hash, attester, sig) VALUES (%(header_hash)s, %(attester)s, %(sig)s)
@@ -225,6 +226,11 @@ def add_attestation(conn: Conn, *, header_hash: bytes, attester: bytes, sig: byt
     if conn.execute(_BY_HASH, [header_hash]).fetchone() is None:
         return False
     return conn.execute(_ATTEST, {"header_hash": header_hash, "attester": attester, "sig": sig}).rowcount == 1
+
+
+def superseded(conn: Conn) -> list[tuple[int, int]]:
+    """(number, incarnation) of all whose place another incarnation takes."""
+    return [(number, incarnation) for number, incarnation in conn.execute(_SUPERSEDED).fetchall()]
 
 
 def attestations(conn: Conn, header_hash: bytes) -> list[tuple[bytes, bytes]]:

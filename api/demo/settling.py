@@ -22,6 +22,7 @@ from api.demo.merchants import COLLATERAL_AU
 from api.keys import issue
 from ledger import queries
 from ledger.poster import Poster
+from proofs.kinds import BASE_UNITS_PER_AU
 from proofs.signature import address_of
 from settlement.alliance import AUDITOR, MERCHANT_WATCHER, Attester
 from settlement.attestations import take_attestations
@@ -30,7 +31,6 @@ from settlement.chain import Chain
 from settlement.deploy import found
 from settlement.founding import Founding, Publication
 from settlement.lanes import Keystore, create_keystore
-from settlement.leaves import BASE_UNITS_PER_AU
 from settlement.outbox import LocalSigner, Outbox
 from settlement.publish import Recipient
 from settlement.status import status

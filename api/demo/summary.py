@@ -23,7 +23,7 @@ from ledger.commands import OpenMerchant
 from ledger.queries import Position
 from ledger.verify import Invariant
 from proofs.accounts import OPERATOR_ID
-from settlement.leaves import BASE_UNITS_PER_AU
+from proofs.kinds import BASE_UNITS_PER_AU
 from settlement.status import BatchStatus, status
 from settlement.steps import State
 

@@ -19,7 +19,6 @@ from ledger.answers import LegRef, LotId
 from ledger.commands import PublishTerms
 from ledger.entry import Entry
 from ledger.points import reserve, wallet
-from ledger.points.lots import value_au
 from ledger.records import Drawn, DrawnLot, Redemption
 from ledger.slice import Lot, Member, Role, Slice
 from ledger.units import BPS
@@ -249,27 +248,24 @@ def _leg(entry: Entry, kind: Kind, deal: Deal, drawn: Drawn, *, fee_au: int, ref
 
 def _lend(entry: Entry, deal: Deal, terms: PublishTerms, points: int) -> None:
     """An ADJUST_UP leg: points the member has not, to be taken back in this entry."""
-    leg, au = _adjust(entry, Kind.ADJUST_UP, deal, terms, points)
     issuer = terms.issuer_id
+    au = reserve.price_in(entry.slice, terms, wallet.shown(entry.slice, issuer, deal.member.no, points))
+    leg = _adjust(entry, Kind.ADJUST_UP, deal, terms, points=points, au=au)
     entry.move(points, debit=accounts.member(issuer, deal.member.no), credit=accounts.outstanding(issuer), leg=leg)
-    if au:
-        entry.move(au, debit=accounts.cash(RESERVE_ID), credit=accounts.cash(issuer), leg=leg)
+    if reserve.is_backed(terms):
+        reserve.pay_in(entry, terms, points=0, au=au, payer=issuer, leg=leg)
 
 
 def _take_back(entry: Entry, deal: Deal, terms: PublishTerms, points: int) -> None:
-    """An ADJUST_DOWN leg, which may leave the member owing."""
-    leg, au = _adjust(entry, Kind.ADJUST_DOWN, deal, terms, points)
+    """An ADJUST_DOWN leg, all of it below zero: the reserve gives nothing back for it."""
     issuer = terms.issuer_id
+    leg = _adjust(entry, Kind.ADJUST_DOWN, deal, terms, points=points)
     entry.move(points, debit=accounts.outstanding(issuer), credit=accounts.member(issuer, deal.member.no), leg=leg)
-    if au:
-        entry.move(au, debit=accounts.cash(issuer), credit=accounts.cash(RESERVE_ID), leg=leg)
 
 
-def _adjust(entry: Entry, kind: Kind, deal: Deal, terms: PublishTerms, points: int) -> tuple[int, int]:
-    """(leg, AU): under terms paid for on issuance every leg of an issuer moves cash; here it goes there and back."""
-    au = value_au(points, terms) if reserve.is_backed(terms) else 0
+def _adjust(entry: Entry, kind: Kind, deal: Deal, terms: PublishTerms, *, points: int, au: int = 0) -> int:
     issuer = terms.issuer_id
-    leg = entry.leg(
+    return entry.leg(
         kind,
         signer=issuer,
         issuer=issuer,
@@ -278,7 +274,6 @@ def _adjust(entry: Entry, kind: Kind, deal: Deal, terms: PublishTerms, points: i
         terms_id=terms.terms_id,
         au=au,
     )
-    return leg, au
 
 
 def _leave_to_issuer(entry: Entry, terms: PublishTerms, points: int) -> None:

@@ -31,7 +31,7 @@ def price_in(state: Slice, terms: PublishTerms, points: int) -> int:
     fair = max(0, -((dust - points * terms.au_num) // terms.au_den))
     least, most = _by_rule(points, terms, dust)
     exact = most * terms.au_den == points * terms.au_num
-    return fair if least > most else max(least, min(fair, most) if exact else fair)
+    return _bounded(fair if least > most else max(least, min(fair, most) if exact else fair), points, terms)
 
 
 def price_out(state: Slice, terms: PublishTerms, points: int) -> int:
@@ -43,7 +43,16 @@ def price_out(state: Slice, terms: PublishTerms, points: int) -> int:
     dust = _dust(state, terms)
     fair = max(0, (dust + points * terms.au_num) // terms.au_den)
     least, most = _by_rule(points, terms, dust)
-    return fair if least > most else max(least, min(fair, most))
+    return _bounded(fair if least > most else max(least, min(fair, most)), points, terms)
+
+
+def _bounded(au: int, points: int, terms: PublishTerms) -> int:
+    """The AU nearest to `au` that a leaf may show for `points`: they miss their worth by less than a point or an AU.
+    More dust than that waits for later legs.
+    """
+    worth, miss = points * terms.au_num, max(terms.au_num, terms.au_den)
+    least = max(0, (worth - miss) // terms.au_den + 1)
+    return max(least, min(au, (worth + miss - 1) // terms.au_den))
 
 
 def _by_rule(points: int, terms: PublishTerms, dust: int) -> tuple[int, int]:

@@ -31,6 +31,14 @@ def owed(state: Slice, issuer: int, member_no: int) -> int:
     return max(0, held - state.accounts[accounts.member(issuer, member_no)][1])
 
 
+def shown(state: Slice, issuer: int, member_no: int, change: int) -> int:
+    """By how many points `change` moves what the member has in public, where owing counts as having none. The public
+    balance contains what is held, and it is all that a leaf shows: the reserve is paid by it.
+    """
+    before = state.accounts[accounts.member(issuer, member_no)][1]
+    return abs(max(0, before + change) - max(0, before))
+
+
 def credit(
     entry: Entry,
     kind: Kind,
@@ -45,7 +53,7 @@ def credit(
     """`points` > 0 from their issuer, who signs, to `member`."""
     issuer = terms.issuer_id
     repaid = min(points, owed(entry.slice, issuer, member.no))
-    au = reserve.price_in(entry.slice, terms, points - repaid)
+    au = reserve.price_in(entry.slice, terms, shown(entry.slice, issuer, member.no, points))
     leg = entry.leg(
         kind,
         signer=issuer,
@@ -79,7 +87,7 @@ def debit(
     rest becomes debt. Answers the number of the leg.
     """
     issuer = terms.issuer_id
-    au = reserve.price_out(entry.slice, terms, from_lots) if from_lots else 0
+    au = reserve.price_out(entry.slice, terms, shown(entry.slice, issuer, member.no, -points))
     leg = entry.leg(
         kind,
         signer=issuer,
@@ -92,7 +100,7 @@ def debit(
         fee_au=fee_au,
     )
     entry.move(points, debit=accounts.outstanding(issuer), credit=accounts.member(issuer, member.no), leg=leg)
-    if reserve.is_backed(terms) and from_lots:
+    if reserve.is_backed(terms):
         reserve.pay_out(entry, terms, points=from_lots, au=au, payee=issuer, leg=leg)
     return leg
 
@@ -109,12 +117,15 @@ def take_back(
     fee_au: int = 0,
 ) -> None:
     """`taken` points back to their issuer, `parts` of them out of lots: a leg for each set of terms that lots give
-    under; what becomes debt goes with the first, under `terms`, and so does the fee.
+    under, the fee with the first. What becomes debt goes under `terms`, last: what the reserve gives back for a leg
+    follows from the balance, so lots have to go before it falls below zero.
     """
     given = {terms.terms_id: 0}
     for lot, points in parts:
         given[lot.terms_id] = given.get(lot.terms_id, 0) + points
     debt = taken - sum(given.values())
+    if debt:
+        given[terms.terms_id] = given.pop(terms.terms_id)
     for terms_id, from_lots in given.items():
         points = from_lots + (debt if terms_id == terms.terms_id else 0)
         if points:
@@ -137,7 +148,7 @@ def arrive(entry: Entry, kind: Kind, *, member: Member, terms: PublishTerms, poi
     """
     issuer = terms.issuer_id
     repaid = min(points, owed(entry.slice, issuer, member.no))
-    au = reserve.price_out(entry.slice, terms, repaid)
+    au = reserve.price_out(entry.slice, terms, points - shown(entry.slice, issuer, member.no, points))
     leg = entry.leg(
         kind,
         signer=issuer,
@@ -149,7 +160,7 @@ def arrive(entry: Entry, kind: Kind, *, member: Member, terms: PublishTerms, poi
         ref=ref,
     )
     entry.move(points, debit=accounts.member(issuer, member.no), credit=accounts.outstanding(issuer), leg=leg)
-    if reserve.is_backed(terms) and repaid:
+    if reserve.is_backed(terms):
         reserve.pay_out(entry, terms, points=repaid, au=au, payee=issuer, leg=leg)
     return Credit(leg, repaid)
 

@@ -29,7 +29,8 @@ def test_every_rule_belongs_to_a_check_and_every_check_has_a_rule() -> None:
 
 
 def test_every_code_is_used() -> None:
-    text = "".join(path.read_text() for path in (ROOT / "auditor").glob("*.py") if path.name != "findings.py")
+    silent = {"findings.py", "glance.py"}
+    text = "".join(path.read_text() for path in (ROOT / "auditor").glob("*.py") if path.name not in silent)
     used = {code for code in RULES if f'"{code}"' in text}
     assert RULES.keys() - used == yielded(ROOT / "proofs" / "kinds.py")
 

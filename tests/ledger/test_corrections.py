@@ -85,7 +85,7 @@ def test_a_correction_downwards_takes_lots_in_drawing_order_under_their_terms(sc
     scene.play(rate(A, 1, 4, key="worse", terms_id=9, at_ms=10))
     scene.play(scene.earn("m1", A, 1_000, at=9), scene.earn("m1", A, 1_000, at=10))
     receipt = scene.done(adjust(-25, at_ms=11))
-    assert [(leg.terms_id, leg.points) for leg in receipt.legs] == [(9, 15), (A, 10)]
+    assert [(leg.terms_id, leg.points) for leg in receipt.legs] == [(A, 10), (9, 15)]
     assert [move.points for move in receipt.lots] == [-10, -10]
     assert (receipt.why["debt"], scene.points("m1", A)) == (5, -5)
 

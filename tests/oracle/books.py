@@ -138,6 +138,9 @@ class Rule:
     days: dict[str, Counter[int]] = field(default_factory=dict)
     """Member -> day -> points."""
     day_times: dict[str, Counter[int]] = field(default_factory=dict)
+    done: dict[str, list[list[int]]] = field(default_factory=dict)
+    """Of a task: member -> for each step the days on which something was done for it."""
+    completed: set[str] = field(default_factory=set)
 
     def in_force(self, at_ms: int) -> dict[str, Any] | None:
         """The newest version that has begun, if it is not over."""
@@ -207,6 +210,16 @@ class Books:
     """Campaign -> when its kill switch was pulled."""
     tiers: Command | None = None
     rules: dict[int, Rule] = field(default_factory=dict)
+    check_ins: dict[tuple[int, str], set[int]] = field(default_factory=dict)
+    """(merchant, member) -> the member's days on which it checked in."""
+    watching: set[int] = field(default_factory=set)
+    """Merchants of which a rule ever asked for first orders."""
+    customers: dict[tuple[str, int], bool] = field(default_factory=dict)
+    """(member, merchant that watches) -> whether the member ever ordered there."""
+    touched: set[tuple[str, int]] = field(default_factory=set)
+    """(member, issuer) that ever had to do with each other in points: pending, in lots, owed."""
+    said: dict[str, tuple[int, int, str] | tuple[int, int]] = field(default_factory=dict)
+    """What rules said of the command: (asked, granted, why) of each that asked, (done, of) of each task that moved."""
     pools: dict[str, Pool] = field(default_factory=dict)
     waiting: dict[tuple[int, str], Command] = field(default_factory=dict)
     """Adjustments that wait for a second person."""

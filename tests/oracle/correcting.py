@@ -58,8 +58,7 @@ def carry_out(books: Books, command: Command) -> None:
     mine = [lot for lot in in_turn(books.members[member]) if lot.issuer == issuer]
     missing = max(0, -points - sum(lot.left for lot in mine))
     refuse_if(missing and books.merchants[issuer]["refund_policy"] != "debt", "balance-too-low")
-    take(books, mine, -points)
-    books.debts[member, issuer] += missing
+    take(books, member, mine, -points, terms["terms_id"])
     books.adjusted[issuer] += points
 
 

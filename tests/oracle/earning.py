@@ -17,7 +17,7 @@ from __future__ import annotations
 from tests.oracle.bonuses import granted
 from tests.oracle.books import AMOUNT_MAX, BPS, DAY_MS, OPERATOR, Books, Command, Lot, No, Order, refuse_if
 from tests.oracle.pricing import by_terms, first_of, in_turn, share, terms_at, worth
-from tests.oracle.reserve import pay_in, pay_out
+from tests.oracle.reserve import owed_shown, pay_in, pay_out, repaid_shown
 
 LEVELS = ("L1", "L2")
 
@@ -101,6 +101,7 @@ def base_points(merchant: Command, amount: int) -> int:
 
 def pending_lot(books: Books, order: Order, role: str, member: str, points: int) -> Lot:
     books.lots_made += 1
+    books.touched.add((member, order.merchant))
     return Lot(
         number=books.lots_made,
         member=member,
@@ -163,7 +164,10 @@ def issue(books: Books, leg: dict[Lot, int]) -> None:
     """Points of one terms from their issuer, which pays now for those that become lots, where it pays on issuance."""
     for first in list(leg)[:1]:
         points = sum(leg.values())
-        pay_in(books, first.terms_id, points - min(points, books.debts[books.who(first.member), first.issuer]))
+        member = books.who(first.member)
+        repaid = min(points, books.debts[member, first.issuer])
+        shown = points - repaid + repaid_shown(books, member, first.issuer, repaid)
+        pay_in(books, first.terms_id, points - repaid, shown)
     for lot, points in leg.items():
         give(books, lot, points)
 
@@ -175,6 +179,7 @@ def give(books: Books, lot: Lot, points: int) -> None:
     books.debts[debtor] -= repaid
     lot.left += points - repaid
     if points > repaid:
+        books.touched.add(debtor)
         own(books, lot, books.who(lot.member))
 
 
@@ -202,14 +207,24 @@ def like(books: Books, lot: Lot, owner: str) -> Lot:
     )
 
 
-def take(books: Books, lots: list[Lot], points: int) -> int:
-    """Take up to `points` out of `lots` in the order given, unused; answers how many there were."""
+def take(books: Books, member: str, lots: list[Lot], points: int, on_debt: int | None) -> int:
+    """Take up to `points` out of `lots` in the order given, unused; answers how many there were. What is missing is
+    owed, under the terms `on_debt`.
+    """
     gives = first_of(lots, points)
     for lot, part in gives.items():
         lot.left -= part
-    for terms_id, part in by_terms(gives).items():
-        pay_out(books, terms_id, part)
-    return sum(gives.values())
+    there, legs = sum(gives.values()), by_terms(gives)
+    missing = points - there if on_debt is not None else 0
+    if missing and on_debt is not None:
+        legs.setdefault(on_debt, 0)
+    for terms_id, part in legs.items():
+        issuer = books.terms[terms_id]["issuer_id"]
+        owed = owed_shown(books, member, issuer, missing) if terms_id == on_debt else 0
+        pay_out(books, terms_id, part, part + owed)
+    if on_debt is not None:
+        books.debts[member, books.terms[on_debt]["issuer_id"]] += missing
+    return there
 
 
 def issuance_fee(books: Books, order: Order) -> int:
@@ -236,11 +251,11 @@ def refund(books: Books, command: Command) -> None:
         order = known_order(books, merchant_id, command["order"])
         refuse_if(books.who(order.member) != member, "order-of-another-member")
         refuse_if(order.refunded + command["amount_minor"] > order.amount, "refund-exceeds-order")
-        refund_of_order(books, merchant, order, command["amount_minor"])
+        refund_of_order(books, order, command["amount_minor"])
     books.names.add(("refund", merchant_id, command["refund"]))
 
 
-def refund_of_order(books: Books, merchant: Command, order: Order, amount: int) -> None:
+def refund_of_order(books: Books, order: Order, amount: int) -> None:
     left = order.amount - order.refunded
     asked = {}
     for lot in order.lots:
@@ -256,7 +271,7 @@ def refund_of_order(books: Books, merchant: Command, order: Order, amount: int) 
     asked = {lot: points for lot, points in asked.items() if points}
     for owner in dict.fromkeys(books.who(lot.member) for lot in asked):
         mine = {lot: points for lot, points in asked.items() if books.who(lot.member) == owner}
-        claw_back(books, merchant, owner, mine)
+        claw_back(books, owner, mine)
     charge(books, order.merchant, issuance_fee(books, order) - fee_before)
 
 
@@ -270,25 +285,26 @@ def stands(books: Books, order: Order, lot: Lot, left: int) -> int:
     return reward(books, order, lot.role, left) if stands(books, order, base, left) else 0
 
 
-def claw_back(books: Books, merchant: Command, owner: str, asked: dict[Lot, int]) -> None:
+def claw_back(books: Books, owner: str, asked: dict[Lot, int]) -> None:
     """Of one member: the order's own lots first."""
-    taken = from_member(books, merchant, owner, [lot for lot in asked if lot.left], sum(asked.values()))
+    own_lots, under = [lot for lot in asked if lot.left], next(lot.terms_id for lot in asked)
+    taken = from_member(books, owner, own_lots, sum(asked.values()), under)
     for lot, points in asked.items():
         lot.standing -= min(points, taken)
         taken -= min(points, taken)
 
 
-def from_member(books: Books, merchant: Command, member: str, own: list[Lot], points: int) -> int:
-    """Take `points` as far as the merchant's policy goes: `own` lots, the issuer's other lots, debt. Answers the
-    points taken.
+def from_member(books: Books, member: str, own: list[Lot], points: int, under: int) -> int:
+    """Take `points` as far as the merchant's policy goes: `own` lots, the issuer's other lots, debt `under` these
+    terms. Answers the points taken.
     """
-    issuer, policy = merchant["merchant_id"], merchant["refund_policy"]
+    issuer = books.terms[under]["issuer_id"]
+    policy = books.merchants[issuer]["refund_policy"]
     if policy == "only_pending":
         return 0
     others = [lot for lot in in_turn(books.members[member]) if lot.issuer == issuer and lot not in own]
-    taken = take(books, own + others, points)
+    taken = take(books, member, own + others, points, under if policy == "debt" else None)
     if policy == "debt":
-        books.debts[member, issuer] += points - taken
         taken = points
     books.clawed_back[issuer] += taken
     return taken
@@ -301,7 +317,7 @@ def refund_of_unknown_origin(books: Books, merchant: Command, member: str, comma
         raise No("terms-missing")
     points = base_points(merchant, command["amount_minor"])
     refuse_if(points > AMOUNT_MAX, "points-too-many")
-    taken = from_member(books, merchant, member, [], points)
+    taken = from_member(books, member, [], points, terms["terms_id"])
     charge(books, command["merchant_id"], -share(worth(taken, terms), merchant["issuance_fee_bps"]))
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections import Counter
 
 from tests.oracle.books import Books, Command, Lot, Merged, Paid, Rule, refuse_if
+from tests.oracle.doings import unite_doings, unite_task
 from tests.oracle.earning import known_spender, own
 from tests.oracle.people import above
 from tests.oracle.pricing import by_terms, first_of, from_ms, held, in_turn
-from tests.oracle.reserve import pay_in, pay_out
+from tests.oracle.reserve import owed_shown, pay_in, pay_out, repaid_shown
 
 MERGED_MEMBERS_MAX = 16
 
@@ -43,6 +44,8 @@ def merge(books: Books, command: Command) -> None:
     take_bond(books, member, into)
     for rule in books.rules.values():
         unite(rule, member, into)
+        unite_task(rule, member, into)
+    unite_doings(books, member, into)
     books.means |= dict.fromkeys([member, *followers], into)
     books.merges[member] = done
 
@@ -68,6 +71,7 @@ def pending_lots(books: Books, member: str) -> list[Lot]:
 
 def hand_over(books: Books, lot: Lot, owner: str) -> None:
     """Another account of the same person has the lot; a pending one is on nobody's list."""
+    books.touched.add((owner, lot.issuer))
     if lot.confirmed_ms is None:
         lot.member = owner
     else:
@@ -82,20 +86,23 @@ def pay_debt(books: Books, issuer: int, member: str, into: str) -> Paid:
     points = owed if debtor == member else sum(parts.values())
     for lot, part in parts.items():
         lot.left -= part
-    for terms_id, out in shares(books, issuer, points, parts):
-        pay_out(books, terms_id, out)
-    books.debts[debtor, issuer] -= points
-    books.debts[payer, issuer] += points - sum(parts.values())
+    for terms_id, each, out in shares(books, issuer, points, parts):
+        pay_out(books, terms_id, out, out + owed_shown(books, payer, issuer, each - out))
+        books.debts[payer, issuer] += each - out
+        pay_in(books, terms_id, 0, repaid_shown(books, debtor, issuer, each))
+        books.debts[debtor, issuer] -= each
     return Paid(issuer, points, debtor, payer, parts)
 
 
-def shares(books: Books, issuer: int, points: int, parts: dict[Lot, int]) -> list[tuple[int, int]]:
-    """(terms, points out of lots) of each leg: what lots give under their terms, the rest under the issuer's newest."""
-    legs = list(by_terms(parts).items())
+def shares(books: Books, issuer: int, points: int, parts: dict[Lot, int]) -> list[tuple[int, int, int]]:
+    """(terms, points, points out of lots) of each leg: what lots give under their terms, the rest under the issuer's
+    newest.
+    """
+    legs = [(terms_id, each, each) for terms_id, each in by_terms(parts).items()]
     if points > sum(parts.values()):
         own_terms = [terms for terms in books.terms.values() if terms["issuer_id"] == issuer]
         newest = max(own_terms, key=lambda terms: (from_ms(terms), terms["terms_id"]))
-        legs.append((newest["terms_id"], 0))
+        legs.append((newest["terms_id"], points - sum(parts.values()), 0))
     return legs
 
 
@@ -168,11 +175,11 @@ def take_again(books: Books, paid: Paid, member: str, moved: list[Lot]) -> dict[
     debtor, payer = (member, into) if paid.debtor == member else (into, member)
     had = moved if debtor == member else [lot for lot in books.members[into] if lot not in moved]
     parts = first_of(in_turn(lot for lot in had if lot.issuer == paid.issuer), paid.points)
-    for terms_id, out in shares(books, paid.issuer, paid.points, parts):
-        pay_out(books, terms_id, out)
+    for terms_id, _, out in shares(books, paid.issuer, paid.points, parts):
+        pay_out(books, terms_id, out, out)
     taken_over = paid.points - sum(paid.parts.values())
-    for terms_id, back in reversed(shares(books, paid.issuer, paid.points, paid.parts)):
-        pay_in(books, terms_id, back)
+    for terms_id, _, back in reversed(shares(books, paid.issuer, paid.points, paid.parts)):
+        pay_in(books, terms_id, back, back)
     books.debts[debtor, paid.issuer] += paid.points - sum(parts.values())
     books.debts[payer, paid.issuer] -= taken_over
     return parts

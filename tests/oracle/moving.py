@@ -13,7 +13,7 @@ from __future__ import annotations
 from tests.oracle.books import AMOUNT_MAX, BPS, DAY_MS, RESERVE, Books, Command, Lot, No, Pool, refuse_if
 from tests.oracle.earning import charge, expiry, give, issue, known_member, known_merchant, known_spender, like
 from tests.oracle.pricing import by_terms, first_of, in_turn, points_for, spendable, terms_at, worth
-from tests.oracle.reserve import pay_out
+from tests.oracle.reserve import pay_out, repaid_shown
 from tests.oracle.spending import bears
 
 
@@ -32,7 +32,8 @@ def transfer(books: Books, command: Command) -> None:
     for lot, points in gives.items():
         lot.left -= points
     for terms_id, points in by_terms(gives).items():
-        pay_out(books, terms_id, min(points, books.debts[taker, issuer]))
+        repaid = min(points, books.debts[taker, issuer])
+        pay_out(books, terms_id, repaid, repaid - repaid_shown(books, taker, issuer, repaid))
         for lot, part in gives.items():
             if lot.terms_id == terms_id:
                 give(books, like(books, lot, taker), part)
@@ -181,6 +182,6 @@ def expire(books: Books, command: Command) -> None:
         lot.left = 0
     for terms_id, points in ended.items():
         issuer = books.terms[terms_id]["issuer_id"]
-        au = pay_out(books, terms_id, points)
+        au = pay_out(books, terms_id, points, points)
         kept = au * (BPS - books.merchants[issuer]["breakage_bps"]) // BPS
         charge(books, issuer, au - kept)

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from tests.oracle.bonuses import granted
 from tests.oracle.books import Books, Command, No, Order, Rule, refuse_if
+from tests.oracle.conditions import unsound
+from tests.oracle.doings import watch
 from tests.oracle.earning import known_member, known_merchant, make_spendable, pending_lot
 from tests.oracle.pricing import terms_at
+
+RULES_MAX = 64
+"""Of one merchant, not withdrawn."""
 
 
 def publish_rule(books: Books, command: Command) -> None:
@@ -16,21 +21,12 @@ def publish_rule(books: Books, command: Command) -> None:
     refuse_if(rule.merchant != command["merchant_id"], "rule-of-another-merchant")
     refuse_if(rule.withdrawn_ms is not None, "rule-withdrawn")
     refuse_if(said["version"] != len(rule.versions) + 1, "rule-version")
+    refuse_if(rule.versions and rule.versions[0]["steps"] != said["steps"], "rule-steps-changed")
+    standing = [each for each in books.rules.values() if each.merchant == rule.merchant and each.withdrawn_ms is None]
+    refuse_if(not rule.versions and len(standing) >= RULES_MAX, "rules-too-many")
+    watch(books, rule.merchant, said)
     rule.versions.append(said)
     books.rules[said["rule_id"]] = rule
-
-
-def unsound(said: Command) -> bool:
-    """Whether it could not do what it says."""
-    assert said["condition"] is None
-    assert not said["steps"]
-    ends = said["valid_until_ms"]
-    of_base = said["reward"]["kind"] == "times_base"
-    return bool(
-        (ends is not None and ends <= said["valid_from_ms"])
-        or (said["hold_ms"] and said["trigger"] == "order.paid")
-        or (of_base and (said["trigger"] != "order.paid" or said["reward"]["num"] <= said["reward"]["den"]))
-    )
 
 
 def withdraw_rule(books: Books, command: Command) -> None:

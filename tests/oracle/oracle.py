@@ -80,7 +80,9 @@ class Oracle:
     answers: dict[str, tuple[Command, Outcome]] = field(default_factory=dict)
 
     def apply(self, command: Command) -> Outcome:
-        """`{"done": True, "clearing": {party: AU}}` or `{"refused": code}`; the first answer when the key is known."""
+        """`{"done": True, "clearing": {party: AU}}`, with what rules said where they said anything, or
+        `{"refused": code}`; the first answer when the key is known.
+        """
         first = self.answers.get(command["key"])
         if first is None:
             outcome = self._first_time(command)
@@ -89,13 +91,15 @@ class Oracle:
         return first[1] if first[0] == command else {"refused": "key-reused"}
 
     def _first_time(self, command: Command) -> Outcome:
-        before = self.books.positions()
+        before, self.books.said = self.books.positions(), {}
         try:
             VERBS[command["verb"]](self.books, command)
         except No as no:
             return {"refused": no.code}
         assert not slack(self.books)
-        return {"done": True, "clearing": difference(before, self.books.positions())}
+        self.books.touched |= self.debts().keys()
+        cleared = {"done": True, "clearing": difference(before, self.books.positions())}
+        return cleared | {"rules": self.books.said} if self.books.said else cleared
 
     def dust(self) -> dict[int, int]:
         """Terms -> what belongs to their issuer below a point, in 1/au_den AU; zeros left out."""

@@ -6,41 +6,73 @@ less and get back more. Two things bound what whole AU can do. A public leg's po
 fair payment is moved to one that keeps this, where there is one; but not where there is a single one and a whole AU of
 dust would wait for ever. And a cancellation takes back the dust of its redemption; what was used of it meanwhile is
 missing in the reserve, less than a point for each such leg, until the issuer pays or is paid again.
+
+A leaf shows a member's balance, in which what is held makes up for a debt. What an issuer pays or gets is priced by how
+far the balance above zero moves, `shown` points; it differs from what lots win or lose only where there is a debt
+beside a hold, and that difference is dust as well. A payment misses the worth of its points by less than a point or an
+AU, so that a leaf can be checked; dust beyond that waits.
 """
 
 from __future__ import annotations
 
-from tests.oracle.books import RESERVE, Books
-from tests.oracle.pricing import points_in_lots, worth
+from tests.oracle.books import RESERVE, Books, Command
+from tests.oracle.pricing import held, points_in_lots, worth
 
 
-def pay_in(books: Books, terms_id: int, points: int) -> None:
-    """The issuer pays for `points` that become a lot, with what dust there is."""
-    if not books.is_backed(terms_id) or not points:
+def pay_in(books: Books, terms_id: int, points: int, shown: int) -> None:
+    """The issuer pays for `points` that become a lot, `shown` in the balance, with what dust there is."""
+    if not books.is_backed(terms_id):
         return
     terms = books.terms[terms_id]
-    wanted = points * terms["au_num"] - books.dust[terms_id]
+    wanted = shown * terms["au_num"] - books.dust[terms_id]
     au = max(0, -(-wanted // terms["au_den"]))
-    possible = whole_au(books, terms_id, points)
+    possible = whole_au(books, terms_id, shown)
     if possible:
-        divides = possible[-1] * terms["au_den"] == points * terms["au_num"]
+        divides = possible[-1] * terms["au_den"] == shown * terms["au_num"]
         au = max(possible[0], min(au, possible[-1]) if divides else au)
+    au = near(terms, shown, au)
     move(books, terms_id, au)
     books.dust[terms_id] += au * terms["au_den"] - points * terms["au_num"]
 
 
-def pay_out(books: Books, terms_id: int, points: int) -> int:
-    """The issuer gets back what `points` are worth that leave lots unused; answers the AU."""
-    if not books.is_backed(terms_id) or not points:
+def pay_out(books: Books, terms_id: int, points: int, shown: int) -> int:
+    """The issuer gets back what `points` are worth that leave lots unused, `shown` in the balance; answers the AU."""
+    if not books.is_backed(terms_id):
         return 0
     terms = books.terms[terms_id]
-    au = max(0, (points * terms["au_num"] + books.dust[terms_id]) // terms["au_den"])
-    possible = whole_au(books, terms_id, points)
+    au = max(0, (shown * terms["au_num"] + books.dust[terms_id]) // terms["au_den"])
+    possible = whole_au(books, terms_id, shown)
     if possible:
         au = max(possible[0], min(au, possible[-1]))
+    au = near(terms, shown, au)
     move(books, terms_id, -au)
     books.dust[terms_id] += points * terms["au_num"] - au * terms["au_den"]
     return int(au)
+
+
+def near(terms: Command, points: int, au: int) -> int:
+    """The AU nearest to `au` of those less than a point, or an AU, off the worth of the points; none for no points."""
+    if not points:
+        return 0
+    num, den = terms["au_num"], terms["au_den"]
+    fits = [
+        each
+        for each in range(max(0, points * num // den - num - 1), points * num // den + num + 3)
+        if abs(each * den - points * num) < max(num, den)
+    ]
+    return int(max(fits[0], min(au, fits[-1])))
+
+
+def repaid_shown(books: Books, member: str, issuer: int, repaid: int) -> int:
+    """How many of `repaid` points of a debt lift the balance above zero: where more is held than is owed then."""
+    if not repaid:
+        return 0
+    return max(0, repaid - max(0, books.debts[member, issuer] - held(books).get((member, issuer), 0)))
+
+
+def owed_shown(books: Books, member: str, issuer: int, debt: int) -> int:
+    """How many points of a new debt the balance still has above zero, being held."""
+    return min(debt, max(0, held(books).get((member, issuer), 0) - books.debts[member, issuer])) if debt else 0
 
 
 def whole_au(books: Books, terms_id: int, points: int) -> range:

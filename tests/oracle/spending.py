@@ -19,7 +19,9 @@ from tests.oracle.books import BPS, DAY_MS, RESERVE, Books, Command, Draw, Lot, 
 from tests.oracle.earning import charge, known_merchant, known_spender, like, own
 from tests.oracle.pricing import (
     ask,
+    balances,
     by_leg,
+    by_terms,
     fee,
     given,
     left_over,
@@ -29,6 +31,7 @@ from tests.oracle.pricing import (
     spendable,
     without,
 )
+from tests.oracle.reserve import pay_in
 
 HOLD_MS_MAX = 31 * DAY_MS
 
@@ -128,9 +131,24 @@ def capture(books: Books, command: Command) -> None:
     refuse_if(command["at_ms"] >= draw.hold_until_ms, "hold-over")
     au = draw.au() if command["au"] is None else command["au"]
     refuse_if(au > draw.au(), "capture-exceeds-hold")
+    lend(books, without(draw.parts, draw.au() - au))
     reprice(books, draw, draw.au() - au)
     draw.state = "captured"
     clear(books, draw, [])
+
+
+def lend(books: Books, parts: list[Part]) -> None:
+    """Points that were taken back while they were held are paid all the same: what the balance lacks to them is lent
+    for the leg, and who pays on issuance pays for what of it is above zero.
+    """
+    public = balances(books)
+    for terms_id, points in by_terms(given(books, parts)).items():
+        owners = [books.who(part.lot.member) for part in parts if part.lot.terms_id == terms_id]
+        account = owners[0], books.terms[terms_id]["issuer_id"]
+        there = public.get(account, 0)
+        public[account] = there - points
+        if there < points:
+            pay_in(books, terms_id, 0, points - max(0, there))
 
 
 def void(books: Books, command: Command) -> None:
@@ -174,6 +192,8 @@ def give_back(books: Books, lot: Lot, owner: str, points: int) -> None:
         lot = like(books, lot, owner)
     own(books, lot, owner)
     lot.left += points - repaid
+    if points:
+        books.touched.add((owner, lot.issuer))
 
 
 def cancel_redemption(books: Books, command: Command) -> None:
@@ -216,6 +236,7 @@ def resolve_dispute(books: Books, command: Command) -> None:
     draw = known_draw(books, command)
     refuse_if(draw.state != "disputed", "not-disputed")
     if command["stands"]:
+        lend(books, draw.parts)
         draw.state = "captured"
         clear(books, draw, [])
     else:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proofs.accounts import OPERATOR_ID, RESERVE_ID, cash_account, points_account
-from proofs.kinds import ON_ISSUANCE, ON_REDEMPTION, Effects, Kind, Terms, broken_rules, effects, rate_holds
+from proofs.kinds import (
+    ON_ISSUANCE,
+    ON_REDEMPTION,
+    Effects,
+    Kind,
+    Terms,
+    broken_rules,
+    effects,
+    rate_holds,
+    reserve_follows,
+)
 from proofs.messages import PointsEvent
 
 TERMS = Terms(terms_id=1, issuer_id=1, acceptor_id=0, num=10_000, den=1, mode=ON_REDEMPTION, from_batch=1, to_batch=0)
@@ -24,6 +37,9 @@ def event(
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type] # tests pass single fields
 
 
+RESERVE: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parents[2] / "proofs" / "vectors" / "reserve.json").read_text()
+)["cases"]
 CASH = 50_000
 TABLE = [
     # kind, signer, change of points, (debtor, creditor) on redemption, the same on issuance
@@ -38,7 +54,7 @@ TABLE = [
     (Kind.ADJUST_UP, 1, +5, None, (1, RESERVE_ID)),
     (Kind.ADJUST_DOWN, 1, -5, None, (RESERVE_ID, 1)),
     (Kind.TRANSFER_OUT, 1, -5, None, None),
-    (Kind.TRANSFER_IN, 1, +5, None, None),
+    (Kind.TRANSFER_IN, 1, +5, None, (RESERVE_ID, 1)),
 ]
 
 
@@ -132,3 +148,35 @@ def test_exactly_one_number_of_points_fits_an_amount(settle: int, num: int, den:
     for candidate, fits in ((points, True), (points + 1, False), (points - 1, False)):
         if candidate > 0:
             assert rate_holds(dataclasses.replace(GOOD_REDEEM, points=candidate, settle_amount=settle), terms) is fits
+
+
+@pytest.mark.parametrize("case", RESERVE, ids=[case["about"] for case in RESERVE])
+def test_cash_between_issuer_and_reserve(case: dict[str, Any]) -> None:
+    terms = dataclasses.replace(TERMS, num=int(case["num"]), den=int(case["den"]), mode=int(case["mode"]))
+    made = event(Kind(int(case["kind"])), signer=1, points=int(case["points"]), settle=int(case["settleAmount"]))
+    assert reserve_follows(made, terms, int(case["memberBalance"])) is case["reserveFollows"]
+    assert rate_holds(made, terms) is case["rateHolds"]
+
+
+@given(
+    balance=st.integers(-300, 300),
+    points=st.integers(1, 300),
+    num=st.integers(1, 50_000),
+    den=st.integers(1, 9),
+    kind=st.sampled_from([Kind.EARN, Kind.REFUND_EARN, Kind.EXPIRE, Kind.TRANSFER_IN]),
+)
+def test_the_reserve_keeps_up_with_balances_above_zero(
+    *, balance: int, points: int, num: int, den: int, kind: Kind
+) -> None:
+    """Whatever cash a leaf may show, the reserve is off the worth of what the member has by less than one rounding;
+    points that arrive bring their backing with them.
+    """
+    terms = dataclasses.replace(TERMS, num=num, den=den, mode=ON_ISSUANCE)
+    change = points if kind in {Kind.EARN, Kind.TRANSFER_IN} else -points
+    worth = (max(0, balance + change) - max(0, balance)) * num
+    brought = points * num if kind == Kind.TRANSFER_IN else 0
+    sign = 1 if kind == Kind.EARN else -1
+    for settle in range(0, abs(worth - brought) // den + 20_000 + num, 997):
+        made = event(kind, signer=1, points=points, settle=settle)
+        moved = sign * settle * den + brought
+        assert reserve_follows(made, terms, balance + change) is (abs(moved - worth) < max(num, 10_000 * den))

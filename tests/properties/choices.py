@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
 
-from tests.properties.dice import Dice
+from tests.properties.promises import HOUR_MS, Promises
 from tests.properties.worlds import DAY_MS, LEAVING, MERCHANTS, MODES, Plain
 
-HOUR_MS = 3_600_000
 HOLDS_MS = (HOUR_MS, 6 * HOUR_MS, DAY_MS, DAY_MS, 0, 40 * DAY_MS)
-REWARDS: tuple[Plain, ...] = (
-    {"kind": "fixed", "points": 7},
-    {"kind": "fixed", "points": 400},
-    {"kind": "per_amount", "points": 2, "per_minor": 300},
-    {"kind": "times_base", "num": 3, "den": 2},
-)
-CAPS: dict[str, tuple[Any, ...]] = {
-    "event_points": (5, 90),
-    "member_points": (30, 500),
-    "member_times": (1, 3),
-    "member_day_points": (10, 300),
-    "member_day_times": (1, 2),
-    "budget_points": (50, 900),
-    "whole": (True, False),
-}
 STAFF = ("ann", "bob", "eve")
 STEPS_MS = (0, 0, 0, 1, HOUR_MS // 6, HOUR_MS // 3, HOUR_MS, -HOUR_MS // 2)
 
 
-class Choices(Dice):
-    """What may be asked next: the clock goes forward in leaps and sometimes a little back."""
+class Choices(Promises):
+    """What may be asked next: the clock leaps forward, often to somebody's midnight, and sometimes a little back."""
 
     def command(self, verbs: Collection[str]) -> Plain:
         """The next command, of one of `verbs`."""
         if self.oracle.answers and self.chance(4):
             return self.again()
         self.serial += 1
-        self.at_ms = max(0, self.at_ms + (DAY_MS if self.chance(1) else self.dice.choice(STEPS_MS)))
+        self.at_ms = self.later()
         verb = self.dice.choice([verb for verb, weight in WEIGHTS.items() if verb in verbs for _ in range(weight)])
         fields = MAKERS[verb](self)
         return {"key": f"k{self.serial}", "at_ms": self.at_ms, "verb": verb, **fields}
+
+    def later(self) -> int:
+        if self.chance(5):
+            return self.midnight()
+        return max(0, self.at_ms + (DAY_MS if self.chance(1) else self.dice.choice(STEPS_MS)))
 
     def again(self) -> Plain:
         """An earlier command once more: as it was, at another time, or under another key."""
@@ -51,7 +39,9 @@ class Choices(Dice):
 
     def earn(self) -> Plain:
         amount = self.dice.choice((1, 99, 2_999, 10_000, self.dice.randrange(1, 60_000)))
-        return {"merchant_id": self.merchant(), "member": self.member(), "order": self.name(), "amount_minor": amount}
+        member = self.member()
+        told = {"merchant_id": self.merchant(), "member": member, "order": self.name(), "amount_minor": amount}
+        return told | ({"particulars": self.particulars(member, self.at_ms)} if self.chance(80) else {})
 
     def of_order(self) -> Plain:
         """An order, most likely pending; the clock most likely leaps to the end of its hold."""
@@ -144,41 +134,6 @@ class Choices(Dice):
             "points": self.points() * self.dice.choice((1, -1)),
             "reason": "counted again",
             "by": self.dice.choice(STAFF),
-        }
-
-    def publish_rule(self) -> Plain:
-        """A new rule, or the next version of one."""
-        rules = self.oracle.books.rules
-        number = self.one_of(list(rules)) if rules and self.chance(50) else 1 + self.dice.randrange(40)
-        known = rules.get(number)
-        group = self.dice.choice(("red", "blue"))
-        trigger = self.dice.choice(("order.paid", "order.paid", "checkin", "birthday"))
-        rule = {
-            "rule_id": number,
-            "version": len(known.versions) + 1 if known and self.chance(95) else 1,
-            "trigger": trigger,
-            "reward": self.dice.choice(REWARDS),
-            "caps": {cap: self.dice.choice(sizes) for cap, sizes in CAPS.items() if self.chance(30)},
-            "valid_from_ms": max(0, self.at_ms + self.dice.choice((-HOUR_MS, 0, HOUR_MS))),
-            "valid_until_ms": self.dice.choice((None, self.at_ms + DAY_MS)),
-            "stacking": self.dice.choice(
-                ({"kind": "additive"}, {"kind": "best", "group": group}, {"kind": "first", "group": group, "rank": 1})
-            ),
-            "hold_ms": self.dice.choice((0, HOUR_MS)) if trigger != "order.paid" or self.chance(5) else 0,
-        }
-        return {"merchant_id": known.merchant if known and self.chance(95) else self.merchant(), "rule": rule}
-
-    def withdraw_rule(self) -> Plain:
-        rules = list(self.oracle.books.rules)
-        return {"rule_id": self.one_of(rules) if rules and self.chance(90) else 99}
-
-    def observe(self) -> Plain:
-        return {
-            "merchant_id": self.merchant(),
-            "member": self.member(),
-            "event": self.name(),
-            "trigger": self.dice.choice(("checkin", "checkin", "birthday", "content.liked")),
-            "particulars": {"utc_offset_minutes": self.dice.choice((0, 480, -720))},
         }
 
     def of_adjustment(self) -> Plain:
@@ -343,9 +298,9 @@ WEIGHTS = dict.fromkeys(MAKERS, 2) | {
     "close_member": 1,
     "publish_campaign": 1,
     "publish_exchange": 1,
-    "publish_rule": 3,
+    "publish_rule": 8,
     "withdraw_rule": 1,
-    "observe": 6,
+    "observe": 16,
     "freeze_member": 1,
     "adjust": 4,
     "approve_adjustment": 3,

@@ -1,8 +1,9 @@
 """The pure book and the oracle side by side: one command to both, answers and books compared.
 
 Whoever finds a difference gets an AssertionError that names it. Only what both must agree on by the rule book is
-compared: done or refused with which code, what cleared, balances, pending, held, lots, positions, reserve and dust. On
-the way every receipt is held against the invariants that it alone can break. Tests and the long run use it.
+compared: done or refused with which code, what cleared, what rules asked, granted and why, balances, pending, held,
+lots, positions, reserve and dust. On the way every receipt is held against the invariants that it alone can break.
+Tests and the long run use it.
 """
 
 from __future__ import annotations
@@ -89,7 +90,20 @@ def compared(answer: Answer) -> Outcome:
     """The ledger's answer as the oracle words it."""
     if not isinstance(answer.outcome, Receipt):
         return {"refused": answer.outcome.code}
-    return {"done": True, "clearing": clearing((each.account, each.amount) for each in answer.outcome.postings)}
+    receipt = answer.outcome
+    cleared = {"done": True, "clearing": clearing((each.account, each.amount) for each in receipt.postings)}
+    return cleared | {"rules": said} if (said := said_by_rules(receipt.why)) else cleared
+
+
+def said_by_rules(why: dict[str, int | str]) -> Figures:
+    """What a receipt tells of rules: asked, granted, reason; of tasks: how much is done, of how much."""
+    told: dict[str, dict[str, int | str]] = {}
+    for name, value in why.items():
+        if name.startswith(("rule:", "task:")):
+            what, _, figure = name.rpartition(":")
+            told.setdefault(what, {})[figure] = value
+    figures = {"rule": ("asked", "granted", "reason"), "task": ("done", "of")}
+    return {what: tuple(each[figure] for figure in figures[what[:4]]) for what, each in told.items()}
 
 
 def clearing(moves: Any) -> Figures:

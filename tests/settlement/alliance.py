@@ -20,11 +20,10 @@ from ledger.accounts import AccountName
 from ledger.answers import JournalPosting, Leg, LegRef
 from ledger.journal import JournalEntry
 from proofs.accounts import OPERATOR_ID, RESERVE_ID, member_account
-from proofs.kinds import ON_REDEMPTION, Kind, Terms
+from proofs.kinds import BASE_UNITS_PER_AU, ON_REDEMPTION, Kind, Terms
 from proofs.words import ZERO_WORD
 from settlement.lanes import HOSTED_KINDS, Keystore, LaneId
 from settlement.leaves import (
-    BASE_UNITS_PER_AU,
     UnsealedLeaf,
     journal_head,
     needs,

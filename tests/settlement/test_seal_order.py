@@ -7,13 +7,14 @@ import random
 from ledger import journal
 from ledger.accounts import AccountName
 from ledger.book import Book
-from ledger.commands import Command, Earn
+from ledger.commands import Command, Earn, PublishTerms
 from ledger.slice import Slice
 from tests.settlement.ledger_traffic import MEMBERS, RATES, START_MS, founding
-from tests.settlement.test_seal_ledger import seal_all
+from tests.settlement.sealer import seal_all
 
 PURCHASES = 40
 ORDERS_TOLD = 4
+TERMS = [command for command in founding() if isinstance(command, PublishTerms)]
 
 
 def purchases() -> list[Command]:
@@ -59,8 +60,8 @@ def test_the_order_of_telling_changes_no_balance() -> None:
 def test_in_canonical_order_the_batches_have_the_same_roots() -> None:
     roots = []
     for commands in told():
-        _, batches = seal_all(played(canonical(commands))[1])
+        _, batches = seal_all(played(canonical(commands))[1], TERMS)
         roots.append([(batch.header.leaves_root, batch.header.accounts_root) for batch in batches])
     assert all(each == roots[0] for each in roots)
-    _, shuffled = seal_all(played(told()[0])[1])
+    _, shuffled = seal_all(played(told()[0])[1], TERMS)
     assert [(batch.header.leaves_root, batch.header.accounts_root) for batch in shuffled] != roots[0]

@@ -2,12 +2,13 @@
 
     python -m tests.settlement.chain.driver DSN URL FOLDER POINT
 
-Seals what there is, takes attestations from the tests' keys, and drives until the window; POINT is one of the
-checkpoints ("-" for none).
+Seals what there is, takes attestations from the tests' keys, and drives as far as it goes; POINT is one of the outbox'
+or the batches' checkpoints ("-" for none).
 """
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from settlement.status import status
 from settlement.submitter import drive
 from tests.settlement.chain.field import ATTESTERS, Field, attest
 
+ROOT = Path(__file__).resolve().parents[3]
+PROCESS_S_MAX = 110
 
-def main(dsn: str, url: str, folder: str, point: str) -> None:
+
+def main(dsn: str, url: str, folder: str, point: str = "-") -> None:
     """Settle as far as it goes now."""
-    armed = False
+    armed = point == "reorganised"  # seen as soon as anybody looks; all other points, founding has as well
 
     def die_here(reached: str) -> None:
         if armed and reached == point:
@@ -33,6 +37,22 @@ def main(dsn: str, url: str, folder: str, point: str) -> None:
             seal_next(s, settling=True)
         attest(s, field.folder, [(batch.batch_no, batch.header_hash) for batch in status(s.conn)], list(ATTESTERS))
         drive(s)
+
+
+def started(field: Field, point: str) -> subprocess.Popen[bytes]:
+    """The process, running."""
+    command = [sys.executable, "-m", "tests.settlement.chain.driver", field.dsn, field.url, str(field.folder), point]
+    return subprocess.Popen(command, cwd=ROOT)
+
+
+def killed_at(field: Field, point: str) -> bool:
+    """Whether the process ended itself at this point."""
+    return started(field, point).wait(PROCESS_S_MAX) == -signal.SIGKILL
+
+
+def run(field: Field) -> None:
+    """The same in this process, to the end."""
+    main(field.dsn, field.url, str(field.folder))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,8 @@ from tests.settlement.chain.tiny import SENDER
 MERCHANTS = (1, 2, 3)
 MEMBERS = ("ann", "bo", "cy")
 RATES = {1: (1, 1), 2: (2, 7), 3: (100, 3)}
+LEASE_S = 2
+"""Short, because the tests kill leaders and take over from them."""
 AT_MS = 1_750_000_000_000
 ATTESTERS = {
     bytes([9]) * 32: (AUDITOR, 2),
@@ -76,7 +78,7 @@ class Field:
         lanes = create_keystore(self.folder / "lanes.json", MERCHANTS)
         with psycopg.connect(self.dsn, autocommit=True) as conn, open_store(self.dsn) as store:
             chain = Chain(self.url)
-            outbox = Outbox(conn, chain, LocalSigner(SENDER.key), checkpoint=checkpoint)
+            outbox = Outbox(conn, chain, LocalSigner(SENDER.key), lease_s=LEASE_S, checkpoint=checkpoint)
             publication = self.publication()
             alliance = found(conn, chain, outbox, founding(conn, lanes, self.collateral), publication)
             yield Settlement(

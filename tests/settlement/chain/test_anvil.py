@@ -94,7 +94,7 @@ def test_what_is_stuck_is_replaced_and_takes_effect_once(anvil: Anvil, outbox: O
     intent = Intent("stuck", address, b"stuck", 60_000)
     assert outbox.submit(intent).fate is Fate.WAITING
     first = outbox.observe("stuck").newest
-    bumped = outbox.bump(intent)
+    bumped = outbox.bump("stuck")
     assert (bumped.fate, bumped.replacements) == (Fate.WAITING, 1)
     assert first is not None
     assert bumped.newest is not None
@@ -115,7 +115,7 @@ def test_replacements_end_at_a_ceiling(anvil: Anvil, outbox: Outbox) -> None:
 
     def pay_more() -> None:
         for _ in range(20):
-            outbox.bump(intent)
+            outbox.bump("never")
 
     with pytest.raises(FeeCeiling, match="replaced 10 times"):
         pay_more()

@@ -9,18 +9,9 @@ from typing import Any
 
 import pytest
 
-from settlement.chain import (
-    TRANSACTION_GAS_MAX,
-    Chain,
-    ChainUnclear,
-    NodeRefused,
-    NoSuchMethod,
-    Reverted,
-    SendCase,
-    commit_gas,
-    finalise_gas,
-    send_case,
-)
+from settlement.chain import Chain, ChainUnclear, NodeRefused, NoSuchMethod, Reverted
+from settlement.gas import TRANSACTION_GAS_MAX, commit_gas, finalise_gas
+from settlement.send_cases import SendCase, send_case
 
 
 @pytest.mark.parametrize(

@@ -1,39 +1,109 @@
-"""SIGKILL at every named point between sealing and the window: afterwards there is exactly one effect on the chain."""
+"""SIGKILL at every named point of a batch's way, on a chain that is final at once and on one that is not: afterwards
+there is exactly one effect on the chain.
 
-import signal
-import subprocess
-import sys
+Collected on anvil where its npm package is installed.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from settlement.embedded_chain.process import EmbeddedNode
 from settlement.publish import published_header
-from settlement.status import status
+from settlement.status import TransactionStatus, status
 from settlement.submitter import drive
-from tests.settlement.chain import driver
-from tests.settlement.chain.conftest import ROOT
-from tests.settlement.chain.field import Field, day
+from tests.settlement.chain.anvil import ANVIL, Anvil, running
+from tests.settlement.chain.driver import killed_at, run
+from tests.settlement.chain.field import Field, day, registry_commands
+from tests.settlement.chain.nodes import Instant, Node
+
+NODES = ["embedded", *(["anvil"] if ANVIL.exists() else [])]
+POINTS = ["opened", "sealed", "published", "signed", "sent", "included"]
 
 
-def killed_at(field: Field, point: str) -> bool:
-    command = [sys.executable, "-m", "tests.settlement.chain.driver", field.dsn, field.url, str(field.folder), point]
-    return subprocess.run(command, cwd=ROOT, timeout=110, check=False).returncode == -signal.SIGKILL
+@pytest.fixture
+def node(request: pytest.FixtureRequest, embedded: EmbeddedNode) -> Iterator[Node]:
+    if request.param == "embedded":
+        yield Instant(embedded.url)
+        return
+    with running() as anvil:
+        anvil.ask("evm_mine")
+        yield anvil
 
 
-@pytest.mark.parametrize("point", ["sealed", "published", "signed", "sent"])
-def test_a_kill_leaves_one_effect(field: Field, point: str) -> None:
-    field.post(day(1))
-    with field.settlement():
+@pytest.fixture
+def alone(database: str, node: Node, tmp_path: Path) -> Field:
+    """An alliance of its own with a day of trade, founded."""
+    made = Field(dsn=database, url=node.url, folder=tmp_path)
+    made.post([*registry_commands(), *day(1)])
+    with made.settlement():
         pass
-    assert killed_at(field, point)
-    driver.main(field.dsn, field.url, str(field.folder), "-")
+    return made
+
+
+def settle(field: Field, node: Node) -> list[TransactionStatus]:
+    """Drive batch 1 to its end and see that everything happened once; its transactions."""
+    run(field)
+    node.finalise()
     with field.settlement() as s:
-        committed = s.alliance.hub.events("BatchCommitted", first=0)
+        drive(s)
         (_, batch) = status(s.conn)
+        assert (batch.state, batch.incarnation) == ("CONFIRMED", 0)
+        committed = s.alliance.hub.events("BatchCommitted", first=0)
         assert [event.fields["batchNo"] for event in committed] == [0, 1]
         assert committed[1].fields["headerHash"] == batch.header_hash
         assert [published_header(folder, 1) for folder in field.mirrors] == [batch.header] * 2
-        assert (batch.state, batch.incarnation) == ("CONFIRMED", 0)
-        assert [(tx.purpose, tx.status) for tx in batch.transactions] == [("commit:1.0", "MINED")]
         s.alliance.chain.advance_time(6 * 3_600)
-        assert [standing.state.name for standing in drive(s)] == ["FINALISED"]
+        drive(s)
+        node.finalise()
+        drive(s)
+        assert status(s.conn)[1].state == "FINALISED"
         assert len(s.alliance.hub.events("BatchFinalised", first=0)) == 2
+        return status(s.conn)[1].transactions
+
+
+def shown(transactions: list[TransactionStatus]) -> list[tuple[str, str]]:
+    return [(tx.purpose, tx.status) for tx in transactions]
+
+
+@pytest.mark.parametrize("node", NODES, indirect=True)
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_leaves_one_effect(alone: Field, node: Node, point: str) -> None:
+    assert killed_at(alone, point)
+    assert shown(settle(alone, node)) == [("commit:1.0", "MINED"), ("finalise:1.0", "MINED")]
+
+
+def made_stuck(field: Field, node: Anvil) -> None:
+    """The commit waits in the pool, and has done so for long."""
+    node.mine_at_once(on=False)
+    run(field)
+    with field.settlement() as s:
+        s.conn.execute("UPDATE settlement.chain_tx SET sent_at = sent_at - interval '10 minutes' WHERE status = 'SENT'")
+
+
+@pytest.mark.parametrize("node", NODES[1:], indirect=True)
+@pytest.mark.parametrize("point", ["replaced", "resent"])
+def test_a_kill_while_a_stuck_commit_is_replaced_leaves_one_of_the_two(alone: Field, node: Anvil, point: str) -> None:
+    made_stuck(alone, node)
+    assert killed_at(alone, point)
+    run(alone)
+    node.mine_at_once(on=True)
+    node.ask("evm_mine")
+    node.finalise()
+    commits = shown(settle(alone, node))[:2]
+    assert sorted(commits) == [("commit:1.0", "DROPPED"), ("commit:1.0", "MINED")]
+
+
+@pytest.mark.parametrize("node", NODES[1:], indirect=True)
+def test_a_kill_after_a_reorganisation_leaves_one_commit(alone: Field, node: Anvil) -> None:
+    run(alone)
+    node.ask("evm_mine")
+    run(alone)
+    node.mine_at_once(on=False)
+    node.ask("anvil_reorg", 2, [])
+    assert killed_at(alone, "reorganised")
+    with alone.settlement() as s:
+        assert s.alliance.hub.read("nextBatchNo") == 1, "the commit is gone"
+    node.mine_at_once(on=True)
+    assert shown(settle(alone, node)) == [("commit:1.0", "MINED"), ("finalise:1.0", "MINED")]

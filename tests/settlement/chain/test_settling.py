@@ -7,9 +7,9 @@ import pytest
 
 from ledger import queries
 from proofs.accounts import OPERATOR_ID
+from proofs.kinds import BASE_UNITS_PER_AU
 from settlement.attestations import AttestationRefused, take_attestations
 from settlement.batches import Settlement, seal_next
-from settlement.leaves import BASE_UNITS_PER_AU
 from settlement.status import leaf_of, status
 from settlement.steps import State
 from settlement.submitter import Standing, drive

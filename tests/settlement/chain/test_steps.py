@@ -68,7 +68,7 @@ def step(state: State, **seen: object) -> Step:
         (State.SUBMITTED, {"commit": Fate.WAITING}, Do.COMMIT),
         (State.SUBMITTED, {"commit": Fate.WAITING, "age_s": STUCK_S + 1}, Do.BUMP_COMMIT),
         (State.SUBMITTED, {"commit": Fate.WAITING, "age_s": STUCK_S + 1, "replacements": 1}, Do.COMMIT),
-        (State.SUBMITTED, {"commit": Fate.WAITING, "age_s": 10**6, "replacements": BUMPS_MAX}, Do.COMMIT),
+        (State.SUBMITTED, {"commit": Fate.WAITING, "age_s": 10**6, "replacements": BUMPS_MAX}, Do.BUMP_COMMIT),
         (State.SUBMITTED, {"commit": Fate.REVERTED}, Do.RETRY_COMMIT),
         (State.SUBMITTED, {"commit": Fate.DROPPED}, Do.RETRY_COMMIT),
         (State.SUBMITTED, {**ON_CHAIN, "commit": Fate.MINED}, Become(State.CONFIRMED)),
@@ -97,8 +97,20 @@ def test_the_way_of_a_batch(state: State, seen: dict[str, object], expected: Ste
 def test_what_the_contract_holds_comes_before_what_we_remember(state: State) -> None:
     assert step(state, **ON_CHAIN) == Become(State.CONFIRMED)
     assert isinstance(step(state, hash_latest=OURS, next_batch_no=6), Wait)
-    assert step(state, hash_latest=OTHER, next_batch_no=6) == Become(State.FAILED_CONFLICT)
-    assert step(state, next_batch_no=6) == Become(State.FAILED_CONFLICT)
+    assert step(state, hash_latest=OTHER, hash_final=OTHER, next_batch_no=6) == Become(State.FAILED_CONFLICT)
+
+
+@pytest.mark.parametrize("state", [State.SEALED, State.PUBLISHED, State.ATTESTED, State.SUBMITTED])
+def test_another_header_is_a_conflict_only_once_it_is_final(state: State) -> None:
+    for seen in ({"hash_latest": OTHER}, {}):
+        waits = step(state, **seen, next_batch_no=6)
+        assert isinstance(waits, Wait)
+        assert waits.alarm == "batch-conflict"
+
+
+@pytest.mark.parametrize("state", [State.SEALED, State.PUBLISHED, State.ATTESTED, State.SUBMITTED])
+def test_a_batch_thrown_out_before_it_was_seen_has_failed(state: State) -> None:
+    assert step(state, reverted_final=True) == Become(State.FAILED_FRAUD)
 
 
 @pytest.mark.parametrize("state", [State.SEALED, State.PUBLISHED, State.ATTESTED, State.SUBMITTED])
@@ -107,7 +119,8 @@ def test_a_batch_too_old_is_sealed_anew_only_when_nothing_of_it_can_be_mined(sta
     assert step(state, **LATE, commit=Fate.DROPPED) is Do.RESEAL
     assert step(state, **LATE, commit=Fate.REVERTED) is Do.RESEAL
     assert step(state, **LATE, commit=Fate.WAITING) is Do.VOID_COMMIT
-    assert isinstance(step(state, **LATE, commit=Fate.MINED), Wait)
+    for unsettled in (Fate.MINED, Fate.ENDING):
+        assert isinstance(step(state, **LATE, commit=unsettled), Wait)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +131,7 @@ def test_a_batch_too_old_is_sealed_anew_only_when_nothing_of_it_can_be_mined(sta
         (State.ATTESTED, {"paused_until": SEALED_AT + 600}),
         (State.ATTESTED, {"next_batch_no": 4}),
         (State.SUBMITTED, {"commit": Fate.MINED}),
+        (State.SUBMITTED, {"commit": Fate.ENDING}),
         (State.SUBMITTED, {"commit": Fate.REVERTED, "attempts": ATTEMPTS_MAX}),
         (State.CONFIRMED, {**ON_CHAIN, "now": SEALED_AT + 99}),
         (State.CONFIRMED, {**PAST_WINDOW, "paused_until": SEALED_AT + 900}),
@@ -170,7 +184,7 @@ def test_every_state_and_observation_has_a_step_and_none_undoes_what_is_frozen(s
     if state in TERMINAL:
         assert isinstance(taken, Wait)
     if taken is Do.RESEAL:
-        assert seen.commit not in {Fate.WAITING, Fate.MINED}
+        assert seen.commit not in {Fate.WAITING, Fate.MINED, Fate.ENDING}
         assert OURS not in {seen.hash_latest, seen.hash_final}
     if taken in {Do.COMMIT, Do.RETRY_COMMIT, Do.BUMP_COMMIT}:
         assert (seen.hash_latest, seen.next_batch_no) == (ABSENT, BATCH.batch_no)

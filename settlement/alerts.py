@@ -1,0 +1,133 @@
+"""Alerts: what is not as it should be, where, what was expected and what is there. Rows and log lines.
+
+Invariants: an alert is open once per code and place, however often it is seen; it is resolved only by the source that
+found it, when that looked again and did not find it; every code has its severity and its meaning in `CODES`, and a code
+that is not there cannot be raised. Time is the database's. Called by submitter, watcher and reconciliation; read by the
+API and `python -m settlement.reconcile`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from psycopg.rows import class_row
+
+from settlement.tables import Conn
+
+log = structlog.get_logger(__name__)
+
+WARNING, URGENT = "warning", "urgent"
+ALERTS_SHOWN_MAX = 200
+
+CODES: dict[str, tuple[str, str]] = {
+    "batch-conflict": (URGENT, "another header stands on the chain under a batch's number"),
+    "batch-failed": (URGENT, "a batch ended without becoming final; a person decides"),
+    "batch-demanded": (WARNING, "data of a batch is demanded on the chain; unanswered it is thrown out"),
+    "batch-reverted": (URGENT, "a batch was thrown out on the chain"),
+    "batch-slow": (WARNING, "a batch is in one state for longer than it should be"),
+    "batch-unknown": (URGENT, "the chain holds a batch that this database does not have"),
+    "chain-unclear": (WARNING, "the node does not answer, or not usably"),
+    "claims-open": (WARNING, "what a defaulter still owes to the creditors of a batch"),
+    "collateral-low": (WARNING, "a merchant's free collateral is below its floor or below what it owes"),
+    "commit-refused": (URGENT, "the contract refuses what is to be sent; it is not signed"),
+    "defaulted": (URGENT, "a merchant could not pay its net"),
+    "effect-missing": (
+        URGENT,
+        "a transaction is mined and its effect is not there: is the node right?",
+    ),
+    "fee-ceiling": (URGENT, "a transaction is stuck at the highest offer we make"),
+    "finality-broken": (URGENT, "a block that was final is no longer in the chain"),
+    "gas-money-low": (WARNING, "the sending account can pay for few more transactions"),
+    "hub-insolvent": (URGENT, "the hub holds less of the asset than it owes"),
+    "ledger-refused": (URGENT, "the ledger refuses what the chain has moved"),
+    "ledger-unlike-chain": (URGENT, "what the ledger says was settled is not what the chain moved"),
+    "mirror-behind": (WARNING, "a mirror lacks a published batch"),
+    "nets-unlike-ledger": (URGENT, "a batch's nets are not the ledger's own positions at its end"),
+    "not-reproducible": (URGENT, "a stored batch does not come out the same again"),
+    "sender-shared": (URGENT, "the pool holds transactions of our account that this database did not sign"),
+    "shortage": (WARNING, "a merchant's collateral fell short of its net when a batch was committed"),
+    "signer-refused": (URGENT, "the signer elsewhere gives no signature"),
+    "transaction-failed": (URGENT, "a transaction failed as often as we try"),
+    "watch-behind": (WARNING, "the chain's events are read later than they should be"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """Something a person should look at; `place` names the batch, merchant, contract or mirror it is about."""
+
+    code: str
+    place: str
+    expected: str
+    actual: str
+
+    @property
+    def severity(self) -> str:
+        return CODES[self.code][0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRow:
+    """An alert as it is kept. Open while `resolved_at` is None."""
+
+    id: int
+    source: str
+    code: str
+    severity: str
+    place: str
+    expected: str
+    actual: str
+    first_seen: datetime
+    last_seen: datetime
+    resolved_at: datetime | None
+
+
+_RAISE = """
+INSERT INTO settlement.alert AS held (source, code, severity, place, expected, actual)
+VALUES (%(source)s, %(code)s, %(severity)s, %(place)s, %(expected)s, %(actual)s)
+ON CONFLICT (code, place) WHERE resolved_at IS NULL DO UPDATE SET
+    last_seen = greatest(held.last_seen, clock_timestamp()), expected = excluded.expected, actual = excluded.actual
+RETURNING first_seen = last_seen
+"""
+_RESOLVE = """
+UPDATE settlement.alert SET resolved_at = greatest(last_seen, clock_timestamp())
+WHERE resolved_at IS NULL AND source = %(source)s AND NOT (code, place) IN (
+    SELECT * FROM unnest(%(codes)s::text[], %(places)s::text[]))
+RETURNING code, place
+"""
+_READ = """
+SELECT id, source, code, severity, place, expected, actual, first_seen, last_seen, resolved_at FROM settlement.alert
+WHERE (resolved_at IS NULL OR %(resolved)s) AND id < %(before)s ORDER BY id DESC LIMIT %(limit)s
+"""
+_ID_MAX = 2**62
+
+
+def keep(conn: Conn, source: str, found: Iterable[Alert]) -> None:
+    """What `source` finds now, all of it: new ones are raised, what it found earlier and no longer does is resolved."""
+    found = list(found)
+    with conn.transaction():
+        for alert in found:
+            report(conn, source, alert)
+        places = {"codes": [alert.code for alert in found], "places": [alert.place for alert in found]}
+        gone = conn.execute(_RESOLVE, {"source": source, **places}).fetchall()
+    for code, place in gone:
+        log.info("alert resolved", source=source, code=code, place=place)
+
+
+def report(conn: Conn, source: str, alert: Alert) -> None:
+    """Raise one, or see it again."""
+    fields = {"code": alert.code, "place": alert.place, "expected": alert.expected, "actual": alert.actual}
+    row = conn.execute(_RAISE, {"source": source, "severity": alert.severity, **fields}).fetchone()
+    if row is not None and row[0]:
+        log.warning("alert", source=source, severity=alert.severity, **fields)
+
+
+def alerts(
+    conn: Conn, *, resolved: bool = False, before: int = _ID_MAX, limit: int = ALERTS_SHOWN_MAX
+) -> list[AlertRow]:
+    """The open alerts, or all of them, newest first."""
+    with conn.cursor(row_factory=class_row(AlertRow)) as cursor:
+        return cursor.execute(_READ, {"resolved": resolved, "before": before, "limit": limit}).fetchall()

@@ -1,0 +1,159 @@
+"""Answers of a node, from JSON to types: what a block, a receipt, a log and a refusal look like.
+
+Invariants: no answer is believed beyond its type; a malformed one is `ChainUnclear`. Pure. Called by `chain`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from proofs.words import WORD_BYTES
+
+METHOD_NOT_FOUND = -32601
+EXECUTION_REVERTED = 3
+
+
+class ChainError(Exception):
+    """What can go wrong between us and a node; `Reverted` and `NoSuchMethod` are kinds of `NodeRefused`."""
+
+
+class ChainUnclear(ChainError):
+    """No usable answer came: connection, timeout, or not JSON-RPC. Whether the node acted is unknown."""
+
+
+class NodeRefused(ChainError):
+    """The node answered with an error."""
+
+    def __init__(self, code: int, message: str, data: bytes = b"") -> None:
+        super().__init__(f"{message} ({code})")
+        self.code, self.message, self.data = code, message, data
+
+
+class Reverted(NodeRefused):
+    """A contract refused the call; `data` is its ABI-encoded error."""
+
+
+class NoSuchMethod(NodeRefused):
+    """This node does not know the method."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One block's place and time (Unix seconds); the pending block has no hash."""
+
+    number: int
+    hash: bytes | None
+    timestamp: int
+    base_fee_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One event as it lies in a block."""
+
+    address: bytes
+    topics: tuple[bytes, ...]
+    data: bytes
+    block_number: int
+    block_hash: bytes
+    tx_hash: bytes
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One mined transaction."""
+
+    tx_hash: bytes
+    block_number: int
+    block_hash: bytes
+    succeeded: bool
+    gas_used: int
+    contract: bytes | None
+    logs: tuple[Log, ...]
+
+
+def refusal_of(error: Any) -> NodeRefused:
+    """The kind of error that a node answered with."""
+    if not isinstance(error, Mapping):
+        return NodeRefused(0, str(error))
+    code, message = int(error.get("code", 0)), str(error.get("message", ""))
+    data = _revert_data(error.get("data"))
+    if code == METHOD_NOT_FOUND or "does not exist" in message or "unsupported method" in message.lower():
+        return NoSuchMethod(code, message)
+    if code == EXECUTION_REVERTED or "revert" in message.lower():
+        return Reverted(code, message, data)
+    return NodeRefused(code, message, data)
+
+
+def _revert_data(data: Any) -> bytes:
+    """Most nodes put the bytes in `data`, Hardhat sometimes one level deeper."""
+    held = data.get("data") if isinstance(data, Mapping) else data
+    return data_of(held) if isinstance(held, str) and re.fullmatch(r"0x([0-9a-fA-F]{2})*", held) else b""
+
+
+def shaped(make: Any, value: Any) -> Any:
+    """`make(value)`. Raises `ChainUnclear` where `value` has not what `make` needs."""
+    try:
+        return make(value)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ChainUnclear(f"an answer has not the expected shape: {error}") from error
+
+
+def head_of(found: Mapping[str, Any]) -> Head:
+    """As the Ethereum JSON-RPC specification shapes it."""
+    block_hash = None if found.get("hash") is None else word_of(found["hash"])
+    base_fee = quantity_of(found.get("baseFeePerGas", "0x0"))
+    return Head(quantity_of(found["number"]), block_hash, quantity_of(found["timestamp"]), base_fee)
+
+
+def receipt_of(found: Mapping[str, Any]) -> Receipt:
+    """As the Ethereum JSON-RPC specification shapes it."""
+    contract = found.get("contractAddress")
+    return Receipt(
+        tx_hash=word_of(found["transactionHash"]),
+        block_number=quantity_of(found["blockNumber"]),
+        block_hash=word_of(found["blockHash"]),
+        succeeded=quantity_of(found["status"]) == 1,
+        gas_used=quantity_of(found["gasUsed"]),
+        contract=None if contract is None else data_of(contract),
+        logs=tuple(log_of(log) for log in found["logs"]),
+    )
+
+
+def log_of(found: Mapping[str, Any]) -> Log:
+    """As the Ethereum JSON-RPC specification shapes it."""
+    return Log(
+        address=data_of(found["address"]),
+        topics=tuple(word_of(topic) for topic in found["topics"]),
+        data=data_of(found["data"]),
+        block_number=quantity_of(found["blockNumber"]),
+        block_hash=word_of(found["blockHash"]),
+        tx_hash=word_of(found["transactionHash"]),
+        log_index=quantity_of(found["logIndex"]),
+    )
+
+
+def quantity_of(value: Any) -> int:
+    """A hex quantity."""
+    if not isinstance(value, str) or not re.fullmatch(r"0x[0-9a-fA-F]+", value):
+        raise ChainUnclear(f"{value!r} is not a hex quantity")
+    return int(value, 16)
+
+
+def data_of(value: Any) -> bytes:
+    """Hex data of any length."""
+    if not isinstance(value, str) or not re.fullmatch(r"0x([0-9a-fA-F]{2})*", value):
+        raise ChainUnclear(f"{value!r} is not hex data")
+    return bytes.fromhex(value[2:])
+
+
+def word_of(value: Any) -> bytes:
+    """32 bytes."""
+    data = data_of(value)
+    if len(data) != WORD_BYTES:
+        raise ChainUnclear(f"expected 32 bytes, got {len(data)}")
+    return data

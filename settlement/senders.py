@@ -1,0 +1,146 @@
+"""Whose key pays and signs what goes to the chain: a key in this process, an encrypted keystore, or a signer elsewhere.
+
+Invariants: the outbox sees one port, `TransactionSigner`; what a signer elsewhere sends back is checked field by field
+and by its recovered sender before it is believed; a key that is printed in books and on every test node is refused in
+production; no key is ever shown. Called by the entry points.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+import requests
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from hexbytes import HexBytes
+from web3 import Web3
+
+from proofs.keccak import keccak256
+
+SIGN_S_MAX = 20.0
+KEYSTORE_BYTES_MAX = 64 * 1024
+TEST_MNEMONIC = "test test test test test test test test test test test junk"
+TEST_ACCOUNTS = 20
+SMALL_KEYS = 1_024
+"""Keys 1, 2, 3, …: found in test suites, and swept by robots on every network."""
+
+
+class KeyRefused(RuntimeError):
+    """This key must not be used here: a test key in production, or a keystore that does not open."""
+
+
+class SignerRefused(RuntimeError):
+    """The signer elsewhere did not sign what it was asked to sign."""
+
+
+class TransactionSigner(Protocol):
+    """The port to the sender's key."""
+
+    @property
+    def address(self) -> bytes: ...
+
+    def sign(self, fields: dict[str, Any]) -> tuple[bytes, bytes]:
+        """(hash, raw bytes) of a transaction with these fields."""
+        ...
+
+
+class LocalSigner:
+    """A key in this process."""
+
+    def __init__(self, key: bytes) -> None:
+        self._account: LocalAccount = Account.from_key(key)
+
+    @property
+    def address(self) -> bytes:
+        return bytes.fromhex(self._account.address[2:])
+
+    def sign(self, fields: dict[str, Any]) -> tuple[bytes, bytes]:
+        """EIP-1559, low-s, deterministic."""
+        made = self._account.sign_transaction(fields)
+        return bytes(made.hash), bytes(made.raw_transaction)
+
+
+class RemoteSigner:
+    """A signer that keeps the key to itself and speaks `eth_signTransaction` (web3signer, clef, an HSM's front)."""
+
+    def __init__(self, url: str, address: bytes) -> None:
+        self._url, self.address = url, address
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def sign(self, fields: dict[str, Any]) -> tuple[bytes, bytes]:
+        """Ask, and believe the answer only if it is this very transaction by this very sender. Raises SignerRefused."""
+        raw = self._asked(fields)
+        try:
+            sender = Account.recover_transaction(raw)
+            signed = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+        except Exception as error:
+            raise SignerRefused(f"the signer's answer is no EIP-1559 transaction: {type(error).__name__}") from error
+        if bytes.fromhex(sender[2:]) != self.address:
+            raise SignerRefused(f"signed by {sender}, not by 0x{self.address.hex()}")
+        for name, wanted in fields.items():
+            if _comparable(signed.get(name)) != _comparable(wanted):
+                raise SignerRefused(f"the signer changed {name}")
+        return keccak256(raw), raw
+
+    def _asked(self, fields: dict[str, Any]) -> bytes:
+        body: Any = {"jsonrpc": "2.0", "id": 1, "method": "eth_signTransaction", "params": [self._wire(fields)]}
+        try:
+            answer = self._session.post(self._url, json=body, timeout=SIGN_S_MAX).json()
+            result = answer["result"]
+            return bytes.fromhex((result["raw"] if isinstance(result, dict) else result).removeprefix("0x"))
+        except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SignerRefused(f"the signer gave no signature: {type(error).__name__}") from error
+
+    def _wire(self, fields: dict[str, Any]) -> dict[str, str]:
+        """The fields as JSON-RPC writes them, with the sender named."""
+        shown = {name: hex(value) if isinstance(value, int) else _hex(value) for name, value in fields.items()}
+        return {"from": Web3.to_checksum_address(self.address), **shown}
+
+
+def _hex(value: Any) -> str:
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _comparable(value: Any) -> Any:
+    """Addresses and data as plain bytes, an absent `to` as none of them."""
+    if isinstance(value, str):
+        return bytes.fromhex(value.removeprefix("0x"))
+    return value if isinstance(value, int) else bytes(value or b"")
+
+
+def open_keystore(path: Path, password_file: Path) -> LocalSigner:
+    """The key of a V3 keystore file (geth, eth-account) under the password in a file. Raises KeyRefused."""
+    if path.stat().st_size > KEYSTORE_BYTES_MAX:
+        raise KeyRefused(f"{path}: larger than a keystore")
+    password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    try:
+        return LocalSigner(bytes(Account.decrypt(json.loads(path.read_bytes()), password)))
+    except (ValueError, KeyError, TypeError) as error:
+        raise KeyRefused(f"{path}: does not open with the password in {password_file}") from error
+
+
+def write_keystore(path: Path, key: bytes, password: str) -> None:
+    """A V3 keystore file, readable by its owner only; an existing one is never overwritten."""
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(json.dumps(Account.encrypt(key, password)), encoding="ascii")
+
+
+def refuse_test_keys(signer: TransactionSigner) -> None:
+    """In production: nobody may pay with a key that everybody has. Raises KeyRefused."""
+    if signer.address in published_test_addresses():
+        raise KeyRefused(f"0x{signer.address.hex()} is a published test account: everybody has its key")
+
+
+def published_test_addresses() -> frozenset[bytes]:
+    """The accounts of anvil's and Hardhat's default mnemonic, and those of the first small numbers."""
+    Account.enable_unaudited_hdwallet_features()
+    of_mnemonic = (
+        Account.from_mnemonic(TEST_MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}").address
+        for index in range(TEST_ACCOUNTS)
+    )
+    small = (Account.from_key(number.to_bytes(32, "big")).address for number in range(1, SMALL_KEYS + 1))
+    return frozenset(bytes.fromhex(address[2:]) for address in (*of_mnemonic, *small))
