@@ -33,6 +33,12 @@ class SettlementSettings(BaseSettings):
     """An Ethereum node's address; without one an embedded chain runs under `var`."""
     keys: Path | None = None
     """The folder of operator.key, vault.key, lanes.json and recipients.json; `keys` under `var` when left out."""
+    signer_url: str | None = None
+    """A signer elsewhere for transactions (`eth_signTransaction`), instead of operator.key."""
+    signer_address: str | None = None
+    """The account that signer signs for, 0x and 40 hex digits."""
+    signer_password_file: Path | None = None
+    """Opens operator.json, an encrypted keystore, instead of operator.key."""
     attestations: Path | None = None
     """The folder that attesters' files arrive in; `attesters` under `var` when left out."""
     published: Path | None = None
@@ -72,6 +78,8 @@ class SettlementSettings(BaseSettings):
     def consistent(self) -> SettlementSettings:
         if self.environment == "production" and not self.database_url:
             raise ValueError("TONGDUI_DATABASE_URL: has to name a database when TONGDUI_ENVIRONMENT=production")
+        if (self.signer_url is None) != (self.signer_address is None):
+            raise ValueError("TONGDUI_SIGNER_URL and TONGDUI_SIGNER_ADDRESS: neither without the other")
         if self.broker_url is not None and not self.broker_url.startswith(BROKERS):
             raise ValueError("TONGDUI_BROKER_URL: has to begin with amqp:// or amqps://")
         if self.broker_url is None and self.redelivery_seconds <= self.task_seconds_max:

@@ -8,7 +8,7 @@ from alembic import op
 from pgmq import get_embedded_install_sql
 
 revision = "0014_tasks"
-down_revision = "0009_due"
+down_revision = "0013_watching"
 branch_labels = None
 depends_on = None
 

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -42,42 +44,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = SettlementSettings()
-        if options.command in {"worker", "run"}:
-            return work(settings, beats=options.command == "run")
-        if options.command == "beat":
-            return beat(settings)
-        with open_database(
-            settings.database_url or running(settings.var / "postgres"), settings.var / "postgres"
-        ) as dsn:
-            return _look_after(dsn, options)
+        if options.command in {"status", "release"}:
+            with _stored(settings) as dsn:
+                return _look_after(dsn, options)
+        if options.command == "run" and options.beside:
+            threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+        with opened(settings) as works:
+            return beat(works) if options.command == "beat" else work(works, beats=options.command == "run")
     except (Behind, EmbeddedPostgresError, ValidationError, psycopg.OperationalError) as error:
         sys.stderr.write(f"settlement.tasks: {error}\n")
         return CANNOT_RUN
 
 
-def work(settings: SettlementSettings, *, beats: bool, ticks: Sequence[Tick] = TICKS) -> int:
+def work(works: Works, *, beats: bool, ticks: Sequence[Tick] = TICKS) -> int:
     """A worker until it is told to stop; with `beats` its beat as well."""
     speech.configure()
-    with opened(settings) as works:
-        worker = build(works, ticks).Worker(
-            hostname=f"tongdui-{uuid.uuid4().hex[:12]}@{os.uname().nodename}",
-            concurrency=settings.workers,
-            beat=beats,
-            without_gossip=True,
-            without_mingle=True,
-            without_heartbeat=True,
-            quiet=True,
-        )
-        worker.start()
-        return int(worker.exitcode or WELL)
+    worker = build(works, ticks).Worker(
+        # No two workers may have one name, wherever they run.
+        hostname=f"tongdui-{uuid.uuid4().hex[:12]}@{os.uname().nodename}",
+        concurrency=works.settings.workers,
+        beat=beats,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or WELL)
 
 
-def beat(settings: SettlementSettings, *, ticks: Sequence[Tick] = TICKS) -> int:
+def beat(works: Works, *, ticks: Sequence[Tick] = TICKS) -> int:
     """The beat until it is told to stop."""
     speech.configure()
-    with opened(settings) as works:
-        build(works, ticks).Beat(quiet=True).run()
+    build(works, ticks).Beat(quiet=True).run()
     return WELL
+
+
+def _stop_at_end_of_input() -> None:
+    """Whoever started us beside itself holds the other end, and lets go of it however it ends."""
+    while sys.stdin.buffer.read(1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def _stored(settings: SettlementSettings) -> Iterator[str]:
+    """The database for whoever only looks: the named one, or the embedded one, which is started if it does not run."""
+    folder = settings.var / "postgres"
+    with open_database(settings.database_url or running(folder), folder) as dsn:
+        yield dsn
 
 
 @contextmanager
@@ -131,7 +146,9 @@ def _parser() -> argparse.ArgumentParser:
         "run": "worker and beat in one command, for development",
         "status": "how every task fares; exit code 1 if one is parked",
     }.items():
-        commands.add_parser(name, help=words, description=words)
+        command = commands.add_parser(name, help=words, description=words)
+        if name == "run":
+            command.add_argument("--beside", action="store_true", help="stop when standard input ends")
     words = "let a parked task be tried again"
     release = commands.add_parser("release", help=words, description=words)
     release.add_argument("task", choices=sorted(BY_NAME))
@@ -139,4 +156,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not by sys.exit: where the signal went to the whole group, the pool waits at the very end for children that died
+    # of it with its lock in hand. Everything of ours is closed by now.
+    os._exit(code)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from settlement.lease import Lease
 from settlement.tables import Conn
 from settlement.tasks.works import Works
 
@@ -15,8 +14,7 @@ Told = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn: what it works with, its connection in autocommit mode, and the lease it is taken under."""
+    """One turn: what it works with, and its connection in autocommit mode."""
 
     works: Works
     conn: Conn
-    lease: Lease

@@ -15,7 +15,12 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from settlement import alerts
+from settlement.alerts import Alert
+
 ERROR_CHARS_MAX = 2_000
+SOURCE = "tasks"
+"""Whose alerts these are."""
 DIED = "its worker died"
 
 # The row is there from the first attempt on. One more than may be means that the last ones never came to an end.
@@ -99,8 +104,11 @@ def excused(conn: Conn, name: str, error: str) -> None:
 
 
 def release(conn: Conn, name: str) -> bool:
-    """Let a parked tick be tried again from the first attempt; whether it was parked."""
-    return conn.execute(_RELEASE, {"name": name}).rowcount == 1
+    """Let a parked tick be tried again from the first attempt, and its alert be resolved; whether it was parked."""
+    with conn.transaction():
+        released = conn.execute(_RELEASE, {"name": name}).rowcount == 1
+        alerts.keep(conn, SOURCE, [parked(work.name, work.error or DIED) for work in listed(conn) if work.parked_at])
+    return released
 
 
 def listed(conn: Conn) -> list[Work]:
@@ -118,6 +126,11 @@ def position(conn: Conn, name: str) -> dict[str, int]:
 def move(conn: Conn, name: str, to: dict[str, int]) -> None:
     """Keep where to go on."""
     conn.execute(_MOVE, {"name": name, "position": Jsonb(to)})
+
+
+def parked(name: str, error: str) -> Alert:
+    """What a person is told of a parked tick."""
+    return Alert(code="task-parked", place=name, expected="the task goes on by itself", actual=_short(error))
 
 
 def _short(error: str) -> str:

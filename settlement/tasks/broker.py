@@ -28,8 +28,8 @@ CONFIRM_S_MAX: Final = 10
 
 
 def in_database(dsn: str, *, redelivery_seconds: int) -> dict[str, Any]:
-    """Celery's settings for queues in the database at `dsn`. The exchange is a direct one: the client of kombu 5.7 calls
-    a function for topics that PGMQ has with other arguments.
+    """Celery's settings for queues in the database at `dsn`. The exchange is a direct one: for one of topics the client
+    of kombu 5.7 calls a function that PGMQ has with other arguments.
     """
     return {
         "broker_url": "pgmq://",

@@ -26,7 +26,7 @@ def collect(turn: Turn) -> Told:
     """Keep the signatures over batches that wait for them."""
     if not any(batch.state is State.PUBLISHED for batch in tables.unfinished(turn.conn)):
         return {}
-    with turn.works.settlement(turn.conn, turn.lease) as s:
+    with turn.works.settlement(turn.conn) as s:
         files = sorted(turn.works.settings.attestations_folder.glob("*.json"))
         taken = sum(_take(s, path) for path in islice(files, FILES_PER_TURN_MAX))
     return {"attestations": taken} if taken else {}

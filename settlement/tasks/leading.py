@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,16 +18,13 @@ from settlement import lease as leases
 from settlement.lease import LEASE_S, Lease, LeaseHeld, LeaseLost
 from settlement.tables import Conn
 
-WAIT_S_MAX = 20.0
-"""Ticks of one beat that fall together take turns; what waits longer comes again with the next beat."""
-POLL_S = 0.1
 RENEWALS_PER_LEASE = 4
 
 
 @contextmanager
-def leading(conn: Conn, dsn: str, name: str, *, holder: str, wait_s_max: float = WAIT_S_MAX) -> Iterator[Lease]:
+def leading(conn: Conn, dsn: str, name: str, *, wait_s_max: float) -> Iterator[Lease]:
     """Lead `name` while inside. Raises `LeaseHeld` when somebody else still does after the wait."""
-    lease = _taken(conn, name, holder, wait_s_max)
+    lease = leases.take_within(conn, name, holder=leases.this_process(), seconds=LEASE_S, wait_s_max=wait_s_max)
     over = threading.Event()
     renewing = threading.Thread(target=_renew, args=(dsn, lease, over), name="lease", daemon=True)
     renewing.start()
@@ -39,17 +35,6 @@ def leading(conn: Conn, dsn: str, name: str, *, holder: str, wait_s_max: float =
         renewing.join()
         with contextlib.suppress(psycopg.Error):  # it runs out by itself
             lease.release(conn)
-
-
-def _taken(conn: Conn, name: str, holder: str, wait_s_max: float) -> Lease:
-    until = time.monotonic() + wait_s_max
-    while True:
-        try:
-            return leases.take(conn, name, holder=holder)
-        except LeaseHeld:
-            if time.monotonic() >= until:
-                raise
-            time.sleep(POLL_S)
 
 
 def _renew(dsn: str, lease: Lease, over: threading.Event) -> None:

@@ -21,7 +21,7 @@ BATCHES_PER_TURN_MAX = 4
 def seal(turn: Turn) -> Told:
     """Close the open batch if it is time, and again while another is full."""
     sealed: dict[str, object] = {}
-    with turn.works.settlement(turn.conn, turn.lease) as s:
+    with turn.works.settlement(turn.conn) as s:
         for _ in range(BATCHES_PER_TURN_MAX):
             why = _why(turn, s)
             batch = seal_next(s, settling=why is Close.SETTLEMENT) if why is not None else None
@@ -54,7 +54,7 @@ def drive_all(turn: Turn) -> Told:
     before = {batch.batch_no: batch.state for batch in tables.unfinished(turn.conn)}
     if not before:
         return {}
-    with turn.works.settlement(turn.conn, turn.lease) as s:
+    with turn.works.settlement(turn.conn) as s:
         standings = drive(s)
     moved = {str(each.batch_no): each.state.name for each in standings if before.get(each.batch_no) is not each.state}
     return {"moved": moved} if moved else {}

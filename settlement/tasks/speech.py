@@ -13,7 +13,7 @@ from typing import Any, Final
 import structlog
 from celery.signals import setup_logging
 
-QUIET: Final = {"celery.worker.strategy": logging.WARNING, "celery.app.trace": logging.WARNING}
+QUIET: Final = dict.fromkeys(("celery.app.trace", "celery.beat", "celery.worker.strategy"), logging.WARNING)
 """Loggers that say a line for each message: a turn that did something says so itself."""
 
 _BEFORE: Final[list[Any]] = [

@@ -7,14 +7,13 @@ worker that died in the middle is. No turn raises but for the end of its process
 
 from __future__ import annotations
 
-import os
-import uuid
 from enum import StrEnum
 from typing import Any
 
 import psycopg
 import structlog
 
+from settlement import alerts
 from settlement.alliance import NotFounded
 from settlement.chain import ChainUnclear
 from settlement.embedded_chain.process import NodeFailed
@@ -29,8 +28,8 @@ from settlement.tasks.works import Works
 
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, ChainUnclear, NodeFailed)
 """A server does not answer: nobody's fault here, and nothing a release could mend."""
-OVERTAKEN = (LeaseLost, StateMoved)
-"""Another worker took over in the middle; it goes on with what is stored."""
+OVERTAKEN = (LeaseHeld, LeaseLost, StateMoved)
+"""Somebody else sends, or took over in the middle; they go on with what is stored."""
 log = structlog.get_logger("tongdui.tasks")
 
 
@@ -65,10 +64,9 @@ def take(tick: Tick, works: Works) -> Outcome:
 
 
 def _led(tick: Tick, works: Works, conn: Conn, words: Any) -> Outcome:
-    holder = f"{os.uname().nodename}:{os.getpid()}:{uuid.uuid4()}"
     try:
-        with leading(conn, works.dsn, tick.lease, holder=holder) as lease:
-            return _counted(tick, Turn(works, conn, lease), words)
+        with leading(conn, works.dsn, tick.lease, wait_s_max=works.lead_wait_s):
+            return _counted(tick, Turn(works, conn), words)
     except LeaseHeld as held:
         words.info("led elsewhere", holder=held.holder)
         return Outcome.LED_ELSEWHERE
@@ -80,7 +78,7 @@ def _counted(tick: Tick, turn: Turn, words: Any) -> Outcome:
         attempts.begin(turn.conn, tick.name, attempts_max=most)
     except Parked as parked:
         if parked.now:
-            _alert(words, attempts.DIED)
+            alerts.report(turn.conn, attempts.SOURCE, attempts.parked(tick.name, attempts.DIED))
         return Outcome.PARKED
     try:
         told = tick.run(turn)
@@ -103,16 +101,10 @@ def _counted(tick: Tick, turn: Turn, words: Any) -> Outcome:
 def _failed(tick: Tick, turn: Turn, error: Exception, words: Any) -> Outcome:
     words.error("failed", exc_info=error)
     with turn.works.connection() as conn:  # the turn's own may have been interrupted in the middle of a statement
-        parked = attempts.failed(conn, tick.name, _said(error), attempts_max=turn.works.settings.attempts_max)
-    if parked:
-        _alert(words, _said(error))
+        if not attempts.failed(conn, tick.name, _said(error), attempts_max=turn.works.settings.attempts_max):
+            return Outcome.FAILED
+        alerts.report(conn, attempts.SOURCE, attempts.parked(tick.name, _said(error)))
         return Outcome.PARKED
-    return Outcome.FAILED
-
-
-def _alert(words: Any, error: str) -> None:
-    """The one line that somebody has to be woken by."""
-    words.critical("parked", alert=True, error=error)
 
 
 def _said(error: Exception) -> str:

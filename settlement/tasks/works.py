@@ -20,19 +20,21 @@ import psycopg
 from ledger.answers import Answer
 from ledger.commands import Command
 from ledger.store import BATCH_COMMANDS_MAX, Store, open_store
-from settlement import tables
+from settlement import senders, tables
 from settlement.alliance import NotFounded, attach
 from settlement.batches import Settlement
 from settlement.chain import Chain
 from settlement.embedded_chain.process import start
 from settlement.founding import Publication
 from settlement.lanes import open_keystore
-from settlement.lease import Lease
-from settlement.outbox import Checkpoint, LocalSigner, Outbox, unwatched
+from settlement.outbox import Checkpoint, Outbox, unwatched
 from settlement.publish import Recipient
+from settlement.senders import LocalSigner, RemoteSigner, TransactionSigner
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
 from settlement.vault import Vault
+
+LEAD_WAIT_S = 20.0
 
 
 class Writer:
@@ -61,12 +63,16 @@ class Writer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Works:
-    """Where everything is. `now_ms` is this moment, `checkpoint` is told where sealing and sending stand."""
+    """Where everything is. `now_ms` is this moment, `checkpoint` is told where sealing and sending stand.
+
+    Ticks of one beat that fall together take turns; who waits longer than `lead_wait_s` comes again with the next beat.
+    """
 
     settings: SettlementSettings
     dsn: str
     now_ms: Callable[[], int]
     checkpoint: Checkpoint = unwatched
+    lead_wait_s: float = LEAD_WAIT_S
 
     @contextmanager
     def connection(self) -> Iterator[Conn]:
@@ -85,11 +91,11 @@ class Works:
         """The node's address; an embedded chain that does not run is started."""
         if self.settings.rpc_url is not None:
             return self.settings.rpc_url
-        return start(self.settings.var / "chain", fund=[f"0x{self._operator().address.hex()}"]).url
+        return start(self.settings.var / "chain", fund=[f"0x{self._sender().address.hex()}"]).url
 
     @contextmanager
-    def settlement(self, conn: Conn, lease: Lease) -> Iterator[Settlement]:
-        """The alliance's settlement, sending under `lease`. Raises `settlement.alliance.AllianceError`."""
+    def settlement(self, conn: Conn) -> Iterator[Settlement]:
+        """The alliance's settlement. Raises `settlement.alliance.AllianceError`, `settlement.senders.KeyRefused`."""
         if tables.anchor(conn) is None:  # before any key or chain is asked for
             raise NotFounded("no contracts are recorded in this database")
         keys, chain = self.settings.keys_folder, Chain(self.rpc_url())
@@ -97,7 +103,7 @@ class Works:
             yield Settlement(
                 conn=conn,
                 alliance=attach(conn, chain),
-                outbox=Outbox(conn, chain, self._operator(), lease=lease, checkpoint=self.checkpoint),
+                outbox=Outbox(conn, chain, self._sender(), checkpoint=self.checkpoint),
                 publication=Publication(
                     vault=Vault(_secret(keys / "vault.key")),
                     recipients=read_recipients(keys / "recipients.json"),
@@ -108,8 +114,18 @@ class Works:
                 checkpoint=self.checkpoint,
             )
 
-    def _operator(self) -> LocalSigner:
-        return LocalSigner(_secret(self.settings.keys_folder / "operator.key"))
+    def _sender(self) -> TransactionSigner:
+        """Who pays and signs: a signer elsewhere, an encrypted keystore, or a development key, as the settings say."""
+        settings = self.settings
+        if settings.signer_url is not None and settings.signer_address is not None:
+            return RemoteSigner(settings.signer_url, bytes.fromhex(settings.signer_address.removeprefix("0x")))
+        if settings.signer_password_file is not None:
+            signer = senders.open_keystore(settings.keys_folder / "operator.json", settings.signer_password_file)
+        else:
+            signer = LocalSigner(_secret(settings.keys_folder / "operator.key"))
+        if settings.environment == "production":
+            senders.refuse_test_keys(signer)
+        return signer
 
 
 def read_recipients(path: Path) -> list[Recipient]:
