@@ -60,7 +60,12 @@ ADJUSTMENT: Json = MOMENT | {
     "by": "li",
 }
 DECISION: Json = MOMENT | {"by": "zhao"}
-OPENING_BALANCE: Json = MOMENT | {"member": "m-1001", "points": 80, "expires_at": "2026-12-31T00:00:00+08:00"}
+OPENING_BALANCE: Json = MOMENT | {
+    "source": "old-till-2026-07",
+    "member": "m-1001",
+    "points": 80,
+    "expires_at": "2026-12-31T00:00:00+08:00",
+}
 NEW_MEMBER: Json = MOMENT | {"member": "m-1002"}
 MERGE: Json = MOMENT | {"into": "m-1002"}
 FREEZE: Json = MOMENT | {"reason": "under-review"}

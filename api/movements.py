@@ -49,9 +49,10 @@ mount(
         takes=Adjustment,
         makes=moving.adjust,
         verbs=("adjust",),
+        age_seconds_max=SPENDING_AGE_SECONDS_MAX,
         summary="Correct a member's points",
-        text="Your own points, up or down, with a reason. Above your threshold nothing moves until a second person"
-        " approves.",
+        text="Your own points, up or down, with a reason. Above what one person of yours may correct in a day (UTC)"
+        " nothing moves until a second person approves.",
         example=examples.ADJUSTMENT,
     ),
     Write(
@@ -81,12 +82,13 @@ mount(
     Write(
         path="/v1/opening-balances",
         name="post_opening_balance",
-        scope="adjustments:write",
+        scope="openings:write",
         takes=OpeningBalance,
         makes=moving.opening_balance,
         verbs=("open_balance",),
         summary="Bring in a member's points of an old system",
-        text="They are confirmed at once under your terms of today.",
+        text="They are confirmed at once under your terms of today, once for each source and member. The key has to be"
+        " one that was issued for it.",
         example=examples.OPENING_BALANCE,
     ),
 )

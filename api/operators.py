@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from api import examples
 from api.commands import configuring
-from api.shapes.configuring import CloseIssuer, CycleEnd, FreezeIssuer, NewMerchant, Tiers
+from api.shapes.configuring import CloseIssuer, CycleEnd, FreezeIssuer, NewMerchant, Tiers, UnfreezeIssuer
 from api.writes import PROMISE_AGE_SECONDS_MAX, Write, mount
 
 router = APIRouter()
@@ -38,6 +38,18 @@ mount(
         summary="An issuer that leaves stops issuing",
         text="Its points stay usable, backed by reserve or collateral.",
         example=examples.FREEZE,
+    ),
+    Write(
+        path="/v1/merchants/{merchant_id}/unfreeze",
+        name="post_merchant_unfreeze",
+        scope="merchants:write",
+        takes=UnfreezeIssuer,
+        makes=configuring.unfreeze_merchant,
+        verbs=("unfreeze_merchant",),
+        named=MERCHANT,
+        summary="An issuer that was to leave stays",
+        text="It issues again; possible until its run-off has ended.",
+        example=examples.MOMENT,
     ),
     Write(
         path="/v1/merchants/{merchant_id}/close",

@@ -21,8 +21,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TONGDUI_", frozen=True)
 
-    environment: Literal["development", "production"] = "development"
-    """In production test keys are refused and a database of one's own has to be named."""
+    environment: Literal["development", "production"] | None = None
+    """In production test keys are refused and a database of one's own has to be named. Left out: development, on
+    loopback alone.
+    """
     database_url: str | None = None
     """A PostgreSQL address; without one an embedded server keeps its data under `var`."""
     var: Path = Path("var")
@@ -44,6 +46,11 @@ class Settings(BaseSettings):
     """Database connections for reading; writes have one of their own."""
 
     @property
+    def production(self) -> bool:
+        """Whether the points are real."""
+        return self.environment == "production"
+
+    @property
     def published_folder(self) -> Path:
         return self.published or self.var / "published"
 
@@ -59,7 +66,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def consistent(self) -> Settings:
-        if self.environment == "production" and not self.database_url:
+        if self.public and self.environment is None:
+            raise ValueError("TONGDUI_ENVIRONMENT: has to be said when TONGDUI_PUBLIC=true")
+        if self.production and not self.database_url:
             raise ValueError("TONGDUI_DATABASE_URL: has to name a database when TONGDUI_ENVIRONMENT=production")
         if self.host not in LOOPBACK and not self.public:
             raise ValueError(f"TONGDUI_HOST={self.host}: is not loopback; set TONGDUI_PUBLIC=true if that is meant")

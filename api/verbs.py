@@ -189,6 +189,7 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
         "merchant-frozen",
         "member-unknown",
         "member-closed",
+        "opening-exists",
         "terms-missing",
         "already-expired",
     ),
@@ -278,6 +279,11 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
     "freeze_merchant": (
         "merchant-unknown",
         "merchant-frozen",
+    ),
+    "unfreeze_merchant": (
+        "merchant-unknown",
+        "merchant-not-frozen",
+        "merchant-closed",
     ),
     "close_merchant": (
         "merchant-unknown",

@@ -37,8 +37,10 @@ from proofs.lpb1 import Record
 from proofs.messages import DOMAIN_NAME, DOMAIN_VERSION, PointsEvent, Posting, signed_digest
 from proofs.signature import recover
 from proofs.words import Typed, snake
+from settlement.chains import Tip
+from settlement.mirrors.folder import FolderMirror
 from settlement.publish import Recipient, pack, publish
-from settlement.seal import Opening, Sealed, Tip, genesis, seal
+from settlement.seal import Opening, Sealed, genesis, seal
 from tests.attacks import alliance
 from tests.attacks.forge import KID, PRIVATE, SEPARATOR, honest_registry
 
@@ -101,7 +103,7 @@ def _published(sealed: Sealed, folder: Path) -> Commit:
     reader = Recipient(KID, PRIVATE.public_key().public_bytes_raw())
     package = pack(sealed, data_key=alliance.data_key(sealed.header.batch_no), recipients=[reader])
     header = sealed.finish(package.data_hash)
-    publish(package, header, [folder])
+    publish(package, header, [FolderMirror(folder)])
     return Commit(header, header.hash_struct(), list(sealed.nets) if sealed.nets else None)
 
 

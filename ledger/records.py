@@ -35,6 +35,8 @@ class RecordKind(IntEnum):
     """What one member of a pool sent of one issuer's points on one day; party: the issuer."""
     ADJUSTMENT = 23
     """A correction, waiting or decided; party: the issuer."""
+    ADJUST_DAY = 25
+    """What one person corrected alone on one day; party: the issuer."""
     CLAIMS = 24
     """What an issuer left behind when it was closed; party: the issuer."""
     MERGE = 30
@@ -187,6 +189,12 @@ class Adjustment(Record, frozen=True, kw_only=True, gc=False, tag="adjustment"):
         return [(self.issuer, self.member)]
 
 
+class AdjustDay(Record, frozen=True, kw_only=True, gc=False, tag="adjust_day"):
+    """Points corrected alone on the day so far, up and down together."""
+
+    points: int
+
+
 class Claims(Record, frozen=True, kw_only=True, gc=False, tag="claims"):
     """What stood at an issuer's closing: see `ledger.verbs.close_merchant`."""
 
@@ -234,6 +242,7 @@ AnyRecord = (
     | PoolMember
     | PoolDay
     | Adjustment
+    | AdjustDay
     | Claims
     | MergeRecord
     | RuleBudget

@@ -19,6 +19,7 @@ from ledger.commands import (
     PublishTerms,
     SetTiers,
     StopCampaign,
+    UnfreezeMerchant,
     WithdrawRule,
 )
 from ledger.rules.published import Published
@@ -27,6 +28,11 @@ from ledger.rules.published import Published
 def in_force_from(terms: PublishTerms) -> int:
     """When terms take effect: as they say, else when they were published."""
     return terms.at_ms if terms.from_ms is None else terms.from_ms
+
+
+def place(terms: PublishTerms) -> tuple[int, int]:
+    """Where terms stand among their issuer's: of two that begin together the higher number counts."""
+    return in_force_from(terms), terms.terms_id
 
 
 class Registry:
@@ -86,6 +92,8 @@ class Registry:
                 self.tiers = command
             case FreezeMerchant():
                 self.frozen[command.merchant_id] = command.at_ms
+            case UnfreezeMerchant():
+                del self.frozen[command.merchant_id]
             case CloseMerchant():
                 self.closed[command.merchant_id] = command.at_ms
             case _:
@@ -96,7 +104,7 @@ class Registry:
         self.terms[terms.terms_id] = terms
         of_issuer = self.terms_of.setdefault(terms.issuer_id, [])
         of_issuer.append(terms)
-        of_issuer.sort(key=lambda each: (in_force_from(each), each.terms_id))
+        of_issuer.sort(key=place)
 
     def terms_at(self, issuer: int, at_ms: int) -> PublishTerms | None:
         """The newest terms of `issuer` in force at `at_ms`."""

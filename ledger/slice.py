@@ -42,6 +42,8 @@ class Used(IntEnum):
     """A transfer's name, per issuer."""
     EXCHANGE = 21
     """An exchange's name, per issuer whose points are given for others."""
+    OPENING = 22
+    """An opening balance's source and member, per issuer."""
 
 
 class Role(IntEnum):

@@ -20,6 +20,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 from proofs.accounts import ROW_SALT_SEQ, salt
 from proofs.keccak import keccak256
@@ -37,14 +38,14 @@ NETS_MAX = 512
 LEAVES_MAX = 2**20
 
 _PRELUDE = struct.Struct(">4sIIII12x")
-_EVENT_BYTES = PointsEvent.WORDS * WORD_BYTES
+EVENT_BYTES = PointsEvent.WORDS * WORD_BYTES
 _SLOT_BYTES = 5 * WORD_BYTES
-_SLOTS_AT = _EVENT_BYTES + 2 * WORD_BYTES
+_SLOTS_AT = EVENT_BYTES + 2 * WORD_BYTES
 _TAIL_AT = _SLOTS_AT + 4 * _SLOT_BYTES
 _SLOT_LAYOUT = "32s24xQ24xQ32s32s"
 _SLOT = struct.Struct(">" + _SLOT_LAYOUT)
 _SLOT_PADDING = padding_of(_SLOT_LAYOUT)
-_EMPTY_SLOT = bytes(_SLOT_BYTES)
+EMPTY_SLOT = bytes(_SLOT_BYTES)
 
 
 class FileError(ValueError):
@@ -62,10 +63,8 @@ class Step:
     balance: int
 
     def posting_hash(self, batch_secret: bytes) -> bytes:
-        """HashStruct of the posting, salted with the batch's secret: the slot in the file is the struct but for its
-        salt, so the same words serve both.
-        """
-        return keccak256(Posting.TYPEHASH + _pack_step(self) + salt(batch_secret, self.account, self.seq))
+        """HashStruct of the posting, salted with the batch's secret."""
+        return slot_hash(_pack_step(self), batch_secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ class Record:
 
     def to_bytes(self) -> bytes:
         """The record's 40 words."""
-        slots = b"".join(_EMPTY_SLOT if step is None else _pack_step(step) for step in self.steps)
+        slots = b"".join(EMPTY_SLOT if step is None else _pack_step(step) for step in self.steps)
         tail = int_word(self.total_points_after) + uint_word(self.leaf_no) + uint_word(self.lane_prev_leaf_no)
         return self.event.words() + self.sig_r + self.sig_vs + slots + tail
 
@@ -146,14 +145,37 @@ class BatchFile:
 
     def to_bytes(self) -> bytes:
         """The whole file."""
-        parts = [_PRELUDE.pack(MAGIC, VERSION, len(self.rows), len(self.nets), len(self.records))]
-        parts.append(replace(self.header, data_hash=ZERO_WORD).words())
-        parts.extend(
-            row.account + uint_word(row.seq) + uint_word(row.last_leaf_no) + int_word(row.balance) for row in self.rows
-        )
-        parts.extend(uint_word(merchant) + int_word(amount) for merchant, amount in self.nets)
-        parts.extend(record.to_bytes() for record in self.records)
-        return b"".join(parts)
+        front = file_front(self.header, self.rows, self.nets, len(self.records))
+        return front + b"".join(record.to_bytes() for record in self.records)
+
+
+def file_front(header: BatchHeader, rows: Sequence[Row], nets: Sequence[tuple[int, int]], leaf_count: int) -> bytes:
+    """Everything in a file that stands before its records."""
+    parts = [_PRELUDE.pack(MAGIC, VERSION, len(rows), len(nets), leaf_count)]
+    parts.append(replace(header, data_hash=ZERO_WORD).words())
+    parts.extend(row.account + uint_word(row.seq) + uint_word(row.last_leaf_no) + int_word(row.balance) for row in rows)
+    parts.extend(uint_word(merchant) + int_word(amount) for merchant, amount in nets)
+    return b"".join(parts)
+
+
+class Records(Sequence[Record]):
+    """Records read where they stand in `words`, RECORD_BYTES each; one is made whenever it is asked for."""
+
+    def __init__(self, words: bytes | bytearray) -> None:
+        self._words = words
+
+    def __len__(self) -> int:
+        return len(self._words) // RECORD_BYTES
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        at = range(len(self))[index] * RECORD_BYTES
+        return parse_record(bytes(self._words[at : at + RECORD_BYTES]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +230,7 @@ def open_file(data: bytes | memoryview) -> Reader:
 def parse_record(words: bytes) -> Record:
     """The record whose `to_bytes()` are exactly `words`. Raises `FileError` when they are not canonical."""
     try:
-        event = PointsEvent.from_words(words[:_EVENT_BYTES])
+        event = PointsEvent.from_words(words[:EVENT_BYTES])
         issuer, debtor, creditor, member = (
             _parse_step(words[at : at + _SLOT_BYTES]) for at in range(_SLOTS_AT, _TAIL_AT, _SLOT_BYTES)
         )
@@ -217,8 +239,8 @@ def parse_record(words: bytes) -> Record:
         raise FileError(str(error)) from error
     return Record(
         event=event,
-        sig_r=words[_EVENT_BYTES : _EVENT_BYTES + 32],
-        sig_vs=words[_EVENT_BYTES + 32 : _SLOTS_AT],
+        sig_r=words[EVENT_BYTES : EVENT_BYTES + 32],
+        sig_vs=words[EVENT_BYTES + 32 : _SLOTS_AT],
         issuer=issuer,
         debtor=debtor,
         creditor=creditor,
@@ -229,12 +251,24 @@ def parse_record(words: bytes) -> Record:
     )
 
 
+def slot_words(account: bytes, seq: int, prev_leaf_no: int, delta: int, balance: int) -> bytes:
+    """A used slot as it stands in the file."""
+    return _SLOT.pack(account, seq, prev_leaf_no, int_word(delta), int_word(balance))
+
+
+def slot_hash(words: bytes, batch_secret: bytes) -> bytes:
+    """HashStruct of the posting in a used slot. The slot is the struct but for its salt, and begins with the two words
+    that the salt is made of, so the same words serve all three.
+    """
+    return keccak256(Posting.TYPEHASH + words + keccak256(batch_secret + words[: 2 * WORD_BYTES]))
+
+
 def _pack_step(step: Step) -> bytes:
-    return _SLOT.pack(step.account, step.seq, step.prev_leaf_no, int_word(step.delta), int_word(step.balance))
+    return slot_words(step.account, step.seq, step.prev_leaf_no, step.delta, step.balance)
 
 
 def _parse_step(words: bytes) -> Step | None:
-    if words == _EMPTY_SLOT:
+    if words == EMPTY_SLOT:
         return None
     account, seq, prev_leaf_no, delta, balance = _SLOT.unpack(words)
     if int.from_bytes(words, "big") & _SLOT_PADDING:

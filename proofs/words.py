@@ -43,11 +43,9 @@ def uint_word(value: int) -> bytes:
 
 def int_word(value: int) -> bytes:
     """A word holding a signed 128-bit `value`, sign-extended as the ABI does."""
-    try:
-        low = value.to_bytes(16, "big", signed=True)
-    except OverflowError as error:
-        raise WordError(f"{value} does not fit int128") from error
-    return (b"\xff" * 16 if value < 0 else bytes(16)) + low
+    if not INT128_MIN <= value <= INT128_MAX:
+        raise WordError(f"{value} does not fit int128")
+    return value.to_bytes(WORD_BYTES, "big", signed=True)
 
 
 def _wide_uint(value: int) -> bytes:

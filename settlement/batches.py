@@ -10,6 +10,7 @@ chain's, because the contract judges them by its own clock. Called by `submitter
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,7 +24,7 @@ from settlement.founding import Publication
 from settlement.lanes import LaneSigner, Roster
 from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed, void_leaf
 from settlement.outbox import Checkpoint, Outbox, unwatched
-from settlement.publish import Package, Recipient, pack, publish
+from settlement.publish import NotOnEveryMirror, Package, Recipient, pack, publish
 from settlement.seal import Rules, Sealed, seal
 from settlement.steps import State
 from settlement.tables import Batch, Conn, SealedFields
@@ -76,7 +77,8 @@ class _Terms:
 
 def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_LEAVES_MAX) -> Batch | None:
     """Seal and publish the next batch: up to `leaves_max` legs of whole journal entries, or the range of a batch that
-    was put aside. None when there is nothing to seal; a settling batch with nothing in it holds one VOID.
+    was put aside. None when there is nothing to seal; a settling batch with nothing in it holds one VOID. While a
+    mirror is down the batch stays SEALED, and `publish_again` brings it on.
 
     Raises `SealRefused` and leaves nothing but the batch's secrets behind.
     """
@@ -108,12 +110,13 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
     seqs = previous.done.last_seq + 1, last_seq
     batch = _store(s, opened, terms, sealed, seqs=seqs, header=sealed.finish(package.data_hash))
     s.checkpoint("sealed")
-    _publish(s, batch, package)
+    with suppress(NotOnEveryMirror):
+        _publish(s, batch, package)
     return tables.batch(s.conn, batch_no)
 
 
 def publish_again(s: Settlement, batch: Batch) -> None:
-    """Recompute a SEALED batch and publish it. Raises `NotReproducible`."""
+    """Recompute a SEALED batch and publish it. Raises `NotReproducible`, `PublicationError`."""
     previous, done = tables.batch(s.conn, batch.batch_no - 1), batch.done
     assert previous is not None
     terms = _Terms(
@@ -231,12 +234,12 @@ def _store(
 
 
 def _leaf_rows(sealed: Sealed) -> Iterable[tuple[int, bytes, int, int]]:
-    for record, source in zip(sealed.records, sealed.sources, strict=True):
-        yield record.leaf_no, record.event.event_id, source.seq, source.no
+    for number, (event_id, source) in enumerate(zip(sealed.event_ids, sealed.sources, strict=True)):
+        yield sealed.header.first_leaf_no + number, event_id, source.seq, source.no
 
 
 def _publish(s: Settlement, batch: Batch, package: Package) -> None:
     plan = tables.plan(s.conn, batch.batch_no)
-    publish(package, batch.done.header, s.publication.folders, supersedes=None if plan is None else plan.header_hash)
+    publish(package, batch.done.header, s.publication.mirrors, supersedes=None if plan is None else plan.header_hash)
     s.checkpoint("published")
     tables.advance(s.conn, batch, State.PUBLISHED)

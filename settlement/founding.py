@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ledger.commands import PublishTerms
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
@@ -19,6 +18,7 @@ from settlement import keys, tables
 from settlement.alliance import FOUNDING_CONFIG, PARAMS, Attester, Params
 from settlement.lanes import Roster
 from settlement.leaves import registered_accounts
+from settlement.mirrors import Mirror
 from settlement.publish import Recipient, pack, publish
 from settlement.seal import Sealed, genesis
 from settlement.tables import Batch, Conn, SealedFields
@@ -48,7 +48,7 @@ class Publication:
 
     vault: Vault
     recipients: Sequence[Recipient]
-    folders: Sequence[Path]
+    mirrors: Sequence[Mirror]
 
 
 def genesis_batch(
@@ -66,7 +66,7 @@ def genesis_batch(
     sealed = _sealed(publication.vault, batch, chain_id, hub, [row.account for row in batch.done.rows])
     package = pack(sealed, data_key=keys.data_key(publication.vault, batch), recipients=batch.done.recipients)
     replaced = held.header_hash if held is not None and not fits else None
-    publish(package, batch.done.header, publication.folders, supersedes=replaced)
+    publish(package, batch.done.header, publication.mirrors, supersedes=replaced)
     return batch
 
 

@@ -8,13 +8,14 @@ thread may call: batches are opened one at a time. Called by the front door. Sou
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from settlement import tables
 from settlement.keys import batch_secret, data_key
+from settlement.mirrors import Mirror
 from settlement.publish import fetch
 from settlement.receipts import BatchReceipts
 from settlement.status import leaf_of
@@ -45,11 +46,11 @@ def place_of(conn: Conn, *, journal_seq: int, leg_no: int) -> Place | None:
 
 
 class Inclusions:
-    """Receipts of sealed legs, from the published files in `folder`, with the operator's own keys."""
+    """Receipts of sealed legs, from the published files on the mirrors, with the operator's own keys."""
 
-    def __init__(self, *, vault: Vault, folder: Path) -> None:
+    def __init__(self, *, vault: Vault, mirrors: Sequence[Mirror]) -> None:
         self._vault = vault
-        self._folder = folder
+        self._mirrors = mirrors
         self._open: OrderedDict[bytes, BatchReceipts] = OrderedDict()
         self._turn = Lock()
 
@@ -71,7 +72,7 @@ class Inclusions:
             assert anchor is not None, "batches exist only on a chain"
             header = batch.done.header
             self._open[key] = BatchReceipts(
-                fetch(self._folder, header, data_key=data_key(self._vault, batch)),
+                fetch(self._mirrors, header, data_key=data_key(self._vault, batch)),
                 header,
                 batch_secret=batch_secret(self._vault, batch),
                 chain_id=anchor.chain_id,

@@ -142,6 +142,11 @@ class Keystore:
             Lane(*lane_id, address_of(key.public_key), kinds) for lane_id, (key, kinds) in keys.items()
         )
 
+    @property
+    def secrets(self) -> dict[LaneId, bytes]:
+        """The private keys, for a process that signs for this one."""
+        return {lane_id: key.secret for lane_id, key in self._keys.items()}
+
     def sign(self, requests: Sequence[tuple[LaneId, bytes]]) -> list[Signature]:
         """As `LaneSigner`. Raises KeyError for a lane it does not hold."""
         keys = self._keys

@@ -2,28 +2,28 @@
 
     file -> zstd -> chunks of 1 MiB -> AES-256-GCM -> blobs, listed in a manifest whose SHA-256 is the header's dataHash
 
-    <folder>/blobs/<sha256>      the manifests and the encrypted chunks of all batches; any mirror may hold them
-    <folder>/headers/<n>.json    the finished header, so that attesters can work before the chain has it
+    blobs/<sha256>      the manifests and the encrypted chunks of all batches; any mirror may hold them
+    headers/<n>.json    the finished header, so that attesters can work before the chain has it
 
 `pack` is pure: data key, file and recipients give the same manifest, so dataHash is part of the reproducible header.
 The content key is derived from the batch's data key and the header that commits to the whole content; another content
-is another key, so an AES-GCM nonce never meets two texts under one key. `publish` may be repeated at any time: it
-writes what is missing, reads everything back and checks it, and puts the header file in place last. Called by the
-orchestration; auditors read what is here with code of their own. Source: docs/protocol §3.6.
+is another key, so an AES-GCM nonce never meets two texts under one key. `publish` may be repeated at any time: on every
+mirror it writes what is missing and reads everything back; only when all of them hold all of it are the header files
+put in place. Called by the orchestration; auditors read what is here with code of their own. Source: docs/protocol
+§3.6.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Final
 
 import rfc8785
+import structlog
 import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -32,18 +32,32 @@ from proofs.json_form import from_json, to_json
 from proofs.messages import BatchHeader
 from proofs.words import ZERO_WORD
 from settlement.hpke import wrap
+from settlement.mirrors import Mirror, MirrorDown, MirrorError, MirrorWrong
 from settlement.seal import Sealed
 
 CHUNK_BYTES_MAX: Final = 2**20
+AEAD_TAG_BYTES: Final = 16
+BLOB_BYTES_MAX: Final = CHUNK_BYTES_MAX + AEAD_TAG_BYTES
+"""Of chunks; a manifest is smaller: 64 letters a chunk and a few hundred a recipient."""
+HEADER_FILE_BYTES_MAX: Final = 2**16
 ZSTD_LEVEL: Final = 3
 INFO: Final = b"LPB1 tongdui batch key"
 """What HPKE binds the wrapped key to, followed by batchNo as 8 bytes."""
+log = structlog.get_logger(__name__)
 
 
 class PublicationError(ValueError):
-    """A blob is missing or is not what its name says, the file does not decrypt, or another header already stands
-    under this number. The message says which.
+    """The file does not decrypt, the header is not the package's, or another header already stands under this number.
+    The message says which.
     """
+
+
+class NotOnEveryMirror(PublicationError):
+    """Some mirrors are down or wrong, so the batch is not published. `failed` has each one's own words."""
+
+    def __init__(self, batch_no: int, failed: Sequence[MirrorError]) -> None:
+        super().__init__(f"batch {batch_no} is not on every mirror: " + "; ".join(map(str, failed)))
+        self.failed = tuple(failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,37 +115,58 @@ def pack(sealed: Sealed, *, data_key: bytes, recipients: Sequence[Recipient]) ->
     return Package(batch_no, rfc8785.dumps(manifest), chunks)
 
 
-def publish(package: Package, header: BatchHeader, folders: Sequence[Path], *, supersedes: bytes | None = None) -> None:
-    """Put a package and its finished header into every folder and check what stands there. Safe to repeat.
+def publish(
+    package: Package, header: BatchHeader, mirrors: Sequence[Mirror], *, supersedes: bytes | None = None
+) -> None:
+    """Put a package and its finished header on every mirror, and check what stands there. Safe to repeat.
 
-    A different header under the same number is only replaced if `supersedes` is its hash. Raises `PublicationError`,
-    and OSError where a folder fails.
+    A different header under the same number is only replaced if `supersedes` is its hash. Raises `PublicationError`;
+    `NotOnEveryMirror` when a mirror is down or wrong, and then no mirror got this header from this call.
     """
     if header.batch_no != package.batch_no or header.data_hash != package.data_hash:
         raise PublicationError(
             f"batch {package.batch_no}: the header names another manifest than the one to be published"
         )
-    for folder in folders:
-        _check_header_place(_header_path(folder, header.batch_no), header, supersedes)
+
+    def blobs(mirror: Mirror) -> None:
+        _check_header_place(mirror, header, supersedes)
         for name, blob in package.blobs.items():
-            _write_missing(folder / "blobs" / name, blob)
+            keep_blob(mirror, name, blob)
         for name in package.blobs:
-            _read_blob(folder, name)
-        _write(_header_path(folder, header.batch_no), (json.dumps(to_json(header), indent=1) + "\n").encode())
+            read_blob([mirror], name)
+
+    _on_every(mirrors, header.batch_no, blobs)
+    _on_every(mirrors, header.batch_no, lambda mirror: keep_header(mirror, header))
 
 
-def fetch(folder: Path, header: BatchHeader, *, data_key: bytes) -> bytes:
-    """The LPB1 file of a published batch, for the operator's own reading; `header` is the finished one. Raises
-    `PublicationError`.
+def _on_every(mirrors: Sequence[Mirror], batch_no: int, do: Callable[[Mirror], None]) -> None:
+    """Do it on each, whatever happens to the others, so that one that is down delays as little as it can."""
+    assert mirrors, "a batch is published somewhere"
+    failed: list[MirrorError] = []
+    for mirror in mirrors:
+        try:
+            do(mirror)
+        except MirrorError as error:
+            log.warning("mirror", batch_no=batch_no, mirror=error.mirror, problem=error.problem)
+            failed.append(error)
+    if failed:
+        raise NotOnEveryMirror(batch_no, failed)
+
+
+def fetch(mirrors: Sequence[Mirror], header: BatchHeader, *, data_key: bytes) -> bytes:
+    """The LPB1 file of a published batch, for the operator's own reading; `header` is the finished one. What one mirror
+    lacks is taken from the next. Raises `PublicationError`.
     """
-    manifest: dict[str, Any] = json.loads(_read_blob(folder, header.data_hash.hex()))
     cipher = AESGCM(_content_key(data_key, replace(header, data_hash=ZERO_WORD).hash_struct()))
     try:
+        manifest: dict[str, Any] = json.loads(read_blob(mirrors, header.data_hash.hex()))
         parts = [
-            cipher.decrypt(_nonce(index), _read_blob(folder, name), None)
+            cipher.decrypt(_nonce(index), read_blob(mirrors, name), None)
             for index, name in enumerate(manifest["chunks"])
         ]
         plain = zstandard.ZstdDecompressor().decompress(b"".join(parts), max_output_size=manifest["plainLen"])
+    except MirrorError as error:
+        raise PublicationError(f"batch {header.batch_no}: {error}") from error
     except (InvalidTag, zstandard.ZstdError) as error:
         raise PublicationError(
             f"batch {header.batch_no}: the published chunks do not decrypt with this batch's key"
@@ -141,10 +176,63 @@ def fetch(folder: Path, header: BatchHeader, *, data_key: bytes) -> bytes:
     return plain
 
 
-def published_header(folder: Path, batch_no: int) -> BatchHeader | None:
-    """The header that stands in a folder under this number, None if there is none."""
-    path = _header_path(folder, batch_no)
-    return from_json(BatchHeader, json.loads(path.read_bytes())) if path.exists() else None
+def published_header(mirror: Mirror, batch_no: int) -> BatchHeader | None:
+    """The header that stands on a mirror under this number, None if there is none. Raises `MirrorError`."""
+    path = header_path(batch_no)
+    told = mirror.read(path, bytes_max=HEADER_FILE_BYTES_MAX)
+    if told is None:
+        return None
+    try:
+        return from_json(BatchHeader, json.loads(told))
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise MirrorWrong(mirror.name, f"{path} holds no header") from error
+
+
+def header_path(batch_no: int) -> str:
+    """Where a mirror keeps the header of a batch."""
+    return f"headers/{batch_no}.json"
+
+
+def blob_path(name: str) -> str:
+    """Where a mirror keeps the blob with this SHA-256 (hex)."""
+    return f"blobs/{name}"
+
+
+def read_blob(mirrors: Sequence[Mirror], name: str) -> bytes:
+    """A blob that is what its name says, from the first mirror that has it whole.
+
+    Raises the `MirrorError` of the first that has not.
+    """
+    problem: MirrorError | None = None
+    for mirror in mirrors:
+        try:
+            blob = mirror.read(blob_path(name), bytes_max=BLOB_BYTES_MAX)
+        except MirrorDown as error:
+            problem = problem or error
+            continue
+        if blob is None:
+            problem = problem or MirrorWrong(mirror.name, f"blob {name} is missing")
+        elif sha256(blob).hexdigest() != name:
+            problem = problem or MirrorWrong(mirror.name, f"blob {name} holds other bytes than its name says")
+        else:
+            return blob
+    assert problem is not None, "somewhere has to be asked"
+    raise problem
+
+
+def keep_blob(mirror: Mirror, name: str, blob: bytes) -> None:
+    """Write a blob unless it stands there whole; one that was damaged is replaced. Raises `MirrorDown`."""
+    if mirror.read(blob_path(name), bytes_max=len(blob)) != blob:
+        mirror.write(blob_path(name), blob)
+
+
+def keep_header(mirror: Mirror, header: BatchHeader) -> None:
+    """Put the header file in place and read it back. Raises `MirrorError`."""
+    path, text = header_path(header.batch_no), (json.dumps(to_json(header), indent=1) + "\n").encode()
+    if mirror.read(path, bytes_max=len(text)) != text:
+        mirror.write(path, text)
+        if mirror.read(path, bytes_max=len(text)) != text:
+            raise MirrorWrong(mirror.name, f"{path} does not hold what was put there")
 
 
 def _content_key(data_key: bytes, draft_hash: bytes) -> bytes:
@@ -173,44 +261,13 @@ def _wrapped(recipient: Recipient, keys: bytes, batch_no: int, *, seed: bytes) -
     return {"kid": recipient.kid, "enc": enc.hex(), "wrapped": text.hex()}
 
 
-def _header_path(folder: Path, batch_no: int) -> Path:
-    return folder / "headers" / f"{batch_no}.json"
-
-
-def _check_header_place(path: Path, header: BatchHeader, supersedes: bytes | None) -> None:
-    standing = published_header(path.parents[1], header.batch_no)
+def _check_header_place(mirror: Mirror, header: BatchHeader, supersedes: bytes | None) -> None:
+    """Another header is never written over; a file that holds none is damage, and is replaced."""
+    try:
+        standing = published_header(mirror, header.batch_no)
+    except MirrorWrong:
+        return
     if standing is not None and standing.hash_struct() not in {header.hash_struct(), supersedes}:
-        raise PublicationError(f"{path}: another header stands here, {standing.hash_struct().hex()}")
-
-
-def _read_blob(folder: Path, name: str) -> bytes:
-    """A blob read back and checked against its name."""
-    try:
-        blob = (folder / "blobs" / name).read_bytes()
-    except FileNotFoundError as error:
-        raise PublicationError(f"{folder}: blob {name} is missing") from error
-    if sha256(blob).hexdigest() != name:
-        raise PublicationError(f"{folder}: blob {name} holds other bytes than its name says")
-    return blob
-
-
-def _write_missing(path: Path, data: bytes) -> None:
-    """Write a blob unless it stands there whole; one that was damaged is replaced."""
-    if not (path.exists() and path.stat().st_size == len(data) and sha256(path.read_bytes()).hexdigest() == path.name):
-        _write(path, data)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Aside, flushed, renamed: a reader finds the whole file or none, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    aside.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+        raise PublicationError(
+            f"{mirror.name}: another header stands under batch {header.batch_no}, {standing.hash_struct().hex()}"
+        )

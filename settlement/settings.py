@@ -11,22 +11,17 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from settlement.mirrors.settings import MirrorsSettings
 
 BROKERS = ("amqp://", "amqps://")
 
 
-class SettlementSettings(BaseSettings):
-    """Everything `python -m settlement.tasks` is told from outside."""
+class SettlementSettings(MirrorsSettings):
+    """Everything `python -m settlement.tasks` is told from outside, the mirrors of published batches included."""
 
-    model_config = SettingsConfigDict(env_prefix="TONGDUI_", frozen=True)
-
-    environment: Literal["development", "production"] = "development"
-    """In production development keys are refused."""
     database_url: str | None = None
     """A PostgreSQL address; without one an embedded server keeps its data under `var`."""
-    var: Path = Path("var")
-    """Where everything lives that is not in the repository."""
     broker_url: str | None = None
     """RabbitMQ's address (amqp:// or amqps://); without one the queues live in the database itself."""
     rpc_url: str | None = None
@@ -41,10 +36,6 @@ class SettlementSettings(BaseSettings):
     """Opens operator.json, an encrypted keystore, instead of operator.key."""
     attestations: Path | None = None
     """The folder that attesters' files arrive in; `attesters` under `var` when left out."""
-    published: Path | None = None
-    """The first folder of published batches; `published` under `var` when left out."""
-    mirror: Path | None = None
-    """The second one; `mirror` under `var` when left out."""
     cut_off_minute: int = Field(default=120, ge=0, le=1_439)
     """Minute of the local day at which a settling batch closes the day; 120 is two o'clock."""
     utc_offset_minutes: int = Field(default=480, ge=-720, le=840)
@@ -69,10 +60,6 @@ class SettlementSettings(BaseSettings):
     @property
     def attestations_folder(self) -> Path:
         return self.attestations or self.var / "attesters"
-
-    @property
-    def published_folders(self) -> list[Path]:
-        return [self.published or self.var / "published", self.mirror or self.var / "mirror"]
 
     @model_validator(mode="after")
     def consistent(self) -> SettlementSettings:

@@ -25,6 +25,7 @@ from settlement.contracts import Refused
 from settlement.gas import commit_gas, finalise_gas
 from settlement.leaves import MS_PER_SECOND
 from settlement.outbox import FeeCeiling, ForeignPending, Intent
+from settlement.publish import NotOnEveryMirror, PublicationError
 from settlement.senders import SignerRefused
 from settlement.steps import ABSENT, Become, Do, Fate, Observation, State, Step, Submission, Wait, next_step
 from settlement.tables import Batch
@@ -58,11 +59,15 @@ _ALARMS: dict[type[Exception], str] = {
     FeeCeiling: "fee-ceiling",
     ForeignPending: "sender-shared",
     LedgerRefused: "ledger-refused",
+    NotOnEveryMirror: "mirror-behind",
     batches.NotReproducible: "not-reproducible",
     SignerRefused: "signer-refused",
     Refused: "commit-refused",
 }
-_CANNOT_GO_ON = (Refused, FeeCeiling, ForeignPending, NotWholeAu, LedgerRefused, SignerRefused, batches.NotReproducible)
+_CANNOT_GO_ON = (
+    *(Refused, FeeCeiling, ForeignPending, NotWholeAu, LedgerRefused, SignerRefused),
+    *(batches.NotReproducible, PublicationError),
+)
 
 
 def drive(s: Settlement) -> list[Standing]:

@@ -26,7 +26,13 @@ AVOIDANCE = {"skip", "skipif", "xfail", "importorskip", "SkipTest", "skipTest"}
 TEST_TOOLS = ("pytest.", "mark.", "unittest.", "self.")
 
 # Where time and chance come in: the processes' own ends. Everything else is told the time.
-ENTRY_POINTS = ("api/", "settlement/embedded_chain/", "settlement/tasks/__main__.py", "auditor/__main__.py")
+ENTRY_POINTS = (
+    "api/",
+    "settlement/embedded_chain/",
+    "settlement/tasks/__main__.py",
+    "settlement/mirrors/__main__.py",
+    "auditor/__main__.py",
+)
 # Seconds to wait are not money: such a line says so in the unit of its name.
 WAITING = re.compile(r"(?i)seconds|timeout|_s(_max)?\b|-s\b")
 

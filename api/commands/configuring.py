@@ -15,6 +15,7 @@ from api.shapes.configuring import (
     Rate,
     StopOfCampaign,
     Tiers,
+    UnfreezeIssuer,
 )
 from ledger.commands import (
     ChargeFees,
@@ -29,6 +30,7 @@ from ledger.commands import (
     SetTiers,
     StopCampaign,
     Tier,
+    UnfreezeMerchant,
     Until,
 )
 from proofs.kinds import ON_ISSUANCE, ON_REDEMPTION
@@ -119,6 +121,11 @@ def freeze_merchant(body: FreezeIssuer, asked: Asked) -> FreezeMerchant:
     return FreezeMerchant(
         key=asked.key, at_ms=asked.at_ms, merchant_id=int(asked.named["merchant_id"]), reason=body.reason
     )
+
+
+def unfreeze_merchant(_body: UnfreezeIssuer, asked: Asked) -> UnfreezeMerchant:
+    """It stays after all."""
+    return UnfreezeMerchant(key=asked.key, at_ms=asked.at_ms, merchant_id=int(asked.named["merchant_id"]))
 
 
 def close_merchant(_body: CloseIssuer, asked: Asked) -> CloseMerchant:

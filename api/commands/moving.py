@@ -81,6 +81,7 @@ def opening_balance(body: OpeningBalance, asked: Asked) -> OpenBalance:
     return OpenBalance(
         key=asked.key,
         at_ms=asked.at_ms,
+        source=body.source,
         issuer_id=asked.merchant_id,
         member=body.member,
         points=body.points,

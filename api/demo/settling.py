@@ -32,6 +32,7 @@ from settlement.chain import Chain
 from settlement.deploy import found
 from settlement.founding import Founding, Publication
 from settlement.lanes import Keystore, create_keystore
+from settlement.mirrors.folder import FolderMirror
 from settlement.outbox import LocalSigner, Outbox
 from settlement.publish import Recipient
 from settlement.status import status
@@ -43,6 +44,7 @@ LEAVES_PER_BATCH = 8_192
 ATTESTERS = {"first-auditor": (AUDITOR, 2), "second-auditor": (AUDITOR, 1), "merchants-watch": (MERCHANT_WATCHER, 2)}
 """Role and weight: five together, so that three make a quorum."""
 AUDITOR_KID = "auditor"
+MIRRORS = ("published", "mirror")
 
 Connection = psycopg.Connection[Any]
 
@@ -110,17 +112,18 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Settling:
-    """The settlement and what surrounds it: the keys, and the folder of the attesters' files."""
+    """The settlement and what surrounds it: the keys, the folder of the attesters' files, and that of one mirror."""
 
     settlement: Settlement
     keys: Keys
     answers: Path
+    published: Path
 
     @property
     def outside(self) -> Outside:
         """What an auditor is told."""
         alliance = self.settlement.alliance
-        return Outside(alliance.chain.url, f"0x{alliance.anchor.hub.hex()}", self.settlement.publication.folders[0])
+        return Outside(alliance.chain.url, f"0x{alliance.anchor.hub.hex()}", self.published)
 
 
 def found_settlement(conn: Connection, poster: Poster, chain: Chain, own: Keys, var: Path) -> Settling:
@@ -135,14 +138,14 @@ def found_settlement(conn: Connection, poster: Poster, chain: Chain, own: Keys, 
         collateral=dict.fromkeys(merchants, COLLATERAL_AU * BASE_UNITS_PER_AU),
     )
     publication = Publication(
-        vault=own.vault(), recipients=own.recipients(), folders=[var / "published", var / "mirror"]
+        vault=own.vault(), recipients=own.recipients(), mirrors=[FolderMirror(var / name) for name in MIRRORS]
     )
     own.keep_recipients()
     alliance = found(conn, chain, outbox, founding, publication)
     settlement = Settlement(
         conn=conn, alliance=alliance, outbox=outbox, publication=publication, lanes=lanes, ledger=poster
     )
-    return Settling(settlement, own, var / "attesters")
+    return Settling(settlement, own, var / "attesters", var / MIRRORS[0])
 
 
 def seal(settling: Settling, charge_fees: Callable[[], None]) -> None:

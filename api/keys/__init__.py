@@ -36,8 +36,10 @@ SCOPES = (
     "clock:write",
 )
 """What a merchant's key may do unless told otherwise."""
-ON_PURPOSE = ("adjustments:approve", "members:govern")
-"""What a merchant's key may do only if it is issued so: to be the second person, and to act on a member as a whole."""
+ON_PURPOSE = ("adjustments:approve", "openings:write", "members:govern")
+"""What a merchant's key may do only if it is issued so: to be the second person, to bring in balances that no order
+explains, and to act on a member as a whole.
+"""
 OPERATOR_SCOPES = (
     *("merchants:write", "cycles:write", "disputes:resolve", "members:govern"),
     *("members:read", "receipts:read", "configuration:read", "clearing:read", "clock:write"),

@@ -78,6 +78,12 @@ ROWS: Mapping[str, Row] = {
     "same-person": Row(
         403, "A second person has to approve", "`by` is who made the adjustment.", "Let somebody else approve it."
     ),
+    "opening-exists": Row(
+        409,
+        "Brought in before",
+        "The balance of this source and member was brought in under another key.",
+        "Nothing to do if it is the same balance; another run of the old system is another source.",
+    ),
     "already-expired": Row(
         422,
         "Over before it begins",

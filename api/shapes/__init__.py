@@ -36,8 +36,8 @@ BODIES = (
     *(people.NewMember, people.MergeMember, people.UnmergeMember, people.FreezeAccount, people.UnfreezeAccount),
     *(people.CloseAccount, people.NewPool, people.PoolMember),
     *(configuring.Rate, configuring.ExchangeRate, configuring.Campaign, configuring.StopOfCampaign),
-    *(configuring.NewMerchant, configuring.FreezeIssuer, configuring.CloseIssuer, configuring.Tiers),
-    *(configuring.CycleEnd, sandbox.MoveClock, rules.NewRule, rules.RuleWithdrawal, Rule),
+    *(configuring.NewMerchant, configuring.FreezeIssuer, configuring.UnfreezeIssuer, configuring.CloseIssuer),
+    *(configuring.Tiers, configuring.CycleEnd, sandbox.MoveClock, rules.NewRule, rules.RuleWithdrawal, Rule),
 )
 ANSWERS = (
     *(receipts.ReceiptOut, receipts.SealedReceiptOut, receipts.BatchOut),

@@ -94,6 +94,10 @@ class FreezeIssuer(Body, frozen=True, kw_only=True):
     reason: Name
 
 
+class UnfreezeIssuer(Body, frozen=True, kw_only=True):
+    """An issuer that was to leave stays: it issues again."""
+
+
 class CloseIssuer(Body, frozen=True, kw_only=True):
     """The run-off of a frozen issuer ends: what its points are still worth is recorded as claims."""
 

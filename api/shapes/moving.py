@@ -29,8 +29,8 @@ class PointsExchange(Taken, frozen=True, kw_only=True):
 
 
 class Adjustment(Taken, frozen=True, kw_only=True):
-    """A correction of the caller's points, with its reason, by the person `by`. Above the caller's threshold it waits
-    for a second person.
+    """A correction of the caller's points, with its reason, by the person `by`. What brings this person's
+    corrections of the day (UTC) above the caller's threshold waits for a second person.
     """
 
     adjustment: Name
@@ -46,7 +46,10 @@ class AdjustmentDecision(Body, frozen=True, kw_only=True):
 
 
 class OpeningBalance(Taken, frozen=True, kw_only=True):
-    """Points that a member brings from the caller's old system; `expires_at` null: as if they were confirmed now."""
+    """Points that a member brings from the caller's old system, once for each `source`, which names the system or one
+    run out of it; `expires_at` null: as if they were confirmed now.
+    """
 
+    source: Name
     points: Points
     expires_at: Moment | None = None

@@ -24,6 +24,7 @@ from ledger.commands.configuring import (
     SetTiers,
     StopCampaign,
     Tier,
+    UnfreezeMerchant,
     Until,
 )
 from ledger.commands.earning import (
@@ -112,6 +113,7 @@ __all__ = [
     "Tier",
     "Transfer",
     "UnfreezeMember",
+    "UnfreezeMerchant",
     "Unmerge",
     "Until",
     "Void",
@@ -130,6 +132,7 @@ Configuring = (
     | WithdrawRule
     | SetTiers
     | FreezeMerchant
+    | UnfreezeMerchant
     | CloseMerchant
 )
 """Commands that the registry is made of."""

@@ -59,9 +59,9 @@ class OpenMerchant(Command, frozen=True, kw_only=True, gc=False, tag="open_merch
     """A merchant joins, as issuer of its own points and acceptor of all.
 
     `credit_limit_au` is the collateral behind its debts (None: unlimited), of which `haircut_bps` counts. `transfers`
-    says between whom its points may move. An adjustment above `adjust_alone_max` points needs a second person (None:
-    never). `breakage_bps` is the operator's share of what expiry returns from the reserve, rounded up. A worse rate
-    takes effect `notice_ms` after it was published, at the earliest.
+    says between whom its points may move. One person may adjust `adjust_alone_max` points a day (UTC), up and down
+    together; what is above needs a second person (None: never). `breakage_bps` is the operator's share of what expiry
+    returns from the reserve, rounded up. A worse rate takes effect `notice_ms` after it was published, at the earliest.
     """
 
     merchant_id: Id
@@ -150,6 +150,12 @@ class FreezeMerchant(Command, frozen=True, kw_only=True, gc=False, tag="freeze_m
 
     merchant_id: Id
     reason: Name
+
+
+class UnfreezeMerchant(Command, frozen=True, kw_only=True, gc=False, tag="unfreeze_merchant"):
+    """An issuer that was to leave stays: it issues again."""
+
+    merchant_id: Id
 
 
 class CloseMerchant(Command, frozen=True, kw_only=True, gc=False, tag="close_merchant"):

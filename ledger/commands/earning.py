@@ -51,8 +51,11 @@ class Refund(Command, frozen=True, kw_only=True, gc=False, tag="refund"):
 
 
 class OpenBalance(Command, frozen=True, kw_only=True, gc=False, tag="open_balance"):
-    """Points a member brought from the issuer's old system; valid until `expires_at_ms`, or as if confirmed now."""
+    """Points a member brought from `source`, which names the issuer's old system or one run out of it: once per source
+    and member. Valid until `expires_at_ms`, or as if confirmed now.
+    """
 
+    source: Name
     issuer_id: Id
     member: Name
     points: Positive
@@ -60,8 +63,8 @@ class OpenBalance(Command, frozen=True, kw_only=True, gc=False, tag="open_balanc
 
 
 class Adjust(Command, frozen=True, kw_only=True, gc=False, tag="adjust"):
-    """A correction of `points`, up or down, with its reason, by `by`; over the issuer's threshold it waits for a second
-    person.
+    """A correction of `points`, up or down, with its reason, by `by`; where it brings what `by` corrected that day
+    (UTC) over the issuer's threshold it waits for a second person.
     """
 
     adjustment: Name

@@ -7,11 +7,12 @@ leave one.
 
 from __future__ import annotations
 
-from ledger.commands import OpenMerchant, PublishTerms
+from ledger.commands import Adjust, OpenMerchant, PublishTerms
 from ledger.entry import Entry
 from ledger.points import orders, wallet
 from ledger.points.lots import draw_order, is_open, take
-from ledger.records import Adjustment, RecordKind, RecordName
+from ledger.points.orders import DAY_MS
+from ledger.records import AdjustDay, Adjustment, RecordKind, RecordName
 from ledger.refusals import Refused
 from ledger.slice import Member, Role, Slice
 from proofs.kinds import Kind
@@ -25,6 +26,18 @@ REJECTED = "rejected"
 def name(issuer: int, adjustment: str) -> RecordName:
     """Where a correction's record stands."""
     return RecordName(RecordKind.ADJUSTMENT.value, issuer, adjustment)
+
+
+def day_name(command: Adjust) -> RecordName:
+    """Where it stands what the command's person corrected alone on its day."""
+    return RecordName(RecordKind.ADJUST_DAY.value, command.issuer_id, f"{command.by}/{command.at_ms // DAY_MS}")
+
+
+def alone_after(state: Slice, command: Adjust) -> int:
+    """Points that the person would have corrected alone on that day, this correction included."""
+    record = state.records[day_name(command)]
+    assert record is None or isinstance(record, AdjustDay)
+    return abs(command.points) + (record.points if record else 0)
 
 
 def called(state: Slice, issuer: int, adjustment: str) -> Adjustment | None:

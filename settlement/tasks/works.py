@@ -107,7 +107,7 @@ class Works:
                 publication=Publication(
                     vault=Vault(_secret(keys / "vault.key")),
                     recipients=read_recipients(keys / "recipients.json"),
-                    folders=self.settings.published_folders,
+                    mirrors=self.settings.open(),
                 ),
                 lanes=open_keystore(keys / "lanes.json", production=self.settings.environment == "production"),
                 ledger=stack.enter_context(Writer(self.dsn)),

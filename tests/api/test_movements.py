@@ -8,6 +8,8 @@ from fastapi.testclient import TestClient
 from tests.api.conftest import BOOKS, NOON, Caller, Clock, KeyMaker
 from tests.api.ways.stage import NOODLES, noodles_that
 
+TWO_DAYS_AGO = "2026-07-08T12:00:00Z"
+
 
 @pytest.fixture
 def noodles(operator: Caller, http: TestClient, new_key: KeyMaker, tea: Caller) -> Caller:
@@ -106,8 +108,23 @@ def test_a_waiting_adjustment_can_be_dropped(noodles: Caller) -> None:
     assert points(noodles, "m") == 100
 
 
-def test_points_of_an_old_system_end_when_they_are_said_to(noodles: Caller) -> None:
-    noodles.done("/v1/opening-balances", member="n", points=80, expires_at="2026-12-31T00:00:00+08:00")
+def test_a_large_adjustment_in_small_parts_waits_too(noodles: Caller) -> None:
+    correction = {"member": "m", "reason": "goodwill", "by": "li"}
+    noodles.done("/v1/adjustments", adjustment="a", points=6, **correction)
+    noodles.done("/v1/adjustments", adjustment="b", points=5, **correction)
+    assert points(noodles, "m") == 106
+    yesterday = noodles.refused("/v1/adjustments", adjustment="c", points=5, occurred_at=TWO_DAYS_AGO, **correction)
+    assert yesterday == (422, "occurred-too-long-ago"), "no day of long ago has room for it"
+
+
+def test_points_of_an_old_system_end_when_they_are_said_to(
+    noodles: Caller, http: TestClient, new_key: KeyMaker
+) -> None:
+    brought = {"source": "till", "member": "n", "points": 80, "expires_at": "2026-12-31T00:00:00+08:00"}
+    assert noodles.refused("/v1/opening-balances", **brought) == (403, "scope-missing")
+    bringing = Caller(http, new_key(NOODLES, scopes=["openings:write"]), 100)
+    bringing.done("/v1/opening-balances", **brought)
+    assert bringing.refused("/v1/opening-balances", **brought) == (409, "opening-exists")
     [lot] = noodles.get("/v1/members/n/lots").json()["data"]
     assert (lot["remaining"], lot["order"], lot["expires_at"]) == (80, None, "2026-12-30T16:00:00.000Z")
 

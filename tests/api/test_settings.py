@@ -18,7 +18,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_settings_it_is_loopback_and_development() -> None:
     settings = Settings()
-    assert (settings.host, settings.environment, settings.database_url) == ("127.0.0.1", "development", None)
+    assert (settings.host, settings.production, settings.database_url) == ("127.0.0.1", False, None)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ def test_without_settings_it_is_loopback_and_development() -> None:
     [
         ({"TONGDUI_ENVIRONMENT": "production"}, "TONGDUI_DATABASE_URL"),
         ({"TONGDUI_HOST": EVERYWHERE}, "TONGDUI_HOST"),
+        ({"TONGDUI_PUBLIC": "true"}, "TONGDUI_ENVIRONMENT"),
         ({"TONGDUI_PORT": "70000"}, "port"),
         ({"TONGDUI_READERS_MAX": "0"}, "readers_max"),
         ({"TONGDUI_ENVIRONMENT": "staging"}, "environment"),
@@ -43,6 +44,7 @@ def test_a_dangerous_setting_is_refused_by_name(
 def test_listening_for_everybody_has_to_be_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TONGDUI_HOST", EVERYWHERE)
     monkeypatch.setenv("TONGDUI_PUBLIC", "true")
+    monkeypatch.setenv("TONGDUI_ENVIRONMENT", "development")
     assert Settings().public
 
 

@@ -21,6 +21,7 @@ from settlement.attestations import take_attestations
 from settlement.batches import seal_next
 from settlement.embedded_chain.process import EmbeddedNode, start
 from settlement.inclusions import Inclusions
+from settlement.mirrors.folder import FolderMirror
 from settlement.submitter import drive
 from settlement.vault import Vault
 from tests.api.conftest import Caller, Clock
@@ -46,7 +47,7 @@ def field(database: str, node: EmbeddedNode, tmp_path: Path) -> Field:
 
 @pytest.fixture
 def http(field: Field, clock: Clock) -> Iterator[TestClient]:
-    proofs = Inclusions(vault=field.publication().vault, folder=field.mirrors[0])
+    proofs = Inclusions(vault=field.publication().vault, mirrors=[FolderMirror(field.mirrors[0])])
     with (
         open_door(field.dsn, production=False, readers_max=2, now=clock, inclusions=proofs) as door,
         TestClient(create_app(door)) as http,
@@ -160,8 +161,8 @@ def test_a_server_that_cannot_open_the_file_says_the_place_and_proves_nothing(
     trade(issuer, acceptor)
     with field.settlement() as s:
         seal_next(s)
-    wrong = Inclusions(vault=Vault(b"\x07" * 32), folder=field.mirrors[0])
-    nowhere = Inclusions(vault=field.publication().vault, folder=field.folder / "nowhere")
+    wrong = Inclusions(vault=Vault(b"\x07" * 32), mirrors=[FolderMirror(field.mirrors[0])])
+    nowhere = Inclusions(vault=field.publication().vault, mirrors=[FolderMirror(field.folder / "nowhere")])
     for proofs in (None, wrong, nowhere):
         with (
             open_door(field.dsn, production=False, readers_max=1, now=clock, inclusions=proofs) as door,

@@ -24,6 +24,7 @@ from proofs.accounts import OPERATOR_ID, RESERVE_ID
 from proofs.keccak import keccak256
 from settlement.chain import Chain
 from settlement.contracts import Contract, Name, deployment_data
+from settlement.mirrors.folder import FolderMirror
 from settlement.publish import Recipient, publish
 from tests.attacks.alliance import CONFIG_HASH, FOUNDED_AT, Batch, Place, history, keystore, rules
 from tests.attacks.forge import ATTESTERS, KID, PRIVATE, address
@@ -113,7 +114,7 @@ def settle(url: str, folder: Path) -> Settled:
     fund(chain, token, contract)
     write_keys(folder)
     for batch in batches:
-        publish(batch.package, batch.header, [folder / "published"])
+        publish(batch.package, batch.header, [FolderMirror(folder / "published")])
     return Settled(url, hub, folder, batches, contract, chain)
 
 

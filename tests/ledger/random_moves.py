@@ -26,6 +26,7 @@ from ledger.commands import (
     PublishExchange,
     RejectAdjustment,
     Transfer,
+    UnfreezeMerchant,
 )
 from proofs.kinds import ON_ISSUANCE
 from tests.ledger.scene import DAY, opening, rate
@@ -107,14 +108,34 @@ def move(
         ),
         (5, lambda: ApproveAdjustment(key=f"ap{i}", at_ms=at, adjustment=earlier, issuer_id=by, by=person)),
         (2, lambda: RejectAdjustment(key=f"rj{i}", at_ms=at, adjustment=earlier, issuer_id=by, by=person)),
-        (3, lambda: OpenBalance(key=f"ob{i}", at_ms=at, issuer_id=issuer, member=member, points=points)),
+        (
+            3,
+            lambda: OpenBalance(
+                key=f"ob{i}", at_ms=at, source=f"s{i % 9}", issuer_id=issuer, member=member, points=points
+            ),
+        ),
         (3, lambda: CancelPending(key=f"cp{i}", at_ms=at, order_merchant_id=order.merchant_id, order=order.order)),
-        (1, lambda: OpenPool(key=f"op{i}", at_ms=at, pool=pool, owner=member, day_points_max=200)),
-        (4, lambda: JoinPool(key=f"jp{i}", at_ms=at, pool=pool, member=member)),
-        (1, lambda: LeavePool(key=f"lp{i}", at_ms=at, pool=pool, member=member)),
-        (9 * late, lambda: FreezeMerchant(key=f"fz{i}", at_ms=at, merchant_id=LEAVING, reason="leaves")),
-        (9 * late, lambda: CloseMerchant(key=f"cl{i}", at_ms=at, merchant_id=LEAVING)),
+        *of_pools(i, at, pool, member),
+        *[(weight * late, each) for weight, each in of_leaving(i, at)],
     ]
     weights, makers = zip(*made, strict=True)
     command: Command = draw.choices(makers, weights)[0]()
     return command
+
+
+def of_leaving(i: int, at: int) -> list[tuple[int, Callable[[], Command]]]:
+    """What happens to the issuer that leaves, and sometimes stays."""
+    return [
+        (9, lambda: FreezeMerchant(key=f"fz{i}", at_ms=at, merchant_id=LEAVING, reason="leaves")),
+        (3, lambda: UnfreezeMerchant(key=f"uf{i}", at_ms=at, merchant_id=LEAVING)),
+        (9, lambda: CloseMerchant(key=f"cl{i}", at_ms=at, merchant_id=LEAVING)),
+    ]
+
+
+def of_pools(i: int, at: int, pool: str, member: str) -> list[tuple[int, Callable[[], Command]]]:
+    """A family begins, grows and shrinks."""
+    return [
+        (1, lambda: OpenPool(key=f"op{i}", at_ms=at, pool=pool, owner=member, day_points_max=200)),
+        (4, lambda: JoinPool(key=f"jp{i}", at_ms=at, pool=pool, member=member)),
+        (1, lambda: LeavePool(key=f"lp{i}", at_ms=at, pool=pool, member=member)),
+    ]

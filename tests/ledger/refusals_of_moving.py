@@ -22,6 +22,7 @@ from ledger.commands import (
     PublishExchange,
     RejectAdjustment,
     Transfer,
+    UnfreezeMerchant,
 )
 from ledger.units import AMOUNT_MAX, POOL_MEMBERS_MAX
 from tests.ledger.scene import DAY, A, Scene, changed, opening, rate
@@ -38,7 +39,7 @@ ADJUST = Adjust(
 )
 APPROVE = ApproveAdjustment(key="k", at_ms=DAY, adjustment="waits", issuer_id=FREE, by="bob")
 REJECT = RejectAdjustment(key="k", at_ms=DAY, adjustment="waits", issuer_id=FREE, by="bob")
-OPEN = OpenBalance(key="k", at_ms=DAY, issuer_id=FREE, member="n1", points=5, expires_at_ms=2 * DAY)
+OPEN = OpenBalance(key="k", at_ms=DAY, source="till", issuer_id=FREE, member="n1", points=5, expires_at_ms=2 * DAY)
 CANCEL = CancelPending(key="k", at_ms=0, order_merchant_id=A, order="pending")
 JOIN = JoinPool(key="k", at_ms=0, pool="family", member="n4")
 POOL = OpenPool(key="k", at_ms=0, pool="new", owner="n4", day_points_max=0)
@@ -131,8 +132,9 @@ IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
         ("merchant-frozen", "issuer_id", changed(OPEN, issuer_id=FROZEN, member="nobody")),
         ("member-unknown", "member", changed(OPEN, issuer_id=TERMLESS, member="nobody")),
         ("member-closed", "member", changed(OPEN, issuer_id=TERMLESS, member="gone")),
+        ("opening-exists", "source", changed(OPEN, expires_at_ms=DAY)),
         ("terms-missing", "issuer_id", changed(OPEN, issuer_id=TERMLESS, expires_at_ms=DAY)),
-        ("already-expired", "expires_at_ms", changed(OPEN, expires_at_ms=DAY)),
+        ("already-expired", "expires_at_ms", changed(OPEN, source="new", expires_at_ms=DAY)),
     ],
     "adjust": [
         ("merchant-unknown", "issuer_id", changed(ADJUST, issuer_id=UNKNOWN, member="nobody")),
@@ -186,6 +188,11 @@ IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
     "freeze_merchant": [
         ("merchant-unknown", "merchant_id", FreezeMerchant(key="k", at_ms=0, merchant_id=UNKNOWN, reason="r")),
         ("merchant-frozen", "merchant_id", FreezeMerchant(key="k", at_ms=0, merchant_id=FROZEN, reason="r")),
+    ],
+    "unfreeze_merchant": [
+        ("merchant-unknown", "merchant_id", UnfreezeMerchant(key="k", at_ms=0, merchant_id=UNKNOWN)),
+        ("merchant-not-frozen", "merchant_id", UnfreezeMerchant(key="k", at_ms=0, merchant_id=FREE)),
+        ("merchant-closed", "merchant_id", UnfreezeMerchant(key="k", at_ms=0, merchant_id=CLOSED)),
     ],
     "close_merchant": [
         ("merchant-unknown", "merchant_id", CloseMerchant(key="k", at_ms=0, merchant_id=UNKNOWN)),

@@ -227,7 +227,8 @@ class BookMachine(RuleBasedStateMachine):
 
     @rule(target=asked, member=members, issuer=merchants, points=st.integers(1, 300))
     def open_balance(self, member: str, issuer: int, points: int) -> tuple[Command, Answer]:
-        command = OpenBalance(key=self.key(), at_ms=self.at, issuer_id=issuer, member=member, points=points)
+        key = self.key()
+        command = OpenBalance(key=key, at_ms=self.at, source=key, issuer_id=issuer, member=member, points=points)
         return command, self.ask(command)
 
     @rule(target=asked, order=orders)

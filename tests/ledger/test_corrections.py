@@ -18,7 +18,7 @@ from ledger.commands import (
 from ledger.slice import Role
 from proofs.accounts import RESERVE_ID
 from proofs.kinds import ON_ISSUANCE, Kind
-from tests.ledger.scene import DAY, A, B, Scene, clearing, opening, rate, small_alliance
+from tests.ledger.scene import DAY, A, B, Scene, changed, clearing, opening, rate, small_alliance
 
 
 @pytest.fixture(name="scene")
@@ -39,7 +39,7 @@ def decide(kind: type[ApproveAdjustment | RejectAdjustment], by: str, at: int = 
 
 @pytest.mark.parametrize(("given", "expires"), [(None, 365 * DAY), (9 * DAY, 9 * DAY)])
 def test_an_opening_balance_is_a_lot_of_its_own(scene: Scene, given: int | None, expires: int) -> None:
-    command = OpenBalance(key="k", at_ms=0, issuer_id=A, member="m1", points=70, expires_at_ms=given)
+    command = OpenBalance(key="k", at_ms=0, source="till", issuer_id=A, member="m1", points=70, expires_at_ms=given)
     receipt = scene.done(command)
     assert [(leg.kind, leg.points, leg.au, leg.fee_au) for leg in receipt.legs] == [(Kind.ADJUST_UP, 70, 0, 0)]
     [lot] = scene.book.slice.lots_of[scene.number("m1")]
@@ -51,8 +51,18 @@ def test_an_opening_balance_is_a_lot_of_its_own(scene: Scene, given: int | None,
 def test_an_opening_balance_is_paid_for_where_issuance_is() -> None:
     scene = Scene()
     scene.play(*small_alliance(), rate(A, 5, 1, key="backed", terms_id=9, at_ms=1, mode=ON_ISSUANCE))
-    receipt = scene.done(OpenBalance(key="k", at_ms=1, issuer_id=A, member="m1", points=70))
+    receipt = scene.done(OpenBalance(key="k", at_ms=1, source="till", issuer_id=A, member="m1", points=70))
     assert clearing(receipt) == {A: -350, RESERVE_ID: 350}
+
+
+def test_the_same_balance_of_an_old_system_comes_once(scene: Scene) -> None:
+    command = OpenBalance(key="k", at_ms=0, source="till", issuer_id=A, member="m1", points=70)
+    scene.done(command)
+    again = scene.refused(changed(command, key="again", points=71, expires_at_ms=9 * DAY))
+    assert (again.code, again.data) == ("opening-exists", {"source": "till", "member": "m1"})
+    for field, other in (("source", "second-till"), ("member", "m2"), ("issuer_id", B)):
+        scene.done(changed(command, key=field, **{field: other}))
+    assert scene.points("m1", A) == 140
 
 
 @pytest.mark.parametrize(
@@ -108,6 +118,25 @@ def test_over_the_threshold_a_second_person_decides(scene: Scene) -> None:
     assert lot.expires_at_ms == 366 * DAY, "valid from the approval"
     assert scene.refused(decide(RejectAdjustment, "eve")).data == {"state": "done"}
     assert scene.refused(adjust(1, key="again")).code == "adjustment-exists"
+
+
+def test_the_threshold_counts_what_one_person_does_in_a_day(scene: Scene) -> None:
+    """Otherwise a large correction would be several small ones."""
+    at = 5 * DAY
+    table = [
+        ("a", "ann", at, 60, "done"),
+        ("b", "ann", at + DAY - 1, -41, "waiting"),
+        ("c", "ann", at + 1, -40, "done"),
+        ("d", "ann", at + 2, 1, "waiting"),
+        ("e", "bob", at, 100, "done"),
+        ("f", "ann", at + DAY, 100, "done"),
+        ("g", "ann", at - 1, 100, "done"),
+    ]
+    for name, by, at_ms, points, state in table:
+        assert scene.done(adjust(points, name, at_ms=at_ms, by=by)).why["state"] == state, name
+    scene.done(decide(ApproveAdjustment, "bob", at=at, name="d"))
+    assert scene.done(adjust(1, "h", at_ms=at, by="bob")).why["state"] == "waiting", "approving counts nothing"
+    assert scene.points("m1", A) == 60 - 40 + 300 + 1
 
 
 def test_a_rejected_correction_never_happens(scene: Scene) -> None:

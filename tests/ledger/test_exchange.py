@@ -16,12 +16,13 @@ from ledger.commands import (
     OpenBalance,
     PublishExchange,
     PublishTerms,
+    UnfreezeMerchant,
 )
 from ledger.points import exchanges
 from ledger.slice import Role
 from proofs.accounts import RESERVE_ID
 from proofs.kinds import ON_ISSUANCE, Kind
-from tests.ledger.scene import DAY, OP, A, B, C, Scene, clearing, opening, rate, small_alliance
+from tests.ledger.scene import DAY, OP, A, B, C, Scene, changed, clearing, opening, rate, small_alliance
 
 
 def pair(num: int, den: int, at: int = 0, **changes: Any) -> PublishExchange:
@@ -35,7 +36,9 @@ def swap(points: int, at: int = 1, **changes: Any) -> Exchange:
 
 
 def bring(points: int, issuer: int = A, at: int = 0) -> OpenBalance:
-    return OpenBalance(key=f"bring-{issuer}-{at}", at_ms=at, issuer_id=issuer, member="m1", points=points)
+    return OpenBalance(
+        key=f"bring-{issuer}-{at}", at_ms=at, source=f"at-{at}", issuer_id=issuer, member="m1", points=points
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,12 +177,23 @@ def test_a_frozen_issuer_issues_nothing_and_is_redeemed() -> None:
     scene.done(LEAVING)
     for command in (
         scene.earn("m1", A, 1_000, at=0),
-        OpenBalance(key="late", at_ms=6, issuer_id=A, member="m1", points=1),
+        OpenBalance(key="late", at_ms=6, source="late", issuer_id=A, member="m1", points=1),
     ):
         assert scene.refused(command).code == "merchant-frozen"
     assert scene.done(scene.confirm(A, "before", at=DAY)).why["points"] == 10
     assert scene.done(scene.redeem("m1", B, 60, at=DAY)).why["au"] == 60
     assert scene.done(scene.redeem("m1", A, 10, at=DAY)).why["au"] == 10
+
+
+def test_an_issuer_that_stays_after_all_issues_again() -> None:
+    scene = Scene()
+    scene.play(*small_alliance(), LEAVING)
+    assert scene.done(UnfreezeMerchant(key="stay", at_ms=6, merchant_id=A)).why == {"merchant_id": A}
+    scene.done(scene.earn("m1", A, 1_000))
+    assert scene.points("m1", A) == 10
+    assert scene.refused(CloseMerchant(key="close", at_ms=7, merchant_id=A)).code == "merchant-not-frozen"
+    scene.done(changed(LEAVING, key="again"))
+    assert scene.refused(scene.earn("m1", A, 1_000)).code == "merchant-frozen"
 
 
 def test_a_closed_issuer_leaves_claims_and_is_drawn_no_more() -> None:

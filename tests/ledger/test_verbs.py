@@ -270,3 +270,36 @@ def test_collateral_bears_a_leg_or_not(limit: int, haircut: int, over_limit: str
         assert scene.refused(command).code == outcome
     else:
         assert legs(scene.done(command)) == outcome
+
+
+@pytest.mark.parametrize(
+    ("published", "refused"),
+    [
+        (
+            [(0, 5, 1, 1), (1, 4, 2, 1)],
+            "notice-too-short",
+        ),  # a better one before it makes it a fall
+        ([(0, 5, 1, 1), (1, 4, 1, 1)], None),
+        ([(0, 12, 1, 1), (1, 4, 2, 1)], None),  # the fall was told long enough before
+        ([(0, 5, 1, 1), (1, 5, 2, 1)], None),  # it replaces the other
+        ([(0, 3, 2, 1), (1, 4, 1, 1)], "notice-too-short"),
+        (
+            [(0, 3, 2, 1), (1, 13, 1, 2), (4, 13, 3, 2)],
+            "notice-too-short",
+        ),  # worse than today's alone
+        ([(0, 3, 2, 1), (1, 13, 1, 2), (4, 13, 2, 1)], None),
+        ([(0, 2, 3, 1), (0, 12, 2, 1), (13, 14, 2, 1)], None),  # what was over before it was told does not count
+    ],
+)
+def test_a_worse_rate_is_told_before_it_begins(published: list[tuple[int, int, int, int]], refused: str | None) -> None:
+    """(told on day, begins on day, worth): the last one is in question; the notice is ten days."""
+    scene = Scene()
+    scene.play(opening(A, notice_ms=10 * DAY), rate(A))
+    told = [
+        rate(A, num, den, key=f"t{i}", terms_id=10 + i, at_ms=at * DAY, from_ms=begins * DAY)
+        for i, (at, begins, num, den) in enumerate(published)
+    ]
+    for each in told[:-1]:
+        scene.done(each)
+    outcome = scene.book.apply(told[-1]).outcome
+    assert getattr(outcome, "code", None) == refused

@@ -28,7 +28,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "authorize": {"at_most": False, "over_limit": "skip", "hold_until_ms": DAY_MS},
     "capture": {"au": None},
     "cancel_redemption": {"au": None},
-    "open_balance": {"expires_at_ms": None},
+    "open_balance": {"source": "old", "expires_at_ms": None},
     "adjust": {"reason": "counted again", "by": "ann"},
 }
 

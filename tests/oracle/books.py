@@ -221,6 +221,8 @@ class Books:
     said: dict[str, tuple[int, int, str] | tuple[int, int]] = field(default_factory=dict)
     """What rules said of the command: (asked, granted, why) of each that asked, (done, of) of each task that moved."""
     pools: dict[str, Pool] = field(default_factory=dict)
+    alone: Counter[tuple[int, str, int]] = field(default_factory=Counter)
+    """(issuer, person, day) -> points corrected without a second person."""
     waiting: dict[tuple[int, str], Command] = field(default_factory=dict)
     """Adjustments that wait for a second person."""
     referrers: dict[str, str] = field(default_factory=dict)

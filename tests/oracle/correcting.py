@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from tests.oracle.books import Books, Command, No, refuse_if
+from tests.oracle.books import DAY_MS, Books, Command, No, refuse_if
 from tests.oracle.earning import expiry, issue, known_member, known_merchant, take
 from tests.oracle.moving import fresh_lot
 from tests.oracle.pricing import in_turn, terms_at
 
 
 def open_balance(books: Books, command: Command) -> None:
-    """Points a member brought from the issuer's old system."""
+    """Points a member brought from the issuer's old system, each balance of it once."""
     merchant = known_merchant(books, command["issuer_id"])
     refuse_if(command["issuer_id"] in books.leaving, "merchant-frozen")
     member = known_member(books, command["member"])
+    name = ("opening", command["issuer_id"], f"{command['source']} of {command['member']}")
+    refuse_if(name in books.names, "opening-exists")
     terms = needed_terms(books, command)
     expires = command["expires_at_ms"]
     expires = expiry(merchant, command["at_ms"]) if expires is None else expires
     refuse_if(expires <= command["at_ms"], "already-expired")
+    books.names.add(name)
     books.adjusted[command["issuer_id"]] += command["points"]
     issue(books, {fresh_lot(books, member, terms, command["at_ms"], expires): command["points"]})
 
@@ -29,18 +32,19 @@ def needed_terms(books: Books, command: Command) -> Command:
 
 
 def adjust(books: Books, command: Command) -> None:
-    """A correction; a large one waits for somebody else's approval."""
+    """A correction; what is more than one person may do in a day waits for somebody else's approval."""
     issuer = command["issuer_id"]
     merchant = known_merchant(books, issuer)
     known_member(books, command["member"])
     refuse_if(("adjustment", issuer, command["adjustment"]) in books.names, "adjustment-exists")
     refuse_if(not command["points"], "adjustment-zero")
     refuse_if(command["points"] > 0 and issuer in books.leaving, "merchant-frozen")
-    alone_max = merchant["adjust_alone_max"]
-    if alone_max is not None and abs(command["points"]) > alone_max:
+    alone_max, day = merchant["adjust_alone_max"], (issuer, command["by"], command["at_ms"] // DAY_MS)
+    if alone_max is not None and books.alone[day] + abs(command["points"]) > alone_max:
         books.waiting[issuer, command["adjustment"]] = command
     else:
         carry_out(books, command)
+        books.alone[day] += abs(command["points"])
     books.names.add(("adjustment", issuer, command["adjustment"]))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 from tests.oracle.books import OPERATOR, RESERVE, Books, Command, refuse_if
 from tests.oracle.earning import known_merchant
-from tests.oracle.pricing import from_ms, terms_at
+from tests.oracle.pricing import from_ms
 
 REFERRAL_BPS_MAX = 5_000
 
@@ -18,11 +21,32 @@ def open_merchant(books: Books, command: Command) -> None:
 def publish_terms(books: Books, command: Command) -> None:
     known_merchant(books, command["issuer_id"])
     refuse_if(command["terms_id"] in books.terms, "terms-exist")
-    before = terms_at(books, command["issuer_id"], from_ms(command))
-    if before is not None and command["au_num"] * before["au_den"] < before["au_num"] * command["au_den"]:
-        notice = books.merchants[command["issuer_id"]]["notice_ms"]
-        refuse_if(from_ms(command) < command["at_ms"] + notice, "notice-too-short")
+    ours = [terms for terms in books.terms.values() if terms["issuer_id"] == command["issuer_id"]]
+    line = sorted([*ours, command], key=lambda terms: (from_ms(terms), terms["terms_id"]))
+    for worse in line:
+        refuse_if(falls_short(books, line, worse, command), "notice-too-short")
     books.terms[command["terms_id"]] = command
+
+
+def falls_short(books: Books, line: list[Command], worse: Command, new: Command) -> bool:
+    """Whether terms begin too soon after their publication, and are less than others that held, or would hold, at some
+    instant in between; the new ones are among the two.
+    """
+    notice = books.merchants[worse["issuer_id"]].get("notice_ms", 0)
+    known, begins = worse["at_ms"], from_ms(worse)
+    if begins >= known + notice:
+        return False
+    others = [terms for terms in line if terms is not worse]
+    for i, better in enumerate(others):
+        before = line.index(better) < line.index(worse) and new in (better, worse)
+        ends = from_ms(others[i + 1]) if others[i + 1 :] else math.inf
+        if before and ends > max(min(known, begins), from_ms(better)) and value(worse) < value(better):
+            return True
+    return False
+
+
+def value(terms: Command) -> Fraction:
+    return Fraction(terms["au_num"], terms["au_den"])
 
 
 def publish_campaign(books: Books, command: Command) -> None:
@@ -50,6 +74,14 @@ def freeze_merchant(books: Books, command: Command) -> None:
     known_merchant(books, command["merchant_id"])
     refuse_if(command["merchant_id"] in books.leaving, "merchant-frozen")
     books.leaving.add(command["merchant_id"])
+
+
+def unfreeze_merchant(books: Books, command: Command) -> None:
+    """It stays after all."""
+    known_merchant(books, command["merchant_id"])
+    refuse_if(command["merchant_id"] not in books.leaving, "merchant-not-frozen")
+    refuse_if(command["merchant_id"] in books.left, "merchant-closed")
+    books.leaving.remove(command["merchant_id"])
 
 
 def close_merchant(books: Books, command: Command) -> None:

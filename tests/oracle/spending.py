@@ -85,13 +85,23 @@ def within_limits(books: Books, member: str, command: Command) -> list[Part]:
 
 
 def bears(books: Books, issuer: int, au: int) -> bool:
+    room = headroom(books, issuer)
+    return room is None or au <= room
+
+
+def headroom(books: Books, issuer: int) -> int | None:
+    """What an issuer's collateral bears beside what it owes and what is held of it; None where it has no limit."""
     merchant = books.merchants[issuer]
     if merchant["credit_limit_au"] is None:
-        return True
-    held = sum(
-        on_credit(books, draw.merchant, draw.parts).get(issuer, 0) for draw in books.draws.values() if draw.is_held()
-    )
-    return bool(au + held - books.position(issuer) <= merchant["credit_limit_au"] * merchant["haircut_bps"] // BPS)
+        return None
+    secured = merchant["credit_limit_au"] * merchant["haircut_bps"] // BPS
+    return int(secured + books.position(issuer) - promised(books, issuer))
+
+
+def promised(books: Books, issuer: int) -> int:
+    """AU that the issuer will owe when what is held of its points is captured."""
+    held = [draw for draw in books.draws.values() if draw.is_held()]
+    return sum(on_credit(books, draw.merchant, draw.parts).get(issuer, 0) for draw in held)
 
 
 def on_credit(books: Books, acceptor: int, parts: list[Part]) -> dict[int, int]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import cache
 
-from tests.properties.promises import HOUR_MS, Promises
-from tests.properties.worlds import DAY_MS, LEAVING, MERCHANTS, MODES, Plain
+from tests.oracle.spending import headroom, promised
+from tests.properties.promises import HOUR_MS
+from tests.properties.settings import Settings
+from tests.properties.worlds import DAY_MS, Plain
 
 HOLDS_MS = (HOUR_MS, 6 * HOUR_MS, DAY_MS, DAY_MS, 0, 40 * DAY_MS)
 STAFF = ("ann", "bob", "eve")
 STEPS_MS = (0, 0, 0, 1, HOUR_MS // 6, HOUR_MS // 3, HOUR_MS, -HOUR_MS // 2)
 
 
-class Choices(Promises):
+class Choices(Settings):
     """What may be asked next: the clock leaps forward, often to somebody's midnight, and sometimes a little back."""
 
     def command(self, verbs: Collection[str]) -> Plain:
@@ -21,14 +24,25 @@ class Choices(Promises):
             return self.again()
         self.serial += 1
         self.at_ms = self.later()
-        verb = self.dice.choice([verb for verb, weight in WEIGHTS.items() if verb in verbs for _ in range(weight)])
+        verb = self.dice.choice(weighted(frozenset(verbs)))
         fields = MAKERS[verb](self)
         return {"key": f"k{self.serial}", "at_ms": self.at_ms, "verb": verb, **fields}
 
     def later(self) -> int:
-        if self.chance(5):
-            return self.midnight()
+        if self.chance(9):
+            return self.midnight() if self.chance(50) else self.end_of_something()
         return max(0, self.at_ms + (DAY_MS if self.chance(1) else self.dice.choice(STEPS_MS)))
+
+    def end_of_something(self) -> int:
+        """Round about the moment at which points or a hold are over, or an order can be confirmed, if that is to come
+        and not far away.
+        """
+        books = self.oracle.books
+        ends = [lot.expires_ms or 0 for lot in books.all_lots()]
+        ends += [draw.hold_until_ms for draw in books.draws.values() if draw.is_held()]
+        ends += [order.confirm_from_ms for order in books.orders.values() if order.is_pending()]
+        soon = [end for end in ends if self.at_ms < end < self.at_ms + DAY_MS]
+        return (self.dice.choice(soon) if soon else self.at_ms + 1) + self.dice.choice((-1, 0, 1))
 
     def again(self) -> Plain:
         """An earlier command once more: as it was, at another time, or under another key."""
@@ -65,7 +79,10 @@ class Choices(Promises):
         }
 
     def redeem(self) -> Plain:
-        return {
+        """Of whoever, for whatever; or of somebody with points of an issuer whose collateral is bounded, for just what
+        that bears; or with a lot that is just over.
+        """
+        asked = {
             "merchant_id": self.merchant(),
             "member": self.member(),
             "redemption": self.name(),
@@ -73,17 +90,49 @@ class Choices(Promises):
             "at_most": self.chance(60),
             "over_limit": self.dice.choice(("skip", "decline")),
         }
+        if self.chance(25):
+            return asked | self.up_to_the_limit()
+        return asked | (self.just_over() if self.chance(15) else {})
+
+    def up_to_the_limit(self) -> Plain:
+        """Of an issuer of whom most is held, if there is one; as much as it bears, or a little more."""
+        books = self.oracle.books
+        rooms = {number: room for number in books.merchants if (room := headroom(books, number)) is not None}
+        holders = [pair for pair, points in self.oracle.balances().items() if points > 0 and pair[1] in rooms]
+        if not holders:
+            return {}
+        held = {pair[1]: promised(books, pair[1]) for pair in holders}
+        most = max(held.values())
+        member, issuer = self.dice.choice([pair for pair in holders if held[pair[1]] == most or self.chance(30)])
+        more = self.dice.choice((0, 0, 1, max(1, held[issuer])))
+        au = max(1, rooms[issuer] + more) // self.dice.choice((1, 1, 2))
+        return {"merchant_id": 1 + issuer % 6, "member": member, "au": max(1, au), "at_most": self.chance(90)}
+
+    def just_over(self) -> Plain:
+        lots = [lot for lot in self.oracle.books.all_lots() if lot.left]
+        if not lots:
+            return {}
+        lot = self.dice.choice(lots)
+        return {"member": lot.member, "at_ms": max(0, (lot.expires_ms or 0) + self.dice.choice((-1, 0, 1)))}
 
     def authorize(self) -> Plain:
-        return {**self.redeem(), "hold_until_ms": self.at_ms + self.dice.choice(HOLDS_MS)}
+        asked = self.redeem()
+        return asked | {"hold_until_ms": asked.get("at_ms", self.at_ms) + self.dice.choice(HOLDS_MS)}
 
     def of_hold(self) -> Plain:
         merchant, redemption = self.draw("held")
-        return {"merchant_id": merchant, "redemption": redemption}
+        return {"merchant_id": merchant, "redemption": redemption} | self.at_the_end(merchant, redemption)
 
     def capture(self) -> Plain:
-        name = self.draw("held")
-        return {"merchant_id": name[0], "redemption": name[1], "au": self.part_of(name)}
+        asked = self.of_hold()
+        return asked | {"au": self.part_of((asked["merchant_id"], asked["redemption"]))}
+
+    def at_the_end(self, merchant: int, redemption: str) -> Plain:
+        """Now and then round about the moment at which the hold is over."""
+        draw = self.oracle.books.draws.get((merchant, redemption))
+        if draw is None or not self.chance(15):
+            return {}
+        return {"at_ms": max(0, draw.hold_until_ms + self.dice.choice((-1, 0, 1)))}
 
     def cancel_redemption(self) -> Plain:
         name = self.draw("captured")
@@ -144,6 +193,7 @@ class Choices(Promises):
     def open_balance(self) -> Plain:
         expires = self.at_ms + self.dice.choice((0, DAY_MS, 3 * DAY_MS))
         return {
+            "source": "old" if self.chance(30) else self.name(),
             "issuer_id": self.merchant(),
             "member": self.member(),
             "points": self.points(),
@@ -159,10 +209,6 @@ class Choices(Promises):
     def unfreeze_member(self) -> Plain:
         frozen = sorted(self.oracle.books.frozen)
         return {"member": self.dice.choice(frozen) if frozen and self.chance(90) else self.member()}
-
-    def publish_exchange(self) -> Plain:
-        num, den = self.dice.choice(((3, 7), (7, 3), (1, 2), (1_000, 1), (1, 1)))
-        return {"from_issuer_id": self.merchant(), "to_issuer_id": self.merchant(), "num": num, "den": den}
 
     def freeze_member(self) -> Plain:
         return {"member": self.member(), "reason": "asked"}
@@ -187,54 +233,9 @@ class Choices(Promises):
     def enrol(self) -> Plain:
         return {"member": self.member() if self.chance(50) else self.name()}
 
-    def publish_terms(self) -> Plain:
-        issuer = self.dice.choice(MERCHANTS)
-        rate = self.dice.choice(((7, 3), (1, 2), (5, 1), (3, 1_000), (2, 7), (1, 1)))
-        return {
-            "terms_id": 10 + self.dice.randrange(2_000),
-            "issuer_id": issuer,
-            "au_num": rate[0],
-            "au_den": rate[1],
-            "mode": MODES[issuer] if self.chance(50) else self.dice.choice((0, 1)),
-            "from_ms": self.dice.choice((None, self.at_ms + DAY_MS)),
-        }
-
-    def stop_campaign(self) -> Plain:
-        campaigns = list(self.oracle.books.campaigns)
-        return {"campaign_id": self.one_of(campaigns) if campaigns and self.chance(90) else 99}
-
-    def of_merchant(self) -> Plain:
-        """The one that was opened to leave; rarely one that everybody needs."""
-        return {"merchant_id": LEAVING if self.chance(90) else self.merchant()}
-
-    def freeze_merchant(self) -> Plain:
-        return {**self.of_merchant(), "reason": "leaves"}
-
     def close_member(self) -> Plain:
         """Mostly somebody who came only to go."""
         return {"member": self.newcomer()}
-
-    def publish_campaign(self) -> Plain:
-        bps = self.dice.choice((0, 50, 333, 2_600))
-        return {
-            "campaign_id": 10 + self.dice.randrange(1_000),
-            "merchant_id": self.merchant(),
-            "level_bps": self.dice.choice(((bps,), (bps, 50), (bps, bps))),
-            "until_ms": self.at_ms + self.dice.choice((0, HOUR_MS, 2 * DAY_MS)),
-            "basis_bucket_minor": self.dice.choice((1, 1_000)),
-            "reward_au_max": self.dice.choice((None, 30)),
-        }
-
-    def charge_fees(self) -> Plain:
-        return {"cycle": self.name()}
-
-    def settle_nets(self) -> Plain:
-        """All positions, or a part of two."""
-        positions = sorted(self.oracle.books.positions().items())
-        if len(positions) > 1 and self.chance(50):
-            au = self.points()
-            positions = [(positions[0][0], au), (positions[-1][0], -au)]
-        return {"batch_no": self.serial, "nets": [{"merchant_id": party, "au": au} for party, au in positions]}
 
 
 MAKERS: dict[str, Callable[[Choices], Plain]] = {
@@ -260,6 +261,8 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "withdraw_rule": Choices.withdraw_rule,
     "observe": Choices.observe,
     "open_balance": Choices.open_balance,
+    "open_merchant": Choices.open_merchant,
+    "set_tiers": Choices.set_tiers,
     "enrol": Choices.enrol,
     "bind_referral": Choices.bind_referral,
     "freeze_member": Choices.freeze_member,
@@ -276,6 +279,7 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "publish_campaign": Choices.publish_campaign,
     "stop_campaign": Choices.stop_campaign,
     "freeze_merchant": Choices.freeze_merchant,
+    "unfreeze_merchant": Choices.of_merchant,
     "close_merchant": Choices.of_merchant,
     "charge_fees": Choices.charge_fees,
     "settle_nets": Choices.settle_nets,
@@ -286,14 +290,19 @@ WEIGHTS = dict.fromkeys(MAKERS, 2) | {
     "confirm": 12,
     "refund": 12,
     "redeem": 14,
-    "authorize": 8,
-    "capture": 8,
+    "authorize": 10,
+    "capture": 6,
+    "void": 1,
+    "lapse_hold": 1,
     "cancel_redemption": 8,
     "transfer": 6,
     "exchange": 6,
     "expire": 6,
+    "open_merchant": 1,
+    "set_tiers": 1,
     "stop_campaign": 1,
     "freeze_merchant": 1,
+    "unfreeze_merchant": 1,
     "close_merchant": 1,
     "close_member": 1,
     "publish_campaign": 1,
@@ -302,7 +311,14 @@ WEIGHTS = dict.fromkeys(MAKERS, 2) | {
     "withdraw_rule": 1,
     "observe": 16,
     "freeze_member": 1,
+    "settle_nets": 4,
     "adjust": 4,
     "approve_adjustment": 3,
 }
 """How often each is thrown, against the others."""
+
+
+@cache
+def weighted(verbs: frozenset[str]) -> list[str]:
+    """Each of `verbs` as often as it weighs."""
+    return [verb for verb, weight in WEIGHTS.items() if verb in verbs for _ in range(weight)]

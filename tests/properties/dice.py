@@ -37,10 +37,12 @@ class Dice:
         return f"n{self.serial if self.chance(97) else self.dice.randrange(self.serial + 1)}"
 
     def merchant(self) -> int:
+        if self.chance(4):
+            return self.dice.choice(list(self.oracle.books.merchants))
         return self.dice.choice(MERCHANTS) if self.chance(99) else 99
 
     def member(self) -> str:
-        if self.chance(10):
+        if self.chance(20):
             return self.one_of(list(self.oracle.books.members))
         return self.dice.choice(MEMBERS) if self.chance(99) else "nobody"
 

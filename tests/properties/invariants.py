@@ -110,7 +110,9 @@ def issuers_roll_forward(state: Slice) -> None:
 
 
 def reserve_is_what_lots_are_worth(state: Slice) -> None:
-    """Reserve = outstanding positive lots and the dust that belongs to their issuers, always."""
+    """Reserve = outstanding positive lots and the dust that belongs to their issuers, always; of terms of which nothing
+    is left the dust alone.
+    """
     worth: Counter[int] = Counter()
     for lot in state.lots.values():
         if lot.confirmed_at_ms is not None:
@@ -118,14 +120,13 @@ def reserve_is_what_lots_are_worth(state: Slice) -> None:
     for drawn in held_draws(state):
         worth[drawn.terms_id] += drawn.points
     reserve = 0
-    for terms_id, points in worth.items():
-        terms = state.registry.terms[terms_id]
+    for terms_id, terms in state.registry.terms.items():
         if terms.mode == ON_ISSUANCE:
             dust = _balance(state, accounts.rounding(terms.issuer_id, terms_id))
-            backing = points * terms.au_num + dust
-            assert backing % terms.au_den == 0, (terms_id, points, dust)
+            backing = worth[terms_id] * terms.au_num + dust
+            assert backing % terms.au_den == 0, (terms_id, worth[terms_id], dust)
             reserve += backing // terms.au_den
-    assert _balance(state, accounts.cash(RESERVE_ID)) == reserve
+    assert _balance(state, accounts.cash(RESERVE_ID)) == reserve, (_balance(state, accounts.cash(RESERVE_ID)), reserve)
 
 
 def held_draws(state: Slice) -> Iterator[Drawn]:

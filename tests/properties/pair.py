@@ -12,18 +12,21 @@ from collections import Counter
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from ledger import accounts
 from ledger.accounts import Family
 from ledger.answers import Answer, Receipt
 from ledger.book import VERBS as LEDGER_VERBS
 from ledger.book import Book
-from ledger.commands import Command
+from ledger.commands import Command, parse
 from ledger.slice import Member, Slice
 from proofs.accounts import RESERVE_ID
 from tests.oracle.books import Books
 from tests.oracle.oracle import VERBS as ORACLE_VERBS
 from tests.oracle.oracle import Oracle, Outcome
+from tests.properties import invariants
+from tests.properties.witness import Witness, clearing
 from tests.properties.worlds import Plain, opening
 
 VERBS = frozenset(str(each.__struct_config__.tag) for each in LEDGER_VERBS) & frozenset(ORACLE_VERBS)
@@ -43,6 +46,7 @@ class Pair:
     def __init__(self) -> None:
         self.book = Book(Slice.whole())
         self.oracle = Oracle()
+        self.witness = Witness()
         self.done: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
 
@@ -57,33 +61,59 @@ class Pair:
 
     def apply(self, plain: Plain) -> tuple[Answer, Outcome]:
         """Both answers, found equal."""
-        return self.apply_command(command_of(plain))
+        return self.follow(command_of(plain))[1]
 
-    def apply_command(self, command: Command) -> tuple[Answer, Outcome]:
-        """As `apply`, of the ledger's own command."""
+    def follow(self, command: Command) -> tuple[Plain, tuple[Answer, Outcome]]:
+        """As `apply`, of the ledger's own command; answers how it reads as a plain one, too."""
         plain = msgspec.to_builtins(command)
         seq = self.book.slice.seq
         answer = self.book.apply(command)
         outcome = self.oracle.apply(plain)
         said = compared(answer)
         assert said == outcome, f"{plain}: the ledger says {said}, the oracle {outcome}"
+        self.witness.see(plain, answer, self.book.take_effects())
+        self.witness.ask_again(self.book, command, plain)
         if isinstance(answer.outcome, Receipt) and not answer.replayed:
             assert self.book.slice.seq == answer.outcome.seq == seq + 1
-            balanced(answer.outcome)
             self.done[plain["verb"]] += 1
         else:
             assert self.book.slice.seq == seq
             self.refused[str(outcome.get("refused", "replayed"))] += 1
-        return answer, outcome
+        return plain, (answer, outcome)
+
+    def rebuild(self) -> None:
+        """What the journal alone says is what the book holds: receipts byte for byte, and every row."""
+        again = Book(Slice.whole())
+        for command, receipt in self.witness.entries:
+            assert again.apply(parse(command)).body == receipt
+        ours, theirs = rows(self.book.slice), rows(again.slice)
+        for what, mine in ours.items():
+            assert mine == theirs[what], f"{what} rebuilt: {different(mine, theirs[what])}"
 
     def compare(self) -> None:
-        """All that both hold."""
+        """All that both hold, and every invariant of the rule book."""
+        self.witness.stands(self.book.slice)
+        invariants.check(self.book.slice)
         oracles = oracle_figures(self.oracle)
         for what, ours in ledger_figures(self.book.slice).items():
             theirs = oracles[what]
             if what == "people" and "bind_referral" not in VERBS:
                 continue  # a ledger without bonds decides none
             assert ours == theirs, f"{what}: {different(ours, theirs)}"
+
+
+def rows(state: Slice) -> dict[str, Figures]:
+    """Everything a rebuild must bring back, as values that can be compared."""
+    return {
+        "accounts": dict(state.accounts),
+        "people": {no: astuple(person) for no, person in state.people.items()},
+        "lots": {lot.id: astuple(lot) for lot in state.lots.values()},
+        "orders": {
+            name: (order.refunded_minor, order.confirmed_at_ms) for name, order in state.orders.items() if order
+        },
+        "claims": {claim: seq for claim, seq in state.claims.items() if seq},
+        "records": {name: record for name, record in state.records.items() if record},
+    }
 
 
 def compared(answer: Answer) -> Outcome:
@@ -106,38 +136,20 @@ def said_by_rules(why: dict[str, int | str]) -> Figures:
     return {what: tuple(each[figure] for figure in figures[what[:4]]) for what, each in told.items()}
 
 
-def clearing(moves: Any) -> Figures:
-    """Party -> change of its position; zeros left out."""
-    total: Counter[int] = Counter()
-    for account, amount in moves:
-        if account.family in {Family.CASH, Family.FEES}:
-            total[account.party] += amount
-        elif account.family == Family.SETTLED and account.party != accounts.CHAIN:
-            total[account.party] -= amount
-    return without_zeros(total)
-
-
-def balanced(receipt: Receipt) -> None:
-    """Debits equal credits per unit; positions move by a sum of zero."""
-    sums: Counter[int] = Counter()
-    for posting in receipt.postings:
-        assert posting.amount
-        sums[posting.account.unit] += posting.amount
-    assert not any(sums.values()), receipt
-    assert not sum(clearing((each.account, each.amount) for each in receipt.postings).values())
-
-
 def ledger_figures(state: Slice) -> dict[str, Figures]:
     """By name of the idea: figures of the ledger's accounts and lots."""
     names = {number: name for name, number in state.members.items() if number is not None}
     of_members: dict[str, Figures] = {"balances": {}, "pending": {}, "held": {}}
     families = {Family.MEMBER: "balances", Family.PENDING: "pending", Family.HELD: "held"}
     dust: Figures = {}
+    outstanding: Figures = {}
     for account, (_, balance) in state.accounts.items():
         if account.family in families and balance:
             of_members[families[Family(account.family)]][names[account.party], account.unit] = balance
         if account.family == Family.ROUNDING and balance:
             dust[-account.unit] = balance
+        if account.family == Family.OUTSTANDING and balance:
+            outstanding[account.unit] = -balance
     lots: Counter[Any] = Counter()
     for lot in state.lots.values():
         if lot.confirmed_at_ms is not None:
@@ -151,6 +163,7 @@ def ledger_figures(state: Slice) -> dict[str, Figures]:
         "dust": dust,
         "positions": positions,
         "reserve": {"cash": reserve},
+        "outstanding": outstanding,
         "people": {person.name: told(state, person) for person in state.people.values()},
     }
 
@@ -175,6 +188,7 @@ def oracle_figures(oracle: Oracle) -> dict[str, Figures]:
         "dust": oracle.dust(),
         "positions": oracle.books.positions(),
         "reserve": {"cash": sum(oracle.books.reserve.values())},
+        "outstanding": without_zeros({issuer: oracle.closing(issuer) for issuer in oracle.books.merchants}),
         "people": {name: told_by_oracle(oracle.books, name) for name in oracle.books.members},
     }
 

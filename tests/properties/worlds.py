@@ -47,6 +47,36 @@ def campaign(merchant_id: int, *level_bps: int, **changes: Any) -> Plain:
     return usual | {"level_bps": level_bps, "until_ms": 30 * DAY_MS} | changes
 
 
+def rule(number: int, merchant_id: int, trigger: str, reward: Plain, **changes: Any) -> Plain:
+    usual = {"rule_id": number, "trigger": trigger, "reward": reward}
+    return {"verb": "publish_rule", "merchant_id": merchant_id, "rule": usual | changes}
+
+
+def rules() -> list[Plain]:
+    """Groups, small budgets, caps by member and by day, streaks, tasks, a condition in a condition."""
+    red, blue = {"kind": "best", "group": "red"}, {"kind": "first", "group": "blue"}
+    table = {"kind": "per_streak_day", "points": (5, 0, 9), "then": "again"}
+    busy = {"kind": "not", "of": {"kind": "hour", "from_hour": 22, "until_hour": 6, "utc_offset_minutes": 60}}
+    coupon = {"kind": "any", "of": ({"kind": "coupon", "among": ("TEN",)}, busy)}
+    both = ({"trigger": "order.paid"}, {"trigger": "checkin", "times": 2, "daily": True})
+    return [
+        rule(101, 1, "order.paid", {"kind": "times_base", "num": 3, "den": 2}, stacking=red),
+        rule(102, 1, "order.paid", fixed(20), stacking=red, caps={"member_times": 4}),
+        rule(103, 1, "order.paid", fixed(30), condition={"kind": "first_order"}),
+        rule(104, 2, "checkin", fixed(40), caps={"budget_points": 130}),
+        rule(105, 2, "task.completed", fixed(50), steps=both),
+        rule(106, 3, "birthday", fixed(60), caps={"member_times": 1}, hold_ms=DAY_MS // 4),
+        rule(107, 3, "order.paid", {"kind": "per_amount", "points": 1, "per_minor": 100}, condition=coupon),
+        rule(108, 4, "order.paid", fixed(70), caps={"member_day_times": 1, "member_points": 350}),
+        rule(109, 5, "checkin", table, stacking=blue),
+        rule(110, 5, "checkin", fixed(3), stacking=blue | {"rank": 1}, caps={"member_day_points": 3}),
+    ]
+
+
+def fixed(points: int) -> Plain:
+    return {"kind": "fixed", "points": points}
+
+
 def tiers() -> Plain:
     reached = {"regular": 0, "gold": 700, "diamond": 2_500}
     return {
@@ -61,10 +91,15 @@ def tiers() -> Plain:
 def opening() -> list[Plain]:
     """What is there before anything happens."""
     commands = [
-        merchant(1, redemption_fee_bps=333, adjust_alone_max=50, credit_limit_au=2_000, haircut_bps=9_000),
+        merchant(1, redemption_fee_bps=333, adjust_alone_max=50, credit_limit_au=300, haircut_bps=9_000),
         merchant(2, earn={"points": 3, "per_minor": 70}, hold_ms=DAY_MS, issuance_fee_bps=777, breakage_bps=2_000),
         merchant(
-            3, hold_ms=DAY_MS // 2, refund_policy="within_balance", validity={"kind": "until", "until_ms": 15 * DAY_MS}
+            3,
+            hold_ms=DAY_MS // 2,
+            refund_policy="within_balance",
+            validity={"kind": "until", "until_ms": 15 * DAY_MS},
+            credit_limit_au=600,
+            haircut_bps=5_000,
         ),
         merchant(
             4,
@@ -80,6 +115,7 @@ def opening() -> list[Plain]:
         campaign(2, 777, basis_bucket_minor=1_000, min_basis_minor=2_000),
         campaign(4, 333, 1_111, reward_au_max=40),
         tiers(),
+        *rules(),
         *[{"verb": "enrol", "member": member} for member in MEMBERS],
         {"verb": "bind_referral", "member": "m1", "referrer": "m0"},
         {"verb": "bind_referral", "member": "m2", "referrer": "m1"},

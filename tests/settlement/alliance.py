@@ -22,6 +22,7 @@ from ledger.journal import JournalEntry
 from proofs.accounts import OPERATOR_ID, RESERVE_ID, member_account
 from proofs.kinds import BASE_UNITS_PER_AU, ON_REDEMPTION, Kind, Terms
 from proofs.words import ZERO_WORD
+from settlement.chains import Tip
 from settlement.lanes import HOSTED_KINDS, Keystore, LaneId
 from settlement.leaves import (
     UnsealedLeaf,
@@ -31,7 +32,7 @@ from settlement.leaves import (
     registered_accounts,
     unsealed,
 )
-from settlement.seal import Opening, Rules, Sealed, Tip, genesis, seal
+from settlement.seal import Opening, Rules, Sealed, genesis, seal
 
 CHAIN_ID = 31337
 HUB = bytes(range(20))

@@ -216,7 +216,7 @@ def moving(chance: random.Random, key: str, at_ms: int, issuer: int, member: str
                 key=key, at_ms=at_ms, adjustment=key, issuer_id=issuer, member=member, points=signed, reason="r", by="a"
             )
         case _:
-            return OpenBalance(key=key, at_ms=at_ms, issuer_id=issuer, member=member, points=points)
+            return OpenBalance(key=key, at_ms=at_ms, source=key, issuer_id=issuer, member=member, points=points)
 
 
 def spending(

@@ -18,10 +18,12 @@ from proofs.accounts import OPERATOR_ID, RESERVE_ID, member_account
 from proofs.kinds import BASE_UNITS_PER_AU, Terms
 from proofs.messages import BatchHeader
 from proofs.words import ZERO_WORD
+from settlement.chains import Tip
 from settlement.lanes import HOSTED_KINDS, Keystore, LaneId
 from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed
+from settlement.mirrors.folder import FolderMirror
 from settlement.publish import Package, Recipient, pack, publish
-from settlement.seal import Opening, Rules, Sealed, Tip, genesis, seal
+from settlement.seal import Opening, Rules, Sealed, genesis, seal
 from tests.attacks.alliance import CHAIN_ID, HUB
 from tests.attacks.forge import KID, PRIVATE, Forged, World
 from tests.settlement.alliance import FOUNDED_AT, digest, secret_of
@@ -87,7 +89,7 @@ class Sealer:
             registry.add_merchant(lane.merchant_id)
             registry.keys[lane.id] = Key(lane.address, 1, 0, lane.kind_mask)
         for _, package, header in self.published:
-            publish(package, header, [folder])
+            publish(package, header, [FolderMirror(folder)])
         batches = [
             Forged(header, list(sealed.rows), list(sealed.nets), list(sealed.records), sealed.batch_secret)
             for sealed, _, header in self.published

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from proofs.lpb1 import open_file
 from settlement import hpke
+from settlement.mirrors.folder import FolderMirror
 from settlement.publish import Package, PublicationError, Recipient, fetch, pack, publish, published_header
 from tests.settlement.test_seal_ex1 import seal_example
 
@@ -89,57 +90,57 @@ def test_recipients_are_needed_and_distinct() -> None:
 def test_published_folder_reads_back(tmp_path: Path) -> None:
     made = package()
     header = seal_example().finish(made.data_hash)
-    folders = [tmp_path / "one", tmp_path / "two"]
-    publish(made, header, folders)
-    publish(made, header, folders)
-    for folder in folders:
-        assert published_header(folder, 1) == header
-        assert fetch(folder, header, data_key=DATA_KEY) == seal_example().file()
-        assert sorted(path.name for path in (folder / "blobs").iterdir()) == sorted(made.blobs)
-    assert open_file(fetch(folders[0], header, data_key=DATA_KEY)).leaf_count == 6
+    mirrors = [FolderMirror(tmp_path / "one"), FolderMirror(tmp_path / "two")]
+    publish(made, header, mirrors)
+    publish(made, header, mirrors)
+    for mirror in mirrors:
+        assert published_header(mirror, 1) == header
+        assert fetch([mirror], header, data_key=DATA_KEY) == seal_example().file()
+        assert sorted(path.name for path in (mirror.root / "blobs").iterdir()) == sorted(made.blobs)
+    assert open_file(fetch(mirrors, header, data_key=DATA_KEY)).leaf_count == 6
 
 
 def test_a_damaged_blob_is_found_and_repaired(tmp_path: Path) -> None:
     made = package()
     header = seal_example().finish(made.data_hash)
-    publish(made, header, [tmp_path])
+    publish(made, header, [FolderMirror(tmp_path)])
     blob = tmp_path / "blobs" / next(iter(made.chunks))
     blob.write_bytes(b"\x00" + blob.read_bytes()[1:])
     with pytest.raises(PublicationError, match="other bytes"):
-        fetch(tmp_path, header, data_key=DATA_KEY)
+        fetch([FolderMirror(tmp_path)], header, data_key=DATA_KEY)
     blob.unlink()
     with pytest.raises(PublicationError, match="missing"):
-        fetch(tmp_path, header, data_key=DATA_KEY)
-    publish(made, header, [tmp_path])
-    assert fetch(tmp_path, header, data_key=DATA_KEY) == seal_example().file()
+        fetch([FolderMirror(tmp_path)], header, data_key=DATA_KEY)
+    publish(made, header, [FolderMirror(tmp_path)])
+    assert fetch([FolderMirror(tmp_path)], header, data_key=DATA_KEY) == seal_example().file()
 
 
 def test_another_header_is_not_overwritten_unless_named(tmp_path: Path) -> None:
     made = package()
     header = seal_example().finish(made.data_hash)
-    publish(made, header, [tmp_path])
+    publish(made, header, [FolderMirror(tmp_path)])
     sealed = seal_example()
     later = replace(sealed, header=replace(sealed.header, sealed_at=sealed.header.sealed_at + 1))
     again = pack(later, data_key=DATA_KEY, recipients=RECIPIENTS)
     with pytest.raises(PublicationError, match="another header"):
-        publish(again, later.finish(again.data_hash), [tmp_path])
-    assert published_header(tmp_path, 1) == header
-    publish(again, later.finish(again.data_hash), [tmp_path], supersedes=header.hash_struct())
-    assert published_header(tmp_path, 1) == later.finish(again.data_hash)
+        publish(again, later.finish(again.data_hash), [FolderMirror(tmp_path)])
+    assert published_header(FolderMirror(tmp_path), 1) == header
+    publish(again, later.finish(again.data_hash), [FolderMirror(tmp_path)], supersedes=header.hash_struct())
+    assert published_header(FolderMirror(tmp_path), 1) == later.finish(again.data_hash)
 
 
 def test_the_header_must_name_the_manifest(tmp_path: Path) -> None:
     with pytest.raises(PublicationError, match="another manifest"):
-        publish(package(), seal_example().header, [tmp_path])
+        publish(package(), seal_example().header, [FolderMirror(tmp_path)])
     assert not list(tmp_path.iterdir())
 
 
 def test_a_wrong_key_does_not_open_the_folder(tmp_path: Path) -> None:
     made = package()
     header = seal_example().finish(made.data_hash)
-    publish(made, header, [tmp_path])
+    publish(made, header, [FolderMirror(tmp_path)])
     with pytest.raises(PublicationError, match="do not decrypt"):
-        fetch(tmp_path, header, data_key=bytes(32))
+        fetch([FolderMirror(tmp_path)], header, data_key=bytes(32))
 
 
 def test_hpke_key_derivation_as_in_the_rfc() -> None:

@@ -74,6 +74,14 @@ def decided(stage: Stage, by: str, *, again: bool) -> Any:
     return twice(answer, lambda: second.ask("/v1/adjustments/a/approve", by=by)) if again else answer
 
 
+def brought(caller: Caller, **fields: object) -> Any:
+    return caller.ask("/v1/opening-balances", source="till", member="m", points=1, **fields)
+
+
+def brought_twice(caller: Caller) -> Any:
+    return twice(brought(caller), lambda: brought(caller))
+
+
 WAYS: dict[str, Way] = {
     "self-transfer": lambda s: give(s.tea, to="m"),
     "transfer-exists": given_twice,
@@ -99,5 +107,6 @@ WAYS: dict[str, Way] = {
     "adjustment-zero": lambda s: adjust(s.tea, 0),
     "adjustment-decided": lambda s: decided(s, "zhao", again=True),
     "same-person": lambda s: decided(s, "li", again=False),
-    "already-expired": lambda s: s.tea.ask("/v1/opening-balances", member="m", points=1, expires_at=NOON),
+    "opening-exists": lambda s: brought_twice(s.of(TEA, scopes=["openings:write"])),
+    "already-expired": lambda s: brought(s.of(TEA, scopes=["openings:write"]), expires_at=NOON),
 }

@@ -168,7 +168,7 @@ def test_what_no_sale_gave_its_owner_is_outside() -> None:
     journal = Journal()
     journal.play(*small_alliance())
     journal.play(PublishExchange(key="x", at_ms=0, from_issuer_id=A, to_issuer_id=B, num=1, den=5))
-    journal.done(OpenBalance(key="o", at_ms=0, issuer_id=A, member="m2", points=70))
+    journal.done(OpenBalance(key="o", at_ms=0, source="till", issuer_id=A, member="m2", points=70))
     journal.done(journal.earn("m1", A, 30_000))
     journal.done(Exchange(key="e", at_ms=DAY, exchange="e", member="m1", from_issuer_id=A, to_issuer_id=B, points=100))
     down: dict[str, Any] = {"issuer_id": A, "member": "m1", "points": -40, "reason": "wrong", "by": "ann"}

@@ -41,6 +41,7 @@ from settlement.chain import Chain
 from settlement.deploy import found
 from settlement.founding import Founding, Publication
 from settlement.lanes import Keystore, create_keystore
+from settlement.mirrors.folder import FolderMirror
 from settlement.outbox import Checkpoint, LocalSigner, Outbox, unwatched
 from settlement.publish import Recipient
 from settlement.vault import Vault
@@ -94,7 +95,11 @@ class Field:
     def publication(self) -> Publication:
         auditor = X25519PrivateKey.from_private_bytes(b"\x05" * 32).public_key()
         key = auditor.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return Publication(vault=Vault(b"\x06" * 32), recipients=[Recipient("auditor", key)], folders=self.mirrors)
+        return Publication(
+            vault=Vault(b"\x06" * 32),
+            recipients=[Recipient("auditor", key)],
+            mirrors=[FolderMirror(each) for each in self.mirrors],
+        )
 
     def post(self, commands: Sequence[Command]) -> None:
         """Through the real store; every command must be done."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from settlement.embedded_chain.process import EmbeddedNode
+from settlement.mirrors.folder import FolderMirror
 from settlement.publish import published_header
 from settlement.status import TransactionStatus, status
 from settlement.submitter import drive
@@ -53,7 +54,7 @@ def settle(field: Field, node: Node) -> list[TransactionStatus]:
         committed = s.alliance.hub.events("BatchCommitted", first=0)
         assert [event.fields["batchNo"] for event in committed] == [0, 1]
         assert committed[1].fields["headerHash"] == batch.header_hash
-        assert [published_header(folder, 1) for folder in field.mirrors] == [batch.header] * 2
+        assert [published_header(FolderMirror(folder), 1) for folder in field.mirrors] == [batch.header] * 2
         s.alliance.chain.advance_time(6 * 3_600)
         drive(s)
         node.finalise()

@@ -1,0 +1,142 @@
+"""The outside for tests of mirrors: a real S3-compatible server in a process of its own, and a small HTTP server that
+can be told to fail or to lie.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import httpx2
+
+TOKEN = "a-token-that-nobody-may-see"
+START_SECONDS_MAX = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[str]:
+    """The endpoint of a fresh server; every request has to be signed with a key that it knows, once there is one."""
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    environment = {**os.environ, "AWS_ACCESS_KEY_ID": "unused", "AWS_SECRET_ACCESS_KEY": "unused"}
+    with (folder / "s3.log").open("wb") as log:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", str(port)],
+            stdout=log,
+            stderr=log,
+            env=environment,
+        )
+        try:
+            _wait(endpoint, process)
+            yield endpoint
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _wait(endpoint: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(START_SECONDS_MAX * 10):
+        assert process.poll() is None, "the S3 server ended by itself"
+        try:
+            httpx2.get(f"{endpoint}/moto-api/", trust_env=False, timeout=2)
+        except httpx2.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the S3 server does not answer")
+
+
+@dataclass
+class Shelf:
+    """What the HTTP server keeps, and how it behaves: `forgets` takes writes and loses them, `spoils` hands out other
+    bytes than it was given, `down` fails with 503, `guarded` wants the token.
+    """
+
+    kept: dict[str, bytes] = field(default_factory=dict)
+    forgets: bool = False
+    spoils: bool = False
+    down: bool = False
+    guarded: bool = False
+    puts: int = 0
+    address: str = ""
+
+
+@contextmanager
+def web_server() -> Iterator[Shelf]:
+    """A server of one shelf on loopback."""
+    shelf = Shelf()
+
+    class Handler(_Handler):
+        state = shelf
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    shelf.address = f"http://127.0.0.1:{server.server_port}/alliance"
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield shelf
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    state: Shelf
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self._refused():
+            return
+        data = self.state.kept.get(self.path)
+        if data is None:
+            self._answer(404)
+        else:
+            self._answer(200, data[:-1] + b"\x00" if self.state.spoils else data)
+
+    def do_PUT(self) -> None:
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        if self._refused():
+            return
+        self.state.puts += 1
+        if not self.state.forgets:
+            self.state.kept[self.path] = data
+        self._answer(201)
+
+    def do_DELETE(self) -> None:
+        if not self._refused():
+            self._answer(204 if self.state.kept.pop(self.path, None) is not None else 404)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def _refused(self) -> bool:
+        if self.state.down:
+            self._answer(503, b"secret backend words")
+        elif self.state.guarded and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self._answer(401)
+        else:
+            return False
+        return True
+
+    def _answer(self, status: int, body: bytes = b"") -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
