@@ -38,7 +38,7 @@ def beside(settings: Settings, *, due: bool) -> Iterator[None]:
 
 def environment(settings: Settings, *, due: bool) -> dict[str, str]:
     """What the process is told besides what this one was: the same database, the same folder, the same place."""
-    told = {"TONGDUI_VAR": str(settings.var), "TONGDUI_ENVIRONMENT": settings.environment}
+    told = {"TONGDUI_VAR": str(settings.var), "TONGDUI_ENVIRONMENT": settings.environment or "development"}
     if settings.database_url is not None:
         told["TONGDUI_DATABASE_URL"] = settings.database_url
     if not due:

@@ -16,17 +16,11 @@ from ledger.journal import JournalEntry
 from proofs.accounts import OPERATOR_ID, RESERVE_ID, member_account
 from proofs.kinds import Terms
 from settlement import tables
-<<<<<<< HEAD
+from settlement.chains import Tip
 from settlement.closing import Pending
 from settlement.contracts import Contract
 from settlement.leaves import MS_PER_SECOND, Needs
-from settlement.seal import Opening, Tip, cash_balances
-=======
-from settlement.chains import Tip
-from settlement.contracts import Contract
-from settlement.leaves import Needs
 from settlement.seal import Opening, cash_balances
->>>>>>> main
 from settlement.tables import Batch, Conn
 
 BATCH_NO_MAX = 2**62

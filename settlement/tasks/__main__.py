@@ -24,19 +24,23 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
+import structlog
+from celery import Celery
 from pydantic import ValidationError
 
 from ledger.postgres.embedded import EmbeddedPostgresError, open_database, running
 from ledger.postgres.migrated import Behind, migrated_database
 from settlement.embedded_chain import process
 from settlement.settings import SettlementSettings
-from settlement.tasks import attempts, speech
+from settlement.tasks import attempts, broker, speech
 from settlement.tasks.app import build
 from settlement.tasks.attempts import Work
 from settlement.tasks.ticks import BY_NAME, TICKS, Tick
 from settlement.tasks.works import Works
 
 WELL, NOT_WELL, CANNOT_RUN = 0, 1, 2
+BROKER_RETRY_S_MAX = 10
+log = structlog.get_logger("tongdui.tasks")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def work(works: Works, *, beats: bool, ticks: Sequence[Tick] = TICKS) -> int:
     """A worker until it is told to stop; with `beats` its beat as well."""
     speech.configure()
-    worker = build(works, ticks).Worker(
+    worker = _ready(works, ticks).Worker(
         # No two workers may have one name, wherever they run.
         hostname=f"tongdui-{uuid.uuid4().hex[:12]}@{os.uname().nodename}",
         concurrency=works.settings.workers,
@@ -76,8 +80,22 @@ def work(works: Works, *, beats: bool, ticks: Sequence[Tick] = TICKS) -> int:
 def beat(works: Works, *, ticks: Sequence[Tick] = TICKS) -> int:
     """The beat until it is told to stop."""
     speech.configure()
-    build(works, ticks).Beat(quiet=True).run()
+    _ready(works, ticks).Beat(quiet=True).run()
     return WELL
+
+
+def _ready(works: Works, ticks: Sequence[Tick]) -> Celery:
+    """The application, when its broker answers and has what no task declares by itself."""
+    app = build(works, ticks)
+    if works.settings.broker_url is not None:
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(errback=_waiting, interval_max=BROKER_RETRY_S_MAX)
+            broker.declare(connection)
+    return app
+
+
+def _waiting(error: Exception, seconds: int) -> None:
+    log.warning("broker away", error=str(error), again_in_s=seconds)
 
 
 def _stop_at_end_of_input() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from kombu import Exchange, Queue
+from kombu import Connection, Exchange, Queue
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 EXCHANGE: Final = "tongdui"
@@ -52,7 +52,6 @@ def in_database(dsn: str, *, redelivery_seconds: int) -> dict[str, Any]:
 
 def in_rabbitmq(url: str) -> dict[str, Any]:
     """Celery's settings for RabbitMQ at `url`. Queues are replicated where there is more than one node."""
-    dead = Exchange(DEAD, type="topic", durable=True)
     kept = {
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERIES_MAX,
@@ -73,14 +72,15 @@ def in_rabbitmq(url: str) -> dict[str, Any]:
         # Delayed messages, should a task ever send one, pass only through exchanges of topics.
         "task_default_exchange_type": "topic",
         "task_queues": [_queue(name, "topic", kept) for name in QUEUES],
-        "dead_letters": Queue(
-            DEAD,
-            exchange=dead,
-            routing_key="#",
-            durable=True,
-            queue_arguments={"x-queue-type": "quorum", "x-max-length": DEAD_MESSAGES_MAX},
-        ),
     }
+
+
+def declare(connection: Connection) -> None:
+    """The queue of the dead. RabbitMQ drops what it should keep there as long as there is none."""
+    arguments = {"x-queue-type": "quorum", "x-max-length": DEAD_MESSAGES_MAX}
+    exchange = Exchange(DEAD, type="topic", durable=True)
+    queue = Queue(DEAD, exchange=exchange, routing_key="#", durable=True, queue_arguments=arguments)
+    queue(connection.default_channel).declare()
 
 
 def _queue(name: str, kind: str, arguments: dict[str, Any]) -> Queue:

@@ -113,6 +113,7 @@ class RabbitMq:
             "RABBITMQ_CONFIG_FILE": self.folder / "none",
             "RABBITMQ_CONF_ENV_FILE": self.folder / "none",
             "RABBITMQ_PID_FILE": self.folder / "pid",
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_CTL_ERL_ARGS": "-start_epmd false",
         }
         return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **{name: str(value) for name, value in told.items()}}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.settlement.chain.conftest import embedded, field  # noqa: F401  # fixtures, used by their names
 from tests.settlement.tasks.brokers import RABBITMQ_IS_HERE, RabbitMq
 from tests.settlement.tasks.stage import Stage, stage
 
@@ -30,7 +31,7 @@ def played(request: pytest.FixtureRequest, database: str, tmp_path: Path) -> Ite
     url = None
     if request.param == "rabbitmq":
         node: RabbitMq = request.getfixturevalue("rabbitmq")
-        vhost = database.rsplit("/", 1)[-1].split("?")[0]
+        vhost = database.rsplit("/", 1)[-1].split("?", maxsplit=1)[0]
         node.ctl("add_vhost", vhost)
         node.ctl("set_permissions", "-p", vhost, "guest", ".*", ".*", ".*")
         url = node.url.removesuffix("/") + vhost

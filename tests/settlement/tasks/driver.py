@@ -1,4 +1,4 @@
-"""Worker and beat as processes over a test's alliance, with the real ticks at a faster beat and three of the tests' own.
+"""Worker and beat as processes over a test's alliance: the real ticks at a faster beat, and three of the tests' own.
 
     python -m tests.settlement.tasks.driver worker|beat|run   # where: TONGDUI_* as for settlement.tasks
 
@@ -68,8 +68,8 @@ def at_checkpoint(reached: str) -> None:
 
 
 def main(what: str) -> int:
-    with command.opened(SettlementSettings()) as works:
-        works = replace(works, checkpoint=at_checkpoint)
+    with command.opened(SettlementSettings()) as opened:
+        works = replace(opened, checkpoint=at_checkpoint)
         if what == "beat":
             return command.beat(works, ticks=(*FAST, *OWN))
         return command.work(works, beats=what == "run", ticks=(*FAST, *OWN))

@@ -1,4 +1,4 @@
-"""The ledger's due work by tasks: late by hours, twice, or by two workers at once; done once, dated when it fell due."""
+"""The ledger's due work by tasks: late by hours, twice, by two workers at once; done once, dated when it fell due."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ledger import queries
 from ledger.commands import SetTiers, Tier
 from ledger.store import open_store
 from settlement.tasks import attempts, due, turn
+from settlement.tasks.asking import Turn
 from settlement.tasks.ticks import BY_NAME
 from settlement.tasks.turn import Outcome
 from settlement.tasks.works import Works
@@ -63,7 +64,7 @@ def test_two_workers_at_once_do_it_once(works: Works) -> None:
 
     def ask(_: int) -> object:
         with late.connection() as conn:
-            return due.due(turn.Turn(late, conn))
+            return due.due(Turn(late, conn))
 
     with ThreadPoolExecutor(2) as pool:
         told = list(pool.map(ask, range(2)))

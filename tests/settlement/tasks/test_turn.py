@@ -20,7 +20,7 @@ from settlement.tasks.attempts import Parked
 from settlement.tasks.ticks import LEDGER, TICKS, Tick
 from settlement.tasks.turn import Outcome
 from settlement.tasks.works import Works
-from tests.settlement.tasks.stage import Stage, stage
+from tests.settlement.tasks.stage import stage
 
 
 @pytest.fixture

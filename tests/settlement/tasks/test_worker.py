@@ -19,7 +19,7 @@ def test_a_task_runs_and_a_worker_stops_when_told(played: Stage) -> None:
 def test_a_worker_finishes_what_it_has_before_it_stops(played: Stage) -> None:
     worker = played.begin()
     played.ask("slow")
-    eventually(lambda: (played.folder / "held").exists())
+    eventually((played.folder / "held").exists)
     worker.send_signal(signal.SIGTERM)
     (played.folder / "go").touch()
     assert worker.wait(30) == 0
@@ -44,7 +44,7 @@ def test_two_workers_take_turns(played: Stage) -> None:
     played.begin()
     played.begin()
     played.ask("slow", "slow", "slow")
-    eventually(lambda: (played.folder / "held").exists())
+    eventually((played.folder / "held").exists)
     time.sleep(1)
     assert played.notes() == ["begun"]
     (played.folder / "go").touch()
