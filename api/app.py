@@ -25,9 +25,11 @@ from api import (
     operators,
     pages,
     people,
+    receipt_page,
     redemptions,
     rules,
     sandbox,
+    settling,
     standing,
 )
 from api.door import Door
@@ -43,7 +45,7 @@ ABOUT = (
 )
 ROOMS = (
     *(events, redemptions, movements, people, members, standing, configuration, rules, operators, clearing, sandbox),
-    *(auditors, health, pages),
+    *(auditors, settling, health, pages, receipt_page),
 )
 log = structlog.get_logger(__name__)
 

@@ -116,6 +116,7 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
         "already-confirmed",
         "order-cancelled",
         "hold-not-over",
+        "issuer-over-limit",
     ),
     "redeem": (
         "merchant-unknown",
@@ -192,6 +193,7 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
         "opening-exists",
         "terms-missing",
         "already-expired",
+        "issuer-over-limit",
     ),
     "adjust": (
         "merchant-unknown",
@@ -202,6 +204,7 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
         "merchant-frozen",
         "terms-missing",
         "balance-too-low",
+        "issuer-over-limit",
     ),
     "approve_adjustment": (
         "merchant-unknown",
@@ -212,6 +215,7 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
         "merchant-frozen",
         "terms-missing",
         "balance-too-low",
+        "issuer-over-limit",
     ),
     "reject_adjustment": (
         "merchant-unknown",

@@ -77,7 +77,7 @@ def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
     if options.html:
         _write(options.html, page(told))
     _tell(outcome)
-    return _EXIT[outcome.verdict]
+    return INTERRUPTED if outcome.interrupted else _EXIT[outcome.verdict]
 
 
 def _attest(options: argparse.Namespace, nodes: Nodes) -> int:

@@ -12,11 +12,13 @@ import os
 import signal
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from auditor.attestations import check_attestations, check_settled
@@ -24,16 +26,22 @@ from auditor.batch import Context, Opened, Run, close_batch, open_batch
 from auditor.books import Books, cash_balances
 from auditor.chain import Chain, Commit
 from auditor.fetch import AuditorKey, Mirror, Missing, Plain, Source, Substituted
+from auditor.figures import DORMANT_DAYS, Figures
 from auditor.findings import Findings
 from auditor.headers import HeaderWalk
+from auditor.originals import Originals
 from auditor.progress import Watch
+from auditor.relations import Relations
 from proofs.lpb1 import FileError, Row, open_file
-from proofs.messages import domain_separator
+from proofs.messages import BatchHeader, domain_separator
 from proofs.tree import root_of
 
 PROCESSES_MAX = 32
 LEAVES_WORTH_PROCESSES = 2**16
 """Fewer leaves are checked in this process: others take seconds to start on a busy machine."""
+
+
+_SECONDS_PER_DAY = 86_400
 
 
 class Verdict(StrEnum):
@@ -68,7 +76,11 @@ class BatchOutcome:
 
 @dataclass(slots=True)
 class Outcome:
-    """What an audit came to. Points and cash are of the checked batches; `liabilities` and `debts` are points."""
+    """What an audit came to. Points and cash are of the checked batches; `liabilities` and `debts` are points.
+
+    `looked` and `unseen` count, by check, what was held against an earlier leaf or the tariff, and what of it could
+    not be.
+    """
 
     chain: Chain
     first: int
@@ -81,6 +93,9 @@ class Outcome:
     points: int = 0
     liabilities: int = 0
     debts: int = 0
+    figures: Figures = field(default_factory=Figures)
+    looked: Counter[int] = field(default_factory=Counter)
+    unseen: Counter[int] = field(default_factory=Counter)
     seconds: float = 0.0
 
     @property
@@ -116,21 +131,42 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
     if not chosen or (last is not None and last > newest):
         asked = f"{first} to {newest if last is None else last}"
         outcome.incomplete.append(f"batches {asked} were asked for, and the newest on the chain is {newest}")
-    leaves = sum(commit.header.leaf_count for commit in chosen)
-    means.watch.expect(leaves)
-    with tempfile.TemporaryDirectory(prefix="audit-") as scratch, _runner(means.processes, leaves) as run:
-        source = Source(means.mirrors, means.key, Path(scratch))
-        books = _opening(commits, first, source, outcome)
-        context = Context(separator, chain.registry, run, tick=means.watch.done)
-        try:
-            for opened in _ahead(_opened(commit, source, context, outcome) for commit in chosen):
-                means.watch.begin(opened.commit.header.batch_no)
-                outcome.batches.append(_close(opened, books, context, outcome))
-        except KeyboardInterrupt:
-            _interrupted(outcome, chosen)
-    _total(outcome, books)
+    means.watch.expect(sum(commit.header.leaf_count for commit in chosen))
+    try:
+        _read_files(commits, chosen, separator, means, outcome)
+    except KeyboardInterrupt:
+        _interrupted(outcome, chosen)
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def _read_files(
+    commits: Sequence[Commit], chosen: Sequence[Commit], separator: bytes, means: Means, outcome: Outcome
+) -> None:
+    """Every chosen batch's file, each fetched while the one before is joined; what they come to goes into `outcome`."""
+    leaves, registry = sum(commit.header.leaf_count for commit in chosen), outcome.chain.registry
+    with (
+        tempfile.TemporaryDirectory(prefix="audit-") as scratch,
+        Originals(Path(scratch) / "originals") as originals,
+        _runner(means.processes, leaves) as run,
+    ):
+        source = Source(means.mirrors, means.key, Path(scratch))
+        books = _opening(commits, outcome.first, source, outcome)
+        relations = Relations(originals, registry.terms, complete=books.complete)
+        dormant_before = partial(_dormant_before, [commit.header for commit in commits])
+        context = Context(separator, registry, run, tick=means.watch.done, dormant_before=dormant_before)
+        try:
+            for fetched in _ahead(_opened(commit, source, context, outcome) for commit in chosen):
+                means.watch.begin(fetched.commit.header.batch_no)
+                outcome.batches.append(_close(fetched, books, relations, context, outcome))
+        finally:
+            _total(outcome, books, relations)
+
+
+def _dormant_before(headers: Sequence[BatchHeader], sealed_at: int) -> int:
+    """The first leaf of the first batch that was sealed less than DORMANT_DAYS before."""
+    since = sealed_at - DORMANT_DAYS * _SECONDS_PER_DAY
+    return next((header.first_leaf_no for header in headers if header.sealed_at >= since), 0)
 
 
 def _ahead(items: Iterable[_Fetched]) -> Iterator[_Fetched]:
@@ -161,15 +197,17 @@ def _opened(commit: Commit, source: Source, context: Context, outcome: Outcome) 
     return _Fetched(commit, None if plain is None else open_batch(commit, plain, context, findings), findings)
 
 
-def _close(fetched: _Fetched, books: Books, context: Context, outcome: Outcome) -> BatchOutcome:
+def _close(fetched: _Fetched, books: Books, relations: Relations, context: Context, outcome: Outcome) -> BatchOutcome:
     commit, opened, findings, started = fetched.commit, fetched.opened, fetched.findings, time.monotonic()
     header = commit.header
     told = BatchOutcome(header.batch_no, commit.header_hash, header.data_hash, header.leaf_count)
     told.settling = any(header.nets_hash)
     if opened is None:
         books.lose()
+        relations.complete = False
     else:
-        whole = close_batch(opened, books, context)
+        whole = close_batch(opened, books, relations, context)
+        outcome.figures.add(whole.figures)
         opened.plain.path.unlink()
         told.checked = books.rows is not None
         told.plain_bytes, told.sealed_bytes = opened.plain.plain_bytes, opened.plain.sealed_bytes
@@ -242,7 +280,9 @@ def _rows(commit: Commit, source: Source, outcome: Outcome) -> list[Row] | None:
     return rows
 
 
-def _total(outcome: Outcome, books: Books) -> None:
+def _total(outcome: Outcome, books: Books, relations: Relations) -> None:
+    outcome.figures.undercharged = relations.undercharged
+    outcome.looked, outcome.unseen = relations.looked, relations.unseen
     outcome.points = books.total_points or 0
     for balance in books.balances():
         outcome.liabilities += max(0, balance)

@@ -16,13 +16,16 @@ from auditor.books import Books, is_member
 from auditor.chain import Commit
 from auditor.examine import Law
 from auditor.fetch import Plain
+from auditor.figures import Figures
 from auditor.findings import Findings
 from auditor.nets import check_nets
-from auditor.registry import Registry
+from auditor.registry import ACTIVE, Registry
+from auditor.relations import Leaves, Relations
 from auditor.rows import check_points, check_rows
 from auditor.scan import BINDING_KEY_BYTES, HOLDER_KEY_BYTES, Job, Shard, scan, subtree_root
 from auditor.segments import Segment, Standing, join, leaf_of, told, unpack
 from proofs.accounts import LANE
+from proofs.kinds import Kind
 from proofs.lpb1 import FileError, Reader, open_file
 from proofs.messages import BatchHeader
 from proofs.words import WORD_BYTES, ZERO_WORD
@@ -45,6 +48,8 @@ class Context:
     run: Run = map
     shard_leaves_max: int = SHARD_LEAVES_MAX
     tick: Callable[[int], None] = lambda _leaves: None
+    dormant_before: Callable[[int], int] = lambda _sealed_at: 0
+    """The leaf number below which a member's last leaf was long ago, by the time of sealing."""
 
 
 @dataclass(slots=True)
@@ -56,6 +61,7 @@ class Whole:
     segments: dict[bytes, Segment] = field(default_factory=dict)
     gross_cash: int = 0
     good_signatures: int = 0
+    figures: Figures = field(default_factory=Figures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +91,17 @@ def open_batch(commit: Commit, plain: Plain, context: Context, findings: Finding
     return Opened(commit, plain, reader, context.run(scan, _jobs(header, reader, plain, context)), findings)
 
 
-def close_batch(opened: Opened, books: Books, context: Context) -> Whole:
+def close_batch(opened: Opened, books: Books, relations: Relations, context: Context) -> Whole:
     """Join the shards of a batch, check it against the books, and move the books past it."""
     commit, reader, findings = opened.commit, opened.reader, opened.findings
     header = commit.header
     if reader is None:
         books.lose()
+        relations.complete = False
         return Whole()
-    whole = _join_all(_ticking(context, opened.shards), header, books, findings)
+    relations.tariff = opened.plain.tariff
+    whole = _Joining(header, books, relations, context.registry, findings).of(_ticking(context, opened.shards))
+    relations.close(header.batch_no, header.first_leaf_no, findings)
     _check_openings(header.batch_no, whole.segments, books, findings)
     _check_totals(header, whole, books, findings)
     check_rows(
@@ -108,11 +117,6 @@ def close_batch(opened: Opened, books: Books, context: Context) -> Whole:
     check_nets(commit, reader, books, findings)
     _move(books, header, reader)
     return whole
-
-
-def audit_batch(commit: Commit, plain: Plain, books: Books, context: Context, findings: Findings) -> Whole:
-    """Check one batch and move the books past it. Returns its figures for the report."""
-    return close_batch(open_batch(commit, plain, context, findings), books, context)
 
 
 def _check_file(header: BatchHeader, reader: Reader, findings: Findings) -> None:
@@ -132,6 +136,8 @@ def _check_file(header: BatchHeader, reader: Reader, findings: Findings) -> None
 
 
 def _jobs(header: BatchHeader, reader: Reader, plain: Plain, context: Context) -> list[Job]:
+    dormant_before = context.dormant_before(header.sealed_at)
+    law = Law(context.separator, context.registry, header.batch_no, header.sealed_at, plain.tariff, dormant_before)
     return [
         Job(
             path=plain.path,
@@ -140,7 +146,7 @@ def _jobs(header: BatchHeader, reader: Reader, plain: Plain, context: Context) -
             stop=min(start + context.shard_leaves_max, reader.leaf_count),
             first_leaf_no=header.first_leaf_no,
             batch_secret=plain.batch_secret,
-            law=Law(context.separator, context.registry, header.batch_no, header.sealed_at),
+            law=law,
         )
         for start in range(0, reader.leaf_count, context.shard_leaves_max)
     ]
@@ -152,79 +158,103 @@ def _ticking(context: Context, shards: Iterable[Shard]) -> Iterator[Shard]:
         yield shard
 
 
-def _join_all(shards: Iterable[Shard], header: BatchHeader, books: Books, findings: Findings) -> Whole:
-    """All shards as one, in order; what does not meet is found here exactly as it would be inside a shard."""
-    whole, roots = Whole(), []
-    for shard in shards:
-        roots.append(shard.root)
-        findings.extend(shard.findings)
-        _join_segments(whole, shard, header, books, findings)
-        _join_totals(whole, shard, header, findings)
-        _join_bindings(shard, header.batch_no, books, findings)
-        whole.gross_cash += shard.gross_cash
-        whole.good_signatures += shard.good_signatures
-    root = subtree_root(roots)
-    if root != header.leaves_root:
-        findings.add("leaves-root", header.batch_no, "leavesRoot", expected=root, actual=header.leaves_root)
-    return whole
+@dataclass(frozen=True, slots=True)
+class _Joining:
+    """Shards of one batch as one, in order; what does not meet is found here exactly as it would be inside a shard."""
 
+    header: BatchHeader
+    books: Books
+    relations: Relations
+    registry: Registry
+    findings: Findings
 
-def _join_segments(whole: Whole, shard: Shard, header: BatchHeader, books: Books, findings: Findings) -> None:
-    for account, later in unpack(shard.segments):
-        if is_member(account):
-            _join_member(account, later, header, books, findings)
-            continue
-        earlier = whole.segments.get(account)
-        if earlier is None:
-            whole.segments[account] = later
-            continue
-        if later.opening != earlier.closing:
-            code = "lane-step" if account[0] == LANE else "posting-step"
-            _unmet(findings, code, header.batch_no, later, expected=earlier.closing, account=account)
-        whole.segments[account] = join(earlier, later)
+    def of(self, shards: Iterable[Shard]) -> Whole:
+        """All of them."""
+        whole, roots = Whole(), []
+        for shard in shards:
+            roots.append(shard.root)
+            self.findings.extend(shard.findings)
+            first_seen = self._segments(whole, shard)
+            self._totals(whole, shard)
+            self._bindings(shard)
+            self._relations(shard, first_seen)
+            whole.gross_cash += shard.gross_cash
+            whole.good_signatures += shard.good_signatures
+            whole.figures.add(shard.figures)
+        whole.figures.restricted_leaves = self._restricted(whole.figures)
+        root = subtree_root(roots)
+        if root != self.header.leaves_root:
+            self._add("leaves-root", "leavesRoot", root, self.header.leaves_root)
+        return whole
 
+    def _segments(self, whole: Whole, shard: Shard) -> dict[bytes, int]:
+        """Joins the segments; answers when the accounts of this shard's expiries were opened."""
+        expired = {mention.account for mention in shard.mentions if mention.kind == Kind.EXPIRE}
+        for account, later in unpack(shard.segments):
+            if is_member(account):
+                self._member(account, later)
+                continue
+            earlier = whole.segments.get(account)
+            if earlier is None:
+                whole.segments[account] = later
+                continue
+            if later.opening != earlier.closing:
+                code = "lane-step" if account[0] == LANE else "posting-step"
+                _unmet(self.findings, code, self.header.batch_no, later, expected=earlier.closing, account=account)
+            whole.segments[account] = join(earlier, later)
+        opened = ((account, self.books.opened_at(account)) for account in expired)
+        return {account: at for account, at in opened if at is not None}
 
-def _join_member(account: bytes, later: Segment, header: BatchHeader, books: Books, findings: Findings) -> None:
-    """Members have no rows: their runs are joined to the books as they come."""
-    known = books.member_standing(account)
-    if known is not None and known != later.opening:
-        code = "posting-step" if leaf_of(known) >= header.first_leaf_no else "member-open"
-        _unmet(findings, code, header.batch_no, later, expected=known, account=account)
-    issuer_id = books.issuer_of(account)
-    if issuer_id not in {0, later.issuer_id}:
-        findings.add(
-            "points-of-another",
-            header.batch_no,
-            "member",
-            expected=f"points of issuer {issuer_id}",
-            actual=later.issuer_id,
-            leaf_no=later.first_leaf_no,
-            account=account,
-        )
-    books.take_member(account, later)
+    def _member(self, account: bytes, later: Segment) -> None:
+        """Members have no rows: their runs are joined to the books as they come."""
+        known, batch_no = self.books.member_standing(account), self.header.batch_no
+        if known is not None and known != later.opening:
+            code = "posting-step" if leaf_of(known) >= self.header.first_leaf_no else "member-open"
+            _unmet(self.findings, code, batch_no, later, expected=known, account=account)
+        issuer_id = self.books.issuer_of(account)
+        if issuer_id not in {0, later.issuer_id}:
+            due, leaf_no = f"points of issuer {issuer_id}", later.first_leaf_no
+            self._add("points-of-another", "member", due, later.issuer_id, leaf_no=leaf_no, account=account)
+        self.books.take_member(account, later)
 
+    def _totals(self, whole: Whole, shard: Shard) -> None:
+        if whole.total_after is None:
+            whole.total_before = shard.total_before
+        elif shard.total_before is not None and whole.total_after != shard.total_before:
+            self._add("total-step", "totalPointsAfter between shards", whole.total_after, shard.total_before)
+        whole.total_after = whole.total_after if shard.total_after is None else shard.total_after
 
-def _join_totals(whole: Whole, shard: Shard, header: BatchHeader, findings: Findings) -> None:
-    if whole.total_after is None:
-        whole.total_before = shard.total_before
-    elif shard.total_before is not None and whole.total_after != shard.total_before:
-        place = "totalPointsAfter between shards"
-        findings.add("total-step", header.batch_no, place, expected=whole.total_after, actual=shard.total_before)
-    whole.total_after = whole.total_after if shard.total_after is None else shard.total_after
+    def _bindings(self, shard: Shard) -> None:
+        """The same comparison as between two leaves, with all that was before as the first of them."""
+        for who, account in _pairs(shard.bindings, BINDING_KEY_BYTES):
+            known = self.books.bindings.setdefault(who, account)
+            if known != account:
+                self._add("member-of-another", f"memberRef 0x{who[:WORD_BYTES].hex()}", known, account)
+        for holding, ref in _pairs(shard.holders, HOLDER_KEY_BYTES):
+            known = self.books.holders.setdefault(holding, ref)
+            if known != ref:
+                self._add("member-of-another", "memberRef", known, ref, account=holding[:WORD_BYTES])
 
+    def _relations(self, shard: Shard, first_seen: dict[bytes, int]) -> None:
+        leaves = Leaves(shard.originals, shard.mentions, shard.accrued, first_seen)
+        self.relations.take(leaves, self.header.batch_no, self.findings)
 
-def _join_bindings(shard: Shard, batch_no: int, books: Books, findings: Findings) -> None:
-    """The same comparison as between two leaves, with all that was before as the first of them."""
-    for who, account in _pairs(shard.bindings, BINDING_KEY_BYTES):
-        known = books.bindings.setdefault(who, account)
-        if known != account:
-            place = f"memberRef 0x{who[:WORD_BYTES].hex()}"
-            findings.add("member-of-another", batch_no, place, expected=known, actual=account)
-    for holding, ref in _pairs(shard.holders, HOLDER_KEY_BYTES):
-        known = books.holders.setdefault(holding, ref)
-        if known != ref:
-            account = holding[:WORD_BYTES]
-            findings.add("member-of-another", batch_no, "memberRef", expected=known, actual=ref, account=account)
+    def _restricted(self, figures: Figures) -> int:
+        status = {merchant: self.registry.status_at(merchant, self.header.batch_no) for merchant, _ in figures.leaves}
+        return sum(leaves for (merchant, _), leaves in figures.leaves.items() if status[merchant] != ACTIVE)
+
+    def _add(
+        self,
+        code: str,
+        place: str,
+        expected: object,
+        actual: object,
+        *,
+        leaf_no: int | None = None,
+        account: bytes | None = None,
+    ) -> None:
+        batch_no = self.header.batch_no
+        self.findings.add(code, batch_no, place, expected=expected, actual=actual, leaf_no=leaf_no, account=account)
 
 
 def _pairs(packed: bytes, key_bytes: int) -> Iterator[tuple[bytes, bytes]]:

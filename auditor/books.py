@@ -12,11 +12,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from auditor.segments import STANDING_BYTES, UNUSED, Segment, Standing, balance_of, standing
+from auditor.segments import STANDING_BYTES, TIME_BYTES, UNUSED, Segment, Standing, balance_of, standing
 from proofs.accounts import CASH, LANE, MEMBER, POINTS
 from proofs.lpb1 import Row
 
 _ISSUER_BYTES = 4
+_OPENED_AT = STANDING_BYTES + _ISSUER_BYTES
 
 
 def party(account: bytes) -> int:
@@ -50,8 +51,9 @@ class Books:
     """The state after a batch. `rows` and `settled_cash` are None where they are not known.
 
     `complete`: every batch since genesis was read, so an account never seen is known to be unused. `debts` is what the
-    members of each issuer owe it, as a positive number of points. `members` holds standing ‖ issuer of each account;
-    `bindings` which account (memberRef ‖ issuer) stands for, `holders` who holds (account ‖ merchant ‖ month).
+    members of each issuer owe it, as a positive number of points. `members` holds standing ‖ issuer ‖ first time of
+    each account; `bindings` which account (memberRef ‖ issuer) stands for, `holders` who holds (account ‖ merchant ‖
+    month).
     """
 
     complete: bool = True
@@ -81,7 +83,7 @@ class Books:
     def issuer_of(self, account: bytes) -> int:
         """Whose points a member account holds, 0 if it was never seen."""
         known = self.members.get(account)
-        return 0 if known is None else int.from_bytes(known[STANDING_BYTES:], "big")
+        return 0 if known is None else int.from_bytes(known[STANDING_BYTES:_OPENED_AT], "big")
 
     def take_member(self, account: bytes, segment: Segment) -> None:
         """Move a member account to its closing; it keeps the issuer first named."""
@@ -89,8 +91,13 @@ class Books:
         before = 0 if known is None else balance_of(Standing(known[:STANDING_BYTES]))
         if before < 0 or after < 0:
             self.debts[segment.issuer_id] += min(0, before) - min(0, after)
-        issuer = segment.issuer_id.to_bytes(_ISSUER_BYTES, "big") if known is None else known[STANDING_BYTES:]
-        self.members[account] = segment.closing + issuer
+        first = segment.issuer_id.to_bytes(_ISSUER_BYTES, "big") + segment.opened_at.to_bytes(TIME_BYTES, "big")
+        self.members[account] = segment.closing + (first if known is None else known[STANDING_BYTES:])
+
+    def opened_at(self, account: bytes) -> int | None:
+        """The time of a member account's first event, None where that may lie in what was not read."""
+        known = self.members.get(account)
+        return None if known is None or not self.complete else int.from_bytes(known[_OPENED_AT:], "big")
 
     def balances(self) -> Iterator[int]:
         """What every member account holds, or owes."""

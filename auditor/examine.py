@@ -16,6 +16,7 @@ from proofs.kinds import CLOCK_SKEW_SECONDS_MAX, ON_REDEMPTION, Kind, Terms, bro
 from proofs.lpb1 import Record, Step
 from proofs.messages import PointsEvent, signed_digest
 from proofs.signature import SignatureError, recover
+from proofs.tariff import Tariff
 
 _KINDS = frozenset(Kind)
 
@@ -28,6 +29,9 @@ class Law:
     registry: Registry
     batch_no: int
     sealed_at: int
+    tariff: Tariff | None = None
+    dormant_before: int = 0
+    """A member whose last leaf has a lower number had been still for long."""
 
     @property
     def latest(self) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import IO, Any, Protocol, cast
 
 import httpx2
 import zstandard
@@ -25,11 +25,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from proofs.lpb1 import LEAVES_MAX, NET_BYTES, NETS_MAX, RECORD_BYTES, ROW_BYTES, ROWS_MAX
+from proofs.tariff import TARIFF_CONTEXT, Tariff, read_tariff
 
 MANIFEST_BYTES_MAX = 2**20
 CHUNK_BYTES_MAX = 2**20
 AEAD_TAG_BYTES = 16
 CHUNKS_MAX = 4_096
+NONCE_BYTES = 12
+TARIFF_BYTES_MAX = 2**24
 PLAIN_BYTES_MAX = 2**16 + ROWS_MAX * ROW_BYTES + NETS_MAX * NET_BYTES + LEAVES_MAX * RECORD_BYTES
 WINDOW_BYTES_MAX = 2**27
 """The most memory a stream may ask the decompressor for."""
@@ -129,6 +132,8 @@ class Manifest:
     chunks: tuple[str, ...]
     plain_len: int
     wrapped: bytes
+    tariff: tuple[str, bytes] | None
+    """The blob that holds the tariff, and its nonce; None where none was published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,7 @@ class Plain:
     batch_secret: bytes
     plain_bytes: int
     sealed_bytes: int
+    tariff: Tariff | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +173,17 @@ class Source:
                 raise Substituted("undecipherable", "stream", expected="zstd", actual=error) from error
         if bounded.length != manifest.plain_len:
             raise Substituted("file-length", "plainLen", expected=manifest.plain_len, actual=bounded.length)
-        return Plain(path, batch_secret, bounded.length, sealed_bytes)
+        return Plain(path, batch_secret, bounded.length, sealed_bytes, self._tariff(manifest, data_key))
+
+    def _tariff(self, manifest: Manifest, data_key: bytes) -> Tariff | None:
+        if manifest.tariff is None:
+            return None
+        name, nonce = manifest.tariff
+        sealed = self._blob(name, "tariff", TARIFF_BYTES_MAX)
+        try:
+            return read_tariff(AESGCM(data_key).decrypt(nonce, sealed, TARIFF_CONTEXT))
+        except (InvalidTag, ValueError) as error:
+            raise Substituted("tariff-malformed", "tariff", expected="a tariff", actual=repr(error)) from error
 
     def _manifest(self, batch_no: int, data_hash: bytes) -> Manifest:
         raw = self._blob(data_hash.hex(), "manifest", MANIFEST_BYTES_MAX)
@@ -183,13 +199,14 @@ class Source:
             )
             mine = [each for each in told["recipients"] if each["kid"] == self.key.kid]
             wrapped = bytes.fromhex(mine[0]["enc"] + mine[0]["wrapped"]) if mine else None
+            tariff = _tariff_place(told.get("tariff"))
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise Substituted(
                 "manifest-malformed", "manifest", expected="an LPB1 manifest", actual=repr(error)
             ) from error
         if wrapped is None:
             raise Missing(f"batch {batch_no} was not wrapped for auditor {self.key.kid}")
-        return Manifest(chunks, plain_len, wrapped)
+        return Manifest(chunks, plain_len, wrapped, tariff)
 
     def _unwrap(self, batch_no: int, wrapped: bytes) -> tuple[bytes, bytes]:
         try:
@@ -222,6 +239,14 @@ class Source:
         if wrong is None:
             raise Missing(f"{place}: no mirror has {name}")
         raise Substituted("blob-substituted", place, expected=name, actual=wrong)
+
+
+def _tariff_place(told: Any) -> tuple[str, bytes] | None:
+    if told is None:
+        return None
+    name, nonce = told["blob"], bytes.fromhex(told["nonce"])
+    assert_that(_HASH.fullmatch(name) is not None and len(nonce) == NONCE_BYTES, "tariff", "blob and nonce", told)
+    return name, nonce
 
 
 def assert_that(held: bool, place: str, expected: object, actual: object) -> None:  # noqa: FBT001 - reads as a sentence

@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from auditor.examine import Law, mode_of
+from auditor.figures import Figures
+from auditor.originals import LANE_BYTES
+from auditor.relations import MENTIONED
 from proofs.accounts import MEMBER, lane_account
 from proofs.kinds import (
     Effects,
@@ -27,6 +30,7 @@ from proofs.kinds import (
 )
 from proofs.lpb1 import FileError
 from proofs.messages import PointsEvent
+from proofs.tariff import NO_FEES
 from proofs.words import INT128_MAX, INT128_MIN, WORD_BYTES, padding_of
 
 FORMS_MAX = 2**16
@@ -85,7 +89,8 @@ class Seen(NamedTuple):
 class Form:
     """What all leaves of one form share. `in_order` is False where the form itself breaks a rule: then nothing else
     matters. `sign` is that of the points; `accounts` are issuer, debtor, creditor, None where nothing may be posted;
-    `reserve` is (num, den, rounding) where cash is between issuer and reserve.
+    `reserve` is (num, den, rounding) where cash is between issuer and reserve. `mentioned`: it has to be seen with
+    others. Its fee is `fee_bps` of its cash, or of its points at `worth`.
     """
 
     in_order: bool
@@ -97,8 +102,14 @@ class Form:
     rate: tuple[int, int] | None
     returns: bool
     reserve: tuple[int, int, int] | None
+    lane_id: bytes
+    mentioned: bool
+    fee_bps: int
+    worth: tuple[int, int] | None
+    who: tuple[int, int]
     leaves: int = 0
     points: int = 0
+    cash: int = 0
 
     def fits(self, seen: Seen) -> bool:
         """Whether amounts and postings are those of the form: rate, accounts, deltas."""
@@ -146,8 +157,8 @@ class Forms:
     def __init__(self, law: Law) -> None:
         self._law = law
         self._known: dict[tuple[int | bool, ...], Form] = {}
-        self.counts: dict[tuple[int, int], tuple[int, int]] = {}
-        """(leaves, points) by (merchant, kind), of the forms that were forgotten or handed in."""
+        self.figures = Figures()
+        """What the forms counted that were forgotten or handed in."""
 
     def of(self, seen: Seen) -> Form:
         """The form of a leaf."""
@@ -173,11 +184,14 @@ class Forms:
         return form
 
     def count(self) -> None:
-        """Move what the forms counted into `counts`, and forget them."""
-        for key, form in self._known.items():
-            who = int(key[1]), int(key[0])
-            leaves, points = self.counts.get(who, (0, 0))
-            self.counts[who] = leaves + form.leaves, points + form.points
+        """Move what the forms counted into the figures, and forget them."""
+        for form in self._known.values():
+            self.figures.leaves[form.who] += form.leaves
+            self.figures.points[form.who] += form.points
+            if form.rate is not None:
+                num, den = form.rate
+                dust = (form.points * num - form.cash * den) // den
+                self.figures.dust += -dust if form.returns else dust
         self._known.clear()
 
 
@@ -201,7 +215,20 @@ def _form(law: Law, seen: Seen) -> Form:
         rate=(terms.num, terms.den) if priced and not reserved and terms is not None else None,
         returns=event.kind == Kind.REFUND_REDEEM,
         reserve=(terms.num, terms.den, rounding_max(terms)) if reserved and terms is not None else None,
+        lane_id=lane_account(event.merchant_id, event.key_id)[1 : 1 + LANE_BYTES],
+        mentioned=event.kind in MENTIONED,
+        who=(event.merchant_id, event.kind),
+        fee_bps=_fee_bps(law, event),
+        worth=(terms.num, terms.den) if event.kind == Kind.EARN and terms is not None and terms.den else None,
     )
+
+
+def _fee_bps(law: Law, event: PointsEvent) -> int:
+    """What accrues on such a leaf: a redemption that is paid for, or an earning."""
+    fees = NO_FEES if law.tariff is None else law.tariff.fees.get(event.merchant_id, NO_FEES)
+    if event.kind == Kind.EARN:
+        return fees.issuance_bps
+    return fees.redemption_bps if event.kind == Kind.REDEEM else 0
 
 
 def _account(leg: tuple[bytes, int] | None) -> bytes | None:

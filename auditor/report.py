@@ -14,6 +14,23 @@ from auditor.findings import CHECKS, RULES, shown
 
 _RATIO_SCALE = 10_000
 _DATA_CHECKS = frozenset(range(6, 19)) | {25}
+_UNTOLD = "the batch was published without a tariff, or the leaf they name lies before the range"
+_RELATIONS = {
+    20: ("no refund lies in the range", "the leaf they name lies before the range"),
+    21: ("no expiry lies in the range", "expiries name no earning, so no more than the age of the account is seen"),
+    22: ("no exchange and no transfer lies in the range", _UNTOLD),
+    23: ("no fee was charged in the range", _UNTOLD),
+    24: ("no referral reward lies in the range", _UNTOLD),
+}
+"""Why the checks of relations between leaves were not made: there was nothing, or not all of it could be seen."""
+
+_LATER = {
+    26: "no epochs of liabilities are on the chain",
+    27: "no receipts were given",
+    28: "the hub has no queue of forced events",
+    29: "no export of the journal was given",
+    31: "information only: see the figures",
+}
 
 
 def report(outcome: Outcome, *, rpc: Sequence[str], anchored: bool) -> dict[str, Any]:
@@ -44,23 +61,36 @@ def report(outcome: Outcome, *, rpc: Sequence[str], anchored: bool) -> dict[str,
 
 
 def checks(outcome: Outcome, *, anchored: bool) -> list[dict[str, Any]]:
-    """Every check with what it came to."""
-    looked = _looked(outcome, anchored=anchored)
+    """Every check with what it came to; one that was not made, or not wholly, says why."""
+    why = why_not(outcome, anchored=anchored)
     told = []
     for number, promise in CHECKS.items():
         broken = outcome.findings.of_check(number)
-        state = "broken" if broken else ("held" if number in looked else "not checked")
-        told.append({"check": number, "promise": promise, "state": state, "findings": broken})
+        state = "broken" if broken else ("not checked" if number in why else "held")
+        entry: dict[str, Any] = {"check": number, "promise": promise, "state": state, "findings": broken}
+        told.append(entry | ({"why": why[number]} if number in why else {}))
     return told
 
 
-def _looked(outcome: Outcome, *, anchored: bool) -> set[int]:
-    """The checks that had something to look at."""
+def why_not(outcome: Outcome, *, anchored: bool) -> dict[int, str]:
+    """The checks that had nothing to look at, or could not see all of it, each with the reason."""
     committed = [commit for commit in outcome.chain.commits if commit.on_chain is not None and commit.header.batch_no]
     settled = any(commit.on_chain is not None and commit.on_chain.final and commit.nets for commit in committed)
-    read = any(batch.checked for batch in outcome.batches)
-    there = {1: anchored, 5: bool(committed), 19: settled} | dict.fromkeys(_DATA_CHECKS, read)
-    return {number for number in CHECKS if there.get(number, bool(outcome.chain.commits))}
+    why = dict(_LATER)
+    if not anchored:
+        why[1] = "no anchor names the contracts' code"
+    if not committed:
+        why[5] = "nothing was committed yet"
+    if not settled:
+        why[19] = "no settling batch is final yet"
+    if not any(batch.checked for batch in outcome.batches):
+        why |= dict.fromkeys(_DATA_CHECKS, "no file was read")
+    for number, (nothing, unseen) in _RELATIONS.items():
+        if not outcome.looked[number]:
+            why[number] = nothing
+        elif outcome.unseen[number]:
+            why[number] = f"{outcome.unseen[number]} of {outcome.looked[number]} only in part: {unseen}"
+    return why
 
 
 def totals(outcome: Outcome) -> dict[str, Any]:

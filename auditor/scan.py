@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from auditor.examine import Law, faults
+from auditor.figures import Figures
 from auditor.findings import Findings
 from auditor.glance import (
     EMPTY_SLOT,
@@ -27,9 +28,12 @@ from auditor.glance import (
     Seen,
     split,
 )
+from auditor.originals import Run, packed
+from auditor.relations import Mention
 from auditor.segments import Segment, Standing, pack, standing, told
+from proofs.accounts import OPERATOR_ID
 from proofs.keccak import keccak256
-from proofs.kinds import MAY_OWE, points_sign
+from proofs.kinds import MAY_OWE, Kind, points_sign
 from proofs.lpb1 import RECORD_BYTES, FileError, parse_record
 from proofs.messages import PointsEvent, Posting, SettlementLeaf
 from proofs.signature import Recovery, SignatureError
@@ -38,6 +42,7 @@ from proofs.words import WORD_BYTES, ZERO_WORD
 
 _SALTED_BYTES = 2 * WORD_BYTES
 _SECONDS_PER_DAY = 86_400
+_SECONDS_PER_MINUTE = 60
 ID_BYTES = 4
 BINDING_KEY_BYTES = WORD_BYTES + ID_BYTES
 HOLDER_KEY_BYTES = WORD_BYTES + 2 * ID_BYTES
@@ -64,7 +69,8 @@ class Shard:
     """What a shard found. `root` is the root of its part of the leaf tree; totals are None when it has no leaf.
 
     `segments` are packed; `bindings` holds memberRef ‖ issuer ‖ account, which account each name stands for, and
-    `holders` the reverse within one month, account ‖ merchant ‖ month ‖ memberRef, one after the other.
+    `holders` the reverse within one month, account ‖ merchant ‖ month ‖ memberRef, one after the other. `originals` are
+    all leaves in short, `mentions` those that have to be seen with others; `accrued` are fees since the last charge.
     """
 
     root: bytes = ZERO_WORD
@@ -76,6 +82,10 @@ class Shard:
     leaves: int = 0
     gross_cash: int = 0
     good_signatures: int = 0
+    originals: list[Run] = field(default_factory=list)
+    mentions: list[Mention] = field(default_factory=list)
+    accrued: dict[int, int] = field(default_factory=dict)
+    figures: Figures = field(default_factory=Figures)
     findings: Findings = field(default_factory=Findings)
 
 
@@ -117,19 +127,30 @@ def record_hashes(raw: bytes, batch_secret: bytes) -> tuple[bytes, bytes]:
     return event_hash, keccak256(b"".join(parts))
 
 
+class _LaneRun:
+    """Neighbouring leaves of one lane on their way to `originals`, and how many fall into one minute."""
+
+    __slots__ = ("busiest", "first", "in_minute", "minute", "next", "parts")
+
+    def __init__(self, first: int) -> None:
+        self.first = self.next = first
+        self.parts: list[bytes] = []
+        self.minute = self.in_minute = self.busiest = 0
+
+
 class _Run:
     """A segment in the making: how its account stood before the shard, and stands after the last leaf."""
 
-    __slots__ = ("balance", "first_leaf_no", "issuer_id", "leaf_no", "opening", "seq")
+    __slots__ = ("balance", "first_leaf_no", "issuer_id", "leaf_no", "opened_at", "opening", "seq")
 
     def __init__(self, opening: Standing, leaf_no: int, seq: int, balance: int) -> None:
-        self.opening, self.first_leaf_no, self.issuer_id = opening, leaf_no, 0
+        self.opening, self.first_leaf_no, self.issuer_id, self.opened_at = opening, leaf_no, 0, 0
         self.seq, self.leaf_no, self.balance = seq, leaf_no, balance
 
     def segment(self) -> Segment:
         """What goes home."""
         closing = standing(self.seq, self.leaf_no, self.balance)
-        return Segment(self.opening, self.first_leaf_no, closing, self.issuer_id)
+        return Segment(self.opening, self.first_leaf_no, closing, self.issuer_id, self.opened_at)
 
 
 class _Scanner:
@@ -142,8 +163,12 @@ class _Scanner:
         self.runs: dict[bytes, _Run] = {}
         self.bindings: dict[tuple[bytes, int], bytes] = {}
         self.holders: dict[tuple[bytes, int, int], bytes] = {}
+        self.lanes: dict[bytes, _LaneRun] = {}
+        self.dormant = self.dormant_points = 0
+        self.lane_runs: list[tuple[bytes, _LaneRun]] = []
         self.forms = Forms(job.law)
         self.recovery = Recovery()
+        self.tariff = job.law.tariff
         self.digest_prefix = b"\x19\x01" + job.law.separator
         self.leaf_no = 0
         """Where the leaf of the moment stands. A place is proven; what a leaf says of it is checked."""
@@ -167,14 +192,18 @@ class _Scanner:
         self.shard.good_signatures += signed
         form.leaves += 1
         form.points += seen.points
+        form.cash += seen.settle_amount
         self._total(seen)
         self._chains(form, seen)
+        self._keep(form, seen)
 
     def finish(self) -> Shard:
         """What goes home."""
         shard = self.shard
         shard.leaves = len(self.nodes)
         shard.root = subtree_root(self.nodes)
+        shard.originals = [Run(lane, run.first, b"".join(run.parts)) for lane, run in self.lane_runs]
+        shard.figures = self._figures()
         shard.segments = pack({account: run.segment() for account, run in self.runs.items()})
         shard.bindings = b"".join(
             ref + issuer.to_bytes(ID_BYTES, "big") + account for (ref, issuer), account in self.bindings.items()
@@ -184,6 +213,14 @@ class _Scanner:
             for (account, merchant, month), ref in self.holders.items()
         )
         return shard
+
+    def _figures(self) -> Figures:
+        self.forms.count()
+        figures = self.forms.figures
+        for lane, run in self.lane_runs:
+            figures.busiest[lane] = max(figures.busiest.get(lane, 0), run.busiest)
+        figures.dormant_redemptions, figures.dormant_points = self.dormant, self.dormant_points
+        return figures
 
     def _is_signed(self, form: Form, seen: Seen, event_hash: bytes) -> bool:
         digest = keccak256(self.digest_prefix + event_hash)
@@ -221,6 +258,61 @@ class _Scanner:
         if seen.moves[3] is not None:
             self._member(seen, seen.moves[3])
 
+    def _keep(self, form: Form, seen: Seen) -> None:
+        """What later leaves, other shards and the tariff need of this one."""
+        lane = form.lane_id
+        run = self.lanes.get(lane)
+        if run is None or run.next != seen.nonce:
+            run = self.lanes[lane] = _LaneRun(seen.nonce)
+            self.lane_runs.append((lane, run))
+        run.next += 1
+        minute = seen.occurred_at // _SECONDS_PER_MINUTE
+        run.minute, run.in_minute = minute, run.in_minute + 1 if minute == run.minute else 1
+        run.busiest = max(run.busiest, run.in_minute)
+        run.parts.append(
+            packed(
+                (
+                    seen.kind,
+                    seen.issuer_id,
+                    seen.terms_id,
+                    self.leaf_no,
+                    seen.points,
+                    seen.settle_amount,
+                    seen.occurred_at,
+                    seen.ref_event_id,
+                )
+            )
+        )
+        if form.fee_bps and self.tariff is not None:
+            amount = seen.settle_amount if form.worth is None else seen.points * form.worth[0] // form.worth[1]
+            fee = self.tariff.fee(amount, form.fee_bps)
+            self.shard.accrued[seen.merchant_id] = self.shard.accrued.get(seen.merchant_id, 0) + fee
+        if form.mentioned:
+            self._mention(form, seen)
+
+    def _mention(self, form: Form, seen: Seen) -> None:
+        payer = seen.merchant_id if seen.merchant_id != OPERATOR_ID else seen.issuer_id
+        member = seen.moves[3]
+        self.shard.mentions.append(
+            Mention(
+                self.leaf_no,
+                seen.kind,
+                form.lane_id,
+                seen.nonce,
+                seen.issuer_id,
+                seen.ref_event_id,
+                seen.points,
+                seen.settle_amount,
+                seen.terms_id,
+                seen.campaign_id,
+                seen.level,
+                seen.basis,
+                seen.occurred_at,
+                b"" if member is None else member.account,
+                self.shard.accrued.pop(payer, 0) if seen.kind == Kind.FEE else 0,
+            )
+        )
+
     def _chain(self, code: str, move: Move) -> None:
         account, seq, prev_leaf_no, delta, balance = move
         run = self.runs.get(account)
@@ -240,10 +332,13 @@ class _Scanner:
         if run.issuer_id not in {0, issuer}:
             due = f"points of issuer {run.issuer_id}"
             self._add("points-of-another", "member", expected=due, actual=issuer, account=account)
-        run.issuer_id = run.issuer_id or issuer
+        run.issuer_id, run.opened_at = run.issuer_id or issuer, run.opened_at or seen.occurred_at
         if move.balance < 0 and move.delta < 0 and seen.kind not in MAY_OWE:
             place, least = "member.balance", "0 or more"
             self._add("member-below-zero", place, expected=least, actual=move.balance, account=account)
+        if seen.kind == Kind.REDEEM and 0 < move.prev_leaf_no < self.job.law.dormant_before:
+            self.dormant += 1
+            self.dormant_points += seen.points
         known = self.bindings.setdefault((ref, issuer), account)
         month = month_of(seen.occurred_at // _SECONDS_PER_DAY)
         holder = self.holders.setdefault((account, seen.merchant_id, month), ref)

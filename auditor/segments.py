@@ -16,12 +16,14 @@ from typing import NamedTuple, NewType
 ACCOUNT_BYTES = 32
 _SEQ_BYTES, _LEAF_BYTES, _BALANCE_BYTES, _ISSUER_BYTES = 9, 8, 17, 4
 """A number or balance that a false posting implies may lie one step outside its type; so there is a byte to spare."""
+TIME_BYTES = 8
 STANDING_BYTES = _SEQ_BYTES + _LEAF_BYTES + _BALANCE_BYTES
 _OPENING_AT = ACCOUNT_BYTES
 _FIRST_AT = _OPENING_AT + STANDING_BYTES
 _CLOSING_AT = _FIRST_AT + _LEAF_BYTES
 _ISSUER_AT = _CLOSING_AT + STANDING_BYTES
-_PACKED_BYTES = _ISSUER_AT + _ISSUER_BYTES
+_OPENED_AT = _ISSUER_AT + _ISSUER_BYTES
+_PACKED_BYTES = _OPENED_AT + TIME_BYTES
 
 Standing = NewType("Standing", bytes)
 """How one account stands after one posting: its number, the leaf that holds it, and the balance; see `standing`."""
@@ -60,18 +62,20 @@ class Segment(NamedTuple):
     """One account over one run of leaves.
 
     `issuer_id` is the issuer of a member account's points, 0 elsewhere: the first one named, since an account never
-    holds points of two.
+    holds points of two; `opened_at` the time of its first event, in Unix seconds.
     """
 
     opening: Standing
     first_leaf_no: int
     closing: Standing
     issuer_id: int = 0
+    opened_at: int = 0
 
 
 def join(earlier: Segment, later: Segment) -> Segment:
     """Two runs as one. Whether they meet (`later.opening == earlier.closing`) is for the caller to judge and report."""
-    return Segment(earlier.opening, earlier.first_leaf_no, later.closing, earlier.issuer_id or later.issuer_id)
+    issuer = earlier.issuer_id or later.issuer_id
+    return Segment(earlier.opening, earlier.first_leaf_no, later.closing, issuer, earlier.opened_at)
 
 
 def pack(segments: Mapping[bytes, Segment]) -> bytes:
@@ -82,6 +86,7 @@ def pack(segments: Mapping[bytes, Segment]) -> bytes:
         + each.first_leaf_no.to_bytes(_LEAF_BYTES, "big")
         + each.closing
         + each.issuer_id.to_bytes(_ISSUER_BYTES, "big")
+        + each.opened_at.to_bytes(TIME_BYTES, "big")
         for account, each in segments.items()
     )
 
@@ -96,6 +101,7 @@ def unpack(packed: bytes) -> Iterator[tuple[bytes, Segment]]:
                 Standing(part[_OPENING_AT:_FIRST_AT]),
                 int.from_bytes(part[_FIRST_AT:_CLOSING_AT], "big"),
                 Standing(part[_CLOSING_AT:_ISSUER_AT]),
-                int.from_bytes(part[_ISSUER_AT:], "big"),
+                int.from_bytes(part[_ISSUER_AT:_OPENED_AT], "big"),
+                int.from_bytes(part[_OPENED_AT:], "big"),
             ),
         )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from ledger import due, tiers_due
-from ledger.answers import Answer, Receipt
+from ledger.answers import Answer, Receipt, Refusal
 from ledger.commands import Command
 
 PAGES_PER_RUN_MAX = 1_000
@@ -41,18 +41,23 @@ class Walk(NamedTuple):
 
 
 def run(reading: Reading, post: Post, at_ms: int, *, per_page: int = due.DUE_PER_READ_MAX) -> Counter[str]:
-    """Post what is due until nothing is; how many of each verb were done. Raises `Stuck`."""
+    """Post what is due until nothing is; how many of each verb were done. Orders whose issuer is at its limit are left
+    for a later run. Raises `Stuck`.
+    """
     done: Counter[str] = Counter()
+    waiting: set[int] = set()
     for _page in range(PAGES_PER_RUN_MAX):
         with reading() as connection:
-            commands = due.due(connection, at_ms, limit=per_page)
+            commands = due.due(connection, at_ms, limit=per_page, waiting=waiting)
         if not commands:
             break
-        receipts, new = _posted(post, commands)
-        if not receipts:
+        answers = post(commands)
+        new, at_limit = _new(answers), _at_limit(answers) - waiting
+        if not new and not at_limit:
+            if any(isinstance(answer.outcome, Receipt) for answer in answers):
+                break  # another process is at it
             raise Stuck(len(commands), commands[0].key, done)
-        if not new:  # another process is at it
-            break
+        waiting |= at_limit
         done += new
     return done
 
@@ -66,15 +71,21 @@ def evaluate(
         with reading() as connection:
             page = tiers_due.changed(connection, at_ms, after_no=after_no, limit=tiers_due.MEMBERS_PER_READ_MAX)
         if page.commands:
-            done += _posted(post, page.commands)[1].total()
+            done += _new(post(page.commands)).total()
         if page.next_no is None:
             return Walk(done, None)
         after_no = page.next_no
     return Walk(done, after_no)
 
 
-def _posted(post: Post, commands: Sequence[Command]) -> tuple[int, Counter[str]]:
-    """How many of them are done, and how many of each verb were done by this very call."""
-    answers = [answer for answer in post(commands) if isinstance(answer.outcome, Receipt)]
-    new = [answer.outcome for answer in answers if not answer.replayed]
-    return len(answers), Counter(outcome.verb for outcome in new if isinstance(outcome, Receipt))
+def _new(answers: Sequence[Answer]) -> Counter[str]:
+    """How many of each verb were done now."""
+    return Counter(
+        answer.outcome.verb for answer in answers if isinstance(answer.outcome, Receipt) and not answer.replayed
+    )
+
+
+def _at_limit(answers: Sequence[Answer]) -> set[int]:
+    """Issuers whose orders wait until they may issue again: the others of theirs are not asked for in this run."""
+    refused = (answer.outcome for answer in answers if isinstance(answer.outcome, Refusal))
+    return {int(each.data["issuer"]) for each in refused if each.code == "issuer-over-limit"}

@@ -2,12 +2,14 @@
 only; whoever owns a clock (the door's clockwork) asks, and posts what it is answered.
 
 Each command happened when it fell due, so that asking late changes nothing but when it is recorded. Posting one twice
-does nothing twice: the same key is the same answer, and under another key the verb finds it done. Rows are found by
-the partial indexes of migration `due`, earliest first.
+does nothing twice: the same key is the same answer, and under another key the verb finds it done. What was refused
+because its issuer was at its limit is asked again under the next hour's key, so that waiting leaves one answer an hour
+and order. Rows are found by the partial indexes of migration `due`, earliest first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import psycopg
@@ -17,6 +19,7 @@ from ledger.commands import Command, Confirm, Expire, LapseHold
 Connection = psycopg.Connection[Any]
 
 DUE_PER_READ_MAX = 1_000
+HOUR_MS = 3_600_000
 _CONFIRM, _LAPSE = 1, 2
 
 # Of what falls due at one instant, confirmations come first and may repay a debt; what lapses may expire at once. The
@@ -24,6 +27,7 @@ _CONFIRM, _LAPSE = 1, 2
 _DUE = """
 (SELECT confirm_from_ms AS at_ms, 1 AS what, merchant_id AS party, name FROM ledger.orders
  WHERE shard = 0 AND confirmed_at_ms IS NULL AND refunded_minor < amount_minor AND confirm_from_ms <= %(at_ms)s
+   AND NOT merchant_id = ANY(%(waiting)s)
  ORDER BY confirm_from_ms LIMIT %(limit)s)
 UNION ALL
 (SELECT substring(body FROM '"hold_until_ms":([0-9]+)')::bigint, 2, party, name FROM ledger.record
@@ -39,16 +43,18 @@ ORDER BY at_ms, what, party, name LIMIT %(limit)s
 """
 
 
-def due(conn: Connection, at_ms: int, *, limit: int = DUE_PER_READ_MAX) -> list[Command]:
-    """What fell due by `at_ms` and was not done yet, in the order in which it did, at most `limit` of it."""
+def due(conn: Connection, at_ms: int, *, limit: int = DUE_PER_READ_MAX, waiting: Collection[int] = ()) -> list[Command]:
+    """What fell due by `at_ms` and was not done yet, in the order in which it did, at most `limit` of it; orders of the
+    merchants `waiting` are left out.
+    """
     seq = conn.execute("SELECT seq FROM ledger.head WHERE shard = 0").fetchone()
-    rows = conn.execute(_DUE, {"at_ms": at_ms, "limit": min(limit, DUE_PER_READ_MAX)})
-    return [_command(*row, read_at=seq[0] if seq else 0) for row in rows]
+    rows = conn.execute(_DUE, {"at_ms": at_ms, "limit": min(limit, DUE_PER_READ_MAX), "waiting": list(waiting)})
+    return [_command(*row, read_at=seq[0] if seq else 0, hour=at_ms // HOUR_MS) for row in rows]
 
 
-def _command(at_ms: int, what: int, party: int, name: str, *, read_at: int) -> Command:
+def _command(at_ms: int, what: int, party: int, name: str, *, read_at: int, hour: int) -> Command:
     if what == _CONFIRM:
-        return Confirm(key=f"due:confirm:{party}:{name}", at_ms=at_ms, order_merchant_id=party, order=name)
+        return Confirm(key=f"due:confirm:{party}:{name}:{hour}", at_ms=at_ms, order_merchant_id=party, order=name)
     if what == _LAPSE:
         return LapseHold(key=f"due:lapse:{party}:{name}", at_ms=at_ms, merchant_id=party, redemption=name)
     # A lot that expired may come back by a cancellation and expire again: the position tells the two apart.

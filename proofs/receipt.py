@@ -7,7 +7,8 @@ header is on chain.
 Structs are in their JSON form (`proofs.json_form`); `postings` are the four posting hashes, `own` opens the holder's.
 Nothing else is needed but one question to the chain: does the hub hold the header hash that `check` answers for that
 batch number? Every byte of a receipt is bound, by the signature (chain, hub, signer, event), by the tree (leaf,
-position, path) or by the header hash. Source: docs/protocol §6, member self-check.
+position, path) or by the header hash. `proofs/js/receipt.js` is the same check for browsers and mini-programs, and a
+test holds the two together. Source: docs/protocol §6, member self-check.
 """
 
 from __future__ import annotations
@@ -45,21 +46,40 @@ FIELDS: Final = frozenset(
 
 
 class ReceiptError(ValueError):
-    """The receipt proves nothing. `step` is where it fails: form, signature, posting, position or root."""
+    """The receipt proves nothing. `step` is where it fails: form, signature, posting, position, root or shown."""
 
     def __init__(self, step: str, problem: str) -> None:
         super().__init__(f"{step}: {problem}")
         self.step = step
 
 
-def check(receipt: Mapping[str, Any]) -> bytes:
+def check(receipt: Mapping[str, Any], shown: Mapping[str, str] | None = None) -> bytes:
     """The header hash (32 bytes) that the hub must hold for batch `header.batchNo`, if everything in the receipt fits
-    together. Raises `ReceiptError`.
+    together, and `shown` (fields as an app shows them, by their names in `facts`) with it. Raises `ReceiptError`.
     """
     try:
-        return _check(receipt)
+        header_hash = _check(receipt)
     except (JsonFormError, WordError) as error:
         raise ReceiptError("form", str(error)) from error
+    known = facts(receipt)
+    for name, text in (shown or {}).items():
+        if text != known.get(name):
+            raise ReceiptError("shown", f"{name} is shown as {text}, the receipt says {known.get(name)}")
+    return header_hash
+
+
+def facts(receipt: Mapping[str, Any]) -> dict[str, str]:
+    """What a checked receipt says, in words to be shown: the event's fields, the holder's own change and balance, and
+    where it stands.
+    """
+    posting = receipt["own"]["posting"]
+    return {
+        **receipt["event"],
+        "delta": posting["delta"],
+        "balance": posting["balance"],
+        "leafNo": receipt["leafNo"],
+        "batchNo": receipt["header"]["batchNo"],
+    }
 
 
 def _check(receipt: Mapping[str, Any]) -> bytes:

@@ -94,6 +94,11 @@ class Alliance:
         return Contract(self.chain, "AlliancePolicy", self.anchor.policy)
 
     @property
+    def contracts(self) -> list[Contract]:
+        """Those whose events tell the alliance's history."""
+        return [self.hub, self.registry, self.policy]
+
+    @property
     def token(self) -> Contract:
         return Contract(self.chain, "TestToken", self.anchor.token)
 

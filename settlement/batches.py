@@ -20,16 +20,15 @@ from ledger.journal import JournalEntry
 from proofs.messages import BatchHeader
 from settlement import keys, openings, tables
 from settlement.alliance import Alliance
+from settlement.closing import BATCH_LEAVES_MAX, padded
 from settlement.founding import Publication
 from settlement.lanes import LaneSigner, Roster
-from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed, void_leaf
+from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed, void_leaves
 from settlement.outbox import Checkpoint, Outbox, unwatched
 from settlement.publish import NotOnEveryMirror, Package, Recipient, pack, publish
 from settlement.seal import Rules, Sealed, seal
 from settlement.steps import State
 from settlement.tables import Batch, Conn, SealedFields
-
-BATCH_LEAVES_MAX = 65_536
 
 
 class NotReproducible(RuntimeError):
@@ -53,7 +52,9 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """Everything that settlement works with. `conn` is in autocommit mode and used by one thread."""
+    """Everything that settlement works with. `conn` is in autocommit mode and used by one thread; `padding` are the
+    sizes up to which batches are padded, none by default.
+    """
 
     conn: Conn
     alliance: Alliance
@@ -62,17 +63,19 @@ class Settlement:
     lanes: LaneKeys
     ledger: Ledger
     checkpoint: Checkpoint = unwatched
+    padding: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Terms:
-    """What a batch is sealed with besides its journal entries."""
+    """What a batch is sealed with besides its journal entries; `leaves` is with how many it was sealed before."""
 
     sealed_at: int
     settling: bool
     config_hash: bytes
     registered: Sequence[bytes]
     recipients: Sequence[Recipient]
+    leaves: int | None = None
 
 
 def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_LEAVES_MAX) -> Batch | None:
@@ -125,6 +128,7 @@ def publish_again(s: Settlement, batch: Batch) -> None:
         config_hash=done.header.config_hash,
         registered=[row.account for row in done.rows],
         recipients=done.recipients,
+        leaves=done.header.leaf_count,
     )
     entries = openings.entries(s.conn, previous.done.last_seq, leaves_max=0, last_seq=done.last_seq)
     sealed, package = _build(s, batch, previous, entries, terms)
@@ -181,9 +185,15 @@ def _build(
         nonces=nonces,
         batch_secret=batch_secret,
     )
-    if not leaves:
-        source = LegRef(entries[-1].seq if entries else previous.done.last_seq, 0)
-        leaves = [void_leaf(source=source, roster=s.lanes.roster, nonces=nonces, occurred_at=terms.sealed_at)]
+    shown = terms.leaves or padded(max(1, len(leaves)), s.padding)
+    leaves += void_leaves(
+        shown - len(leaves),
+        after=leaves,
+        source=LegRef(entries[-1].seq if entries else previous.done.last_seq, 0),
+        roster=s.lanes.roster,
+        nonces=nonces,
+        occurred_at=terms.sealed_at,
+    )
     anchor = s.alliance.anchor
     rules = Rules(
         chain_id=anchor.chain_id,

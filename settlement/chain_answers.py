@@ -72,6 +72,7 @@ class Receipt:
     block_hash: bytes
     succeeded: bool
     gas_used: int
+    gas_price: int
     contract: bytes | None
     logs: tuple[Log, ...]
 
@@ -119,6 +120,7 @@ def receipt_of(found: Mapping[str, Any]) -> Receipt:
         block_hash=word_of(found["blockHash"]),
         succeeded=quantity_of(found["status"]) == 1,
         gas_used=quantity_of(found["gasUsed"]),
+        gas_price=quantity_of(found.get("effectiveGasPrice", "0x0")),
         contract=None if contract is None else data_of(contract),
         logs=tuple(log_of(log) for log in found["logs"]),
     )

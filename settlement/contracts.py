@@ -36,11 +36,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One decoded log."""
+    """One decoded log of a contract. A log that the committed ABI does not know has the name "" and no fields."""
 
     name: str
     fields: dict[str, Any]
     log: Log
+    contract: str = ""
 
 
 _CODEC = Web3().codec
@@ -152,7 +153,9 @@ class Contract:
 
     def decode(self, log: Log) -> Event:
         """One log of this contract."""
-        name = _events(self.name)[log.topics[0]]
+        name = _events(self.name).get(log.topics[0], "") if log.topics else ""
+        if not name:
+            return Event("", {}, log, self.name)
         raw: Any = {
             "address": Web3.to_checksum_address(log.address),
             "topics": list(log.topics),
@@ -163,4 +166,4 @@ class Contract:
             "blockHash": log.block_hash,
             "blockNumber": log.block_number,
         }
-        return Event(name, dict(_codec(self.name).events[name]().process_log(raw)["args"]), log)
+        return Event(name, dict(_codec(self.name).events[name]().process_log(raw)["args"]), log, self.name)

@@ -134,16 +134,32 @@ def registered_accounts(roster: Roster, *, issuers: Iterable[int], parties: Iter
     return sorted(set(accounts))
 
 
-def void_leaf(*, source: LegRef, roster: Roster, nonces: Mapping[LaneId, int], occurred_at: int) -> UnsealedLeaf:
-    """A leaf that does nothing, signed by the operator: what a settling batch holds when nothing else happened.
-    `source` is (last journal seq, 0).
+def void_leaves(
+    count: int,
+    *,
+    after: Sequence[UnsealedLeaf],
+    source: LegRef,
+    roster: Roster,
+    nonces: Mapping[LaneId, int],
+    occurred_at: int,
+) -> list[UnsealedLeaf]:
+    """Leaves that do nothing, signed by the operator: what a settling batch holds when nothing else happened, and what
+    a batch is padded with. They come `after` these leaves of a batch whose lanes began at `nonces`; `source` is (last
+    journal seq, 0).
     """
     lane = roster.lane_for(OPERATOR_ID, Kind.VOID)
-    event = PointsEvent(
+    used = (leaf.event.nonce for leaf in after if (leaf.event.merchant_id, leaf.event.key_id) == lane.id)
+    last = max(used, default=nonces.get(lane.id, 0))
+    events = (_void(lane.id, nonce, occurred_at) for nonce in range(last + 1, last + 1 + count))
+    return [UnsealedLeaf(source, event, None, None, None, None) for event in events]
+
+
+def _void(lane_id: LaneId, nonce: int, occurred_at: int) -> PointsEvent:
+    return PointsEvent(
         kind=Kind.VOID,
-        merchant_id=OPERATOR_ID,
-        key_id=lane.key_id,
-        nonce=nonces.get(lane.id, 0) + 1,
+        merchant_id=lane_id.merchant_id,
+        key_id=lane_id.key_id,
+        nonce=nonce,
         occurred_at=occurred_at,
         issuer_id=0,
         member_ref=ZERO_WORD,
@@ -156,7 +172,6 @@ def void_leaf(*, source: LegRef, roster: Roster, nonces: Mapping[LaneId, int], o
         basis=0,
         detail_hash=ZERO_WORD,
     )
-    return UnsealedLeaf(source, event, None, None, None, None)
 
 
 def month_epoch(at_ms: int) -> int:

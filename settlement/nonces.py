@@ -39,11 +39,13 @@ WHERE tx_hash = %(tx_hash)s AND status = 'SIGNED'
 """
 _MARK_MINED = """
 UPDATE settlement.chain_tx
-SET status = %(status)s, block_hash = %(block_hash)s, block_number = %(block_number)s, gas_used = %(gas_used)s
+SET status = %(status)s, block_hash = %(block_hash)s, block_number = %(block_number)s, gas_used = %(gas_used)s,
+    gas_price = %(gas_price)s
 WHERE tx_hash = %(tx_hash)s
 """
 _UNMINE = """
-UPDATE settlement.chain_tx SET status = 'SENT', block_hash = NULL, block_number = NULL, gas_used = NULL
+UPDATE settlement.chain_tx
+SET status = 'SENT', block_hash = NULL, block_number = NULL, gas_used = NULL, gas_price = NULL
 WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce = %(nonce)s AND status IN ('MINED', 'REVERTED')
 """
 _DROP = """
@@ -132,8 +134,9 @@ class NonceBook:
     def mark_mined(self, receipt: Receipt) -> None:
         """It is in this block, which may still be reorganised away."""
         status = "MINED" if receipt.succeeded else "REVERTED"
-        place = {"block_hash": receipt.block_hash, "block_number": receipt.block_number, "gas_used": receipt.gas_used}
-        self._conn.execute(_MARK_MINED, {"tx_hash": receipt.tx_hash, "status": status, **place})
+        place = {"block_hash": receipt.block_hash, "block_number": receipt.block_number}
+        cost = {"gas_used": receipt.gas_used, "gas_price": receipt.gas_price}
+        self._conn.execute(_MARK_MINED, {"tx_hash": receipt.tx_hash, "status": status, **place, **cost})
 
     def unmine(self, nonce: int) -> None:
         """The block that held it is gone."""

@@ -45,6 +45,10 @@ FROM settlement.batch_leaf JOIN unnest(%(seqs)s::bigint[], %(nos)s::smallint[]) 
 _FIRST_LEG = """
 SELECT at_ms FROM ledger.journal WHERE shard = 0 AND seq > %s AND receipt LIKE '%%"legs":[{%%' ORDER BY seq LIMIT 1
 """
+_PENDING = """
+SELECT count(*), count(*) FILTER (WHERE settling) FROM settlement.batch
+WHERE superseded_by IS NULL AND batch_no > 0 AND state NOT IN ('OPEN', 'FINALISED')
+"""
 _SETTLED = """
 SELECT max(batch_no) FROM settlement.batch
 WHERE superseded_by IS NULL AND (settling OR batch_no = 0) AND batch_no <= %s
@@ -87,10 +91,14 @@ def pending(conn: Conn, after_seq: int) -> Pending:
     """What waits after the last sealed entry. An entry that has a leg counts as one leaf, though it may have several:
     a batch is full a little late, never too early.
     """
+    batches, settling = conn.execute(_PENDING).fetchone() or (0, 0)
     first = conn.execute(_FIRST_LEG, [after_seq]).fetchone()
-    if first is None:
-        return Pending(leaves=0, first_leaf_at=None)
-    return Pending(leaves=journal.head_seq(conn) - after_seq, first_leaf_at=first[0] // MS_PER_SECOND)
+    return Pending(
+        leaves=0 if first is None else journal.head_seq(conn) - after_seq,
+        first_leaf_at=None if first is None else first[0] // MS_PER_SECOND,
+        batches=batches,
+        settling=settling,
+    )
 
 
 def settled_at(conn: Conn) -> int:

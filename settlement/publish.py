@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from proofs.json_form import from_json, to_json
 from proofs.messages import BatchHeader
+from proofs.tariff import TARIFF_CONTEXT, Tariff
 from proofs.words import ZERO_WORD
 from settlement.hpke import wrap
 from settlement.mirrors import Mirror, MirrorDown, MirrorError, MirrorWrong
@@ -41,6 +42,7 @@ BLOB_BYTES_MAX: Final = CHUNK_BYTES_MAX + AEAD_TAG_BYTES
 """Of chunks; a manifest is smaller: 64 letters a chunk and a few hundred a recipient."""
 HEADER_FILE_BYTES_MAX: Final = 2**16
 ZSTD_LEVEL: Final = 3
+NONCE_BYTES: Final = 12
 INFO: Final = b"LPB1 tongdui batch key"
 """What HPKE binds the wrapped key to, followed by batchNo as 8 bytes."""
 log = structlog.get_logger(__name__)
@@ -89,9 +91,9 @@ class Package:
         return {**self.chunks, self.data_hash.hex(): self.manifest}
 
 
-def pack(sealed: Sealed, *, data_key: bytes, recipients: Sequence[Recipient]) -> Package:
+def pack(sealed: Sealed, *, data_key: bytes, recipients: Sequence[Recipient], tariff: Tariff | None = None) -> Package:
     """The publication of a sealed batch, readable by `recipients` (at least one, key names distinct). `data_key`: 32
-    secret bytes of this batch.
+    secret bytes of this batch; `tariff` is what the batch's fees, exchanges and rewards follow from.
     """
     if not recipients or len({recipient.kid for recipient in recipients}) != len(recipients):
         raise ValueError("a batch is published for at least one recipient, each under a name of its own")
@@ -112,7 +114,22 @@ def pack(sealed: Sealed, *, data_key: bytes, recipients: Sequence[Recipient]) ->
             for recipient in sorted(recipients, key=lambda recipient: recipient.kid)
         ],
     }
-    return Package(batch_no, rfc8785.dumps(manifest), chunks)
+    if tariff is None:
+        return Package(batch_no, rfc8785.dumps(manifest), chunks)
+    nonce, sealed_tariff = _sealed_tariff(tariff, key)
+    blob = sha256(sealed_tariff).hexdigest()
+    manifest["tariff"] = {"blob": blob, "nonce": nonce.hex()}
+    return Package(batch_no, rfc8785.dumps(manifest), {**chunks, blob: sealed_tariff})
+
+
+def _sealed_tariff(tariff: Tariff, key: bytes) -> tuple[bytes, bytes]:
+    """(nonce, ciphertext). The nonce follows from key and text: one text, one nonce; its first bit keeps it apart from
+    the numbers of chunks.
+    """
+    plain = tariff.to_bytes()
+    drawn = hmac.digest(key, TARIFF_CONTEXT + plain, sha256)[:NONCE_BYTES]
+    nonce = bytes([drawn[0] | 0x80]) + drawn[1:]
+    return nonce, AESGCM(key).encrypt(nonce, plain, TARIFF_CONTEXT)
 
 
 def publish(

@@ -42,6 +42,8 @@ class SettlementSettings(MirrorsSettings):
     """How far local time is ahead of UTC."""
     cycles: Literal["monthly", "by-hand"] = "monthly"
     """Whether fees are charged for each month that is over, or only when the operator ends a cycle."""
+    padding: bool = False
+    """Whether batches are padded to a few sizes, so that the chain does not show how much was sold."""
     tasks_off: frozenset[str] = frozenset()
     """Names of periodic tasks that are not to run here, as a JSON list (`python -m settlement.tasks status`)."""
     workers: int = Field(default=2, ge=1, le=32)

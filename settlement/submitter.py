@@ -15,8 +15,7 @@ import structlog
 
 from ledger.answers import Refusal
 from ledger.commands import Net, SettleNets
-from proofs.kinds import BASE_UNITS_PER_AU
-from settlement import alerts, batches, tables
+from settlement import alerts, batches, moved, tables, watcher
 from settlement.alerts import Alert
 from settlement.attestations import has_quorum, wire_form
 from settlement.batches import Settlement
@@ -31,17 +30,12 @@ from settlement.steps import ABSENT, Become, Do, Fate, Observation, State, Step,
 from settlement.tables import Batch
 
 STEPS_PER_DRIVE_MAX = 32
-REVERTED_STATUS = 3
 
 log = structlog.get_logger(__name__)
 
 
 class LedgerRefused(RuntimeError):
     """The ledger does not take what the chain has moved; a person decides."""
-
-
-class NotWholeAu(RuntimeError):
-    """A default left an amount that is no whole AU; the ledger cannot say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +59,7 @@ _ALARMS: dict[type[Exception], str] = {
     Refused: "commit-refused",
 }
 _CANNOT_GO_ON = (
-    *(Refused, FeeCeiling, ForeignPending, NotWholeAu, LedgerRefused, SignerRefused),
+    *(Refused, FeeCeiling, ForeignPending, LedgerRefused, SignerRefused),
     *(batches.NotReproducible, PublicationError),
 )
 
@@ -153,7 +147,7 @@ def _view(s: Settlement, number: int, head: Head) -> _View:
     """
     hub, at = s.alliance.hub, head.number
     _, final_after, _, open_demands, batch_status, *_ = hub.read("record", number, tag=at)
-    reverted = batch_status == REVERTED_STATUS
+    reverted = batch_status == tables.REVERTED_ON_CHAIN
     view = _View(
         hub.read("nextBatchNo", tag=at),
         hub.read("nextFinalNo", tag=at),
@@ -276,25 +270,21 @@ def _record_nets(s: Settlement, batch: Batch) -> None:
     """Tell the ledger what the chain moved, as the hub's own events say it; once, however often this runs."""
     if not batch.done.nets:
         return
-    first = s.alliance.anchor.deploy_block
-    topic = batch.batch_no.to_bytes(32, "big")
-    events = s.alliance.hub.events("NetSettled", first=first, last="finalized", topics=[topic])
-    moved = [(event.fields["merchantId"], _moved(event.fields["net"], event.fields["shortfall"])) for event in events]
-    at_ms = s.alliance.chain.head(events[0].log.block_number).timestamp * MS_PER_SECOND
-    nets = tuple(Net(merchant_id=merchant, au=_au(batch, amount)) for merchant, amount in sorted(moved) if amount)
-    command = SettleNets(key=f"settle-nets:{batch.batch_no}", at_ms=at_ms, batch_no=batch.batch_no, nets=nets)
+    watcher.watch(s.conn, s.alliance)
+    batches_moved = moved.of_batches(s.conn, upto=batch.batch_no)
+    if len(batches_moved.get(batch.batch_no, {})) != len(batch.done.nets):
+        raise ChainUnclear(f"batch {batch.batch_no} is final, but not all of its nets are read from the chain yet")
+    topics = [batch.batch_no.to_bytes(32, "big")]
+    (final, *_) = s.alliance.hub.events(
+        "BatchFinalised", first=s.alliance.anchor.deploy_block, last="finalized", topics=topics
+    )
+    nets = moved.newly_settled(batches_moved, batch.batch_no)
+    command = SettleNets(
+        key=f"settle-nets:{batch.batch_no}",
+        at_ms=s.alliance.chain.head(final.log.block_number).timestamp * MS_PER_SECOND,
+        batch_no=batch.batch_no,
+        nets=tuple(Net(merchant_id=party, au=au) for party, au in nets.items()),
+    )
     (answer,) = s.ledger.post([command])
     if isinstance(answer.outcome, Refusal):
         raise LedgerRefused(f"batch {batch.batch_no}: {answer.outcome.code}: {answer.outcome.message}")
-
-
-def _moved(net: int, shortfall: int) -> int:
-    """Base units that really moved: a debtor pays less by what it lacked, a creditor gets less by what was cut."""
-    return net - shortfall if net > 0 else net + shortfall
-
-
-def _au(batch: Batch, amount: int) -> int:
-    au, rest = divmod(amount, BASE_UNITS_PER_AU)
-    if rest:
-        raise NotWholeAu(f"batch {batch.batch_no} moved {amount} base units, which is no whole AU")
-    return au

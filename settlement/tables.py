@@ -24,6 +24,9 @@ from settlement.publish import Recipient
 from settlement.steps import State
 
 Conn = Connection[Any]
+UNPUBLISHED = frozenset({State.OPEN, State.SEALED})
+REVERTED_ON_CHAIN = 3
+"""BatchStatus.Reverted of the hub."""
 Nets = list[tuple[int, int]]
 
 
@@ -95,6 +98,13 @@ _LAST = f"SELECT {_COLUMNS} FROM settlement.batch WHERE superseded_by IS NULL OR
 _UNFINISHED = f"""
 SELECT {_COLUMNS} FROM settlement.batch WHERE superseded_by IS NULL AND state <> 'FINALISED' ORDER BY batch_no
 """  # noqa: S608
+_LAST_SEALED = f"""
+SELECT {_COLUMNS} FROM settlement.batch WHERE superseded_by IS NULL AND header IS NOT NULL
+ORDER BY batch_no DESC LIMIT 1
+"""  # noqa: S608
+_LAST_FINALISED = """
+SELECT coalesce(max(batch_no), 0) FROM settlement.batch WHERE superseded_by IS NULL AND state = 'FINALISED'
+"""
 _OPEN = """
 INSERT INTO settlement.batch (batch_no, incarnation, state, batch_secret, data_key, opened_at)
 VALUES (%(batch_no)s, %(incarnation)s, 'OPEN', %(batch_secret)s, %(data_key)s, %(opened_at)s)
@@ -146,6 +156,18 @@ def batch(conn: Conn, batch_no: int) -> Batch | None:
 def last_batch(conn: Conn) -> Batch | None:
     """The batch with the highest number."""
     return next(iter(_batches(conn, _LAST)), None)
+
+
+def last_sealed(conn: Conn) -> Batch | None:
+    """The newest batch that has its header, None before genesis."""
+    found = _batches(conn, _LAST_SEALED)
+    return found[0] if found else None
+
+
+def last_finalised(conn: Conn) -> int:
+    """The highest number that ended well; genesis is 0."""
+    row = conn.execute(_LAST_FINALISED).fetchone()
+    return int(row[0]) if row else 0
 
 
 def unfinished(conn: Conn) -> list[Batch]:

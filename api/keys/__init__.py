@@ -43,6 +43,7 @@ explains, and to act on a member as a whole.
 OPERATOR_SCOPES = (
     *("merchants:write", "cycles:write", "disputes:resolve", "members:govern"),
     *("members:read", "receipts:read", "configuration:read", "clearing:read", "clock:write"),
+    "settlement:read",
 )
 """What the operator's key may do unless told otherwise, and nobody else's ever."""
 

@@ -20,6 +20,7 @@ from api.shapes import (
     receipts,
     rules,
     sandbox,
+    settling,
     spending,
 )
 from ledger.reports.statement import Statement
@@ -47,6 +48,7 @@ ANSWERS = (
     *(members.MemberOut, members.MemberBalancesOut, members.LotsOut, members.ChangesOut, members.ReferralsOut),
     members.TierOut,
     *(reading.SettlementBatchOut, reading.HealthOut, reading.ReadyOut),
+    *(settling.SettlementOut, settling.AlertsOut),
 )
 ROOTS = (*BODIES, *ANSWERS)
 UNIONS = {"AnyEvent": events.AnyEvent}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ledger.commands import Adjust, OpenMerchant, PublishTerms
 from ledger.entry import Entry
-from ledger.points import orders, wallet
+from ledger.points import limits, orders, wallet
 from ledger.points.lots import draw_order, is_open, take
 from ledger.points.orders import DAY_MS
 from ledger.records import AdjustDay, Adjustment, RecordKind, RecordName
@@ -70,13 +70,16 @@ def terms_for(state: Slice, issuer: int, at_ms: int) -> PublishTerms:
 
 
 def carry_out(entry: Entry, merchant: OpenMerchant, member: Member, points: int) -> dict[str, int | str]:
-    """Give or take `points`. Refusals in order: merchant-frozen (giving), terms-missing, balance-too-low (taking)."""
+    """Give or take `points`. Refusals in order: merchant-frozen (giving), terms-missing, balance-too-low (taking),
+    issuer-over-limit (giving).
+    """
     issuer = merchant.merchant_id
     if points > 0 and entry.slice.registry.is_frozen(issuer):
         raise Refused("merchant-frozen", "issuer_id", issuer_id=issuer)
     terms = terms_for(entry.slice, issuer, entry.at_ms)
     if points < 0:
         return _take(entry, merchant, member, terms, -points)
+    limits.check_issuing(entry.slice, terms, member.no, points)
     repaid = wallet.gain(
         entry,
         Kind.ADJUST_UP,

@@ -12,7 +12,7 @@ from ledger.answers import LegRef
 from ledger.commands import ForDays, OpenMerchant
 from ledger.entry import NO_REWARD, Entry, Reward
 from ledger.members import referral
-from ledger.points import wallet
+from ledger.points import limits, reserve, wallet
 from ledger.points.lots import value_au
 from ledger.refusals import Refused
 from ledger.registry import Registry
@@ -80,13 +80,38 @@ def hold(entry: Entry, order: Order) -> dict[str, int | str]:
     return {"points": sum(lot.points for lot in order.lots), "confirm_from_ms": order.confirm_from_ms}
 
 
+def over_limit(entry: Entry, order: Order) -> int:
+    """What the issuer could not bear to pay, were the order confirmed now; 0 if it can."""
+    terms = entry.slice.registry.terms[order.terms_id]
+    if not reserve.is_backed(terms):
+        return 0
+    lots = _confirmed_lots(entry, order)
+    given = [(entry.slice.identity(mine[0].member_no), sum(lot.standing for lot in mine)) for mine in _by_leg(lots)]
+    fee = issuance_fee(entry, order, sum(lot.standing for lot in lots))
+    return limits.over_by_issuing(entry.slice, terms, given, fee_au=fee)
+
+
+def begin(entry: Entry, order: Order, *, hold_ms: int) -> dict[str, int | str]:
+    """A new order: confirmed at once without a hold, else pending; so too while its issuer, which would pay for the
+    points, is at its limit. The clock asks again.
+    """
+    if hold_ms or over_limit(entry, order):
+        return hold(entry, order)
+    return confirm(entry, order, was_pending=False)
+
+
+def _confirmed_lots(entry: Entry, order: Order) -> list[Lot]:
+    """What a confirmation makes spendable."""
+    return [lot for lot in order.lots if lot.standing and not _is_own_reward(entry, order, lot)]
+
+
 def confirm(entry: Entry, order: Order, *, was_pending: bool) -> dict[str, int | str]:
     """Make what stands of the order spendable: an EARN leg per member, the fee on the first, debts repaid out of
     each. What a member bought and what rules added is one leg, so that a claw-back of both can name it.
     """
     issuer = order.merchant_id
     own = [lot for lot in order.lots if _is_own_reward(entry, order, lot)]
-    lots = [lot for lot in order.lots if lot.standing and lot not in own]
+    lots = _confirmed_lots(entry, order)
     standing = sum(lot.standing for lot in lots)
     fee = issuance_fee(entry, order, standing)
     legs = _by_leg(lots)

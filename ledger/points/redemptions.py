@@ -11,17 +11,15 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ledger import accounts
 from ledger.commands import Authorize, OpenMerchant, Redeem
 from ledger.entry import Entry
 from ledger.members import membership
-from ledger.points import drawn, reserve
+from ledger.points import drawn, limits, reserve
 from ledger.points.drawn import Deal
 from ledger.points.lots import Draw, draw, spendable
 from ledger.records import Drawn, DrawnLot, RecordKind, RecordName, Redemption
 from ledger.refusals import Refused
 from ledger.slice import Claim, Lot, Member, Slice, Used
-from ledger.units import BPS
 from ledger.wants import Wants
 
 HELD = "held"
@@ -178,7 +176,7 @@ def _within_limits(command: Redeem | Authorize, state: Slice, lots: list[Lot]) -
     skipped = sorted({lot.issuer for lot in there if state.registry.is_closed(lot.issuer)})
     while True:
         draws = draw(lots, state.registry.terms, au=command.au, at_ms=command.at_ms, skipped=skipped)
-        over = next((each for each in _owed(command, draws).items() if not bears(state, *each)), None)
+        over = next((each for each in _owed(command, draws).items() if not limits.bears(state, *each)), None)
         if over is None:
             return draws, skipped
         if command.over_limit == "decline":
@@ -196,18 +194,3 @@ def _owed(command: Redeem | Authorize, draws: list[Draw]) -> dict[int, int]:
         if issuer != command.merchant_id:
             owed[issuer] = owed.get(issuer, 0) + (0 if reserve.is_backed(each.terms) else each.au)
     return owed
-
-
-def position(state: Slice, merchant_id: int) -> int:
-    """What a merchant is owed (+) or owes (-): cash + fees − settled."""
-    owed = state.accounts[accounts.cash(merchant_id)][1] + state.accounts[accounts.fees(merchant_id)][1]
-    return owed - state.accounts[accounts.settled(merchant_id)][1]
-
-
-def bears(state: Slice, issuer: int, au: int) -> bool:
-    """Whether −position + leg stays within collateral · haircut; what open authorisations promise counts too."""
-    merchant = state.registry.merchants[issuer]
-    if merchant.credit_limit_au is None:
-        return True
-    promised = state.accounts[accounts.promised(issuer)][1]
-    return au - position(state, issuer) - promised <= merchant.credit_limit_au * merchant.haircut_bps // BPS

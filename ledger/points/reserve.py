@@ -8,6 +8,8 @@ issuer and is used before the issuer pays more. In the mode `on_redemption` noth
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ledger import accounts
 from ledger.commands import PublishTerms
 from ledger.entry import Entry
@@ -25,9 +27,21 @@ def price_in(state: Slice, terms: PublishTerms, points: int) -> int:
     """AU the issuer pays for `points` that become lots: their worth less the dust that is there, as far as the rule of
     a leaf lets it be used. Dust that the issuer owes is not asked for where that would break the rule.
     """
-    if not is_backed(terms) or not points:
+    return _priced_in(terms, points, _dust(state, terms)) if is_backed(terms) else 0
+
+
+def cost(state: Slice, terms: PublishTerms, gains: Iterable[tuple[int, int]]) -> int:
+    """AU the issuer would pay for several gains one after the other: (points that become lots, points shown)."""
+    total, dust = 0, _dust(state, terms)
+    for kept, shown in gains:
+        au = _priced_in(terms, shown, dust)
+        total, dust = total + au, dust + au * terms.au_den - kept * terms.au_num
+    return total
+
+
+def _priced_in(terms: PublishTerms, points: int, dust: int) -> int:
+    if not points:
         return 0
-    dust = _dust(state, terms)
     fair = max(0, -((dust - points * terms.au_num) // terms.au_den))
     least, most = _by_rule(points, terms, dust)
     exact = most * terms.au_den == points * terms.au_num

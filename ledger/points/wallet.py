@@ -39,6 +39,12 @@ def shown(state: Slice, issuer: int, member_no: int, change: int) -> int:
     return abs(max(0, before + change) - max(0, before))
 
 
+def kept_and_shown(state: Slice, issuer: int, member_no: int, points: int) -> tuple[int, int]:
+    """Of `points` that come in: those that become a lot, and those that lift the public balance above zero."""
+    kept = points - min(points, owed(state, issuer, member_no))
+    return kept, shown(state, issuer, member_no, points)
+
+
 def credit(
     entry: Entry,
     kind: Kind,
@@ -52,8 +58,8 @@ def credit(
 ) -> Credit:
     """`points` > 0 from their issuer, who signs, to `member`."""
     issuer = terms.issuer_id
-    repaid = min(points, owed(entry.slice, issuer, member.no))
-    au = reserve.price_in(entry.slice, terms, shown(entry.slice, issuer, member.no, points))
+    kept, lifted = kept_and_shown(entry.slice, issuer, member.no, points)
+    au = reserve.price_in(entry.slice, terms, lifted)
     leg = entry.leg(
         kind,
         signer=issuer,
@@ -68,8 +74,8 @@ def credit(
     )
     entry.move(points, debit=accounts.member(issuer, member.no), credit=accounts.outstanding(issuer), leg=leg)
     if reserve.is_backed(terms):
-        reserve.pay_in(entry, terms, points=points - repaid, au=au, payer=issuer, leg=leg)
-    return Credit(leg, repaid)
+        reserve.pay_in(entry, terms, points=kept, au=au, payer=issuer, leg=leg)
+    return Credit(leg, points - kept)
 
 
 def debit(

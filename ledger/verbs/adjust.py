@@ -23,7 +23,7 @@ def wants(command: Adjust, want: Wants) -> None:
 
 def adjust(command: Adjust, entry: Entry) -> dict[str, int | str]:
     """Refusals in order: merchant-unknown, member-unknown, member-closed, adjustment-exists, adjustment-zero,
-    merchant-frozen; unless it waits: terms-missing, balance-too-low.
+    merchant-frozen; unless it waits: terms-missing, balance-too-low, issuer-over-limit.
     """
     merchant = entry.slice.registry.merchants.get(command.issuer_id)
     if merchant is None:

@@ -19,7 +19,7 @@ def wants(command: ApproveAdjustment, want: Wants) -> None:
 
 def approve_adjustment(command: ApproveAdjustment, entry: Entry) -> dict[str, int | str]:
     """Refusals in order: merchant-unknown, adjustment-unknown, adjustment-decided, same-person, member-closed,
-    merchant-frozen, terms-missing, balance-too-low.
+    merchant-frozen, terms-missing, balance-too-low, issuer-over-limit.
     """
     record = corrections.waiting(entry.slice, command.issuer_id, command.adjustment)
     if record.by == command.by:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from ledger import accounts
 from ledger.commands import CloseMerchant
 from ledger.entry import Entry
+from ledger.points.limits import position
 from ledger.points.lots import value_au
-from ledger.points.redemptions import position
 from ledger.records import Claims, RecordKind, RecordName
 from ledger.refusals import Refused
 from ledger.wants import Wants

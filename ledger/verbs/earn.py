@@ -62,7 +62,7 @@ def earn(command: Earn, entry: Entry) -> dict[str, int | str]:
     bonus = bonuses.of_order(entry.slice, member, command, points)
     for extra in bonus.given:
         order.add_lot(member, role=Role.BONUS, points=extra)
-    why = orders.confirm(entry, order, was_pending=False) if merchant.hold_ms == 0 else orders.hold(entry, order)
+    why = orders.begin(entry, order, hold_ms=merchant.hold_ms)
     entry.open_order(order)
     _decide_bond(entry, member)
     return why if bonus is bonuses.NONE else why | bonus.kept(entry)

@@ -14,7 +14,7 @@ from ledger.answers import LegRef
 from ledger.commands import Exchange, OpenMerchant, PublishExchange, PublishTerms
 from ledger.entry import Entry
 from ledger.members import membership
-from ledger.points import exchanges, lots, orders, redemptions, reserve, wallet
+from ledger.points import exchanges, limits, lots, orders, reserve, wallet
 from ledger.points.exchanges import Exchanged
 from ledger.refusals import Refused
 from ledger.slice import Claim, Member, Role, Slice, Used
@@ -50,6 +50,8 @@ def exchange(command: Exchange, entry: Entry) -> dict[str, int | str]:
     chosen = _chosen(command, parties, entry.slice)
     taken = lots.by_terms(chosen.parts)
     _limit(entry.slice, command.from_issuer_id, taken)
+    received = sum(lots.value_au(points, entry.slice.registry.terms[each]) for each, points in taken.items())
+    limits.check_issuing(entry.slice, parties.terms, parties.member.no, chosen.given, received_au=received)
     outs = [_take_in(entry, parties, terms_id, points) for terms_id, points in taken.items()]
     repaid = wallet.gain(
         entry,
@@ -115,7 +117,7 @@ def _limit(state: Slice, issuer: int, taken: dict[int, int]) -> None:
     rates = [(state.registry.terms[terms_id], points) for terms_id, points in taken.items()]
     au = sum(lots.value_au(points, terms) for terms, points in rates if not reserve.is_backed(terms))
     asked = au or any(reserve.is_backed(terms) for terms, _ in rates)
-    if asked and not redemptions.bears(state, issuer, au):
+    if asked and not limits.bears(state, issuer, au):
         raise Refused("issuer-over-limit", "points", issuer=issuer, leg_au=au)
 
 

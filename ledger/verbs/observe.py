@@ -56,7 +56,7 @@ def observe(command: Observe, entry: Entry) -> dict[str, int | str]:
     )
     for points in bonus.given:
         order.add_lot(member, role=Role.BONUS, points=points)
-    why = orders.confirm(entry, order, was_pending=False) if bonus.hold_ms == 0 else orders.hold(entry, order)
+    why = orders.begin(entry, order, hold_ms=bonus.hold_ms)
     entry.open_order(order)
     return why | bonus.kept(entry)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from ledger.commands import OpenBalance
 from ledger.entry import Entry
 from ledger.members import membership
-from ledger.points import corrections, orders, wallet
+from ledger.points import corrections, limits, orders, wallet
 from ledger.refusals import Refused
 from ledger.slice import Claim, Role, Used
 from ledger.wants import Wants
@@ -24,7 +24,7 @@ def wants(command: OpenBalance, want: Wants) -> None:
 
 def open_balance(command: OpenBalance, entry: Entry) -> dict[str, int | str]:
     """Refusals in order: merchant-unknown, merchant-frozen, member-unknown, member-closed, opening-exists,
-    terms-missing, already-expired.
+    terms-missing, already-expired, issuer-over-limit.
     """
     merchant = entry.slice.registry.merchants.get(command.issuer_id)
     if merchant is None:
@@ -40,6 +40,7 @@ def open_balance(command: OpenBalance, entry: Entry) -> dict[str, int | str]:
         expires_at_ms = orders.expiry(merchant, command.at_ms)
     if expires_at_ms <= command.at_ms:
         raise Refused("already-expired", "expires_at_ms", expires_at_ms=expires_at_ms, at_ms=command.at_ms)
+    limits.check_issuing(entry.slice, terms, member.no, command.points)
     repaid = wallet.gain(
         entry,
         Kind.ADJUST_UP,

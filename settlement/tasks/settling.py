@@ -1,7 +1,7 @@
-"""Sealing what the journal holds, and taking every batch as far as it goes.
+"""Sealing what the journal holds, taking every batch as far as it goes, and comparing what came of it.
 
-Invariants: when a batch closes is decided by `settlement.closing`, what happens to it by `settlement.submitter`; here
-is only the asking. Ticks; called by `turn`.
+Invariants: when a batch closes is decided by `settlement.closing`, what happens to it by `settlement.submitter`, what
+does not agree by `settlement.reconcile`; here is only the asking. Ticks; called by `turn`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from settlement import openings, tables
 from settlement.batches import Settlement, seal_next
 from settlement.cadence import cut_off_after
 from settlement.closing import Close, why_close
+from settlement.reconcile import reconcile
 from settlement.steps import State
 from settlement.submitter import drive
 from settlement.tables import Batch
@@ -47,6 +48,13 @@ def _last_sealed(turn: Turn) -> Batch:
         last = tables.batch(turn.conn, last.batch_no - 1)
     assert last is not None, "founding stores batch 0"
     return last
+
+
+def compare(turn: Turn) -> Told:
+    """Read the chain's new events, and compare chain, batches and ledger; what does not agree becomes an alert."""
+    with turn.works.settlement(turn.conn) as s:
+        found = reconcile(turn.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
+    return {"differences": len(found)} if found else {}
 
 
 def drive_all(turn: Turn) -> Told:

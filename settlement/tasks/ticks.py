@@ -14,7 +14,7 @@ from typing import Final
 from settlement.tasks.asking import Told, Turn
 from settlement.tasks.collecting import collect
 from settlement.tasks.due import cycle, due, tiers
-from settlement.tasks.settling import drive_all, seal
+from settlement.tasks.settling import compare, drive_all, seal
 
 LEDGER: Final = "tongdui.ledger"
 SETTLEMENT: Final = "tongdui.settlement"
@@ -43,5 +43,12 @@ TICKS: Final = (
     Tick("seal", 20, SETTLEMENT, seal, "closes the open batch when it is time, and publishes it"),
     Tick("collect", 15, SETTLEMENT, collect, "takes in attesters' files while a batch waits for signatures"),
     Tick("drive", 15, SETTLEMENT, drive_all, "takes every batch as far as it goes: publish, commit, finalise"),
+    Tick(
+        "reconcile",
+        60,
+        SETTLEMENT,
+        compare,
+        "reads the chain's events, and compares chain, batches, ledger and mirrors",
+    ),
 )
 BY_NAME: Final = {tick.name: tick for tick in TICKS}

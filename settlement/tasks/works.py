@@ -24,6 +24,7 @@ from settlement import senders, tables
 from settlement.alliance import NotFounded, attach
 from settlement.batches import Settlement
 from settlement.chain import Chain
+from settlement.closing import BUCKETS_LEAVES
 from settlement.embedded_chain.process import start
 from settlement.founding import Publication
 from settlement.lanes import open_keystore
@@ -112,6 +113,7 @@ class Works:
                 lanes=open_keystore(keys / "lanes.json", production=self.settings.environment == "production"),
                 ledger=stack.enter_context(Writer(self.dsn)),
                 checkpoint=self.checkpoint,
+                padding=BUCKETS_LEAVES if self.settings.padding else (),
             )
 
     def _sender(self) -> TransactionSigner:

@@ -14,7 +14,11 @@ from api import clockwork
 from api.app import create_app
 from api.clock import TestClock
 from api.door import Door, open_door
+from ledger.answers import Receipt
+from ledger.commands import Net, SettleNets
+from proofs.accounts import RESERVE_ID
 from tests.api.conftest import LATER, START, Caller, Clock, KeyMaker
+from tests.api.ways.stage import NOODLES, noodles_that
 
 PATIENCE_SECONDS = 10.0
 
@@ -126,3 +130,30 @@ def test_a_moved_clock_runs_on_and_never_back() -> None:
     moved.move_to(real.at - timedelta(days=3))
     real.pass_by(seconds=5)
     assert moved() - real.at == timedelta(days=3)
+
+
+@pytest.fixture
+def noodles(operator: Caller, http: TestClient, new_key: KeyMaker) -> Caller:
+    """A merchant with a collateral of 1,000 AU and nothing published."""
+    operator.done("/v1/merchants", **noodles_that(credit_limit_au=1_000, issuance_fee_bps=0))
+    return Caller(http, new_key(NOODLES))
+
+
+def test_orders_of_an_issuer_at_its_limit_wait_and_hold_up_nobody(
+    door: Door, noodles: Caller, later: Caller, clock: Clock
+) -> None:
+    """Ten orders wait for an issuer that pays on issuance; once it may, the clock lets them through within the hour."""
+    noodles.done("/v1/rates", terms_id=NOODLES, au_num=1, au_den=1, mode="on_issuance")
+    for number in range(20):
+        noodles.taken("order.paid", member="m", order=f"p-{number}", amount_minor=10_000)
+    assert points(noodles) == (1_000, 1_000)
+    refused = noodles.event("order.completed", order="p-10")
+    assert (refused.status_code, refused.json()["code"]) == (409, "issuer-over-limit")
+    assert move(later, "2026-07-24T12:00:00Z").json()["done"] == {"confirm": 3}, "those of the other merchant"
+    nets = (Net(NOODLES, -600), Net(RESERVE_ID, 600))
+    [settled] = door.poster.post([SettleNets(key="settled", at_ms=0, batch_no=1, nets=nets)])
+    assert isinstance(settled.outcome, Receipt)
+    assert clockwork.run(door) == {}, "asked in this hour before"
+    clock.pass_by(hours=1)
+    assert clockwork.run(door) == {"confirm": 6}
+    assert points(noodles) == (1_600, 400)

@@ -22,6 +22,7 @@ from settlement.batches import seal_next
 from settlement.embedded_chain.process import EmbeddedNode, start
 from settlement.inclusions import Inclusions
 from settlement.mirrors.folder import FolderMirror
+from settlement.reconcile import reconcile
 from settlement.submitter import drive
 from settlement.vault import Vault
 from tests.api.conftest import Caller, Clock
@@ -183,3 +184,33 @@ def test_genesis_is_a_batch_too(field: Field, http: TestClient) -> None:
 @pytest.mark.parametrize("number", ["-1", "one", "1.0", "0x1", "9" * 16])
 def test_a_batch_has_a_number(http: TestClient, number: str) -> None:
     assert http.get(f"/v1/batches/{number}").json()["code"] == "field-invalid"
+
+
+def test_the_operator_sees_settlement_and_its_alerts_and_nobody_else_does(
+    field: Field, issuer: Caller, acceptor: Caller, http: TestClient
+) -> None:
+    operator = caller(http, field, OPERATOR_ID)
+    assert operator.get("/v1/settlement").json()["chain"] is None, "nobody has looked yet"
+    assert issuer.get("/v1/settlement").status_code == 403
+    assert issuer.get("/v1/alerts").status_code == 403
+    trade(issuer, acceptor)
+    with field.settlement() as s:
+        seal_next(s, settling=True)
+        empty = FolderMirror(field.folder / "empty")
+        reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=[*s.publication.mirrors, empty])
+    seen = operator.get("/v1/settlement").json()
+    assert [(each["state"], each["count"]) for each in seen["batches"]] == [("finalised", 1), ("published", 1)]
+    assert {each["kind"] for each in seen["costs"]} >= {"deploy", "deposit"}
+    assert all(int(each["wei"]) > int(each["gas"]) > 0 for each in seen["costs"])
+    assert (seen["on_the_way"], seen["chain"]["next_batch_no"], seen["chain"]["lag_s"]) == ([], 1, 0)
+    assert seen["chain"]["hub_held"] == seen["chain"]["hub_owed"]
+    assert {each["merchant_id"]: each["free"] for each in seen["collateral"]}[ISSUER] == "10000000000"
+    assert [mirror["behind"] for mirror in seen["mirrors"]] == [[], [], [0, 1]]
+    assert seen["alerts_open"] == {"warning": 1}
+    first = operator.get("/v1/alerts?limit=1").json()
+    assert [(each["code"], each["place"]) for each in first["data"]] == [("mirror-behind", empty.name)]
+    assert first["next_cursor"] is None
+    with field.settlement() as s:
+        reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
+    (gone,) = operator.get("/v1/alerts").json()["data"]
+    assert gone["resolved_at"] is not None

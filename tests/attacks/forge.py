@@ -33,6 +33,7 @@ from proofs.headers import history_root, nets_from, nets_hash
 from proofs.lpb1 import BatchFile, Record, Row, Step
 from proofs.messages import BatchHeader, PointsEvent, domain_separator, signed_digest
 from proofs.signature import address_of, sign
+from proofs.tariff import TARIFF_CONTEXT, Tariff
 from proofs.tree import root_of
 from proofs.words import ZERO_WORD
 from settlement.publish import Recipient
@@ -68,6 +69,7 @@ class Forged:
     on_chain: Callable[[OnChain], None] = lambda _: None
     announced: bytes | None = None
     data_hash: bytes | None = None
+    tariff: Tariff | None = None
 
     def plain_file(self) -> bytes:
         """The file as an honest publisher would write it."""
@@ -177,12 +179,16 @@ def publish(batch: Forged, folder: Path) -> bytes:
     suite = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
     info = b"LPB1 tongdui batch key" + batch.header.batch_no.to_bytes(8, "big")
     sealed = suite.encrypt(key + batch.secret, PRIVATE.public_key(), info)
-    manifest = {
+    manifest: dict[str, Any] = {
         "batchNo": batch.header.batch_no,
         "chunks": [store(folder, chunk) for chunk in chunks],
         "plainLen": len(plain),
         "recipients": [{"kid": KID, "enc": sealed[:32].hex(), "wrapped": sealed[32:].hex()}],
     }
+    if batch.tariff is not None:
+        nonce = bytes([0x80]) + bytes(11)
+        sealed_tariff = AESGCM(key).encrypt(nonce, batch.tariff.to_bytes(), TARIFF_CONTEXT)
+        manifest["tariff"] = {"blob": store(folder, sealed_tariff), "nonce": nonce.hex()}
     batch.manifest(manifest)
     return bytes.fromhex(store(folder, json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()))
 

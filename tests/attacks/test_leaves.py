@@ -208,7 +208,7 @@ CASES: dict[str, tuple[Attack, set[int]]] = {
         in_place(1, 3, lambda r: replace(r, total_points_after=r.total_points_after + 1)),
         {16},
     ),
-    "more points taken than the member has": (change(3, 2, overdrawn), {25}),
+    "more points taken than the member has, and none of them arrive": (change(3, 2, overdrawn), {22, 25}),
 }
 
 

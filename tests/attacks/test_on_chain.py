@@ -54,8 +54,8 @@ def test_an_honest_alliance_is_clean(settled: Settled, tmp_path: Path) -> None:
     assert [batch["no"] for batch in report["batches"]] == [0, 1, 2, 3, 4]
     assert report["totals"]["events"] == sum(batch["sigsOk"] for batch in report["batches"]) == 21
     assert report["totals"]["points"] == report["totals"]["liabilities"]
-    assert {check["state"] for check in report["checks"] if check["check"] != 1} == {"held"}
-    assert report["checks"][0]["state"] == "not checked"
+    unchecked = {check["check"]: check["why"] for check in report["checks"] if check["state"] != "held"}
+    assert unchecked.keys() == {1, 21, 23, 24, 26, 27, 28, 29, 31}
     page = (tmp_path / "report.html").read_text()
     assert "✓ Clean" in page
     assert "http" not in page.replace(settled.url, "")

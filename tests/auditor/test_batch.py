@@ -10,14 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from auditor.batch import Context, Whole, audit_batch
+from auditor.batch import Context, Whole, close_batch, open_batch
 from auditor.books import Books
+from auditor.chain import Commit
+from auditor.fetch import Plain
 from auditor.findings import Findings
 from auditor.headers import HeaderWalk
+from auditor.originals import Originals
+from auditor.relations import Relations
 from auditor.scan import record_hashes
 from proofs.kinds import Kind
 from proofs.lpb1 import Record
 from tests.auditor import ex1
+
+
+def audit_batch(commit: Commit, plain: Plain, books: Books, context: Context, findings: Findings) -> Whole:
+    """One batch, opened and closed."""
+    with Originals(plain.path.with_name("originals")) as originals:
+        relations = Relations(originals, context.registry.terms)
+        return close_batch(open_batch(commit, plain, context, findings), books, relations, context)
 
 
 def audited(

@@ -147,10 +147,12 @@ def test_the_old_issuers_collateral_bears_it_or_not(limit: int, *, taken: bool) 
         assert scene.refused(swap(100)).data == {"issuer": A, "leg_au": 100}
 
 
-@pytest.mark.parametrize(("limit", "taken"), [(100, True), (99, False)])
-def test_collateral_bears_what_was_to_be_paid_on_issuance(limit: int, *, taken: bool) -> None:
+@pytest.mark.parametrize(("later_minor", "taken"), [(9_900, True), (10_000, False)])
+def test_collateral_bears_what_was_to_be_paid_on_issuance(later_minor: int, *, taken: bool) -> None:
+    """What it is over by is a fee, due for points of other terms."""
     scene = Scene()
-    scene.play(opening(4, credit_limit_au=limit), rate(4, mode=ON_ISSUANCE), *small_alliance(), bring(100, 4))
+    scene.play(opening(4, credit_limit_au=100), rate(4, mode=ON_ISSUANCE), *small_alliance(), bring(100, 4))
+    scene.play(rate(4, key="later", terms_id=9, at_ms=1), scene.earn("m2", 4, later_minor, at=1))
     scene.play(pair(1, 1, from_issuer_id=4, to_issuer_id=A))
     command = swap(10, from_issuer_id=4, to_issuer_id=A)
     if taken:

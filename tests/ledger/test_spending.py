@@ -164,13 +164,14 @@ def test_open_authorisations_count_against_collateral() -> None:
 def test_what_an_issuer_was_to_pay_on_issuance_counts_against_its_collateral() -> None:
     """The reserve has a promise of it until nets are settled: points beyond the collateral would be paid by all."""
     scene = Spending()
-    scene.play(*small_alliance(), opening(4, credit_limit_au=100, issuance_fee_bps=0), rate(4, mode=ON_ISSUANCE))
-    scene.play(scene.earn("m1", 4, 10_000))
+    scene.play(*small_alliance(), opening(4, credit_limit_au=100), rate(4, mode=ON_ISSUANCE))
+    scene.play(scene.earn("m1", 4, 9_900))
     assert scene.done(scene.redeem("m1", B, 60, over_limit="decline")).why["au"] == 60
-    scene.play(scene.earn("m1", 4, 100))
-    refusal = scene.refused(scene.redeem("m1", B, 41, over_limit="decline"))
+    scene.play(rate(4, key="later", terms_id=9, at_ms=1), scene.earn("m2", 4, 20_000, at=1))
+    assert scene.positions()[4] == -101, "a fee of 2 that is due for points paid for on redemption"
+    refusal = scene.refused(scene.redeem("m1", B, 39, over_limit="decline"))
     assert (refusal.code, refusal.data) == ("issuer-over-limit", {"issuer": 4, "leg_au": 0})
-    assert scene.done(scene.redeem("m1", 4, 41)).why["au"] == 41, "on us the reserve gives back what it was to get"
+    assert scene.done(scene.redeem("m1", 4, 39)).why["au"] == 39, "on us the reserve gives back what it was to get"
 
 
 @pytest.fixture(name="owing")

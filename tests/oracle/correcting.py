@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.oracle.books import DAY_MS, Books, Command, No, refuse_if
 from tests.oracle.earning import expiry, issue, known_member, known_merchant, take
+from tests.oracle.limits import may_issue
 from tests.oracle.moving import fresh_lot
 from tests.oracle.pricing import in_turn, terms_at
 
@@ -19,6 +20,7 @@ def open_balance(books: Books, command: Command) -> None:
     expires = command["expires_at_ms"]
     expires = expiry(merchant, command["at_ms"]) if expires is None else expires
     refuse_if(expires <= command["at_ms"], "already-expired")
+    refuse_if(not may_issue(books, terms["terms_id"], [(member, command["points"])]), "issuer-over-limit")
     books.names.add(name)
     books.adjusted[command["issuer_id"]] += command["points"]
     issue(books, {fresh_lot(books, member, terms, command["at_ms"], expires): command["points"]})
@@ -56,6 +58,7 @@ def carry_out(books: Books, command: Command) -> None:
     refuse_if(points > 0 and issuer in books.leaving, "merchant-frozen")
     terms = needed_terms(books, command)
     if points > 0:
+        refuse_if(not may_issue(books, terms["terms_id"], [(member, points)]), "issuer-over-limit")
         books.adjusted[issuer] += points
         issue(books, {fresh_lot(books, member, terms, command["at_ms"], None): points})
         return

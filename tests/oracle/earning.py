@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from tests.oracle.bonuses import granted
 from tests.oracle.books import AMOUNT_MAX, BPS, DAY_MS, OPERATOR, Books, Command, Lot, No, Order, refuse_if
+from tests.oracle.limits import may_issue
 from tests.oracle.pricing import by_terms, first_of, in_turn, share, terms_at, worth
 from tests.oracle.reserve import owed_shown, pay_in, pay_out, repaid_shown
 
@@ -52,7 +53,7 @@ def earn(books: Books, command: Command) -> None:
             order.lots.append(pending_lot(books, order, role, who, points))
     books.orders[merchant_id, command["order"]] = order
     books.decided.add(member)
-    if merchant["hold_ms"] == 0:
+    if merchant["hold_ms"] == 0 and is_payable(books, order):
         make_spendable(books, order, command["at_ms"])
 
 
@@ -121,6 +122,7 @@ def confirm(books: Books, command: Command) -> None:
     refuse_if(order.confirmed_ms is not None, "already-confirmed")
     refuse_if(not order.is_pending(), "order-cancelled")
     refuse_if(command["at_ms"] < order.confirm_from_ms, "hold-not-over")
+    refuse_if(not is_payable(books, order), "issuer-over-limit")
     make_spendable(books, order, command["at_ms"])
 
 
@@ -133,6 +135,20 @@ def cancel_pending(books: Books, command: Command) -> None:
     order.refunded = order.amount
     for lot in order.lots:
         lot.left = lot.standing = 0
+
+
+def is_payable(books: Books, order: Order) -> bool:
+    """Whether the issuer bears to pay now for what stands; if not, the order waits."""
+    buyer = books.who(order.member)
+    standing = [
+        (books.who(lot.member), lot.standing, lot.role)
+        for lot in order.lots
+        if lot.role not in LEVELS or books.who(lot.member) != buyer
+    ]
+    gains = [(buyer, sum(points for _, points, role in standing if role not in LEVELS))]
+    gains += [(who, points) for who, points, role in standing if role in LEVELS]
+    fee = share(worth(sum(points for _, points, _ in standing), books.terms[order.terms_id]), order.fee_bps)
+    return may_issue(books, order.terms_id, gains, fee=fee)
 
 
 def make_spendable(books: Books, order: Order, at_ms: int) -> None:

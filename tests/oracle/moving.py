@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from tests.oracle.books import AMOUNT_MAX, BPS, DAY_MS, RESERVE, Books, Command, Lot, No, Pool, refuse_if
 from tests.oracle.earning import charge, expiry, give, issue, known_member, known_merchant, known_spender, like
+from tests.oracle.limits import bears, may_issue
 from tests.oracle.pricing import by_terms, first_of, in_turn, points_for, spendable, terms_at, worth
 from tests.oracle.reserve import pay_out, repaid_shown
-from tests.oracle.spending import bears
 
 
 def transfer(books: Books, command: Command) -> None:
@@ -77,6 +77,9 @@ def exchange(books: Books, command: Command) -> None:
     on_credit = sum(worth(points, books.terms[each]) for each, points in gone.items() if not books.is_backed(each))
     is_asked = on_credit or any(books.is_backed(each) for each in gone)
     refuse_if(is_asked and not bears(books, old, on_credit), "issuer-over-limit")
+    received = sum(worth(points, books.terms[each]) for each, points in gone.items())
+    payable = may_issue(books, terms["terms_id"], [(member, gets)], received=received)
+    refuse_if(not payable, "issuer-over-limit")
     for lot, points in gives.items():
         lot.left -= points
     for terms_id, points in gone.items():

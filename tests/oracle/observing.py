@@ -6,7 +6,7 @@ from tests.oracle.bonuses import granted
 from tests.oracle.books import Books, Command, No, Order, Rule, refuse_if
 from tests.oracle.conditions import unsound
 from tests.oracle.doings import watch
-from tests.oracle.earning import known_member, known_merchant, make_spendable, pending_lot
+from tests.oracle.earning import is_payable, known_member, known_merchant, make_spendable, pending_lot
 from tests.oracle.pricing import terms_at
 
 RULES_MAX = 64
@@ -63,5 +63,5 @@ def observe(books: Books, command: Command) -> None:
     for _, points in grants:
         order.lots.append(pending_lot(books, order, "bonus", member, points))
     books.orders[merchant_id, command["event"]] = order
-    if not hold_ms:
+    if not hold_ms and is_payable(books, order):
         make_spendable(books, order, command["at_ms"])

@@ -21,8 +21,14 @@ from tests.oracle.pricing import held, points_in_lots, worth
 
 def pay_in(books: Books, terms_id: int, points: int, shown: int) -> None:
     """The issuer pays for `points` that become a lot, `shown` in the balance, with what dust there is."""
-    if not books.is_backed(terms_id):
-        return
+    if books.is_backed(terms_id):
+        au = price_in(books, terms_id, shown)
+        move(books, terms_id, au)
+        books.dust[terms_id] += au * books.terms[terms_id]["au_den"] - points * books.terms[terms_id]["au_num"]
+
+
+def price_in(books: Books, terms_id: int, shown: int) -> int:
+    """What `shown` points more in a balance cost their issuer."""
     terms = books.terms[terms_id]
     wanted = shown * terms["au_num"] - books.dust[terms_id]
     au = max(0, -(-wanted // terms["au_den"]))
@@ -30,9 +36,22 @@ def pay_in(books: Books, terms_id: int, points: int, shown: int) -> None:
     if possible:
         divides = possible[-1] * terms["au_den"] == shown * terms["au_num"]
         au = max(possible[0], min(au, possible[-1]) if divides else au)
-    au = near(terms, shown, au)
-    move(books, terms_id, au)
-    books.dust[terms_id] += au * terms["au_den"] - points * terms["au_num"]
+    return near(terms, shown, au)
+
+
+def cost(books: Books, terms_id: int, gains: list[tuple[str, int]]) -> int:
+    """What (member, points) one after the other would cost their issuer, debts repaid out of them first."""
+    if not books.is_backed(terms_id):
+        return 0
+    terms, dust, total = books.terms[terms_id], books.dust[terms_id], 0
+    for member, points in gains:
+        repaid = min(points, books.debts[member, terms["issuer_id"]])
+        shown = points - repaid + repaid_shown(books, member, terms["issuer_id"], repaid)
+        au = price_in(books, terms_id, shown)
+        total += au
+        books.dust[terms_id] += au * terms["au_den"] - (points - repaid) * terms["au_num"]
+    books.dust[terms_id] = dust
+    return total
 
 
 def pay_out(books: Books, terms_id: int, points: int, shown: int) -> int:

@@ -15,8 +15,9 @@ A redemption is a hold captured at once. Where the rule book leaves room, July d
 
 from __future__ import annotations
 
-from tests.oracle.books import BPS, DAY_MS, RESERVE, Books, Command, Draw, Lot, No, Part, refuse_if
+from tests.oracle.books import DAY_MS, RESERVE, Books, Command, Draw, Lot, No, Part, refuse_if
 from tests.oracle.earning import charge, known_merchant, known_spender, like, own
+from tests.oracle.limits import bears, on_credit
 from tests.oracle.pricing import (
     ask,
     balances,
@@ -26,7 +27,6 @@ from tests.oracle.pricing import (
     given,
     left_over,
     legs,
-    owed,
     points_for,
     spendable,
     without,
@@ -82,32 +82,6 @@ def within_limits(books: Books, member: str, command: Command) -> list[Part]:
             return parts
         refuse_if(command["over_limit"] == "decline", "issuer-over-limit")
         left_out.append(over[0])
-
-
-def bears(books: Books, issuer: int, au: int) -> bool:
-    room = headroom(books, issuer)
-    return room is None or au <= room
-
-
-def headroom(books: Books, issuer: int) -> int | None:
-    """What an issuer's collateral bears beside what it owes and what is held of it; None where it has no limit."""
-    merchant = books.merchants[issuer]
-    if merchant["credit_limit_au"] is None:
-        return None
-    secured = merchant["credit_limit_au"] * merchant["haircut_bps"] // BPS
-    return int(secured + books.position(issuer) - promised(books, issuer))
-
-
-def promised(books: Books, issuer: int) -> int:
-    """AU that the issuer will owe when what is held of its points is captured."""
-    held = [draw for draw in books.draws.values() if draw.is_held()]
-    return sum(on_credit(books, draw.merchant, draw.parts).get(issuer, 0) for draw in held)
-
-
-def on_credit(books: Books, acceptor: int, parts: list[Part]) -> dict[int, int]:
-    """Issuer -> AU that its collateral must bear beside what it owes already: 0 where a reserve pays."""
-    unpaid = owed(acceptor, [part for part in parts if not books.is_backed(part.lot.terms_id)])
-    return dict.fromkeys(owed(acceptor, parts), 0) | unpaid
 
 
 def clear(books: Books, draw: Draw, before: list[Part]) -> None:

@@ -48,7 +48,7 @@ def shrunk(commands: Sequence[Plain]) -> list[Plain]:
     return left
 
 
-def keep(name: str, error: BaseException, commands: Sequence[Plain], folder: Path = FOLDER) -> Path:
+def keep(name: str, error: BaseException, commands: Sequence[Plain], folder: Path) -> Path:
     """Write the shortest case that is found in time; answers where."""
     few = shrunk(commands)
     _, found = difference(few)

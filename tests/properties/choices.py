@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import cache
 
-from tests.oracle.spending import headroom, promised
+from tests.oracle.limits import headroom, promised
 from tests.properties.promises import HOUR_MS
 from tests.properties.settings import Settings
 from tests.properties.worlds import DAY_MS, Plain
 
-HOLDS_MS = (HOUR_MS, 6 * HOUR_MS, DAY_MS, DAY_MS, 0, 40 * DAY_MS)
+HOLDS_MS = (HOUR_MS,) * 3 + (DAY_MS, 2 * DAY_MS, 5 * DAY_MS) * 4 + (31 * DAY_MS, 0, 31 * DAY_MS + 1)
 STAFF = ("ann", "bob", "eve")
 STEPS_MS = (0, 0, 0, 1, HOUR_MS // 6, HOUR_MS // 3, HOUR_MS, -HOUR_MS // 2)
 
@@ -59,7 +59,8 @@ class Choices(Settings):
 
     def of_order(self) -> Plain:
         """An order, most likely pending; the clock most likely leaps to the end of its hold."""
-        orders = [name for name, order in self.oracle.books.orders.items() if order.is_pending() or self.chance(3)]
+        anything = self.chance(8)
+        orders = [name for name, order in self.oracle.books.orders.items() if anything or order.is_pending()]
         merchant, order = self.one_of(orders) if orders and self.chance(98) else (self.merchant(), "missing")
         if (merchant, order) in self.oracle.books.orders and self.chance(50):
             self.at_ms = max(self.at_ms, self.oracle.books.orders[merchant, order].confirm_from_ms)
@@ -124,7 +125,13 @@ class Choices(Settings):
         return {"merchant_id": merchant, "redemption": redemption} | self.at_the_end(merchant, redemption)
 
     def capture(self) -> Plain:
+        """Mostly of one that is not over."""
+        draws = self.oracle.books.draws.items()
+        running = [name for name, draw in draws if draw.state == "held" and draw.hold_until_ms > self.at_ms]
         asked = self.of_hold()
+        if running and self.chance(75):
+            merchant, redemption = self.dice.choice(running)
+            asked = {"merchant_id": merchant, "redemption": redemption}
         return asked | {"au": self.part_of((asked["merchant_id"], asked["redemption"]))}
 
     def at_the_end(self, merchant: int, redemption: str) -> Plain:
@@ -156,19 +163,17 @@ class Choices(Settings):
 
     def transfer(self) -> Plain:
         giver, issuer = self.holder()
-        return {
-            "transfer": self.name(),
-            "issuer_id": issuer,
-            "from_member": giver,
-            "to_member": self.member(),
-            "points": self.points(),
-        }
+        asked = {"transfer": self.name_for("transfer", issuer), "issuer_id": issuer, "points": self.points()}
+        if self.chance(20):
+            family = self.dice.choice(("m4", "m5"))
+            return asked | {"issuer_id": 4, "from_member": family, "to_member": "m5" if family == "m4" else "m4"}
+        return asked | {"from_member": giver, "to_member": self.member()}
 
     def exchange(self) -> Plain:
         member, issuer = self.holder()
         rates = [rate["to_issuer_id"] for rate in self.oracle.books.exchanges if rate["from_issuer_id"] == issuer]
         return {
-            "exchange": self.name(),
+            "exchange": self.name_for("exchange", issuer),
             "member": member,
             "from_issuer_id": issuer,
             "to_issuer_id": self.dice.choice(rates) if rates and self.chance(90) else self.merchant(),
@@ -176,11 +181,12 @@ class Choices(Settings):
         }
 
     def adjust(self) -> Plain:
+        issuer = self.dice.choice((1, 4)) if self.chance(40) else self.merchant()
         return {
-            "adjustment": self.name(),
-            "issuer_id": self.merchant(),
+            "adjustment": self.name_for("adjustment", issuer),
+            "issuer_id": issuer,
             "member": self.member(),
-            "points": self.points() * self.dice.choice((1, -1)),
+            "points": self.points() * self.dice.choice((1, -1)) if self.chance(98) else 0,
             "reason": "counted again",
             "by": self.dice.choice(STAFF),
         }
@@ -188,6 +194,8 @@ class Choices(Settings):
     def of_adjustment(self) -> Plain:
         waiting = list(self.oracle.books.waiting)
         issuer, name = self.one_of(waiting) if waiting and self.chance(95) else (self.merchant(), "missing")
+        if name == "missing" and self.chance(50):
+            name = self.name_for("adjustment", issuer, again=100)
         return {"adjustment": name, "issuer_id": issuer, "by": self.dice.choice(STAFF)}
 
     def open_balance(self) -> Plain:
@@ -228,7 +236,8 @@ class Choices(Settings):
 
     def of_pool(self) -> Plain:
         pools = list(self.oracle.books.pools)
-        return {"pool": self.one_of(pools) if pools else "missing", "member": self.member()}
+        pool = self.one_of(pools) if pools and self.chance(97) else "missing"
+        return {"pool": pool, "member": self.member()}
 
     def enrol(self) -> Plain:
         return {"member": self.member() if self.chance(50) else self.name()}
@@ -279,7 +288,7 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "publish_campaign": Choices.publish_campaign,
     "stop_campaign": Choices.stop_campaign,
     "freeze_merchant": Choices.freeze_merchant,
-    "unfreeze_merchant": Choices.of_merchant,
+    "unfreeze_merchant": Choices.unfreeze_merchant,
     "close_merchant": Choices.of_merchant,
     "charge_fees": Choices.charge_fees,
     "settle_nets": Choices.settle_nets,
@@ -301,8 +310,9 @@ WEIGHTS = dict.fromkeys(MAKERS, 2) | {
     "open_merchant": 1,
     "set_tiers": 1,
     "stop_campaign": 1,
-    "freeze_merchant": 1,
-    "unfreeze_merchant": 1,
+    "freeze_merchant": 2,
+    "unfreeze_merchant": 3,
+    "unmerge": 8,
     "close_merchant": 1,
     "close_member": 1,
     "publish_campaign": 1,

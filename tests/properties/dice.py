@@ -36,6 +36,13 @@ class Dice:
         """A new one; sometimes an old one."""
         return f"n{self.serial if self.chance(97) else self.dice.randrange(self.serial + 1)}"
 
+    def name_for(self, purpose: str, merchant: int, again: int = 4) -> str:
+        """A new one; in so many of a hundred one that was used for the same before."""
+        if not self.chance(again):
+            return self.name()
+        used = sorted(name for what, party, name in self.oracle.books.names if (what, party) == (purpose, merchant))
+        return self.one_of(used) if used else self.name()
+
     def merchant(self) -> int:
         if self.chance(4):
             return self.dice.choice(list(self.oracle.books.merchants))
@@ -60,7 +67,8 @@ class Dice:
 
     def draw(self, *states: str) -> tuple[int, str]:
         """A redemption, most likely in one of the states."""
-        draws = [name for name, draw in self.oracle.books.draws.items() if draw.state in states or self.chance(3)]
+        anything = self.chance(8)
+        draws = [name for name, draw in self.oracle.books.draws.items() if anything or draw.state in states]
         return self.one_of(draws) if draws and self.chance(98) else (self.merchant(), "missing")
 
     def part_of(self, name: tuple[int, str]) -> int | None:

@@ -54,10 +54,15 @@ class Settings(Promises):
 
     def of_merchant(self) -> Plain:
         """The one that was opened to leave; rarely one that everybody needs."""
-        return {"merchant_id": LEAVING if self.chance(90) else self.merchant()}
+        return {"merchant_id": LEAVING if self.chance(97) else self.merchant()}
 
     def freeze_merchant(self) -> Plain:
         return {**self.of_merchant(), "reason": "leaves"}
+
+    def unfreeze_merchant(self) -> Plain:
+        """Mostly one that is about to leave."""
+        about = sorted(self.oracle.books.leaving - self.oracle.books.left)
+        return {"merchant_id": self.dice.choice(about) if about and self.chance(90) else self.merchant()}
 
     def publish_campaign(self) -> Plain:
         bps = self.dice.choice((0, 50, 333, 2_600))
@@ -79,4 +84,8 @@ class Settings(Promises):
         if len(positions) > 1 and self.chance(50):
             au, first = min(self.points(), 333), self.dice.randrange(len(positions) - 1)
             positions = [(positions[first][0], au), (positions[-1][0], -au)]
+        if self.chance(3):
+            positions = positions[::-1]
+        if positions and self.chance(3):
+            positions[0] = (positions[0][0], positions[0][1] + 1)
         return {"batch_no": self.serial, "nets": [{"merchant_id": party, "au": au} for party, au in positions]}

@@ -75,7 +75,7 @@ def test_a_seeded_history_reaches_every_verb() -> None:
     """The makers aim well enough: each verb is done, not only refused."""
     pair = Pair.opened()
     choices = Choices(Random(20260701), pair.oracle)
-    for _ in range(3_000):
+    for _ in range(5_000):
         pair.apply(choices.command(PLAYED))
     pair.compare()
     pair.rebuild()

@@ -1,8 +1,9 @@
 """A witness of every answer: what the rule book demands of one receipt, and of all of them together, without an oracle.
 
-It keeps its own running figures from receipts alone: the last posting of every account, what legs issued and took,
-refunds by order, holds that were resolved, points that rules granted, the first answer to every key. `see` is told each
-answer with what the book would write for it; `stands` asks a whole slice whether it agrees. Only tests use it.
+It keeps its own running figures from receipts alone: the last posting of every account, what is left of every lot, what
+legs issued and took, refunds by order, holds that were resolved, points that rules granted, the first answer to every
+key. `see` is told each answer with what the book would write for it; `stands` asks a whole slice whether it agrees.
+Only tests use it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import msgspec
 
 from ledger import accounts
 from ledger.accounts import AccountName, Family
-from ledger.answers import Answer, JournalPosting, Receipt, Refusal
+from ledger.answers import Answer, JournalPosting, LotId, Receipt, Refusal
 from ledger.book import Book
 from ledger.commands import Command
 from ledger.effects import Effects
@@ -37,6 +38,7 @@ class Witness:
         self.first: dict[str, tuple[Plain, bytes]] = {}
         self.entries: list[tuple[bytes, bytes]] = []
         self.last: dict[AccountName, tuple[int, int]] = {}
+        self.lots: dict[LotId, int] = {}
         self.outstanding: Counter[int] = Counter()
         self.refunded: Counter[tuple[int, str]] = Counter()
         self.bought: dict[tuple[int, str], int] = {}
@@ -85,6 +87,10 @@ class Witness:
         for leg in receipt.legs:
             if leg.points:
                 self.outstanding[leg.issuer] += leg.points if leg.kind in ADDING else -leg.points
+        for move in receipt.lots:
+            assert move.remaining >= 0, "no lot is below zero"
+            assert move.remaining == self.lots.get(move.lot, 0) + move.points, move
+            self.lots[move.lot] = move.remaining
         self._see_names(plain)
         self._see_rules(plain, receipt.why)
 
@@ -128,6 +134,8 @@ class Witness:
         """The slice is what the receipts add up to."""
         held = {name: last for name, last in state.accounts.items() if last[0]}
         assert held == self.last, sorted(set(held.items()) ^ set(self.last.items()))[:4]
+        remaining = {lot.id: lot.remaining for lot in state.lots.values()}
+        assert remaining == self.lots, sorted(set(remaining.items()) ^ set(self.lots.items()))[:4]
         for issuer, points in self.outstanding.items():
             _, balance = self.last.get(accounts.outstanding(issuer), (0, 0))
             assert -balance == points, f"the roll-forward of issuer {issuer} does not close: {-balance}, {points}"

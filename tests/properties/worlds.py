@@ -5,6 +5,7 @@ Plain dictionaries with the ledger's field names; what is left out takes the com
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 DAY_MS = 86_400_000
@@ -15,6 +16,8 @@ LEAVING = 6
 MEMBERS = tuple(f"m{number}" for number in range(8))
 RATES = {1: (7, 3), 2: (1, 2), 3: (5, 1), 4: (3, 1000), 5: (2, 3), 6: (1, 3)}
 MODES = {1: ON_REDEMPTION, 2: ON_ISSUANCE, 3: ON_REDEMPTION, 4: ON_ISSUANCE, 5: ON_ISSUANCE, 6: ON_REDEMPTION}
+
+CROWD_RULES, CROWD_MEMBERS, POOLED, MERGED = 62, 65, 31, 16
 
 Plain = dict[str, Any]
 
@@ -71,6 +74,23 @@ def rules() -> list[Plain]:
         rule(109, 5, "checkin", table, stacking=blue),
         rule(110, 5, "checkin", fixed(3), stacking=blue | {"rank": 1}, caps={"member_day_points": 3}),
     ]
+
+
+def crowd() -> list[Plain]:
+    """To be added to the opening where limits are to be met: nearly as many rules as a merchant may have, for events
+    that hardly happen; a chain of members as deep as may be; a family nearly full; somebody known by many names.
+    """
+    chain = [f"c{number}" for number in range(CROWD_MEMBERS)]
+    names = [f"d{number}" for number in range(MERGED)]
+    commands = [
+        *[rule(number, 6, "referral.bound", fixed(1)) for number in range(201, 201 + CROWD_RULES)],
+        *[{"verb": "enrol", "member": member} for member in (*names, *chain)],
+        *[{"verb": "bind_referral", "member": low, "referrer": high} for high, low in pairwise(chain)],
+        {"verb": "open_pool", "pool": "crowd", "owner": chain[0], "day_points_max": 100},
+        *[{"verb": "join_pool", "pool": "crowd", "member": member} for member in chain[1:POOLED]],
+        *[{"verb": "merge", "member": member, "into": names[0]} for member in names[1:]],
+    ]
+    return [{"key": f"crowd {i}", "at_ms": 0, **command} for i, command in enumerate(commands)]
 
 
 def fixed(points: int) -> Plain:

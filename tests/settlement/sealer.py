@@ -43,9 +43,9 @@ def keys(merchants: Iterable[int]) -> Keystore:
 
 
 class Sealer:
-    """The batches of one alliance, founded with these terms."""
+    """The batches of one alliance, founded with these terms; `others` are merchants that issue nothing."""
 
-    def __init__(self, published: Iterable[PublishTerms]) -> None:
+    def __init__(self, published: Iterable[PublishTerms], others: Iterable[int] = ()) -> None:
         terms = {
             each.terms_id: Terms(
                 each.terms_id, each.issuer_id, 0, each.au_num * BASE_UNITS_PER_AU, each.au_den, each.mode, 1, 0
@@ -53,12 +53,13 @@ class Sealer:
             for each in published
         }
         issuers = sorted({each.issuer_id for each in terms.values()})
-        self.keystore = keys(issuers)
+        merchants = sorted({*issuers, *others} - {OPERATOR_ID, RESERVE_ID})
+        self.keystore = keys(merchants)
         self.rules = Rules(
             chain_id=CHAIN_ID, hub=HUB, roster=self.keystore.roster, terms=terms, config_hash=digest("config")
         )
         self.registered = registered_accounts(
-            self.keystore.roster, issuers=issuers, parties=[*issuers, OPERATOR_ID, RESERVE_ID]
+            self.keystore.roster, issuers=issuers, parties=[*merchants, OPERATOR_ID, RESERVE_ID]
         )
         start = genesis(
             chain_id=CHAIN_ID,
@@ -141,7 +142,8 @@ def read_all(connection: psycopg.Connection[object]) -> list[journal.JournalEntr
 
 def seal_all(entries: Sequence[journal.JournalEntry], published: Iterable[PublishTerms]) -> tuple[Sealer, list[Sealed]]:
     """All entries in batches of about LEAVES_PER_BATCH leaves, the last one settling."""
-    sealer, waiting, made = Sealer(published), [], []
+    signers = {leg.signer for entry in entries for leg in entry.legs}
+    sealer, waiting, made = Sealer(published, signers), [], []
     for entry in entries:
         waiting.append(entry)
         last = entry is entries[-1]

@@ -20,6 +20,7 @@ from proofs.words import ZERO_WORD
 from settlement.lanes import BACK_OFFICE, DELEGATED, POS, LaneId
 from settlement.leaves import (
     Move,
+    UnsealedLeaf,
     detail_salt,
     detail_text,
     journal_head,
@@ -28,7 +29,7 @@ from settlement.leaves import (
     nonces_of,
     registered_accounts,
     unsealed,
-    void_leaf,
+    void_leaves,
 )
 from settlement.refusals import Reason, SealRefused
 from tests.settlement.alliance import FOUNDED_AT, Journal, Operator, digest, keystore, secret_of, tag
@@ -221,12 +222,34 @@ def test_a_void_leaf_makes_an_empty_settling_batch_possible() -> None:
     operator, journal = Operator(), Journal()
     journal.points(Kind.EARN, 1, "ann", 10)
     operator.seal(journal.entries)
-    void = void_leaf(
+    voids = void_leaves(
+        1,
+        after=[],
         source=LegRef(1, 0),
         roster=keystore().roster,
         nonces=nonces_of(operator.opening.rows),
         occurred_at=operator.opening.header.sealed_at,
     )
-    sealed = operator.try_seal([void], head=operator.head, settling=True)
+    sealed = operator.try_seal(voids, head=operator.head, settling=True)
     assert (sealed.header.leaf_count, sealed.header.total_points, sealed.nets) == (1, 10, [])
     assert sealed.records[0].steps == (None, None, None, None)
+
+
+def test_padding_follows_the_leaves_on_the_operators_lane() -> None:
+    operator, journal = Operator(), Journal()
+    journal.points(Kind.EARN, 1, "ann", 10)
+    leaves = operator.leaves(journal.entries)
+    at = operator.opening.header.sealed_at
+    pads: list[UnsealedLeaf] = []
+    for count in (2, 3):
+        pads += void_leaves(
+            count,
+            after=[*leaves, *pads],
+            source=LegRef(1, 0),
+            roster=keystore().roster,
+            nonces=nonces_of(operator.opening.rows),
+            occurred_at=at,
+        )
+    assert [pad.event.nonce for pad in pads] == [1, 2, 3, 4, 5]
+    sealed = operator.try_seal([*leaves, *pads], head=operator.head, settling=True)
+    assert (sealed.header.leaf_count, sealed.header.total_points) == (6, 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -27,9 +28,9 @@ SEEDS = (1, 2, 3)
 FROM_THE_LEDGER = frozenset(Kind) - {Kind.VOID, Kind.REFERRAL_CASH}
 
 
-def sealed_clean(book: Book, folder: Path) -> list[Sealed]:
-    """The batches of everything the book has decided, after an audit without a finding."""
-    entries = [journal.entry(row.command, row.receipt) for row in book.effects.journal]
+def sealed_clean(book: Book, rows: Iterable[tuple[bytes, bytes]], folder: Path) -> list[Sealed]:
+    """The batches of everything the book has decided, (command, receipt) by row, after an audit without a finding."""
+    entries = [journal.entry(*row) for row in rows]
     sealer, batches = seal_all(entries, book.slice.registry.terms.values())
     outcome = sealer.world(folder).audit()
     assert (found(outcome), outcome.incomplete) == (set(), [])
@@ -44,7 +45,8 @@ def test_july(mode: int, net: str, tmp_path: Path) -> None:
     scene = Scene()
     scene.play(*alliance(mode=mode))
     play(scene)
-    closing = sealed_clean(scene.book, tmp_path)[-1]
+    rows = [(row.command, row.receipt) for row in scene.book.effects.journal]
+    closing = sealed_clean(scene.book, rows, tmp_path)[-1]
     cash = {int.from_bytes(row.account[1:5], "big"): row.balance for row in closing.rows if row.account[0] == CASH}
     expected = by_number(JULY["expected"][net])
     assert cash[RESERVE_ID] == expected.get(RESERVE_ID, 0) * 10_000
@@ -62,7 +64,8 @@ def test_random_histories_of_all_verbs(tmp_path: Path) -> None:
         for _ in range(COMMANDS):
             pair.apply(choices.command(PLAYED))
         terms = pair.book.slice.registry.terms
-        for record in [record for batch in sealed_clean(pair.book, tmp_path / str(seed)) for record in batch.records]:
+        batches = sealed_clean(pair.book, pair.witness.entries, tmp_path / str(seed))
+        for record in [record for batch in batches for record in batch.records]:
             kinds.add(record.event.kind)
             if record.event.terms_id and terms[record.event.terms_id].mode == ON_ISSUANCE and record.member:
                 in_debt[record.event.kind] += record.member.balance < 0

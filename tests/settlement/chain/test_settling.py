@@ -8,6 +8,7 @@ import pytest
 from ledger import queries
 from proofs.accounts import OPERATOR_ID
 from proofs.kinds import BASE_UNITS_PER_AU
+from settlement import moved
 from settlement.attestations import AttestationRefused, take_attestations
 from settlement.batches import Settlement, seal_next
 from settlement.status import leaf_of, status
@@ -216,10 +217,11 @@ def test_a_default_is_recorded_as_the_chain_moved_it(field: Field) -> None:
     assert {merchant: settled[merchant] for merchant in MERCHANTS} == {1: -2, 2: 1, 3: 1}
 
 
-def test_a_default_in_parts_of_an_au_is_held_with_its_reason(field: Field) -> None:
+def test_a_default_in_parts_of_an_au_is_told_to_the_ledger_in_whole_ones(field: Field) -> None:
     standing, settled = in_default(field, 1)
-    assert (standing.state, standing.reason) == (
-        State.FINALISING,
-        "batch 1 moved 5000 base units, which is no whole AU",
-    )
-    assert set(settled.values()) == {0}
+    assert standing.state is State.FINALISED
+    assert {merchant: settled[merchant] for merchant in MERCHANTS} == {1: -1, 2: 1, 3: 0}
+    with field.settlement() as s:
+        exact = moved.summed(moved.of_batches(s.conn, upto=1), upto=1)
+        assert exact == {1: -10_000, 2: 5_000, 3: 5_000}, "half an AU each came in"
+        assert sum(position.total for position in queries.positions(s.conn).values()) == 0

@@ -7,8 +7,8 @@ A schema of that name that is there already is somebody's extension and is left 
 from alembic import op
 from pgmq import get_embedded_install_sql
 
-revision = "0014_tasks"
-down_revision = "0013_watching"
+revision = "0016_tasks"
+down_revision = "0015_standing"
 branch_labels = None
 depends_on = None
 

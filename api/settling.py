@@ -1,0 +1,162 @@
+"""Settlement for those who run it: where batches, transactions, collateral and mirrors stand, and the alerts. Mounted
+by `api.app`.
+
+Invariant: the operator's alone; everything is read from rows, no chain is asked here. Reading only.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from fastapi import APIRouter, Depends, Request, Response
+
+from api.auth import Caller, allowed
+from api.door import door_of
+from api.openapi import CURSOR, LIMIT, documented
+from api.paging import cursor_of, page_of
+from api.parse import moment, no_parameters
+from api.shapes.settling import (
+    AlertOut,
+    AlertsOut,
+    BatchesInStateOut,
+    ChainOut,
+    CollateralOut,
+    CostOut,
+    MirrorOut,
+    OnTheWayOut,
+    SettlementOut,
+)
+from settlement.alerts import CODES, AlertRow, alerts
+from settlement.overview import Overview, overview
+
+router = APIRouter()
+OPERATOR = Annotated[Caller, Depends(allowed("settlement:read"))]
+_encode = msgspec.json.Encoder().encode
+
+
+class Before(NamedTuple):
+    """Where a page of alerts begins: below this id."""
+
+    id: int
+
+
+@router.get(
+    "/v1/settlement",
+    **documented(
+        "Settlement at a glance",
+        "Batches by state and age, what transactions cost, what is on its way, and the chain, collateral and mirrors as"
+        " the last reconciliation saw them.",
+        gives=(200, "As it stands now", "SettlementOut"),
+        codes=("field-invalid",),
+    ),
+)
+def get_settlement(request: Request, _caller: OPERATOR) -> Response:
+    no_parameters(request)
+    with door_of(request).reading() as connection:
+        seen = overview(connection)
+    return Response(_encode(_shown(seen)), media_type="application/json")
+
+
+@router.get(
+    "/v1/alerts",
+    **documented(
+        "Alerts of settlement",
+        "What does not agree between ledger, batches and chain, or goes on no longer by itself; resolved ones included,"
+        " newest first.",
+        gives=(200, "A page", "AlertsOut"),
+        parameters=(CURSOR, LIMIT),
+        codes=("field-invalid",),
+    ),
+)
+def get_alerts(request: Request, _caller: OPERATOR) -> Response:
+    before, limit = page_of(request, Before)
+    with door_of(request).reading() as connection:
+        wanted = {"before": before.id} if before else {}
+        rows = alerts(connection, resolved=True, limit=limit + 1, **wanted)
+    page = rows[:limit]
+    more = cursor_of(Before(page[-1].id)) if len(rows) > limit else None
+    return Response(
+        _encode(AlertsOut(data=[_alert(row) for row in page], next_cursor=more)), media_type="application/json"
+    )
+
+
+def _shown(seen: Overview) -> SettlementOut:
+    look: dict[str, Any] = seen.look or {}
+    return SettlementOut(
+        batches=[
+            BatchesInStateOut(
+                state=each.state.lower(), count=each.count, first_no=each.first_no, oldest_at=_second(each.oldest_at)
+            )
+            for each in seen.states
+        ],
+        costs=[CostOut(kind=each.kind, count=each.count, gas=str(each.gas), wei=str(each.wei)) for each in seen.costs],
+        on_the_way=[
+            OnTheWayOut(
+                nonce=each.nonce,
+                purpose=each.purpose,
+                batch_no=each.batch_no,
+                offers=each.offers,
+                max_fee_wei=str(each.max_fee_wei),
+                sent_at=_moment(each.sent_at),
+            )
+            for each in seen.on_the_way
+        ],
+        alerts_open=seen.alerts_open,
+        watched_block=seen.watched_block,
+        looked_at=_moment(seen.looked_at),
+        chain=_chain(look) if look else None,
+        collateral=[_collateral(each) for each in look.get("collateral", [])],
+        mirrors=[MirrorOut(place=each["place"], behind=each["behind"]) for each in look.get("mirrors", [])],
+    )
+
+
+def _chain(look: dict[str, Any]) -> ChainOut:
+    head, final = look["head"], look["final"]
+    return ChainOut(
+        head_block=head["number"],
+        final_block=final["number"],
+        lag_s=head["timestamp"] - final["timestamp"],
+        next_batch_no=look["next_batch_no"],
+        next_final_no=look["next_final_no"],
+        hub_held=str(look["held"]),
+        hub_owed=str(look["owed"]),
+        operator_bond=str(look["operator_bond"]),
+        gas_money_wei=str(look["gas_money_wei"]),
+        nonce_latest=look["nonce_latest"],
+        nonce_pending=look["nonce_pending"],
+    )
+
+
+def _collateral(each: dict[str, Any]) -> CollateralOut:
+    return CollateralOut(
+        merchant_id=each["merchant_id"],
+        free=str(each["free"]),
+        locked=str(each["locked"]),
+        floor=str(each["floor"]),
+        owed=str(each["owed"]),
+    )
+
+
+def _alert(row: AlertRow) -> AlertOut:
+    return AlertOut(
+        id=row.id,
+        code=row.code,
+        meaning=CODES[row.code][1] if row.code in CODES else "",
+        severity=row.severity,
+        place=row.place,
+        expected=row.expected,
+        actual=row.actual,
+        first_seen=row.first_seen.isoformat(),
+        last_seen=row.last_seen.isoformat(),
+        resolved_at=_moment(row.resolved_at),
+    )
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _second(at: int) -> str:
+    return moment(at * 1_000)

@@ -1,0 +1,169 @@
+"""One look at everything outside at once: chain, hub, collateral, account, mirrors, as facts at one finalised block.
+
+Invariants: reading only; facts hold no opinion (`reconcile` has them); base units are integers, times Unix seconds by
+the chain's clock. The look is kept as one row, for the API, which asks no chain itself. Called by `reconcile`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from settlement import tables, watcher
+from settlement.alliance import Alliance
+from settlement.chain import Head
+from settlement.mirrors import Mirror, MirrorError
+from settlement.publish import published_header
+from settlement.tables import Conn
+
+MIRRORED_BATCHES_MAX = 64
+"""So many of the newest batches are looked for on each mirror."""
+
+_KEEP = """
+INSERT INTO settlement.chain_look (taken_at, body) VALUES (clock_timestamp(), %(body)s)
+ON CONFLICT (sole) DO UPDATE SET taken_at = excluded.taken_at, body = excluded.body
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collateral:
+    """A party's money in the hub, in base units; `owed` is what it still owes to claims of earlier defaults."""
+
+    merchant_id: int
+    free: int
+    locked: int
+    floor: int
+    owed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnChain:
+    """What the hub holds under one number."""
+
+    header_hash: bytes
+    reverted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorLook:
+    """One mirror: which of the newest numbers it lacks or holds otherwise; `down` says why it could not be asked."""
+
+    place: str
+    behind: Sequence[int]
+    down: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Everything seen, at the finalised block `final`; `head` is the newest one, `watched` the watcher's last."""
+
+    head: Head
+    final: Head
+    watched: int
+    watched_at: int
+    next_batch_no: int
+    next_final_no: int
+    operator_bond: int
+    held: int
+    owed: int
+    sender: bytes
+    gas_money_wei: int
+    fee_wei: int
+    nonce_latest: int
+    nonce_pending: int
+    collateral: Sequence[Collateral]
+    batches: dict[int, OnChain]
+    mirrors: Sequence[MirrorLook]
+
+
+def look(conn: Conn, alliance: Alliance, *, sender: bytes, parties: Sequence[int], mirrors: Sequence[Mirror]) -> Look:
+    """Look at everything now. Raises `ChainUnclear`, `AllianceError`."""
+    alliance.require_same_chain()
+    chain, hub = alliance.chain, alliance.hub
+    final, cursor = chain.head("finalized"), watcher.cursor(conn)
+    held, owed = hub.read("solvency", tag=final.number)
+    watched = chain.head(cursor.number if cursor else alliance.anchor.deploy_block)
+    return Look(
+        head=chain.head(),
+        final=final,
+        watched=watched.number,
+        watched_at=watched.timestamp,
+        next_batch_no=hub.read("nextBatchNo", tag=final.number),
+        next_final_no=hub.read("nextFinalNo", tag=final.number),
+        operator_bond=hub.read("operatorBond", tag=final.number),
+        held=held,
+        owed=owed,
+        sender=sender,
+        gas_money_wei=chain.balance(sender),
+        fee_wei=chain.fees().max_fee_wei,
+        nonce_latest=chain.nonce(sender),
+        nonce_pending=chain.nonce(sender, "pending"),
+        collateral=[_collateral(alliance, party, final.number) for party in parties],
+        batches=_batches(conn, alliance, final.number),
+        mirrors=[_mirror(conn, mirror) for mirror in mirrors],
+    )
+
+
+def keep(conn: Conn, seen: Look) -> None:
+    """Keep a look in place of the one before it."""
+    body = {name: value for name, value in asdict(seen).items() if name not in {"batches", "mirrors"}}
+    body["mirrors"] = [asdict(mirror) for mirror in seen.mirrors]
+    conn.execute(_KEEP, {"body": Jsonb(_json(body))})
+
+
+def _collateral(alliance: Alliance, party: int, at: int) -> Collateral:
+    hub = alliance.hub
+    free, locked = hub.read("balanceOf", party, tag=at)
+    return Collateral(
+        merchant_id=party,
+        free=free,
+        locked=locked,
+        floor=hub.read("floorOf", party, tag=at),
+        owed=hub.read("owedBy", party, tag=at),
+    )
+
+
+def _batches(conn: Conn, alliance: Alliance, at: int) -> dict[int, OnChain]:
+    """What the hub holds under every number that is not final here, and under the next one."""
+    unfinished = [batch.batch_no for batch in tables.unfinished(conn) if batch.sealed]
+    found = {}
+    for number in unfinished:
+        _, _, _, _, status, *_ = alliance.hub.read("record", number, tag=at)
+        header_hash = alliance.hub.read("headerHash", number, tag=at)
+        found[number] = OnChain(header_hash=header_hash, reverted=status == tables.REVERTED_ON_CHAIN)
+    return found
+
+
+def _mirror(conn: Conn, mirror: Mirror) -> MirrorLook:
+    last = tables.last_batch(conn)
+    newest = last.batch_no if last else 0
+    behind = []
+    try:
+        for number in range(max(0, newest - MIRRORED_BATCHES_MAX + 1), newest + 1):
+            batch = tables.batch(conn, number)
+            if batch is None or batch.sealed is None or batch.state in tables.UNPUBLISHED:
+                continue
+            standing = published_header(mirror, number)
+            if standing is None or standing.hash_struct() != batch.header_hash:
+                behind.append(number)
+    except MirrorError as error:
+        return MirrorLook(place=mirror.name, behind=behind, down=str(error))
+    return MirrorLook(place=mirror.name, behind=behind)
+
+
+def _json(value: Any) -> Any:
+    """Bytes as hex, integers as text where JSON's readers would cut them."""
+    match value:
+        case bool() | None | str():
+            return value
+        case int():
+            return value if abs(value) < 2**53 else str(value)
+        case bytes():
+            return "0x" + value.hex()
+        case dict():
+            return {name: _json(one) for name, one in value.items()}
+        case _:
+            return [_json(one) for one in value]

@@ -1,0 +1,181 @@
+"""Reads the contracts' events from finalised blocks into rows, each once, in chain order.
+
+Invariants: a cursor (block and its hash) says how far everything was read; it moves forward only, in the SQL
+transaction that stores the events up to it, and only for the one who saw it where it is, so that two watchers, or one
+that is late, store nothing twice. The hash of the cursor's block is looked at first: a final block that is gone is an
+alert and the end of reading, never a rewind. A log whose block does not stand in the chain is not believed. No SQL
+transaction is open while the network is asked. Called by the entry points and by periodic tasks; the rows are read by
+`reconcile` and `overview`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from settlement import alerts
+from settlement.alerts import Alert
+from settlement.alliance import Alliance
+from settlement.chain import ChainUnclear, Head, NodeRefused
+from settlement.contracts import Event
+from settlement.tables import Conn
+
+BLOCKS_PER_READ_MAX = 2_000
+READS_PER_WATCH_MAX = 256
+CURSOR = "contracts"
+
+_CURSOR = "SELECT block_number, block_hash FROM settlement.chain_cursor WHERE name = %s"
+_START = """
+INSERT INTO settlement.chain_cursor (name, block_number, block_hash) VALUES (%(name)s, %(number)s, %(hash)s)
+ON CONFLICT DO NOTHING
+"""
+_MOVE = """
+UPDATE settlement.chain_cursor SET block_number = %(number)s, block_hash = %(hash)s, moved_at = clock_timestamp()
+WHERE name = %(name)s AND block_number = %(seen_number)s AND block_hash = %(seen_hash)s AND block_number < %(number)s
+"""
+_STORE = """
+INSERT INTO settlement.chain_event
+    (block_number, log_index, block_hash, tx_hash, contract, name, batch_no, merchant_id, amount, fields)
+VALUES (%(block_number)s, %(log_index)s, %(block_hash)s, %(tx_hash)s, %(contract)s, %(name)s, %(batch_no)s,
+    %(merchant_id)s, %(amount)s, %(fields)s)
+"""
+
+
+class FinalityBroken(RuntimeError):
+    """A block that was read as final is no longer in the chain. Nothing is read on; a person decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A block by number and hash."""
+
+    number: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """How far everything is read, how far it could be, and how many events this call stored."""
+
+    upto: int
+    final: int
+    stored: int
+
+
+def watch(conn: Conn, alliance: Alliance) -> Watched:
+    """Store the events of every block that has become final. May be called twice, late, or by two workers. Raises
+    `FinalityBroken`, `ChainUnclear`, `AllianceError`.
+    """
+    alliance.require_same_chain()
+    final, stored, span = alliance.chain.head("finalized"), 0, BLOCKS_PER_READ_MAX
+    seen = cursor(conn) or _start(conn, alliance)
+    for _ in range(READS_PER_WATCH_MAX):
+        if seen.number >= final.number:
+            break
+        _require_standing(conn, alliance, seen)
+        last = alliance.chain.head(min(final.number, seen.number + span))
+        try:
+            found = _events(alliance, seen.number + 1, last)
+        except NodeRefused:
+            if span == 1:
+                raise
+            span = max(1, span // 2)  # nodes bound what one question may answer, each in its own way
+            continue
+        if not _store(conn, seen, last, found):
+            break
+        seen, stored = Place(last.number, last.hash or b""), stored + len(found)
+    alerts.keep(conn, "watcher", [])
+    return Watched(upto=seen.number, final=final.number, stored=stored)
+
+
+def cursor(conn: Conn) -> Place | None:
+    """How far everything was read, None before the first time."""
+    row = conn.execute(_CURSOR, [CURSOR]).fetchone()
+    return None if row is None else Place(row[0], bytes(row[1]))
+
+
+def _start(conn: Conn, alliance: Alliance) -> Place:
+    """Before the first contract there is nothing to read."""
+    before = alliance.chain.head(max(0, alliance.anchor.deploy_block - 1))
+    conn.execute(_START, {"name": CURSOR, "number": before.number, "hash": before.hash})
+    found = cursor(conn)
+    assert found is not None
+    return found
+
+
+def _require_standing(conn: Conn, alliance: Alliance, seen: Place) -> None:
+    standing = alliance.chain.head(seen.number).hash
+    if standing == seen.hash:
+        return
+    actual = f"block {seen.number} is {(standing or b'').hex()}"
+    expected = f"block {seen.number} is {seen.hash.hex()}, which was final"
+    found = Alert(code="finality-broken", place=alliance.chain.place, expected=expected, actual=actual)
+    alerts.keep(conn, "watcher", [found])
+    raise FinalityBroken(f"{actual}, but it was final as {seen.hash.hex()}")
+
+
+def _events(alliance: Alliance, first: int, last: Head) -> list[Event]:
+    """The events of all our contracts in these blocks, in chain order. Raises `ChainUnclear` when a block went away."""
+    found = [
+        contract.decode(log)
+        for contract in alliance.contracts
+        for log in alliance.chain.logs(contract.address, first=first, last=last.number)
+    ]
+    blocks = {event.log.block_number: event.log.block_hash for event in found}
+    for number, block_hash in {**blocks, last.number: last.hash}.items():
+        if not first <= number <= last.number or alliance.chain.head(number).hash != block_hash:
+            raise ChainUnclear(f"events of a block {number} that is not in the chain")
+    return sorted(found, key=lambda event: (event.log.block_number, event.log.log_index))
+
+
+def _store(conn: Conn, seen: Place, last: Head, found: Iterable[Event]) -> bool:
+    """Events and cursor together; False when another watcher was faster."""
+    places = {"seen_number": seen.number, "seen_hash": seen.hash, "number": last.number, "hash": last.hash}
+    with conn.transaction():
+        if conn.execute(_MOVE, {"name": CURSOR, **places}).rowcount != 1:
+            return False
+        with conn.cursor() as many:
+            many.executemany(_STORE, [_row(event) for event in found])
+    return True
+
+
+def _row(event: Event) -> dict[str, Any]:
+    fields, log = event.fields, event.log
+    return {
+        "block_number": log.block_number,
+        "log_index": log.log_index,
+        "block_hash": log.block_hash,
+        "tx_hash": log.tx_hash,
+        "contract": event.contract,
+        "name": event.name,
+        "batch_no": _first(fields, ("batchNo", "defaultId")),
+        "merchant_id": _first(fields, ("merchantId", "creditorId")),
+        "amount": _first(fields, ("amount", "net", "missing", "cut", "floor", "slashed")),
+        "fields": Jsonb({name: _json(value) for name, value in fields.items()}),
+    }
+
+
+def _first(fields: dict[str, Any], names: tuple[str, ...]) -> int | None:
+    return next((fields[name] for name in names if name in fields), None)
+
+
+def _json(value: Any) -> Any:
+    """Integers as text, because readers of JSON cut them to 53 bits; bytes as hex, all the way down."""
+    match value:
+        case bool() | None:
+            return value
+        case int():
+            return str(value)
+        case bytes():
+            return "0x" + value.hex()
+        case list() | tuple():
+            return [_json(one) for one in value]
+        case dict():
+            return {name: _json(one) for name, one in value.items()}
+        case _ if hasattr(value, "items"):
+            return {name: _json(one) for name, one in value.items()}
+        case _:
+            return str(value)
