@@ -86,7 +86,7 @@ def positions(played: Stage) -> dict[str, Any]:
 @pytest.mark.timeout(300)
 def test_a_day_is_settled_by_beat_and_workers_alone(field: Field, settling: Stage) -> None:
     settling.begin("run")
-    settling.begin("worker")
+    settling.begin("run")  # two workers, and two beats that ask everything twice
     (settling.folder / "attesters").mkdir()
     (settling.folder / "attesters" / "noise.json").write_text("{}")
     eventually(lambda: states(settling).get(1) == "PUBLISHED")

@@ -53,6 +53,17 @@ def test_two_workers_take_turns(played: Stage) -> None:
     assert words == ["begun", "ended"] * (len(words) // 2)
 
 
+def test_what_takes_too_long_is_ended_and_counted(played: Stage) -> None:
+    played.begin()
+    played.ask("slow")
+    eventually(lambda: (work := played.works_of("slow")) is not None and work.error is not None)
+    work = played.works_of("slow")
+    assert work is not None
+    assert work.error is not None
+    assert (work.attempts, work.error.split(":")[0]) == (1, "SoftTimeLimitExceeded")
+    assert played.notes() == ["begun"]
+
+
 def test_what_kills_its_worker_is_parked_and_the_rest_goes_on(played: Stage) -> None:
     played.begin()
     played.ask(*["poison"] * 6)
