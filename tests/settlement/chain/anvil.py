@@ -1,12 +1,13 @@
 """Anvil as a test's node, from the npm package in node_modules: mempool, replacement, reorganisation."""
 
-import json
 import re
 import subprocess
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import requests
 
@@ -15,6 +16,9 @@ from tests.settlement.chain.tiny import SENDER
 ROOT = Path(__file__).resolve().parents[3]
 ANVIL = ROOT / "node_modules" / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
 FLAGS = ["--port", "0", "--chain-id", "31337", "--slots-in-an-epoch", "1", "--accounts", "1", "--hardfork", "prague"]
+
+START_SECONDS_MAX = 20
+START_POLL_SECONDS = 0.01
 
 
 class Anvil:
@@ -45,20 +49,26 @@ class Anvil:
 @contextmanager
 def running() -> Iterator[Anvil]:
     """A fresh chain on which SENDER has gas money; ended with the test."""
-    process = subprocess.Popen([ANVIL, *FLAGS], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    try:
-        said = ""
-        for line in process.stdout:
-            said += line
-            listening = re.search(r"Listening on (127\.0\.0\.1:\d+)", line)
-            if listening:
-                node = Anvil(f"http://{listening[1]}")
-                node.ask("anvil_setBalance", SENDER.address, hex(10**22))
-                yield node
-                return
-        raise AssertionError(f"anvil did not start: {json.dumps(said[-500:])}")
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    # What it says goes to a file: a pipe that nobody empties stops it after some hundred blocks.
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen([ANVIL, *FLAGS], stdout=said, stderr=subprocess.STDOUT)
+        try:
+            node = Anvil(f"http://{_address(process, said)}")
+            node.ask("anvil_setBalance", SENDER.address, hex(10**22))
+            yield node
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _address(process: subprocess.Popen[bytes], said: IO[str]) -> str:
+    until = time.monotonic() + START_SECONDS_MAX
+    words = ""
+    while process.poll() is None and time.monotonic() < until:
+        said.seek(0)
+        words = said.read()
+        listening = re.search(r"Listening on (127\.0\.0\.1:\d+)", words)
+        if listening:
+            return listening[1]
+        time.sleep(START_POLL_SECONDS)
+    raise AssertionError(f"anvil did not start: {words[-500:]}")
