@@ -99,8 +99,10 @@ def _waiting(error: Exception, seconds: int) -> None:
 
 
 def _stop_at_end_of_input() -> None:
-    """Whoever started us beside itself holds the other end, and lets go of it however it ends."""
-    while sys.stdin.buffer.read(1):
+    """Whoever started us beside itself holds the other end, and lets go of it however it ends. Read below `sys.stdin`,
+    whose lock a forked process would find taken for ever.
+    """
+    while os.read(sys.stdin.fileno(), 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 

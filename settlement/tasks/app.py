@@ -39,7 +39,11 @@ def build(works: Works, ticks: Sequence[Tick] = TICKS) -> Celery:
 
 def scheduled(tick: Tick) -> dict[str, Any]:
     """The beat's entry of a tick."""
-    options = {"queue": tick.queue, "expires": EXPIRES_AFTER_PERIODS * tick.every_s}
+    options = {
+        "queue": tick.queue,
+        "expires": EXPIRES_AFTER_PERIODS * tick.every_s,
+        "confirm_timeout": broker.CONFIRM_S_MAX,
+    }
     return {"task": PREFIX + tick.name, "schedule": tick.every_s, "options": options}
 
 

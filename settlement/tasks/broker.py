@@ -63,12 +63,7 @@ def in_rabbitmq(url: str) -> dict[str, Any]:
     return {
         "broker_url": url,
         # Without it a message that was on its way when the broker died is lost, and nobody hears of it.
-        "broker_transport_options": {
-            "confirm_publish": True,
-            "confirm_timeout": CONFIRM_S_MAX,
-            "read_timeout": CONFIRM_S_MAX,
-            "write_timeout": CONFIRM_S_MAX,
-        },
+        "broker_transport_options": {"confirm_publish": True},
         # Delayed messages, should a task ever send one, pass only through exchanges of topics.
         "task_default_exchange_type": "topic",
         "task_queues": [_queue(name, "topic", kept) for name in QUEUES],

@@ -4,16 +4,20 @@ programs (see `conftest`); the other tests of tasks play on it as well.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from celery import Celery
 
+from settlement.tasks import broker
 from tests.settlement.tasks.brokers import RabbitMq
 from tests.settlement.tasks.stage import eventually, stage
 
 BEFORE, AFTER = 20, 5
+QUEUE_KEPT_S = 8
+"""RabbitMQ 3.10 writes down a few seconds late that there is a new quorum queue, and loses it when it is killed before."""
 
 
 @pytest.fixture
@@ -36,7 +40,9 @@ def queued(node: RabbitMq, *, vhost: str = "/") -> dict[str, int]:
 @pytest.mark.timeout(300)
 def test_a_killed_broker_loses_no_task_and_workers_come_back(node: RabbitMq, database: str, tmp_path: Path) -> None:
     with stage(database, tmp_path, node.url) as played:
-        played.ask(*["note"] * BEFORE)
+        played.ask("note")
+        time.sleep(QUEUE_KEPT_S)
+        played.ask(*["note"] * (BEFORE - 1))
         node.kill()
         node.start()
         worker = played.begin()
@@ -48,17 +54,15 @@ def test_a_killed_broker_loses_no_task_and_workers_come_back(node: RabbitMq, dat
         assert worker.poll() is None
 
 
-def test_what_cannot_be_taken_is_kept_with_the_dead(rabbitmq: RabbitMq, database: str, tmp_path: Path) -> None:
-    """A message that no worker can read is rejected, not lost and not tried for ever."""
+def test_what_was_delivered_too_often_is_kept_with_the_dead(rabbitmq: RabbitMq, database: str, tmp_path: Path) -> None:
     rabbitmq.ctl("add_vhost", "dead")
     rabbitmq.ctl("set_permissions", "-p", "dead", "guest", ".*", ".*", ".*")
     with stage(database, tmp_path, rabbitmq.url.removesuffix("/") + "dead") as played:
         app: Celery = played.app()
-        with app.connection_for_write() as connection, connection.Producer() as producer:
-            queue = app.amqp.queues["tongdui.ledger"]
-            producer.publish(
-                b"\xff no json", exchange=queue.exchange, routing_key=queue.name, declare=[queue], content_type="x/y"
-            )
-        played.begin()
-        eventually(lambda: queued(rabbitmq, vhost="dead").get("tongdui.dead") == 1)
-        assert queued(rabbitmq, vhost="dead")["tongdui.ledger"] == 0
+        with app.connection_for_write() as connection:
+            broker.declare(connection)
+            played.ask("note")
+            queue = app.amqp.queues["tongdui.ledger"](connection.default_channel)
+            for _ in range(broker.DELIVERIES_MAX + 1):
+                eventually(lambda: (message := queue.get()) is not None and message.requeue() is None)
+            eventually(lambda: queued(rabbitmq, vhost="dead") == {"tongdui.ledger": 0, "tongdui.dead": 1})
