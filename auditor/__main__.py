@@ -1,4 +1,4 @@
-"""The command line: `python -m auditor audit` and `python -m auditor attest`.
+"""The command line: `python -m auditor audit`, `attest` and `examine`.
 
 Exit codes: 0 clean, 1 findings, 2 incomplete (data missing, node silent), 3 the nodes disagree, 4 wrong use (or an
 attester that must refuse), 130 interrupted. Nothing is written but the report, the page, the attestations and, on
@@ -15,13 +15,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from auditor.attest import AttestRefused, attest, load_signer
-from auditor.audit import Means, Outcome, Verdict, audit, processes_here
+from auditor.attest import AttestRefused, attest, load_signer, sealed_commits
+from auditor.audit import Means, audit, processes_here
 from auditor.chain import Chain, read
+from auditor.evidence import Earlier, Evidence, load_checkpoint, load_report
 from auditor.fetch import AuditorKey, load_key, mirror
 from auditor.findings import shown
+from auditor.outcome import Outcome, Verdict
 from auditor.page import page
 from auditor.progress import Watch
+from auditor.receipts import load_receipts
 from auditor.report import report
 from auditor.rpc import Node, Nodes, RpcError, RpcsDisagree
 from proofs.signature import address_of
@@ -65,11 +68,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
     tag = options.to if options.to in _TAGS else "finalized"
-    anchor, key = _anchor(options.anchor), _given(load_key, options.keys)
+    earlier = None if options.resume is None else _continued(options.resume)
+    anchor, key = _anchor(options.anchor or options.resume), _given(load_key, options.keys)
+    evidence = _evidence(options, earlier)
+    first = options.first if earlier is None else earlier.last + 1
     with Watch(quiet=options.quiet) as watch:
         chain = read(nodes, options.hub, tag=tag, from_block=anchor.get("deployBlock", 0))
         last = None if options.to in _TAGS else int(options.to)
-        outcome = audit(chain, chain.commits, _means(options, key, watch), first=options.first, last=last)
+        outcome = audit(chain, chain.commits, _means(options, key, watch, evidence), first=first, last=last)
+    if earlier is not None:
+        outcome.on_trust.append(f"batches {earlier.first} to {earlier.last}, which {options.resume.name} found clean")
     for name, expected, actual in _differences(anchor, chain):
         outcome.findings.add("code-differs", 0, f"anchor.{name}", expected=expected, actual=actual)
     told = report(outcome, rpc=nodes.names, anchored="codeHash" in anchor)
@@ -82,9 +90,7 @@ def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
 
 def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     anchor, data_key, key = _anchor(options.anchor), _given(load_key, options.keys), _given(load_signer, options.signer)
-    folder = next((Path(each) for each in options.data if Path(each).is_dir()), None)
-    if folder is None:
-        raise WrongUse("attest needs a folder among --data: sealed headers are read from <folder>/headers")
+    folder = _folder(options, "attest")
     with Watch(quiet=options.quiet) as watch:
         chain = read(nodes, options.hub, tag="latest", from_block=anchor.get("deployBlock", 0))
         for name, expected, actual in _differences(anchor, chain):
@@ -103,8 +109,49 @@ def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     return _EXIT[outcome.verdict]
 
 
-def _means(options: argparse.Namespace, key: AuditorKey, watch: Watch) -> Means:
-    return Means([mirror(each) for each in options.data], key, options.jobs, watch)
+def _examine(options: argparse.Namespace, nodes: Nodes) -> int:
+    """One sealed batch, before anybody signs or commits it, from the rows of the batch before it on."""
+    anchor, key, folder = _anchor(options.anchor), _given(load_key, options.keys), _folder(options, "examine")
+    with Watch(quiet=options.quiet) as watch:
+        chain = read(nodes, options.hub, tag="latest", from_block=anchor.get("deployBlock", 0))
+        commits = [*chain.commits, *sealed_commits(chain, folder)]
+        outcome = audit(chain, commits, _means(options, key, watch), first=options.batch, last=options.batch)
+    for name, expected, actual in _differences(anchor, chain):
+        outcome.findings.add("code-differs", 0, f"anchor.{name}", expected=expected, actual=actual)
+    told = report(outcome, rpc=nodes.names, anchored="codeHash" in anchor)
+    _write(options.out, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    _tell(outcome)
+    return _EXIT[outcome.verdict]
+
+
+def _folder(options: argparse.Namespace, command: str) -> Path:
+    folder = next((Path(each) for each in options.data if Path(each).is_dir()), None)
+    if folder is None:
+        raise WrongUse(f"{command} needs a folder among --data: sealed headers are read from <folder>/headers")
+    return folder
+
+
+def _means(options: argparse.Namespace, key: AuditorKey, watch: Watch, evidence: Evidence | None = None) -> Means:
+    return Means([mirror(each) for each in options.data], key, options.jobs, watch, evidence or Evidence())
+
+
+def _evidence(options: argparse.Namespace, earlier: Earlier | None) -> Evidence:
+    """What was given beside chain and files."""
+    receipts = [each for place in options.receipts for each in _given(load_receipts, place)]
+    checkpoint = {} if options.checkpoint is None else dict(_given(load_checkpoint, options.checkpoint))
+    if earlier is not None:
+        checkpoint |= earlier.checkpoint
+    if options.journal is not None and not options.journal.is_file():
+        raise WrongUse(f"{options.journal}: no such file")
+    return Evidence(receipts, options.journal, checkpoint)
+
+
+def _continued(path: Path) -> Earlier:
+    """The report that this audit goes on from: only a clean one says anything about what came before."""
+    earlier = _given(load_report, path)
+    if earlier.verdict != Verdict.CLEAN:
+        raise WrongUse(f"{path}: says {earlier.verdict}; only after a clean audit can another begin where it ended")
+    return earlier
 
 
 def _given(load: Callable[[Path], T], path: Path) -> T:
@@ -118,10 +165,11 @@ def _given(load: Callable[[Path], T], path: Path) -> T:
 
 
 def _anchor(path: Path | None) -> dict[str, Any]:
-    """The trust anchor file, all fields optional: chainId, codeHash, genesisHeaderHash, deployBlock."""
+    """The trust anchor, alone in a file or in a report; any of its fields may be missing."""
     if path is None:
         return {}
     told = _given(lambda file: json.loads(file.read_text()), path)
+    told = told.get("anchor", told) if isinstance(told, dict) else told
     if isinstance(told, dict) and isinstance(told.get("deployBlock", 0), int):
         return told
     raise WrongUse(f"{path}: not a trust anchor")
@@ -178,7 +226,7 @@ def _to(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="auditor", description=(__doc__ or "").split("\n", 1)[0])
-    commands = parser.add_subparsers(required=True, metavar="audit | attest")
+    commands = parser.add_subparsers(required=True, metavar="audit | attest | examine")
     both = _Parser(add_help=False)
     both.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
     both.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
@@ -193,11 +241,24 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--from", dest="first", type=int, default=0, help="first batch (default 0)")
     check.add_argument("--to", type=_to, default="finalized", help="finalized (default), latest, or a batch number")
     check.add_argument("--html", type=Path, help="where a page for people goes")
+    check.add_argument("--resume", type=Path, help="a clean report: begin after its last batch")
+    check.add_argument("--checkpoint", type=Path, help="a report or attester's state: its headers must still stand")
+    check.add_argument(
+        "--receipts",
+        type=Path,
+        action="append",
+        default=[],
+        help="merchants' acceptance receipts: a JSON file or a folder of them; repeatable",
+    )
+    check.add_argument("--journal", type=Path, help="an export of the private journal (python -m ledger export)")
     check.set_defaults(run=_audit)
     sign = commands.add_parser("attest", parents=[both], help="check what is sealed, and sign it")
     sign.add_argument("--signer", required=True, type=Path, help="the attester's key file")
     sign.add_argument("--state", required=True, type=Path, help="file that remembers what was signed")
     sign.set_defaults(run=_attest)
+    look = commands.add_parser("examine", parents=[both], help="check one batch that is sealed; sign nothing")
+    look.add_argument("--batch", required=True, type=int, help="its number")
+    look.set_defaults(run=_examine)
     return parser
 
 

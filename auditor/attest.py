@@ -19,9 +19,10 @@ from typing import Any
 
 from coincurve import PrivateKey
 
-from auditor.audit import Means, Outcome, Verdict, audit
+from auditor.audit import Means, audit
 from auditor.chain import Chain, Commit
 from auditor.findings import shown
+from auditor.outcome import Outcome, Verdict
 from proofs.json_form import JsonFormError, from_json
 from proofs.messages import BatchHeader, domain_separator, signed_digest
 from proofs.signature import address_of, sign

@@ -12,12 +12,10 @@ import os
 import signal
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
@@ -25,12 +23,16 @@ from auditor.attestations import check_attestations, check_settled
 from auditor.batch import Context, Opened, Run, close_batch, open_batch
 from auditor.books import Books, cash_balances
 from auditor.chain import Chain, Commit
+from auditor.evidence import Evidence, check_checkpoint
 from auditor.fetch import AuditorKey, Mirror, Missing, Plain, Source, Substituted
-from auditor.figures import DORMANT_DAYS, Figures
+from auditor.figures import DORMANT_DAYS
 from auditor.findings import Findings
 from auditor.headers import HeaderWalk
+from auditor.journal import check_journal
 from auditor.originals import Originals
+from auditor.outcome import BatchOutcome, Outcome
 from auditor.progress import Watch
+from auditor.receipts import Seen, check_receipts
 from auditor.relations import Relations
 from proofs.lpb1 import FileError, Row, open_file
 from proofs.messages import BatchHeader, domain_separator
@@ -44,68 +46,6 @@ LEAVES_WORTH_PROCESSES = 2**16
 _SECONDS_PER_DAY = 86_400
 
 
-class Verdict(StrEnum):
-    """The one word of an audit."""
-
-    CLEAN = "clean"
-    """Everything in the range was checked and held."""
-    FINDINGS = "findings"
-    """Something is false."""
-    INCOMPLETE = "incomplete"
-    """Nothing false was found, but not everything could be checked."""
-
-
-@dataclass(slots=True)
-class BatchOutcome:
-    """What one batch came to. `checked` is False where its file could not be read."""
-
-    batch_no: int
-    header_hash: bytes
-    data_hash: bytes
-    leaves: int
-    checked: bool = False
-    plain_bytes: int = 0
-    sealed_bytes: int = 0
-    good_signatures: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-    gross_cash: int = 0
-    net_cash: int = 0
-    settling: bool = False
-    seconds: float = 0.0
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What an audit came to. Points and cash are of the checked batches; `liabilities` and `debts` are points.
-
-    `looked` and `unseen` count, by check, what was held against an earlier leaf or the tariff, and what of it could
-    not be.
-    """
-
-    chain: Chain
-    first: int
-    last: int
-    batches: list[BatchOutcome] = field(default_factory=list)
-    findings: Findings = field(default_factory=Findings)
-    incomplete: list[str] = field(default_factory=list)
-    on_trust: list[str] = field(default_factory=list)
-    interrupted: bool = False
-    points: int = 0
-    liabilities: int = 0
-    debts: int = 0
-    figures: Figures = field(default_factory=Figures)
-    looked: Counter[int] = field(default_factory=Counter)
-    unseen: Counter[int] = field(default_factory=Counter)
-    seconds: float = 0.0
-
-    @property
-    def verdict(self) -> Verdict:
-        """Findings weigh more than gaps, gaps more than silence."""
-        if self.findings.total:
-            return Verdict.FINDINGS
-        return Verdict.INCOMPLETE if self.incomplete else Verdict.CLEAN
-
-
 @dataclass(frozen=True, slots=True)
 class Means:
     """What an audit works with: where files are, the key that opens them, processes, and who watches."""
@@ -114,6 +54,7 @@ class Means:
     key: AuditorKey
     processes: int
     watch: Watch
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int = 0, last: int | None = None) -> Outcome:
@@ -127,6 +68,7 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
         walk.take(commit)
         check_attestations(commit, separator, outcome.findings)
         check_settled(commit, outcome.findings)
+    outcome.checkpoints = check_checkpoint(means.evidence.checkpoint, commits, outcome.findings)
     chosen = [commit for commit in commits if first <= commit.header.batch_no <= outcome.last]
     if not chosen or (last is not None and last > newest):
         asked = f"{first} to {newest if last is None else last}"
@@ -159,8 +101,19 @@ def _read_files(
             for fetched in _ahead(_opened(commit, source, context, outcome) for commit in chosen):
                 means.watch.begin(fetched.commit.header.batch_no)
                 outcome.batches.append(_close(fetched, books, relations, context, outcome))
+            headers = [commit.header for commit in commits if commit.header.batch_no <= outcome.last]
+            _weigh(means.evidence, books, Seen(originals, headers, outcome.first), separator, outcome)
         finally:
             _total(outcome, books, relations)
+
+
+def _weigh(evidence: Evidence, books: Books, seen: Seen, separator: bytes, outcome: Outcome) -> None:
+    """What was given beside the published files: receipts of merchants, and the private journal."""
+    if evidence.receipts:
+        signers = outcome.chain.receipt_signers
+        outcome.receipts = check_receipts(evidence.receipts, signers, separator, seen=seen, findings=outcome.findings)
+    if evidence.journal is not None:
+        outcome.journal_entries = check_journal(evidence.journal, seen.headers, books.rows, outcome.findings)
 
 
 def _dormant_before(headers: Sequence[BatchHeader], sealed_at: int) -> int:

@@ -82,6 +82,8 @@ class Chain:
     block_hash: bytes
     registry: Registry
     commits: list[Commit]
+    receipt_signers: dict[bytes, int] = field(default_factory=dict)
+    """Until when each key may sign receipts, in Unix seconds."""
 
 
 class Log(NamedTuple):

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
+
+from proofs.kinds import Kind
 
 DORMANT_DAYS = 180
 """A member without a leaf for so long, who then redeems, is worth a look."""
 BURST_EVENTS_MIN = 120
 """Events of one lane in one minute from which it is named."""
+_PARTS = 10_000
 NAMED_MAX = 100
 """Merchants, and lanes, named in a report; the rest is counted."""
 
@@ -44,3 +48,46 @@ class Figures:
         self.dormant_points += other.dormant_points
         self.restricted_leaves += other.restricted_leaves
         self.dust += other.dust
+
+
+def figures(told: Figures) -> dict[str, Any]:
+    """The figures as they stand in a report: points as decimal strings, lanes as merchant:key."""
+    merchants = sorted({merchant for merchant, _ in told.leaves})
+    bursts = sorted(
+        ((events, lane) for lane, events in told.busiest.items() if events >= BURST_EVENTS_MIN), reverse=True
+    )
+    return {
+        "merchants": [_merchant(told, merchant) for merchant in merchants[:NAMED_MAX]],
+        "merchantsTotal": len(merchants),
+        "dormantDays": DORMANT_DAYS,
+        "dormantRedemptions": told.dormant_redemptions,
+        "dormantPoints": str(told.dormant_points),
+        "burstEventsMin": BURST_EVENTS_MIN,
+        "bursts": [{"lane": _lane(lane), "eventsInOneMinute": events} for events, lane in bursts[:NAMED_MAX]],
+        "signedUnderRestriction": told.restricted_leaves,
+        "roundingDust": str(told.dust),
+        "feesBelowAccrual": str(told.undercharged),
+    }
+
+
+def _merchant(told: Figures, merchant: int) -> dict[str, Any]:
+    earned, redeemed = (told.points[merchant, kind] for kind in (Kind.EARN, Kind.REDEEM))
+    ratio = None if not earned else _ratio(redeemed, earned)
+    leaves = sum(count for (who, _), count in told.leaves.items() if who == merchant)
+    return {
+        "merchantId": merchant,
+        "leaves": leaves,
+        "earned": str(earned),
+        "redeemedHere": str(redeemed),
+        "redeemedPerEarned": ratio,
+    }
+
+
+def _ratio(part: int, whole: int) -> str:
+    """With four decimals, rounded down."""
+    scaled = part * _PARTS // whole
+    return f"{scaled // _PARTS}.{scaled % _PARTS:04d}"
+
+
+def _lane(lane: bytes) -> str:
+    return f"{int.from_bytes(lane[:4], 'big')}:{int.from_bytes(lane[4:], 'big')}"

@@ -46,7 +46,7 @@ CHECKS: Mapping[int, str] = {
     27: "What a merchant holds a receipt for was merged in time",
     28: "Events that merchants forced were taken in within their deadline",
     29: "The private journal ends at the head in the header, and balances entry by entry",
-    30: "The history root commits to all headers before",
+    30: "The history root commits to all headers before, and nothing seen earlier has changed",
     31: "Figures worth a look, told as information",
 }
 """The checks this program makes, each as the promise it holds the operator to."""
@@ -170,7 +170,16 @@ RULES: Mapping[str, Rule] = {
     "member-below-zero": Rule(25, 3),
     "member-of-another": Rule(25),
     "points-of-another": Rule(25),
+    "receipt-broken": Rule(27, severity=Severity.MAJOR),
+    "receipt-of-another": Rule(27, severity=Severity.MAJOR),
+    "journal-malformed": Rule(29),
+    "journal-order": Rule(29),
+    "journal-step": Rule(29),
+    "journal-unbalanced": Rule(29),
+    "journal-head": Rule(29),
+    "journal-public": Rule(29),
     "history-root": Rule(30),
+    "checkpoint-differs": Rule(30),
 }
 """Every code a finding may carry."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 LANE_BYTES, EVENT_ID_BYTES = 8, 16
-_RECORD = struct.Struct(">BBIIQQ16sQ16sIQ16sQ")
+_RECORD = struct.Struct(">BBIIQQ16sQ16s32sIQ16sQ")
 RECORD_BYTES = _RECORD.size
 _UNTOUCHED = (0, 0, bytes(16), 0)
 
@@ -45,6 +45,7 @@ class Original:
     settle_amount: int
     occurred_at: int
     ref: bytes
+    event_hash: bytes
     campaign_id: int = 0
     back_points: int = 0
     back_settle: int = 0
@@ -57,12 +58,13 @@ PAIRED = 0x80
 """The leaf that takes in what this one gave was seen."""
 
 
-def packed(leaf: tuple[int, int, int, int, int, int, int, bytes]) -> bytes:
+def packed(leaf: tuple[int, int, int, int, int, int, int, bytes, bytes]) -> bytes:
     """The record of a leaf that nothing has pointed back to: kind, issuer, terms, leafNo, points, settleAmount,
-    occurredAt, refEventId.
+    occurredAt, refEventId, hashStruct of the event.
     """
-    kind, issuer, terms, leaf_no, points, settle, at, ref = leaf
-    return _RECORD.pack(kind, 0, issuer, terms, leaf_no, points, settle.to_bytes(16, "big"), at, ref, *_UNTOUCHED)
+    kind, issuer, terms, leaf_no, points, settle, at, ref, event_hash = leaf
+    wide = settle.to_bytes(16, "big")
+    return _RECORD.pack(kind, 0, issuer, terms, leaf_no, points, wide, at, ref, event_hash, *_UNTOUCHED)
 
 
 class Originals:
@@ -97,7 +99,7 @@ class Originals:
         if block < 0 or nonce >= ends[block]:
             return None
         at = offsets[block] + (nonce - firsts[block]) * RECORD_BYTES
-        kind, marks, issuer, terms, leaf, points, settle, when, ref, campaign, back, back_settle, rewarded = (
+        kind, marks, issuer, terms, leaf, points, settle, when, ref, hashed, campaign, back, back_settle, rewarded = (
             _RECORD.unpack(os.pread(self._file, RECORD_BYTES, at))
         )
         return Original(
@@ -110,6 +112,7 @@ class Originals:
             int.from_bytes(settle, "big"),
             when,
             ref,
+            hashed,
             campaign,
             back,
             int.from_bytes(back_settle, "big"),
@@ -130,6 +133,7 @@ class Originals:
             new.settle_amount.to_bytes(16, "big"),
             new.occurred_at,
             new.ref,
+            new.event_hash,
             new.campaign_id,
             min(new.back_points, 2**64 - 1),
             min(new.back_settle, 2**128 - 1).to_bytes(16, "big"),

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from auditor.audit import BatchOutcome, Outcome
+from auditor.figures import figures
 from auditor.findings import CHECKS, RULES, shown
+from auditor.outcome import BatchOutcome, Outcome
+from auditor.receipts import BROKEN, KEPT
 
 _RATIO_SCALE = 10_000
 _DATA_CHECKS = frozenset(range(6, 19)) | {25}
@@ -26,9 +28,7 @@ _RELATIONS = {
 
 _LATER = {
     26: "no epochs of liabilities are on the chain",
-    27: "no receipts were given",
     28: "the hub has no queue of forced events",
-    29: "no export of the journal was given",
     31: "information only: see the figures",
 }
 
@@ -55,6 +55,12 @@ def report(outcome: Outcome, *, rpc: Sequence[str], anchored: bool) -> dict[str,
         "incomplete": outcome.incomplete,
         "takenOnTrust": outcome.on_trust,
         "totals": totals(outcome),
+        "figures": figures(outcome.figures),
+        "evidence": {
+            "receipts": outcome.receipts,
+            "journalEntries": outcome.journal_entries,
+            "checkpoints": outcome.checkpoints,
+        },
         "attest": outcome.verdict == "clean",
         "seconds": round_seconds(outcome.seconds),
     }
@@ -85,6 +91,12 @@ def why_not(outcome: Outcome, *, anchored: bool) -> dict[int, str]:
         why[19] = "no settling batch is final yet"
     if not any(batch.checked for batch in outcome.batches):
         why |= dict.fromkeys(_DATA_CHECKS, "no file was read")
+    judged = sum(outcome.receipts.get(each, 0) for each in (KEPT, BROKEN))
+    if not judged:
+        given = ", ".join(f"{count} {name}" for name, count in outcome.receipts.items() if count)
+        why[27] = f"no receipt could be judged: {given}" if given else "no receipts were given"
+    if outcome.journal_entries is None:
+        why[29] = "no export of the journal was given"
     for number, (nothing, unseen) in _RELATIONS.items():
         if not outcome.looked[number]:
             why[number] = nothing

@@ -195,7 +195,7 @@ class _Scanner:
         form.cash += seen.settle_amount
         self._total(seen)
         self._chains(form, seen)
-        self._keep(form, seen)
+        self._keep(form, seen, event_hash)
 
     def finish(self) -> Shard:
         """What goes home."""
@@ -258,7 +258,7 @@ class _Scanner:
         if seen.moves[3] is not None:
             self._member(seen, seen.moves[3])
 
-    def _keep(self, form: Form, seen: Seen) -> None:
+    def _keep(self, form: Form, seen: Seen, event_hash: bytes) -> None:
         """What later leaves, other shards and the tariff need of this one."""
         lane = form.lane_id
         run = self.lanes.get(lane)
@@ -280,6 +280,7 @@ class _Scanner:
                     seen.settle_amount,
                     seen.occurred_at,
                     seen.ref_event_id,
+                    event_hash,
                 )
             )
         )

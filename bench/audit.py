@@ -27,9 +27,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from auditor.audit import LEAVES_WORTH_PROCESSES, Means, Outcome, Verdict, audit
+from auditor.audit import LEAVES_WORTH_PROCESSES, Means, audit
 from auditor.chain import Chain, Commit
 from auditor.fetch import AuditorKey, Folder
+from auditor.outcome import Outcome, Verdict
 from auditor.progress import Watch
 from bench.conditions import keep, machine
 from proofs.kinds import Kind

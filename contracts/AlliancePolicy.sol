@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {AttesterRole, IAlliancePolicy} from "./interfaces/IAlliancePolicy.sol";
+import {ICampaignRules} from "./interfaces/ICampaignRules.sol";
 import {IMerchantRegistry} from "./interfaces/IMerchantRegistry.sol";
+import {Floors} from "./policy/Floors.sol";
 
 /// @title AlliancePolicy
 /// @notice Parameters within hard bounds, the attesters and their quorum, the versions that make up configHash, and the
 /// pause. See IAlliancePolicy for the rules.
-contract AlliancePolicy is IAlliancePolicy, AccessControl {
+contract AlliancePolicy is IAlliancePolicy, Floors {
     /// Sets parameters, attesters and the rules version, and ends a pause.
     bytes32 public constant GOVERNOR_ROLE = keccak256("GOVERNOR_ROLE");
     /// May pause, and nothing else.
@@ -21,6 +22,13 @@ contract AlliancePolicy is IAlliancePolicy, AccessControl {
     uint64 private constant CONFIG_GRACE_SECONDS = 24 hours;
     uint64 private constant PAUSE_SECONDS = 14 days;
     uint64 private constant PAUSE_REST_SECONDS = 7 days;
+    uint32 private constant ANSWER_WINDOW_SECONDS_DEFAULT = 24 hours;
+    uint256 private constant ANSWER_WINDOW_SECONDS_MIN = 6 hours;
+    uint32 private constant FORCE_DEADLINE_SECONDS_DEFAULT = 24 hours;
+    uint256 private constant FORCE_DEADLINE_SECONDS_MIN = 1 hours;
+    uint256 private constant FORCE_DEADLINE_SECONDS_BOUND = 72 hours;
+    uint96 private constant DEMAND_BOND_DEFAULT = 50e6;
+    uint64 private constant RECEIPT_SIGNER_GRACE_SECONDS = 7 days;
     uint256 private constant ATTESTATIONS_COUNT_MAX = 64;
     /// Fewer than two would make one compromised attester a quorum.
     uint256 private constant QUORUM_WEIGHT_MIN = 2;
@@ -38,9 +46,14 @@ contract AlliancePolicy is IAlliancePolicy, AccessControl {
 
     State private _state;
     Params private _params;
+    DisputeParams private _disputeParams;
+    ICampaignRules private _campaignRules;
+    /// When the present run of pauses began.
+    uint64 private _pausedSince;
     bytes32 private _previousConfigHash;
     mapping(address account => Attester) private _attesters;
     mapping(address guardian => uint64) private _restsUntil;
+    mapping(address signer => uint64) private _receiptSignerUntil;
 
     /// @param admin holds every role at first, and hands them on
     /// @param attesters the founding set, version 1
@@ -56,9 +69,13 @@ contract AlliancePolicy is IAlliancePolicy, AccessControl {
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
         _grantRole(GOVERNOR_ROLE, admin);
         _grantRole(GUARDIAN_ROLE, admin);
+        _grantRole(RISK_ROLE, admin);
         _state = State(1, 1, 1, 0, uint64(block.timestamp) + CONFIG_GRACE_SECONDS, 0);
         _storeAttesters(attesters);
         _storeParams(initial);
+        _storeDisputeParams(
+            DisputeParams(ANSWER_WINDOW_SECONDS_DEFAULT, FORCE_DEADLINE_SECONDS_DEFAULT, DEMAND_BOND_DEFAULT)
+        );
         _previousConfigHash = genesisConfigHash;
     }
 
@@ -67,6 +84,33 @@ contract AlliancePolicy is IAlliancePolicy, AccessControl {
         _keepPreviousConfig();
         _state.paramsVersion += 1;
         _storeParams(newParams);
+    }
+
+    /// @inheritdoc IAlliancePolicy
+    function setDisputeParams(DisputeParams calldata newParams) external onlyRole(GOVERNOR_ROLE) {
+        _keepPreviousConfig();
+        _state.paramsVersion += 1;
+        _storeDisputeParams(newParams);
+    }
+
+    /// @inheritdoc IAlliancePolicy
+    function setCampaignRules(ICampaignRules newRules) external onlyRole(GOVERNOR_ROLE) {
+        _campaignRules = newRules;
+        emit CampaignRulesSet(address(newRules));
+    }
+
+    /// @inheritdoc IAlliancePolicy
+    function addReceiptSigner(address signer) external onlyRole(GOVERNOR_ROLE) {
+        if (signer == address(0)) revert ZeroReceiptSigner();
+        // A retired key stays retired: it may have been stolen.
+        if (_receiptSignerUntil[signer] != 0) revert ReceiptSignerKnown(signer, _receiptSignerUntil[signer]);
+        _storeReceiptSigner(signer, type(uint64).max);
+    }
+
+    /// @inheritdoc IAlliancePolicy
+    function retireReceiptSigner(address signer) external onlyRole(GOVERNOR_ROLE) {
+        if (_receiptSignerUntil[signer] != type(uint64).max) revert ReceiptSignerUnknown(signer);
+        _storeReceiptSigner(signer, uint64(block.timestamp) + RECEIPT_SIGNER_GRACE_SECONDS);
     }
 
     /// @inheritdoc IAlliancePolicy
@@ -89,6 +133,8 @@ contract AlliancePolicy is IAlliancePolicy, AccessControl {
         requireNotPaused();
         uint64 rest = _restsUntil[msg.sender];
         if (block.timestamp < rest) revert PauseNotRenewable(msg.sender, rest);
+        // Guardians that take turns make one long pause, which counts towards a wind-down.
+        if (block.timestamp >= _state.pausedUntil + PAUSE_REST_SECONDS) _pausedSince = uint64(block.timestamp);
         uint64 until = uint64(block.timestamp) + PAUSE_SECONDS;
         _state.pausedUntil = until;
         _restsUntil[msg.sender] = until + PAUSE_REST_SECONDS;
@@ -157,6 +203,26 @@ contract AlliancePolicy is IAlliancePolicy, AccessControl {
     }
 
     /// @inheritdoc IAlliancePolicy
+    function disputeParams() external view returns (DisputeParams memory) {
+        return _disputeParams;
+    }
+
+    /// @inheritdoc IAlliancePolicy
+    function campaignRules() external view returns (ICampaignRules) {
+        return _campaignRules;
+    }
+
+    /// @inheritdoc IAlliancePolicy
+    function receiptSignerUntil(address signer) external view returns (uint64) {
+        return _receiptSignerUntil[signer];
+    }
+
+    /// @inheritdoc IAlliancePolicy
+    function pausedForSeconds() external view returns (uint256) {
+        return block.timestamp < _state.pausedUntil ? block.timestamp - _pausedSince : 0;
+    }
+
+    /// @inheritdoc IAlliancePolicy
     function versions() external view returns (uint32 rules, uint32 attesterSet, uint32 paramsVersion) {
         return (_state.rulesVersion, _state.attesterSetVersion, _state.paramsVersion);
     }
@@ -219,6 +285,21 @@ contract AlliancePolicy is IAlliancePolicy, AccessControl {
         _requireAtLeast("grossCapFast", p.grossCapFast, p.grossCapSlow);
         _params = p;
         emit ParamsChanged(_state.paramsVersion, p, configHash());
+    }
+
+    function _storeDisputeParams(DisputeParams memory p) private {
+        _requireAtLeast("answerWindowSeconds", p.answerWindowSeconds, ANSWER_WINDOW_SECONDS_MIN);
+        _requireAtLeast("forceDeadlineSeconds", p.forceDeadlineSeconds, FORCE_DEADLINE_SECONDS_MIN);
+        if (p.forceDeadlineSeconds > FORCE_DEADLINE_SECONDS_BOUND) {
+            revert ParamOutOfBounds("forceDeadlineSeconds", p.forceDeadlineSeconds, FORCE_DEADLINE_SECONDS_BOUND);
+        }
+        _disputeParams = p;
+        emit DisputeParamsChanged(_state.paramsVersion, p, configHash());
+    }
+
+    function _storeReceiptSigner(address signer, uint64 until) private {
+        _receiptSignerUntil[signer] = until;
+        emit ReceiptSignerSet(signer, until);
     }
 
     function _keepPreviousConfig() private {

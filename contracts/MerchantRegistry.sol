@@ -217,6 +217,9 @@ contract MerchantRegistry is IMerchantRegistry, AccessControl {
 
     function _storeStatus(uint32 merchantId, MerchantStatus status) private {
         uint32 fromBatch = _nextBatch() + 1;
+        // A reverted batch takes the counter back; history must not go back with it.
+        (bool some, uint32 last,) = _statusFrom[merchantId].latestCheckpoint();
+        if (some && last > fromBatch) fromBatch = last;
         _merchants[merchantId].status = status;
         _statusFrom[merchantId].push(fromBatch, uint224(uint8(status)));
         emit StatusSet(merchantId, status, fromBatch);

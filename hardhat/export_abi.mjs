@@ -9,6 +9,8 @@ const CODE_BYTES_MAX = 24_576; // EIP-170
 
 const DEPLOYABLE = {
   AlliancePolicy: "contracts/AlliancePolicy.sol",
+  ForcedQueue: "contracts/ForcedQueue.sol",
+  GuaranteeFund: "contracts/GuaranteeFund.sol",
   MerchantRegistry: "contracts/MerchantRegistry.sol",
   SettlementHub: "contracts/SettlementHub.sol",
   TestToken: "contracts/mocks/TestToken.sol",

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 
 from ledger import rebuild, verify
+from ledger.export import export
 from ledger.journal import head_seq
 from ledger.postgres.embedded import running
 from ledger.reports import ask
@@ -58,6 +59,9 @@ def parser() -> argparse.ArgumentParser:
 
     add("verify", verify_all, "ask every invariant of one snapshot, then rebuild from the journal and compare")
     add("rebuild", lambda conn, _: _outcome(_rebuild(conn)), "rebuild from the journal and compare")
+    command = add("export", export_journal, "write the journal to a file, for an auditor admitted to the books")
+    command.add_argument("--out", type=Path, required=True, metavar="FILE", help="where it goes; its owner's alone")
+    command.add_argument("--seq", type=_count, help="up to this entry; default: the last one")
     _add_questions(add)
     return top
 
@@ -141,6 +145,18 @@ def verify_all(conn: verify.Connection, _: argparse.Namespace) -> int:
     for invariant in invariants:
         _say(f"{invariant.name:<40} {'held' if invariant.held else 'BROKEN: ' + invariant.detail}\n")
     return _outcome(_rebuild(conn) and all(invariant.held for invariant in invariants))
+
+
+def export_journal(conn: verify.Connection, options: argparse.Namespace) -> int:
+    """The journal's canonical bytes, entry by entry."""
+    upto_seq = head_seq(conn) if options.seq is None else options.seq
+    try:
+        count = export(conn, options.out, upto_seq=upto_seq)
+    except OSError as error:
+        _complain(f"{options.out}: {error.strerror}")
+        return NOT_ASKED
+    _say(f"{count} entries in {options.out}\n")
+    return HELD
 
 
 def _outcome(held: bool) -> int:  # noqa: FBT001 - the one thing it says

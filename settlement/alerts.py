@@ -26,6 +26,7 @@ CODES: dict[str, tuple[str, str]] = {
     "batch-conflict": (URGENT, "another header stands on the chain under a batch's number"),
     "batch-failed": (URGENT, "a batch ended without becoming final; a person decides"),
     "batch-demanded": (WARNING, "data of a batch is demanded on the chain; unanswered it is thrown out"),
+    "batch-faulty": (URGENT, "the verifier does not sign off a sealed batch; it is not published"),
     "batch-reverted": (URGENT, "a batch was thrown out on the chain"),
     "batch-slow": (WARNING, "a batch is in one state for longer than it should be"),
     "batch-unknown": (URGENT, "the chain holds a batch that this database does not have"),

@@ -94,9 +94,19 @@ class Alliance:
         return Contract(self.chain, "AlliancePolicy", self.anchor.policy)
 
     @property
+    def fund(self) -> Contract:
+        """The hub's guarantee fund, fixed in the hub for ever."""
+        return Contract(self.chain, "GuaranteeFund", bytes.fromhex(self.hub.read("guaranteeFund")[2:]))
+
+    @property
+    def queue(self) -> Contract:
+        """The hub's forced queue, fixed in the hub for ever."""
+        return Contract(self.chain, "ForcedQueue", bytes.fromhex(self.hub.read("forcedQueue")[2:]))
+
+    @property
     def contracts(self) -> list[Contract]:
         """Those whose events tell the alliance's history."""
-        return [self.hub, self.registry, self.policy]
+        return [self.hub, self.registry, self.policy, self.fund, self.queue]
 
     @property
     def token(self) -> Contract:

@@ -22,7 +22,7 @@ from settlement.chain import Chain, ChainUnclear, Log, Reverted, Tag
 
 ADDRESS_BYTES = 20
 
-Name = Literal["SettlementHub", "AlliancePolicy", "MerchantRegistry", "TestToken"]
+Name = Literal["SettlementHub", "GuaranteeFund", "ForcedQueue", "AlliancePolicy", "MerchantRegistry", "TestToken"]
 
 
 class Refused(Exception):

@@ -84,10 +84,13 @@ def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, public
     policy, _ = _create(
         chain, outbox, "AlliancePolicy", registry.address, admin, tuple(founding.params), attesters, FOUNDING_CONFIG
     )
+    fund, _ = _create(chain, outbox, "GuaranteeFund", registry.address)
+    queue, _ = _create(chain, outbox, "ForcedQueue", policy.address)
     zero = genesis_batch(
         conn, founding, publication, chain_id=outbox.chain_id, hub=_hub_address(chain, outbox), now=chain.now()
     )
-    hub, _ = _create(chain, outbox, "SettlementHub", token.address, policy.address, admin, _genesis_argument(zero))
+    partners = token.address, policy.address, fund.address, queue.address
+    hub, _ = _create(chain, outbox, "SettlementHub", *partners, admin, _genesis_argument(zero))
     if hub.read("headerHash", 0) != zero.header_hash:
         raise GenesisDiffers(f"the hub at 0x{hub.address.hex()} is not the one that genesis was made for")
     anchor = Anchor(
@@ -175,7 +178,8 @@ def _fund(alliance: Alliance, outbox: Outbox, founding: Founding) -> None:
     total = bond + sum(founding.collateral.values())
     _call(outbox, "mint:founding", alliance.token, "mint", outbox.sender, total)
     _call(outbox, "approve:founding", alliance.token, "approve", alliance.anchor.hub, UNLIMITED)
-    _call(outbox, "bond:founding", alliance.hub, "postBond", bond, gas=250_000)
+    if bond:
+        _call(outbox, "bond:founding", alliance.hub, "postBond", bond, gas=250_000)
     for merchant_id, amount in sorted(founding.collateral.items()):
         deposit(alliance, outbox, merchant_id=merchant_id, amount=amount, reference="founding")
 

@@ -35,8 +35,8 @@ def commit_gas(*, nets: int, attestations: int) -> int:
 
 
 def finalise_gas(*, nets: int) -> int:
-    """Gas limit of finaliseBatch. A default writes a claim for each creditor, which is the dear case."""
-    return bounded_gas(150_000 + 60_000 * nets)
+    """Gas limit of finaliseBatch. Dear are defaults: debt and burnt shares of a debtor, claim of a creditor."""
+    return bounded_gas(250_000 + 100_000 * nets)
 
 
 def raised(old: Fees, market: Fees) -> Fees | None:

@@ -101,7 +101,7 @@ def look(conn: Conn, alliance: Alliance, *, sender: bytes, parties: Sequence[int
         fee_wei=chain.fees().max_fee_wei,
         nonce_latest=chain.nonce(sender),
         nonce_pending=chain.nonce(sender, "pending"),
-        collateral=[_collateral(alliance, party, final.number) for party in parties],
+        collateral=_collateral(alliance, parties, final.number),
         batches=_batches(conn, alliance, final.number),
         mirrors=[_mirror(conn, mirror) for mirror in mirrors],
     )
@@ -114,16 +114,14 @@ def keep(conn: Conn, seen: Look) -> None:
     conn.execute(_KEEP, {"body": Jsonb(_json(body))})
 
 
-def _collateral(alliance: Alliance, party: int, at: int) -> Collateral:
-    hub = alliance.hub
-    free, locked = hub.read("balanceOf", party, tag=at)
-    return Collateral(
-        merchant_id=party,
-        free=free,
-        locked=locked,
-        floor=hub.read("floorOf", party, tag=at),
-        owed=hub.read("owedBy", party, tag=at),
-    )
+def _collateral(alliance: Alliance, parties: Sequence[int], at: int) -> list[Collateral]:
+    hub, policy, fund = alliance.hub, alliance.policy, alliance.fund
+    found = []
+    for party in parties:
+        free, locked = hub.read("balanceOf", party, tag=at)
+        floor, owed = policy.read("floorOf", party, tag=at), fund.read("owedBy", party, tag=at)
+        found.append(Collateral(merchant_id=party, free=free, locked=locked, floor=floor, owed=owed))
+    return found
 
 
 def _batches(conn: Conn, alliance: Alliance, at: int) -> dict[int, OnChain]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from proofs.accounts import GUARANTEE_ID, OPERATOR_ID
 from proofs.kinds import BASE_UNITS_PER_AU
 from settlement.tables import Conn
 
@@ -20,16 +21,28 @@ SELECT batch_no, merchant_id, amount, (fields->>'shortfall')::numeric FROM settl
 WHERE name = 'NetSettled' AND contract = 'SettlementHub' AND batch_no <= %s ORDER BY block_number, log_index
 """
 
+_COVERED = """
+SELECT batch_no, (fields->>'fromBond')::numeric, (fields->>'fromFund')::numeric FROM settlement.chain_event
+WHERE name = 'LossCovered' AND contract = 'GuaranteeFund' AND batch_no <= %s
+"""
+
 
 class Unbalanced(ValueError):
     """What was moved does not sum to zero: an event is missing."""
 
 
 def of_batches(conn: Conn, *, upto: int) -> dict[int, dict[int, int]]:
-    """Base units by party for each settling batch up to this number, as the watcher stored them."""
+    """Base units by party for each settling batch up to this number, as the watcher stored them. What the operator's
+    bond and the guarantee fund paid for defaulters is what OPERATOR and GUARANTEE moved; a defaulter's own shares of
+    the fund are its own payment.
+    """
     found: dict[int, dict[int, int]] = {}
     for batch_no, merchant_id, net, shortfall in conn.execute(_NET_SETTLED, [upto]).fetchall():
         found.setdefault(batch_no, {})[merchant_id] = really_moved(int(net), int(shortfall))
+    for batch_no, from_bond, from_fund in conn.execute(_COVERED, [upto]).fetchall():
+        for party, paid in ((OPERATOR_ID, int(from_bond)), (GUARANTEE_ID, int(from_fund))):
+            if paid:
+                found[batch_no][party] = found[batch_no].get(party, 0) - paid
     return found
 
 

@@ -134,8 +134,10 @@ def next_step(batch: Submission, seen: Observation) -> Step:
             return _towards_confirmed(batch, seen)
         case State.CONFIRMED | State.CHALLENGED | State.FINALISING:
             return _towards_finalised(batch, seen)
-        case State.FINALISED | State.FAILED_FRAUD | State.FAILED_CASCADE | State.FAILED_CONFLICT:
+        case State.FINALISED:
             return Wait(batch.state.value)
+        case State.FAILED_FRAUD | State.FAILED_CASCADE | State.FAILED_CONFLICT:
+            return Wait(batch.state.value, alarm="batch-failed")
         case _:
             assert_never(batch.state)
 

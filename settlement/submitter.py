@@ -22,6 +22,7 @@ from settlement.batches import Settlement
 from settlement.chain import ChainUnclear, Head
 from settlement.contracts import Refused
 from settlement.gas import commit_gas, finalise_gas
+from settlement.inspection import BatchFaulty
 from settlement.leaves import MS_PER_SECOND
 from settlement.outbox import FeeCeiling, ForeignPending, Intent
 from settlement.publish import NotOnEveryMirror, PublicationError
@@ -54,13 +55,14 @@ _ALARMS: dict[type[Exception], str] = {
     ForeignPending: "sender-shared",
     LedgerRefused: "ledger-refused",
     NotOnEveryMirror: "mirror-behind",
+    BatchFaulty: "batch-faulty",
     batches.NotReproducible: "not-reproducible",
     SignerRefused: "signer-refused",
     Refused: "commit-refused",
 }
 _CANNOT_GO_ON = (
     *(Refused, FeeCeiling, ForeignPending, LedgerRefused, SignerRefused),
-    *(batches.NotReproducible, PublicationError),
+    *(batches.NotReproducible, BatchFaulty, PublicationError),
 )
 
 
@@ -272,7 +274,7 @@ def _record_nets(s: Settlement, batch: Batch) -> None:
         return
     watcher.watch(s.conn, s.alliance)
     batches_moved = moved.of_batches(s.conn, upto=batch.batch_no)
-    if len(batches_moved.get(batch.batch_no, {})) != len(batch.done.nets):
+    if not {party for party, _ in batch.done.nets} <= batches_moved.get(batch.batch_no, {}).keys():
         raise ChainUnclear(f"batch {batch.batch_no} is final, but not all of its nets are read from the chain yet")
     topics = [batch.batch_no.to_bytes(32, "big")]
     (final, *_) = s.alliance.hub.events(

@@ -2,53 +2,61 @@
 pragma solidity 0.8.37;
 
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {IAlliancePolicy} from "../interfaces/IAlliancePolicy.sol";
 import {ICollateral} from "../interfaces/ICollateral.sol";
+import {IGuaranteeFund} from "../interfaces/IGuaranteeFund.sol";
 import {IMerchantRegistry, MerchantStatus} from "../interfaces/IMerchantRegistry.sol";
 import {ISettlementAsset} from "../interfaces/ISettlementAsset.sol";
 
-/// @title Collateral: what merchants and the operator have in the hub
+/// @title Collateral: what merchants, operator and guarantee fund have in the hub
 /// @dev `_owedTotal` moves only when the asset does; nets only move it about inside. Held ≥ owed is therefore kept by
 /// this file alone, and the tests add up every account against it.
+///
+/// A merchant's account is what it has and what pending settling batches will take; how much of it is locked follows.
+/// So a lock is lifted exactly, and what comes in late is locked at once for what was missing.
 abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTransient {
     using SafeERC20 for ISettlementAsset;
 
-    /// Sets merchants' floors within bounds.
-    bytes32 public constant RISK_ROLE = keccak256("RISK_ROLE");
     /// Takes out bond above the minimum.
     bytes32 public constant OPERATOR_ROLE = keccak256("OPERATOR_ROLE");
 
-    uint256 private constant FLOOR_RAISE_FACTOR_MAX = 10;
-    uint256 private constant FLOOR_FIRST_MAX = 100_000e6;
-    uint64 private constant FLOOR_CUT_DELAY_SECONDS = 7 days;
+    uint64 private constant BOND_RELEASE_SECONDS = 90 days;
 
-    struct Floor {
-        uint96 before;
-        uint96 value;
-        uint64 fromTime;
+    struct Account {
+        uint128 total;
+        uint128 due;
     }
 
     ISettlementAsset internal immutable _asset;
     IMerchantRegistry internal immutable _registry;
     IAlliancePolicy internal immutable _policy;
+    IGuaranteeFund internal immutable _fund;
 
     uint96 private _operatorBond;
+    /// Beside the bond, because a commit asks for both. 0 while the hub is not winding down.
+    uint64 internal _windDownAt;
     uint256 private _owedTotal;
-    mapping(uint32 merchantId => Balance) private _balances;
+    mapping(uint32 merchantId => Account) private _accounts;
     mapping(uint32 merchantId => Withdrawal) private _withdrawals;
-    mapping(uint32 merchantId => Floor) private _floors;
 
     modifier onlyPayoutAdmin(uint32 merchantId) {
         if (_registry.merchant(merchantId).admin != msg.sender) revert NotPayoutAdmin(merchantId, msg.sender);
         _;
     }
 
-    constructor(ISettlementAsset settlementAsset, IAlliancePolicy alliancePolicy) {
+    modifier onlyPartner(address partner) {
+        if (msg.sender != partner) revert NotPartner(msg.sender);
+        _;
+    }
+
+    constructor(ISettlementAsset settlementAsset, IAlliancePolicy alliancePolicy, IGuaranteeFund guaranteeFund) {
         _asset = settlementAsset;
         _policy = alliancePolicy;
         _registry = alliancePolicy.registry();
+        _fund = guaranteeFund;
     }
 
     /// @inheritdoc ICollateral
@@ -56,7 +64,7 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
         if (_registry.merchant(merchantId).status == MerchantStatus.None) revert MerchantNotRegistered(merchantId);
         _pullAsset(amount);
         emit Deposited(merchantId, msg.sender, amount);
-        _credit(merchantId, amount - _repay(merchantId, amount));
+        _give(merchantId, amount);
     }
 
     /// @inheritdoc ICollateral
@@ -65,7 +73,7 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
         Withdrawal storage w = _withdrawals[merchantId];
         if (w.amount != 0) revert WithdrawalPending(merchantId, w.readyAt);
         w.amount = amount;
-        w.readyAt = uint64(block.timestamp) + _policy.params().withdrawDelaySeconds;
+        w.readyAt = uint64(block.timestamp) + _params().withdrawDelaySeconds;
         emit WithdrawRequested(merchantId, amount, w.readyAt);
     }
 
@@ -74,13 +82,8 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
         Withdrawal memory w = _withdrawals[merchantId];
         if (w.amount == 0) revert NoWithdrawal(merchantId);
         if (block.timestamp < w.readyAt) revert WithdrawalTooEarly(merchantId, w.readyAt);
-        uint256 debt = _debtOf(merchantId);
-        if (debt != 0) revert MerchantDelinquent(merchantId, debt);
-        uint256 needed = floorOf(merchantId) + w.amount;
-        uint128 free = _balances[merchantId].free;
-        if (free < needed) revert FreeTooLow(merchantId, free, needed);
         delete _withdrawals[merchantId];
-        _balances[merchantId].free = free - w.amount;
+        _takeFree(merchantId, w.amount);
         address to = _registry.merchant(merchantId).payoutAddress;
         emit Withdrawn(merchantId, to, w.amount);
         _pushAsset(to, w.amount);
@@ -95,17 +98,6 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
     }
 
     /// @inheritdoc ICollateral
-    function setFloor(uint32 merchantId, uint96 floor) external onlyRole(RISK_ROLE) {
-        uint256 last = floorOf(merchantId);
-        uint256 floorMax = last == 0 ? FLOOR_FIRST_MAX : last * FLOOR_RAISE_FACTOR_MAX;
-        if (floor > floorMax) revert FloorTooHigh(merchantId, floor, floorMax);
-        uint64 fromTime = uint64(block.timestamp) + (floor < last ? FLOOR_CUT_DELAY_SECONDS : 0);
-        // `last` came out of a uint96.
-        _floors[merchantId] = Floor(uint96(last), floor, fromTime);
-        emit FloorSet(merchantId, floor, fromTime);
-    }
-
-    /// @inheritdoc ICollateral
     function postBond(uint96 amount) external nonReentrant {
         _pullAsset(amount);
         _operatorBond += amount;
@@ -114,7 +106,7 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
 
     /// @inheritdoc ICollateral
     function withdrawBond(uint96 amount, address to) external nonReentrant onlyRole(OPERATOR_ROLE) {
-        uint256 needed = uint256(_policy.params().operatorBondMin) + amount;
+        uint256 needed = (_bondIsReleased() ? 0 : uint256(_params().operatorBondMin)) + amount;
         if (_operatorBond < needed) revert BondTooLow(_operatorBond, needed);
         _operatorBond -= amount;
         emit BondWithdrawn(to, amount, _operatorBond);
@@ -122,8 +114,42 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
     }
 
     /// @inheritdoc ICollateral
+    function moveToFund(uint32 merchantId, uint128 amount) external nonReentrant onlyPartner(address(_fund)) {
+        _takeFree(merchantId, amount);
+    }
+
+    /// @inheritdoc ICollateral
+    function moveFromFund(uint32 merchantId, uint128 amount) external nonReentrant onlyPartner(address(_fund)) {
+        _give(merchantId, amount);
+    }
+
+    /// @inheritdoc ICollateral
+    function payBounty(address account, uint128 amount) external nonReentrant onlyPartner(address(_fund)) {
+        _pushAsset(account, amount);
+    }
+
+    /// @inheritdoc ICollateral
+    function refillBond(uint128 amount) external onlyPartner(address(_fund)) {
+        _operatorBond += SafeCast.toUint96(amount);
+    }
+
+    /// @inheritdoc ICollateral
+    function payPenalty(uint32 merchantId, uint128 amount)
+        external
+        nonReentrant
+        onlyPartner(_forcedQueue())
+        returns (uint128 paid)
+    {
+        paid = _takeBond(amount);
+        emit PenaltyPaid(merchantId, paid, _operatorBond);
+        _give(merchantId, paid);
+    }
+
+    /// @inheritdoc ICollateral
     function balanceOf(uint32 merchantId) public view returns (Balance memory) {
-        return _balances[merchantId];
+        Account memory a = _accounts[merchantId];
+        uint128 locked = a.due < a.total ? a.due : a.total;
+        return Balance(a.total - locked, locked);
     }
 
     /// @inheritdoc ICollateral
@@ -141,44 +167,83 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
         return (_asset.balanceOf(address(this)), _owedTotal);
     }
 
-    /// @inheritdoc ICollateral
-    function floorOf(uint32 merchantId) public view returns (uint256) {
-        Floor storage f = _floors[merchantId];
-        return block.timestamp < f.fromTime ? f.before : f.value;
+    /// The contract that may ask for penalties.
+    function _forcedQueue() internal view virtual returns (address);
+
+    function _nothingPending() internal view virtual returns (bool);
+
+    function _params() internal view returns (IAlliancePolicy.Params memory) {
+        return _policy.params();
     }
-
-    /// Uses up to `amount` of what comes in for a merchant on its debts to claims; returns what it used.
-    function _repay(uint32 merchantId, uint128 amount) internal virtual returns (uint128 used);
-
-    /// What a merchant still owes to claims.
-    function _debtOf(uint32 merchantId) internal view virtual returns (uint256);
 
     function _requireBond(uint256 needed) internal view {
         if (_operatorBond < needed) revert BondTooLow(_operatorBond, needed);
     }
 
+    function _bond() internal view returns (uint128) {
+        return _operatorBond;
+    }
+
+    /// Takes up to `amount` from the bond; returns what it took.
+    function _takeBond(uint128 amount) internal returns (uint128 taken) {
+        uint96 bond = _operatorBond;
+        taken = amount < bond ? amount : bond;
+        // taken ≤ bond, a uint96.
+        _operatorBond = bond - uint96(taken);
+    }
+
+    /// What comes to a merchant repays its debts first.
+    function _give(uint32 merchantId, uint128 amount) internal {
+        (uint128 used, bool cleared) = _fund.repay(merchantId, amount);
+        if (cleared) _registry.clearDelinquent(merchantId);
+        _credit(merchantId, amount - used);
+    }
+
     function _credit(uint32 merchantId, uint128 amount) internal {
-        if (amount != 0) _balances[merchantId].free += amount;
+        if (amount != 0) _accounts[merchantId].total += amount;
     }
 
-    /// Sets aside up to `amount`; returns what is missing.
+    /// Notes what a pending batch will take; returns how much of it the merchant lacks.
     function _lock(uint32 merchantId, uint128 amount) internal returns (uint128 missing) {
-        Balance storage b = _balances[merchantId];
-        (uint128 free, uint128 locked) = (b.free, b.locked);
-        uint128 part = amount < free ? amount : free;
-        missing = amount - part;
-        (b.free, b.locked) = (free - part, locked + part);
+        Account storage a = _accounts[merchantId];
+        (uint128 total, uint128 due) = (a.total, a.due);
+        uint128 free = due < total ? total - due : 0;
+        missing = amount < free ? 0 : amount - free;
+        a.due = due + amount;
     }
 
-    /// Takes up to `amount` from what is locked, then from what is free; returns what is missing.
+    /// The batch that would have taken it is no more.
+    function _unlock(uint32 merchantId, uint128 amount) internal {
+        _accounts[merchantId].due -= amount;
+    }
+
+    /// Takes up to `amount` of all that the merchant has; returns what is missing.
     function _debit(uint32 merchantId, uint128 amount) internal returns (uint128 missing) {
-        Balance storage b = _balances[merchantId];
-        (uint128 free, uint128 locked) = (b.free, b.locked);
-        uint128 fromLocked = amount < locked ? amount : locked;
-        uint128 rest = amount - fromLocked;
-        uint128 fromFree = rest < free ? rest : free;
-        missing = rest - fromFree;
-        (b.free, b.locked) = (free - fromFree, locked - fromLocked);
+        Account storage a = _accounts[merchantId];
+        (uint128 total, uint128 due) = (a.total, a.due);
+        uint128 paid = amount < total ? amount : total;
+        missing = amount - paid;
+        (a.total, a.due) = (total - paid, due - amount);
+    }
+
+    /// Takes free collateral above the floor, of a merchant that owes nothing to claims.
+    function _takeFree(uint32 merchantId, uint128 amount) private {
+        uint256 debt = _fund.owedBy(merchantId);
+        if (debt != 0) revert MerchantDelinquent(merchantId, debt);
+        uint256 floor = _isOld(_params().withdrawDelaySeconds) ? 0 : _policy.floorOf(merchantId);
+        uint256 needed = floor + amount;
+        uint256 free = balanceOf(merchantId).free;
+        if (free < needed) revert FreeTooLow(merchantId, free, needed);
+        _accounts[merchantId].total -= amount;
+    }
+
+    function _bondIsReleased() private view returns (bool) {
+        return _isOld(BOND_RELEASE_SECONDS) && _nothingPending();
+    }
+
+    /// Whether a wind-down began at least so long ago.
+    function _isOld(uint256 ageSeconds) private view returns (bool) {
+        return _windDownAt != 0 && block.timestamp >= _windDownAt + ageSeconds;
     }
 
     function _pullAsset(uint256 amount) private {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {ICampaignRules} from "./ICampaignRules.sol";
+import {IFloors} from "./IFloors.sol";
 import {IMerchantRegistry} from "./IMerchantRegistry.sol";
 
 /// @notice In whose interest an attester verifies.
@@ -20,7 +22,7 @@ enum AttesterRole {
 ///
 /// An attestation is a signature over the EIP-712 digest of a header. Weights add up to a quorum of total + 1 − H (at
 /// least 2) which must hold an auditor and a merchant watcher. A quorum shortens the window, nothing else.
-interface IAlliancePolicy {
+interface IAlliancePolicy is IFloors {
     /// @param fastWindowSeconds challenge window of a batch with quorum; at least 2 hours
     /// @param slowWindowSeconds challenge window without; at least 3 days and no less than the fast one
     /// @param sealLagSecondsMax longest time from sealing to commit; 1 second to 24 hours
@@ -38,6 +40,16 @@ interface IAlliancePolicy {
         uint96 operatorBondMin;
         uint128 grossCapSlow;
         uint128 grossCapFast;
+    }
+
+    /// What courts and forced events go by.
+    /// @param answerWindowSeconds a demand for data must be answered within; at least 6 hours
+    /// @param forceDeadlineSeconds a forced event must be merged within; 1 hour to 72 hours
+    /// @param demandBond base units that a demand costs who makes it without cause
+    struct DisputeParams {
+        uint32 answerWindowSeconds;
+        uint32 forceDeadlineSeconds;
+        uint96 demandBond;
     }
 
     struct Attester {
@@ -66,6 +78,9 @@ interface IAlliancePolicy {
     error PauseNotRenewable(address guardian, uint64 notBefore);
     error UnknownConfig(bytes32 current, bytes32 actual);
     error ZeroAttester();
+    error ZeroReceiptSigner();
+    error ReceiptSignerKnown(address signer, uint64 until);
+    error ReceiptSignerUnknown(address signer);
     /// A member of the set has a weight, one that leaves has none.
     error AttesterWeightInvalid(address attester, AttesterRole role, uint16 weight);
     error TooManyAttestations(uint256 count, uint256 countMax);
@@ -76,6 +91,10 @@ interface IAlliancePolicy {
     error GrossCapExceeded(uint256 gross, uint256 cap);
 
     event ParamsChanged(uint32 paramsVersion, Params params, bytes32 configHash);
+    event DisputeParamsChanged(uint32 paramsVersion, DisputeParams params, bytes32 configHash);
+    event CampaignRulesSet(address indexed campaignRules);
+    /// Receipts by this key are good for a penalty until this time; the largest number means no end.
+    event ReceiptSignerSet(address indexed signer, uint64 until);
     event RulesVersionChanged(uint32 rulesVersion, bytes32 configHash);
     event AttesterSet(address indexed attester, AttesterRole role, uint16 weight);
     event AttesterSetChanged(uint32 attesterSetVersion, uint256 totalWeight, bytes32 configHash);
@@ -84,6 +103,19 @@ interface IAlliancePolicy {
 
     /// @notice Replaces all parameters. GOVERNOR only.
     function setParams(Params calldata newParams) external;
+
+    /// @notice Replaces the parameters of disputes. GOVERNOR only.
+    function setDisputeParams(DisputeParams calldata newParams) external;
+
+    /// @notice Names the contract that knows the campaigns; without one no referral event can be forced. GOVERNOR only.
+    function setCampaignRules(ICampaignRules newRules) external;
+
+    /// @notice Admits a key of the operator's that signs acceptance receipts. GOVERNOR only.
+    function addReceiptSigner(address signer) external;
+
+    /// @notice Retires one: its receipts can be shown for 7 days more, for a merchant must not lose its claim to a rotation.
+    /// GOVERNOR only.
+    function retireReceiptSigner(address signer) external;
 
     /// @notice Moves to the next version of the rule book by which leaves are judged. GOVERNOR only.
     function advanceRulesVersion() external;
@@ -126,6 +158,17 @@ interface IAlliancePolicy {
     function previousConfigHash() external view returns (bytes32 previous, uint64 until);
 
     function params() external view returns (Params memory);
+
+    function disputeParams() external view returns (DisputeParams memory);
+
+    function campaignRules() external view returns (ICampaignRules);
+
+    /// @notice Until when receipts by this key are good for a penalty; 0 if it never was one.
+    function receiptSignerUntil(address signer) external view returns (uint64);
+
+    /// @notice For how many seconds commits have now been paused, pauses less than 7 days apart taken as one; 0 if they are
+    /// not paused now.
+    function pausedForSeconds() external view returns (uint256);
 
     function versions() external view returns (uint32 rules, uint32 attesterSet, uint32 paramsVersion);
 

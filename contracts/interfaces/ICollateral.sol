@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 /// @title The money the hub holds: merchants' collateral and the operator's bond
-/// @notice All amounts are base units of the settlement asset. `free` may be withdrawn or locked, `locked` waits for
-/// pending settling batches to become final.
+/// @notice All amounts are base units of the settlement asset. `locked` waits for pending settling batches to become final:
+/// it is what these will take from the merchant, as far as the merchant has it. `free` is the rest.
 interface ICollateral {
     struct Balance {
         uint128 free;
@@ -25,17 +25,18 @@ interface ICollateral {
     error WithdrawalTooEarly(uint32 merchantId, uint64 readyAt);
     error MerchantDelinquent(uint32 merchantId, uint256 owed);
     error FreeTooLow(uint32 merchantId, uint256 free, uint256 needed);
-    error FloorTooHigh(uint32 merchantId, uint256 floor, uint256 floorMax);
     error BondTooLow(uint256 bond, uint256 needed);
+    /// Only this hub's guarantee fund, or only its forced queue, may call this.
+    error NotPartner(address caller);
 
     event Deposited(uint32 indexed merchantId, address indexed from, uint256 amount);
     event WithdrawRequested(uint32 indexed merchantId, uint256 amount, uint64 readyAt);
     event WithdrawCancelled(uint32 indexed merchantId, uint256 amount);
     event Withdrawn(uint32 indexed merchantId, address indexed to, uint256 amount);
-    /// The floor is `floor` from this time on.
-    event FloorSet(uint32 indexed merchantId, uint256 floor, uint64 fromTime);
     event BondPosted(address indexed from, uint256 amount, uint256 bond);
     event BondWithdrawn(address indexed to, uint256 amount, uint256 bond);
+    /// The operator paid a merchant for an event that it had promised to merge and did not.
+    event PenaltyPaid(uint32 indexed merchantId, uint256 amount, uint256 bond);
 
     /// @notice Adds collateral; anyone may fund any registered merchant. What a defaulter receives repays its claims first.
     function deposit(uint32 merchantId, uint128 amount) external;
@@ -44,33 +45,43 @@ interface ICollateral {
     /// stands behind the merchant's nets.
     function requestWithdraw(uint32 merchantId, uint128 amount) external;
 
-    /// @notice Pays an announced withdrawal to the merchant's payout address once the delay is over, if it leaves `free` at
-    /// or above the floor and no claim is open. Anyone may call it; works while paused.
+    /// @notice Pays an announced withdrawal to the merchant's payout address once the delay is over, if it leaves `free`
+    /// at or above the policy's floor and no claim is open. No floor holds once a wind-down is as old as that delay.
+    /// Anyone may call it; works while paused.
     function executeWithdraw(uint32 merchantId) external;
 
     /// @notice Takes an announced withdrawal back. The merchant's admin only.
     function cancelWithdraw(uint32 merchantId) external;
 
-    /// @notice Sets what must stay free after a withdrawal. RISK only. At most ten times the last value (a first one at most
-    /// 100,000 units), so the role cannot hold a merchant's money. A raise holds at once, a cut after 7 days.
-    function setFloor(uint32 merchantId, uint96 floor) external;
-
     /// @notice Adds to the operator's bond; anyone may.
     function postBond(uint96 amount) external;
 
-    /// @notice Takes out what the bond has above its minimum. OPERATOR only.
+    /// @notice Takes out what the bond has above its minimum. OPERATOR only. 90 days after a wind-down began, with nothing
+    /// pending, the minimum is nothing.
     function withdrawBond(uint96 amount, address to) external;
+
+    /// @notice Moves free collateral above the floor into the guarantee fund's assets. The fund only.
+    function moveToFund(uint32 merchantId, uint128 amount) external;
+
+    /// @notice Moves what shares were worth back into a merchant's free collateral. The fund only.
+    function moveFromFund(uint32 merchantId, uint128 amount) external;
+
+    /// @notice Pays out a bounty. The fund only.
+    function payBounty(address account, uint128 amount) external;
+
+    /// @notice Gives back to the bond what defaulters have repaid to it. The fund only.
+    function refillBond(uint128 amount) external;
+
+    /// @notice Pays a merchant up to `amount` out of the bond. The forced queue only.
+    function payPenalty(uint32 merchantId, uint128 amount) external returns (uint128 paid);
 
     function balanceOf(uint32 merchantId) external view returns (Balance memory);
 
     function withdrawalOf(uint32 merchantId) external view returns (Withdrawal memory);
 
-    /// @notice Floor that a withdrawal must respect now.
-    function floorOf(uint32 merchantId) external view returns (uint256);
-
     function operatorBond() external view returns (uint256);
 
-    /// @notice What the hub holds of the asset and what it owes: all balances, the bond and recoveries not yet fetched.
-    /// Held is never below owed.
+    /// @notice What the hub holds of the asset and what it owes: all balances, the bond, the guarantee fund's assets,
+    /// bounties and recoveries not yet fetched. Held is never below owed.
     function solvency() external view returns (uint256 held, uint256 owed);
 }

@@ -4,9 +4,12 @@ pragma solidity 0.8.37;
 import {BatchHeader, Net} from "../libraries/Words.sol";
 import {IAlliancePolicy} from "./IAlliancePolicy.sol";
 import {ICollateral} from "./ICollateral.sol";
-import {IDefaults} from "./IDefaults.sol";
+import {ICourtHooks} from "./ICourtHooks.sol";
+import {IForcedQueue} from "./IForcedQueue.sol";
+import {IGuaranteeFund} from "./IGuaranteeFund.sol";
 import {IMerchantRegistry} from "./IMerchantRegistry.sol";
 import {ISettlementAsset} from "./ISettlementAsset.sol";
+import {ISettling} from "./ISettling.sol";
 
 /// @notice How far a batch has come.
 enum BatchStatus {
@@ -23,7 +26,7 @@ enum BatchStatus {
 /// @title The sequence of batches and the money they move
 /// @notice commit → challenge window → finalise. A log batch only records roots; a settling batch also carries the nets
 /// since the settling batch before it. Nets are locked at commit and moved at finalise, never before.
-interface ISettlementHub is ICollateral, IDefaults {
+interface ISettlementHub is ICollateral, ISettling, ICourtHooks {
     /// What header 0 has beyond its fixed fields. The accounts tree holds a zero row for every account registered by then;
     /// `dataHash` names the file that holds those rows; `foundedAt` is both openedAt and sealedAt.
     struct Genesis {
@@ -34,7 +37,7 @@ interface ISettlementHub is ICollateral, IDefaults {
         bytes32 configHash;
     }
 
-    /// `openDemands` and the status Reverted are the courts' to set, and join with them; until then they stay 0 and unused.
+    /// `openDemands` and the status Reverted are the courts' to set. `prevSettleBatch` is the settling batch before it.
     struct BatchRecord {
         uint40 committedAt;
         uint40 finalAfter;
@@ -69,6 +72,12 @@ interface ISettlementHub is ICollateral, IDefaults {
     error NothingToFinalise(uint64 batchNo, uint64 nextFinalNo);
     error SettlingBatchInRange(uint64 batchNo);
 
+    /// No batch is taken any more.
+    error WindingDown(uint64 since);
+    /// There was a batch in the last 30 days, and no pause of more than 14.
+    error WindDownTooEarly(uint256 lastCommitAt, uint256 pausedForSeconds);
+
+    event WindDownBegun(address indexed account, uint64 since);
     event BatchCommitted(
         uint64 indexed batchNo,
         bytes32 indexed headerHash,
@@ -82,30 +91,39 @@ interface ISettlementHub is ICollateral, IDefaults {
     event Shortage(uint64 indexed batchNo, uint32 indexed merchantId, uint256 missing);
     event BatchFinalised(uint64 indexed batchNo, bytes32 indexed headerHash);
 
-    /// @notice Records a sealed batch. Checks, in this order, each with its own error (1, 11, 17 and 18 are the policy's):
-    /// 1 not paused · 2 caller has SUBMITTER · 3 bond ≥ minimum · 4 batchNo is next (AlreadyCommitted if this very header
-    /// is there, else WrongSequence) · 5 prevHeaderHash · 6 firstLeafNo · 7 1 ≤ leafCount ≤ 2^20 · 8 fewer than 1,024
-    /// pending · 9 openedAt ≤ sealedAt ≤ now ≤ sealedAt + lag · 10 sealedAt ≥ the previous one · 11 configHash, current or
-    /// for 24 h the one before · 12 netsSinceBatch is the last settling batch · 13 netsHash (0 without nets) · 14 at most
-    /// 512 nets and 8 settling batches pending · 15 ids strictly ascending, no zero, Σ = 0 · 16 blob, if named, is carried ·
-    /// 17 attestations: low-s, strictly ascending, in the set · 18 gross within the cap of the window they earn. Then per
-    /// debtor min(|net|, free) is locked; a shortage is an event, never a refusal.
-    /// @dev Joins later, with its module: between 11 and 12, "forced queue head not overdue" (forced events).
+    /// @notice Records a sealed batch. Checks, in this order, each with its own error (2, 12, 19 and 20 are the
+    /// policy's): 1 not winding down · 2 not paused · 3 caller has SUBMITTER · 4 bond ≥ minimum · 5 batchNo is next
+    /// (AlreadyCommitted if this very header is there, else WrongSequence) · 6 prevHeaderHash · 7 firstLeafNo · 8 1 ≤
+    /// leafCount ≤ 2^20 · 9 fewer than 1,024 pending · 10 openedAt ≤ sealedAt ≤ now ≤ sealedAt + lag · 11 sealedAt ≥ the
+    /// previous one · 12 configHash, current or for 24 h the one before · 13 no forced event overdue but those this
+    /// header was shown to hold · 14 netsSinceBatch is the last settling batch · 15 netsHash (0 without nets) · 16 at
+    /// most 512 nets and 8 settling batches pending · 17 ids strictly ascending, no zero, Σ = 0 · 18 blob, if named, is
+    /// carried · 19 attestations: low-s, strictly ascending, in the set · 20 gross within the cap of the window they
+    /// earn. Then per debtor min(|net|, free) is locked; a shortage is an event, never a refusal.
     /// @param header the sealed header; `netsHash` ≠ 0 makes it a settling batch
     /// @param nets empty for a log batch; a settling batch may also have none
     /// @param attestations EIP-2098 signatures (r, vs) over the header's digest, ascending by signer
     function commitBatch(BatchHeader calldata header, Net[] calldata nets, bytes32[2][] calldata attestations) external;
 
     /// @notice Makes the oldest pending batch final and moves its nets; anyone may call it. Checks, in this order: not
-    /// paused · batchNo is next to finalise · header is the committed one · its window is over · no demand is open · nets
-    /// hash to its netsHash. A batch with many defaults takes several calls with the same arguments (SettlementContinues);
-    /// it is next to finalise until the last of them, and status Final from the first, for nothing can undo it.
+    /// paused, unless the hub winds down · batchNo is next to finalise · header is the committed one · its window is
+    /// over · no demand is open · nets hash to its netsHash. A batch with many defaults takes several calls with the
+    /// same arguments (SettlementContinues); it is next to finalise until the last of them, and status Final from the
+    /// first, for nothing can undo it.
     function finaliseBatch(BatchHeader calldata header, Net[] calldata nets) external;
 
     /// @notice Makes all pending batches up to `batchNo` final, if they are log batches. The same checks for each.
     function finaliseThrough(uint64 batchNo) external;
 
-    /// @notice Hash of the header committed under this number; 0 if there is none.
+    /// @notice Stops commits for good. Anyone may, 30 days after the last batch or 14 days into a pause; the default
+    /// admin at any time. What is pending becomes final when its windows end, paused or not; floors end when a
+    /// withdrawal's delay is over.
+    function beginWindDown() external;
+
+    /// @notice Tells when the head of the forced queue is due; 0 if the queue is empty. The forced queue only.
+    function setForcedDue(uint32 dueAt) external;
+
+    /// @notice Hash of the header committed under this number; 0 if there is none, or none any more.
     function headerHash(uint64 batchNo) external view returns (bytes32);
 
     function record(uint64 batchNo) external view returns (BatchRecord memory);
@@ -131,4 +149,14 @@ interface ISettlementHub is ICollateral, IDefaults {
     function registry() external view returns (IMerchantRegistry);
 
     function policy() external view returns (IAlliancePolicy);
+
+    function guaranteeFund() external view returns (IGuaranteeFund);
+
+    function forcedQueue() external view returns (IForcedQueue);
+
+    /// @notice Since when the hub winds down; 0 if it does not.
+    function windDownAt() external view returns (uint64);
+
+    /// @notice Whether the hub winds down and every batch is final.
+    function nothingPendingSinceWindDown() external view returns (bool);
 }

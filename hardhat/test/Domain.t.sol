@@ -10,7 +10,7 @@ contract DomainTest is HubFixture {
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
 
     function setUp() public {
-        _found(1);
+        _found(1, BOND);
     }
 
     /// After a chain splits, a signature for one side is none for the other.

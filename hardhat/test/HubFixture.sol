@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {AlliancePolicy} from "../../contracts/AlliancePolicy.sol";
+import {ForcedQueue} from "../../contracts/ForcedQueue.sol";
+import {GuaranteeFund} from "../../contracts/GuaranteeFund.sol";
 import {MerchantRegistry} from "../../contracts/MerchantRegistry.sol";
 import {SettlementHub} from "../../contracts/SettlementHub.sol";
 import {IAlliancePolicy} from "../../contracts/interfaces/IAlliancePolicy.sol";
@@ -15,37 +17,43 @@ import {VM} from "./Vm.sol";
 /// @title A hub with merchants 1…n of this contract's own, whose batches nobody attests
 abstract contract HubFixture {
     uint96 internal constant BOND = 50_000e6;
+    uint96 internal constant NO_BOND = 0;
 
     TestToken internal _asset;
     MerchantRegistry internal _registry;
     AlliancePolicy internal _policy;
+    GuaranteeFund internal _fund;
+    ForcedQueue internal _queue;
     SettlementHub internal _hub;
     uint256 internal _now = 1_900_000_000;
 
-    function _found(uint32 merchants) internal {
+    /// @param bond what the operator posts, and must keep for a commit
+    function _found(uint32 merchants, uint96 bond) internal {
         VM.warp(_now);
         _asset = new TestToken();
         _registry = new MerchantRegistry(address(this));
         _policy = new AlliancePolicy(
-            _registry, address(this), _params(), new IAlliancePolicy.AttesterEntry[](0), keccak256("founding")
+            _registry, address(this), _params(bond), new IAlliancePolicy.AttesterEntry[](0), keccak256("founding")
         );
         ISettlementHub.Genesis memory genesis;
         genesis.foundedAt = uint64(_now);
-        _hub = new SettlementHub(ISettlementAsset(address(_asset)), _policy, address(this), genesis);
+        _fund = new GuaranteeFund(_registry);
+        _queue = new ForcedQueue(_policy);
+        _hub = new SettlementHub(ISettlementAsset(address(_asset)), _policy, _fund, _queue, address(this), genesis);
         _registry.bindHub(address(_hub));
         _registry.addMerchants(_entries(merchants));
         _asset.mint(address(this), type(uint128).max);
         _asset.approve(address(_hub), type(uint256).max);
-        _hub.postBond(BOND);
+        if (bond != 0) _hub.postBond(bond);
     }
 
-    function _params() internal pure returns (IAlliancePolicy.Params memory p) {
+    function _params(uint96 bond) internal pure returns (IAlliancePolicy.Params memory p) {
         p.fastWindowSeconds = 6 hours;
         p.slowWindowSeconds = 7 days;
         p.sealLagSecondsMax = 6 hours;
         p.withdrawDelaySeconds = 7 days;
         p.honestWeight = 3;
-        p.operatorBondMin = BOND;
+        p.operatorBondMin = bond;
         p.grossCapSlow = 100_000e6;
         p.grossCapFast = 2_000_000e6;
     }

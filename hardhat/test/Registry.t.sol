@@ -12,7 +12,7 @@ contract RegistryTest is HubFixture {
     uint8 private constant REFUND_REDEEM = 4;
 
     function setUp() public {
-        _found(1);
+        _found(1, BOND);
     }
 
     /// A key answers from the batch after it was set to the batch after it was revoked: one batch of grace, no more.

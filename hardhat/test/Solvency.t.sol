@@ -17,7 +17,7 @@ contract HubHandler is HubFixture {
     uint256 private _oldest;
 
     constructor() {
-        _found(MERCHANTS);
+        _found(MERCHANTS, NO_BOND);
     }
 
     function deposit(uint8 who, uint128 amount) external {
@@ -37,7 +37,7 @@ contract HubHandler is HubFixture {
     }
 
     function setFloor(uint8 who, uint96 floor) external {
-        try _hub.setFloor(_id(who), uint96(floor % AMOUNT_MAX)) {} catch {}
+        try _policy.setFloor(_id(who), uint96(floor % AMOUNT_MAX)) {} catch {}
     }
 
     function pass(uint24 timeSeconds) external {
@@ -70,7 +70,7 @@ contract HubHandler is HubFixture {
 
     function collect(uint8 batch, uint8 who) external {
         if (_oldest == 0) return;
-        try _hub.collectClaim(uint64(1 + batch % _oldest), _id(who)) {} catch {}
+        try _fund.collectClaim(uint64(1 + batch % _oldest), _id(who)) {} catch {}
     }
 
     /// All that the hub owes, added up account by account and pool by pool.
@@ -81,9 +81,9 @@ contract HubHandler is HubFixture {
             sum += uint256(b.free) + b.locked;
         }
         for (uint64 n = 1; n <= _oldest; ++n) {
-            sum += _hub.defaultPool(n).recovered;
+            sum += _fund.defaultPool(n).recovered;
             for (uint32 id = 1; id <= MERCHANTS; ++id) {
-                sum -= _hub.claimOf(n, id).paid;
+                sum -= _fund.claimOf(n, id).paid;
             }
         }
     }

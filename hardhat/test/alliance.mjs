@@ -29,6 +29,8 @@ const SOURCES = {
   FreezingToken: "mocks/HostileTokens.sol",
   MerchantRegistry: "MerchantRegistry.sol",
   AlliancePolicy: "AlliancePolicy.sol",
+  GuaranteeFund: "GuaranteeFund.sol",
+  ForcedQueue: "ForcedQueue.sol",
   SettlementHub: "SettlementHub.sol",
   VerifierHarness: "mocks/VerifierHarness.sol",
 };
@@ -95,10 +97,16 @@ export function attest(wallet, digest) {
 }
 
 /**
- * Token, registry, policy and hub, with `merchants` registered (ids 1…), each with `collateral`, the bond posted and five
- * attesters of weight 1.
+ * Token, registry, policy and hub, with `merchants` registered (ids 1…), each with `collateral`, the `bond` posted (which
+ * is also its minimum) and five attesters of weight 1.
  */
-export async function newAlliance({ merchants = 4, collateral = 1_000n * UNIT, token = "TestToken", chain } = {}) {
+export async function newAlliance({
+  merchants = 4,
+  collateral = 1_000n * UNIT,
+  bond = 50_000n * UNIT,
+  token = "TestToken",
+  chain,
+} = {}) {
   const at = chain ?? (await newChain());
   const admin = await at.account(0);
   const owner = await at.account(1);
@@ -106,15 +114,18 @@ export async function newAlliance({ merchants = 4, collateral = 1_000n * UNIT, t
   const registry = await at.deploy("MerchantRegistry", [admin.address], admin);
   const genesisConfig = keccak256(Buffer.from("config-0"));
   const attesters = attesterSet(5);
-  const policyArgs = [registry, admin.address, DEFAULT_PARAMS, attesters, genesisConfig];
+  const params = { ...DEFAULT_PARAMS, operatorBondMin: bond };
+  const policyArgs = [registry, admin.address, params, attesters, genesisConfig];
   const policy = await at.deploy("AlliancePolicy", policyArgs, admin);
   const foundedAt = await at.now();
   const genesis = { accountsCount: 3 * merchants, accountsRoot: word(77), dataHash: ZERO, foundedAt, configHash: genesisConfig };
-  const hub = await at.deploy("SettlementHub", [asset, policy, admin.address, genesis], admin);
+  const fund = await at.deploy("GuaranteeFund", [registry], admin);
+  const queue = await at.deploy("ForcedQueue", [policy], admin);
+  const hub = await at.deploy("SettlementHub", [asset, policy, fund, queue, admin.address, genesis], admin);
   await registry.bindHub(hub);
-  const alliance = { ...at, admin, owner, asset, registry, policy, hub, foundedAt };
+  const alliance = { ...at, admin, owner, asset, registry, policy, fund, queue, hub, foundedAt };
   await registerMerchants(alliance, merchants);
-  await fund(alliance, merchants, collateral);
+  await pay(alliance, merchants, bond, collateral);
   return alliance;
 }
 
@@ -128,10 +139,10 @@ async function registerMerchants({ registry, owner }, count) {
   }
 }
 
-async function fund({ asset, hub, admin }, count, collateral) {
+async function pay({ asset, hub, admin }, count, bond, collateral) {
   await asset.mint(admin.address, 1n << 90n);
   await asset.approve(hub, (1n << 256n) - 1n);
-  await hub.postBond(50_000n * UNIT);
+  if (bond) await hub.postBond(bond);
   for (let merchantId = 1; collateral && merchantId <= count; merchantId++) await hub.deposit(merchantId, collateral);
 }
 

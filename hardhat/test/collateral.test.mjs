@@ -54,7 +54,7 @@ describe("collateral", () => {
     await commit(alliance, { nets: [{ merchantId: 3, amount: -1n }, { merchantId: 4, amount: 1n }] });
     assert.deepEqual(await refusal(hub.executeWithdraw(3)), { name: "FreeTooLow", args: [3n, 999n, 1_000n] });
     await hub.deposit(3, 1);
-    await hub.setFloor(3, 1);
+    await alliance.policy.setFloor(3, 1);
     assert.deepEqual(await refusal(hub.executeWithdraw(3)), { name: "FreeTooLow", args: [3n, 1_000n, 1_001n] });
     await hub.deposit(3, 1);
     await hub.executeWithdraw(3);
@@ -62,16 +62,16 @@ describe("collateral", () => {
   });
 
   it("raises a floor at once but tenfold at most, and lowers it only after 7 days", async () => {
-    assert.equal((await refusal(asMerchant.setFloor(4, 1))).name, "AccessControlUnauthorizedAccount");
-    assert.equal((await refusal(hub.setFloor(4, 100_001n * UNIT))).name, "FloorTooHigh");
-    await hub.setFloor(4, 100);
-    assert.equal(await hub.floorOf(4), 100n);
-    assert.deepEqual(await refusal(hub.setFloor(4, 1_001)), { name: "FloorTooHigh", args: [4n, 1_001n, 1_000n] });
-    await hub.setFloor(4, 1_000);
-    await hub.setFloor(4, 10);
-    assert.equal(await hub.floorOf(4), 1_000n);
+    assert.equal((await refusal(alliance.policy.connect(alliance.owner).setFloor(4, 1))).name, "AccessControlUnauthorizedAccount");
+    assert.equal((await refusal(alliance.policy.setFloor(4, 100_001n * UNIT))).name, "FloorTooHigh");
+    await alliance.policy.setFloor(4, 100);
+    assert.equal(await alliance.policy.floorOf(4), 100n);
+    assert.deepEqual(await refusal(alliance.policy.setFloor(4, 1_001)), { name: "FloorTooHigh", args: [4n, 1_001n, 1_000n] });
+    await alliance.policy.setFloor(4, 1_000);
+    await alliance.policy.setFloor(4, 10);
+    assert.equal(await alliance.policy.floorOf(4), 1_000n);
     await alliance.pass(7 * DAY);
-    assert.equal(await hub.floorOf(4), 10n);
+    assert.equal(await alliance.policy.floorOf(4), 10n);
   });
 
   it("lets the operator have back only bond above the minimum", async () => {
@@ -84,7 +84,7 @@ describe("collateral", () => {
   });
 
   it("refuses withdrawals of a defaulter until its claims are repaid", async () => {
-    const fresh = await newAlliance({ collateral: 100n });
+    const fresh = await newAlliance({ collateral: 100n, bond: 0n });
     const nets = [{ merchantId: 1, amount: -150n }, { merchantId: 2, amount: 150n }];
     const { header } = await commit(fresh, { nets, wallets: QUORUM });
     await fresh.pass(6 * HOUR);
@@ -93,11 +93,11 @@ describe("collateral", () => {
     await fresh.pass(7 * DAY);
     assert.deepEqual(await refusal(fresh.hub.executeWithdraw(1)), { name: "MerchantDelinquent", args: [1n, 50n] });
     assert.equal(await fresh.hub.netPosition(1), -50n);
-    assert.equal((await refusal(fresh.hub.collectClaim(1, 2))).name, "NothingToCollect");
+    assert.equal((await refusal(fresh.fund.collectClaim(1, 2))).name, "NothingToCollect");
     await fresh.hub.deposit(1, 51);
     await fresh.hub.executeWithdraw(1);
-    await fresh.hub.collectClaim(1, 2);
-    assert.equal((await refusal(fresh.hub.collectClaim(1, 2))).name, "NothingToCollect");
+    await fresh.fund.collectClaim(1, 2);
+    assert.equal((await refusal(fresh.fund.collectClaim(1, 2))).name, "NothingToCollect");
     assert.equal((await fresh.hub.balanceOf(2)).free, 250n);
   });
 });

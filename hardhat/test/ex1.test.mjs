@@ -123,7 +123,7 @@ describe("EX1 in Solidity and JavaScript", () => {
 });
 
 describe("EX1 on the hub it was written for", () => {
-  let chain, hub, asset, registry;
+  let chain, hub, asset, registry, fund;
   const wallets = ATTESTERS.slice(0, 3);
 
   before(async () => {
@@ -132,12 +132,16 @@ describe("EX1 on the hub it was written for", () => {
     await chain.moveTo(1_799_999_000 + 1_000);
     asset = await chain.deploy("TestToken", [], admin);
     registry = await chain.deploy("MerchantRegistry", [admin.address], admin);
-    const policyArgs = [registry, admin.address, DEFAULT_PARAMS, attesterSet(5), EX1.header.configHash];
+    // EX1's default variation has no fund and no slice of a bond.
+    const params = { ...DEFAULT_PARAMS, operatorBondMin: 0n };
+    const policyArgs = [registry, admin.address, params, attesterSet(5), EX1.header.configHash];
     const policy = await chain.deploy("AlliancePolicy", policyArgs, admin);
     const { accountsCount, accountsRoot, dataHash, openedAt, configHash } = EX1.genesis.header;
     const genesis = { accountsCount, accountsRoot, dataHash, foundedAt: openedAt, configHash };
+    fund = await chain.deploy("GuaranteeFund", [registry], admin);
+    const queue = await chain.deploy("ForcedQueue", [policy], admin);
     // The first contract of the node's first account has EX1's address.
-    hub = (await chain.deploy("SettlementHub", [asset, policy, admin.address, genesis], first)).connect(admin);
+    hub = (await chain.deploy("SettlementHub", [asset, policy, fund, queue, admin.address, genesis], first)).connect(admin);
     await registry.bindHub(hub);
     await registerEx1(admin);
   });
@@ -151,7 +155,6 @@ describe("EX1 on the hub it was written for", () => {
     await registry.addTerms(EX1.terms.map(({ issuerId, acceptorId, num, den, mode }) => ({ issuerId, acceptorId, num, den, mode })));
     await asset.mint(admin.address, 100_000n * UNIT);
     await asset.approve(hub, 100_000n * UNIT);
-    await hub.postBond(50_000n * UNIT);
     await hub.deposit(1, 1_000_000);
     await hub.deposit(2, 5_000_000);
   }
@@ -185,15 +188,15 @@ describe("EX1 on the hub it was written for", () => {
     );
     const free = await Promise.all([1, 2, 3].map(async (id) => (await hub.balanceOf(id)).free));
     assert.deepEqual(free, [0n, 4_500_000n, 1_500_000n]);
-    assert.equal((await hub.claimOf(1, 3)).amount, 500_000n);
-    assert.equal(await hub.owedBy(1), 500_000n);
+    assert.equal((await fund.claimOf(1, 3)).amount, 500_000n);
+    assert.equal(await fund.owedBy(1), 500_000n);
     assert.equal(await registry.keyAt(1, 1, 3, 1), "0x" + "00".repeat(20), "a defaulter earns no more from batch 3 on");
     assert.notEqual(await registry.keyAt(1, 1, 3, 4), "0x" + "00".repeat(20), "but can still take goods back");
   });
 
   it("repays the claim from the defaulter's next deposit", async () => {
     await hub.deposit(1, 600_000);
-    await hub.collectClaim(1, 3);
+    await fund.collectClaim(1, 3);
     assert.equal((await hub.balanceOf(3)).free, 2_000_000n);
     assert.equal((await hub.balanceOf(1)).free, 100_000n);
     assert.equal((await registry.merchant(1)).status, 1n);

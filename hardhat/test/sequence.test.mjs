@@ -234,7 +234,7 @@ describe("windows and finality", () => {
   });
 
   it("lets a deposit that comes after the commit still pay the net", async () => {
-    const fresh = await newAlliance({ collateral: 0n });
+    const fresh = await newAlliance({ collateral: 0n, bond: 0n });
     const { header, receipt } = await commit(fresh, { nets: NETS, wallets: QUORUM });
     assert.deepEqual(
       events(fresh.hub, receipt, "Shortage").map(({ merchantId, missing }) => [merchantId, missing]),
@@ -245,7 +245,7 @@ describe("windows and finality", () => {
     await fresh.pass(6 * HOUR);
     const settled = await (await fresh.hub.finaliseBatch(header, NETS)).wait();
     assert.deepEqual(
-      events(fresh.hub, settled, "Defaulted").map(({ merchantId, missing }) => [merchantId, missing]),
+      events(fresh.fund, settled, "Defaulted").map(({ merchantId, missing }) => [merchantId, missing]),
       [[2n, 1n]],
     );
     assert.equal((await fresh.hub.balanceOf(3)).free, 999n);

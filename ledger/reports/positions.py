@@ -17,7 +17,7 @@ from ledger.queries import Position
 from ledger.reports.as_of import all_recorded
 from ledger.reports.peaks import Peaks
 from ledger.reports.reading import stream
-from proofs.accounts import OPERATOR_ID, RESERVE_ID
+from proofs.accounts import GUARANTEE_ID, OPERATOR_ID, RESERVE_ID
 
 Connection = psycopg.Connection[Any]
 
@@ -36,9 +36,9 @@ class Range(Struct, frozen=True, kw_only=True):
 
 
 def at(conn: Connection, seq: int) -> dict[int, Position]:
-    """By party that had money posted by then: merchants, operator, reserve. The totals sum to zero."""
+    """By party that had money posted by then: merchants, operator, reserve, guarantee fund. The totals sum to zero."""
     rows = conn.execute("SELECT merchant_id FROM ledger.merchant WHERE shard = 0")
-    parties = [*sorted(row[0] for row in rows), OPERATOR_ID, RESERVE_ID]
+    parties = [*sorted(row[0] for row in rows), OPERATOR_ID, RESERVE_ID, GUARANTEE_ID]
     names = [each(party) for party in parties for each in (accounts.cash, accounts.fees, accounts.settled)]
     balances = all_recorded(conn, names, seq)
     found = {}

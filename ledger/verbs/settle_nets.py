@@ -13,7 +13,7 @@ from ledger.refusals import Refused
 from ledger.registry import Registry
 from ledger.slice import Claim, Used
 from ledger.wants import Wants
-from proofs.accounts import OPERATOR_ID, RESERVE_ID
+from proofs.accounts import GUARANTEE_ID, OPERATOR_ID, RESERVE_ID
 
 
 def wants(command: SettleNets, want: Wants) -> None:
@@ -48,4 +48,4 @@ def _claim(command: SettleNets) -> Claim:
 
 
 def _is_party(registry: Registry, merchant_id: int) -> bool:
-    return merchant_id in registry.merchants or merchant_id in {OPERATOR_ID, RESERVE_ID}
+    return merchant_id in registry.merchants or merchant_id in {OPERATOR_ID, RESERVE_ID, GUARANTEE_ID}

@@ -8,7 +8,7 @@ from alembic import op
 from pgmq import get_embedded_install_sql
 
 revision = "0016_tasks"
-down_revision = "0015_standing"
+down_revision = "0010_self_signed"
 branch_labels = None
 depends_on = None
 

@@ -22,10 +22,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from auditor.audit import Means, Outcome, audit
+from auditor.audit import Means, audit
 from auditor.chain import Chain, Commit, Governance, OnChain, Params
+from auditor.evidence import Evidence
 from auditor.fetch import AuditorKey, mirror
 from auditor.findings import RULES
+from auditor.outcome import Outcome
 from auditor.progress import Watch
 from auditor.registry import Key, Registry
 from proofs.accounts import CASH, lane_account
@@ -122,12 +124,13 @@ class World:
         commits = [_commit(batch) for batch in self.batches]
         return Chain(CHAIN_ID, HUB, bytes(20), bytes(32), 100, bytes(32), self.registry, commits)
 
-    def audit(self, chain: Chain | None = None, mirrors: Sequence[Path | str] = ()) -> Outcome:
+    def audit(
+        self, chain: Chain | None = None, mirrors: Sequence[Path | str] = (), evidence: Evidence | None = None
+    ) -> Outcome:
         """The real audit of this world, from its own folder or from `mirrors`."""
         chain = chain or self.chain()
-        means = Means(
-            [mirror(str(each)) for each in mirrors or [self.folder]], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True)
-        )
+        places = [mirror(str(each)) for each in mirrors or [self.folder]]
+        means = Means(places, AuditorKey(KID, PRIVATE), 1, Watch(quiet=True), evidence or Evidence())
         return audit(chain, chain.commits, means)
 
 

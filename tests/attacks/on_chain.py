@@ -103,12 +103,14 @@ def settle(url: str, folder: Path) -> Settled:
     register(chain, registry)
     attesters = [(address(key), 1 + place % 2, 1) for place, key in enumerate(ATTESTERS)]
     policy = create(chain, "AlliancePolicy", registry.address, ADMIN.address, PARAMS, attesters, CONFIG_HASH)
+    partners = create(chain, "GuaranteeFund", registry.address), create(chain, "ForcedQueue", policy.address)
     hub = keccak256(rlp.encode([ADMIN_ADDRESS, chain.nonce(ADMIN_ADDRESS)]))[12:]
     recipient = Recipient(KID, PRIVATE.public_key().public_bytes_raw())
     batches = history(recipient, Place(chain.chain_id(), hub))
     zero = batches[0].header
     genesis = (zero.accounts_count, zero.accounts_root, zero.data_hash, zero.opened_at, zero.config_hash)
-    contract = create(chain, "SettlementHub", token.address, policy.address, ADMIN.address, genesis)
+    addresses = [each.address for each in (token, policy, *partners)]
+    contract = create(chain, "SettlementHub", *addresses, ADMIN.address, genesis)
     assert contract.address == hub
     send(chain, registry.address, registry.data("bindHub", hub))
     fund(chain, token, contract)

@@ -13,9 +13,10 @@ import pytest
 from coincurve import PrivateKey
 
 from auditor.attest import Attestation, AttestRefused, _locked, attest, load_signer, remember, sealed_commits
-from auditor.audit import Means, Verdict
+from auditor.audit import Means
 from auditor.chain import Chain
 from auditor.fetch import AuditorKey, Folder
+from auditor.outcome import Verdict
 from auditor.progress import Watch
 from proofs.json_form import to_json
 from proofs.messages import signed_digest

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from auditor.audit import Verdict
+from auditor.outcome import Verdict
 from tests.attacks.forge import World, found, store
 
 Spoil = Callable[[World], None]

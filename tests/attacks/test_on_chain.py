@@ -94,6 +94,24 @@ def test_a_range_that_is_not_there_is_never_clean(settled: Settled, tmp_path: Pa
     assert (code, report["verdict"], report["findings"]) == (2, "incomplete", [])
 
 
+def test_a_clean_report_is_where_the_next_audit_begins(settled: Settled, tmp_path: Path) -> None:
+    first = tmp_path / "first.json"
+    code, report = audited(settled, first, "--to", 2)
+    assert (code, report["range"]) == (0, {"from": 0, "to": 2})
+    code, report = audited(settled, tmp_path / "second.json", "--resume", first, "--checkpoint", first)
+    assert (code, [batch["no"] for batch in report["batches"]]) == (0, [3, 4])
+    assert report["evidence"]["checkpoints"] == 3
+    assert any("first.json" in note for note in report["takenOnTrust"])
+    told = json.loads(first.read_text())
+    told["batches"][1]["headerHash"] = "0x" + "11" * 32
+    first.write_text(json.dumps(told))
+    code, report = audited(settled, tmp_path / "second.json", "--resume", first)
+    assert (code, [finding["code"] for finding in report["findings"]]) == (1, ["checkpoint-differs"])
+    first.write_text(json.dumps(told | {"verdict": "incomplete"}))
+    run = settled.auditor("audit", "--data", settled.published, "--out", tmp_path / "r.json", "--resume", first)
+    assert run.returncode == 4, run.stderr
+
+
 def test_a_corrupted_mirror_is_a_finding(settled: Settled, tmp_path: Path) -> None:
     spoiled = tmp_path / "published"
     shutil.copytree(settled.published, spoiled)
@@ -174,6 +192,10 @@ def test_an_address_without_a_hub_leaves_the_audit_incomplete(settled: Settled, 
     "arguments",
     [
         ("--anchor", "/nowhere"),
+        ("--receipts", "/nowhere"),
+        ("--journal", "/nowhere"),
+        ("--resume", "/nowhere"),
+        ("--checkpoint", "/nowhere"),
         ("--to", "yesterday"),
         ("--keys", "/nowhere"),
         ("--hub", "0x12"),

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from auditor.audit import Means, Outcome, audit
+from auditor.audit import Means, audit
 from auditor.fetch import AuditorKey, Folder
+from auditor.outcome import Outcome
 from auditor.progress import Watch
 from auditor.report import checks
 from proofs.accounts import member_account, member_ref

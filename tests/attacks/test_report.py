@@ -7,10 +7,12 @@ import re
 
 import pytest
 
+from auditor.audit import Means, audit
+from auditor.fetch import AuditorKey, Folder
 from auditor.page import page
 from auditor.progress import Watch
 from auditor.report import netting_ratio, report
-from tests.attacks.forge import World, found
+from tests.attacks.forge import KID, PRIVATE, World, found
 
 
 def told(world: World) -> tuple[dict[str, object], str]:
@@ -83,3 +85,22 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(capsys: pytest.Captu
         silent.expect(1)
         silent.done(1)
     assert capsys.readouterr().err == ""
+
+
+class Interrupted(Watch):
+    """Somebody presses Ctrl-C while batch 3 is read."""
+
+    def begin(self, batch_no: int) -> None:
+        if batch_no == 3:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_audit_says_what_it_covered(world: World) -> None:
+    chain = world.chain()
+    means = Means([Folder(world.folder)], AuditorKey(KID, PRIVATE), 1, Interrupted(quiet=True))
+    outcome = audit(chain, chain.commits, means)
+    assert (outcome.verdict, outcome.interrupted) == ("incomplete", True)
+    assert [batch.batch_no for batch in outcome.batches if batch.checked] == [0, 1, 2]
+    assert outcome.incomplete == ["interrupted: batches 0 to 2 were checked, 2 of 5 were not"]
+    made = report(outcome, rpc=[], anchored=False)
+    assert (made["verdict"], made["attest"]) == ("incomplete", False)

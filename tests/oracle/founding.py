@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from tests.oracle.books import OPERATOR, RESERVE, Books, Command, refuse_if
+from tests.oracle.books import GUARANTEE, OPERATOR, RESERVE, Books, Command, refuse_if
 from tests.oracle.earning import known_merchant
 from tests.oracle.pricing import from_ms
 
@@ -113,7 +113,7 @@ def settle_nets(books: Books, command: Command) -> None:
     refuse_if(parties != sorted(set(parties)) or not all(net["au"] for net in nets), "nets-unordered")
     refuse_if(sum(net["au"] for net in nets), "nets-unbalanced")
     for party in parties:
-        refuse_if(party not in books.merchants and party not in {OPERATOR, RESERVE}, "merchant-unknown")
+        refuse_if(party not in books.merchants and party not in {OPERATOR, RESERVE, GUARANTEE}, "merchant-unknown")
     refuse_if(("batch", 0, str(command["batch_no"])) in books.names, "batch-settled")
     for net in nets:
         books.settled[net["merchant_id"]] += net["au"]

@@ -43,6 +43,11 @@ class CallersMachine(RuleBasedStateMachine):
         self.callers.together(plain, callers, self.choices.dice)
         self.callers.pair.compare()
 
+    @rule(seed=SEEDS)
+    def try_and_do(self, seed: int) -> None:
+        self.choices.dice = Random(seed)
+        self.callers.foreseen(self.choices.command(VERBS & set(MAKERS)))
+
     @precondition(lambda self: self.choices.serial > 200)
     @rule()
     def ask_everything(self) -> None:

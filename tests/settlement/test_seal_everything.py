@@ -10,9 +10,11 @@ from random import Random
 
 import pytest
 
+from auditor.evidence import Evidence
 from ledger import journal
 from ledger.book import Book
 from proofs.accounts import CASH, RESERVE_ID
+from proofs.journal_file import write_journal
 from proofs.kinds import ON_ISSUANCE, ON_REDEMPTION, Kind
 from settlement.seal import Sealed
 from tests.attacks.forge import found, resigned
@@ -32,8 +34,12 @@ def sealed_clean(book: Book, rows: Iterable[tuple[bytes, bytes]], folder: Path) 
     """The batches of everything the book has decided, (command, receipt) by row, after an audit without a finding."""
     entries = [journal.entry(*row) for row in rows]
     sealer, batches = seal_all(entries, book.slice.registry.terms.values())
-    outcome = sealer.world(folder).audit()
+    world = sealer.world(folder)
+    with (folder / "journal").open("wb") as file:
+        write_journal(file, (entry.canonical for entry in entries))
+    outcome = world.audit(evidence=Evidence(journal=folder / "journal"))
     assert (found(outcome), outcome.incomplete) == (set(), [])
+    assert outcome.journal_entries == len(entries)
     assert len(outcome.batches) == len(batches) + 1
     return batches
 

@@ -34,7 +34,7 @@ from ledger.commands import (
 from ledger.store import open_store
 from proofs.messages import domain_separator, signed_digest
 from proofs.signature import address_of, sign
-from settlement.alliance import AUDITOR, MERCHANT_WATCHER, PARAMS, UNIT, Alliance, Attester
+from settlement.alliance import AUDITOR, MERCHANT_WATCHER, PARAMS, UNIT, Alliance, Attester, Params
 from settlement.attestations import take_attestations
 from settlement.batches import Settlement
 from settlement.chain import Chain
@@ -42,11 +42,12 @@ from settlement.deploy import found
 from settlement.founding import Founding, Publication
 from settlement.lanes import Keystore, create_keystore
 from settlement.mirrors.folder import FolderMirror
-from settlement.outbox import Checkpoint, LocalSigner, Outbox, unwatched
+from settlement.outbox import Checkpoint, LocalSigner, Outbox, TransactionSigner, unwatched
 from settlement.publish import Recipient
 from settlement.vault import Vault
 from tests.settlement.chain.tiny import SENDER
 
+OPERATOR = LocalSigner(SENDER.key)
 MERCHANTS = (1, 2, 3)
 MEMBERS = ("ann", "bo", "cy")
 RATES = {1: (1, 1), 2: (2, 7), 3: (100, 3)}
@@ -68,6 +69,10 @@ class Field:
     url: str
     folder: Path
     collateral: int = 10_000 * UNIT
+    answer_s_max: float = 20.0
+    confirmations: int | None = None
+    signer: TransactionSigner = OPERATOR
+    params: Params = PARAMS
 
     @property
     def mirrors(self) -> list[Path]:
@@ -78,10 +83,10 @@ class Field:
         """The settlement of this alliance, founded on first use."""
         lanes = create_keystore(self.folder / "lanes.json", MERCHANTS)
         with psycopg.connect(self.dsn, autocommit=True) as conn, open_store(self.dsn) as store:
-            chain = Chain(self.url)
-            outbox = Outbox(conn, chain, LocalSigner(SENDER.key), lease_s=LEASE_S, checkpoint=checkpoint)
+            chain = Chain(self.url, answer_s_max=self.answer_s_max, confirmations=self.confirmations)
+            outbox = Outbox(conn, chain, self.signer, lease_s=LEASE_S, checkpoint=checkpoint)
             publication = self.publication()
-            alliance = found(conn, chain, outbox, founding(conn, lanes, self.collateral), publication)
+            alliance = found(conn, chain, outbox, founding(conn, lanes, self.collateral, self.params), publication)
             yield Settlement(
                 conn=conn,
                 alliance=alliance,
@@ -110,7 +115,10 @@ class Field:
 
 
 def founding(
-    conn: psycopg.Connection[tuple[object, ...]], lanes: Keystore, collateral: int = 10_000 * UNIT
+    conn: psycopg.Connection[tuple[object, ...]],
+    lanes: Keystore,
+    collateral: int = 10_000 * UNIT,
+    params: Params = PARAMS,
 ) -> Founding:
     return Founding(
         merchants=MERCHANTS,
@@ -118,7 +126,7 @@ def founding(
         terms=queries.terms(conn),
         attesters=[Attester(address(key), role, weight) for key, (role, weight) in ATTESTERS.items()],
         collateral=dict.fromkeys(MERCHANTS, collateral),
-        params=PARAMS,
+        params=params,
     )
 
 

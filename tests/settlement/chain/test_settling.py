@@ -9,6 +9,7 @@ from ledger import queries
 from proofs.accounts import OPERATOR_ID
 from proofs.kinds import BASE_UNITS_PER_AU
 from settlement import moved
+from settlement.alliance import PARAMS
 from settlement.attestations import AttestationRefused, take_attestations
 from settlement.batches import Settlement, seal_next
 from settlement.status import leaf_of, status
@@ -198,9 +199,15 @@ def test_nothing_secret_is_stored_in_the_clear(field: Field) -> None:
     assert all(len(bytes(value)) == 12 + 32 + 16 for row in batch for value in row)
 
 
-def in_default(field: Field, collateral_au: int) -> tuple[Standing, dict[int, int]]:
+def poor_field(field: Field, collateral_au: int, bond_au: int = 0) -> Field:
+    """The field with this much collateral a merchant, and this bond."""
+    params = PARAMS._replace(operator_bond_min=bond_au * BASE_UNITS_PER_AU)
+    return replace(field, collateral=collateral_au * BASE_UNITS_PER_AU, params=params)
+
+
+def in_default(field: Field, collateral_au: int, bond_au: int = 0) -> tuple[Standing, dict[int, int]]:
     """A day on which merchant 1 owes 666 AU, half to each other merchant, and has this much: (standing, settled AU)."""
-    poor = replace(field, collateral=collateral_au * BASE_UNITS_PER_AU)
+    poor = poor_field(field, collateral_au, bond_au)
     poor.post(day(1))
     with poor.settlement() as s:
         seal_next(s, settling=True)
@@ -208,6 +215,8 @@ def in_default(field: Field, collateral_au: int) -> tuple[Standing, dict[int, in
         drive(s)
         s.alliance.chain.advance_time(HOURS_6)
         (standing,) = drive(s)
+        held, owed = s.alliance.hub.read("solvency")
+        assert held == owed
         return standing, {party: position.settled for party, position in queries.positions(s.conn).items()}
 
 
@@ -217,11 +226,17 @@ def test_a_default_is_recorded_as_the_chain_moved_it(field: Field) -> None:
     assert {merchant: settled[merchant] for merchant in MERCHANTS} == {1: -2, 2: 1, 3: 1}
 
 
+def test_what_the_bond_paid_for_a_defaulter_is_the_operators_to_have_back(field: Field) -> None:
+    standing, settled = in_default(field, 2, bond_au=100)
+    assert standing.state is State.FINALISED
+    assert {party: au for party, au in settled.items() if au} == {1: -2, 2: 11, 3: 11, OPERATOR_ID: -20}
+
+
 def test_a_default_in_parts_of_an_au_is_told_to_the_ledger_in_whole_ones(field: Field) -> None:
     standing, settled = in_default(field, 1)
     assert standing.state is State.FINALISED
     assert {merchant: settled[merchant] for merchant in MERCHANTS} == {1: -1, 2: 1, 3: 0}
-    with field.settlement() as s:
+    with poor_field(field, 1).settlement() as s:
         exact = moved.summed(moved.of_batches(s.conn, upto=1), upto=1)
         assert exact == {1: -10_000, 2: 5_000, 3: 5_000}, "half an AU each came in"
         assert sum(position.total for position in queries.positions(s.conn).values()) == 0

@@ -17,7 +17,7 @@ from tests.settlement.tasks.stage import eventually, stage
 
 BEFORE, AFTER = 20, 5
 QUEUE_KEPT_S = 8
-"""RabbitMQ 3.10 writes down a few seconds late that there is a new quorum queue, and loses it when it is killed before."""
+"""RabbitMQ 3.10 writes down a few seconds late that there is a new quorum queue; killed before, it loses it."""
 
 
 @pytest.fixture

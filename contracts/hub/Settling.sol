@@ -1,30 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IDefaults} from "../interfaces/IDefaults.sol";
+import {ISettling} from "../interfaces/ISettling.sol";
 import {Net} from "../libraries/Words.sol";
 import {Collateral} from "./Collateral.sol";
 
-/// @title Defaults: nets moved exactly, losses shared to the unit, claims repaid pro rata
-/// @dev Of the waterfall's four tranches this is the last, loss allocation. The three before it (the defaulter's own fund
-/// shares, the operator's slice, the mutual fund) lower `missing` between `_collect` and `_allot` and join with the
-/// guarantee fund.
-abstract contract Defaults is Collateral, IDefaults {
-    uint256 private constant DEBTS_PER_DEPOSIT_MAX = 32;
+/// @title Settling: nets moved exactly, losses shared to the unit
+/// @dev The waterfall: `_collect` takes the first tranche debtor by debtor, `_cover` the second and third once for the
+/// batch, `_allot` what is left from the creditors. The fund keeps the account of it.
+abstract contract Settling is Collateral, ISettling {
+    /// The operator's part in one batch's losses: a fifth of the bond.
+    uint128 private constant BOND_SLICE_DIVISOR = 5;
     /// New debts and claims in one call, so that even 512 nets that all default settle, in calls that fit into a block.
     uint256 private constant DEFAULT_WRITES_PER_CALL_MAX = 48;
-
-    struct Debt {
-        uint64 defaultId;
-        uint128 owed;
-    }
-
-    /// First in, first repaid; entries before `head` are repaid.
-    struct DebtQueue {
-        Debt[] debts;
-        uint64 head;
-        uint128 owed;
-    }
 
     /// How far a batch with many defaults has settled: `place` runs through the nets twice, first for the debtors, then for
     /// the creditors.
@@ -42,77 +30,22 @@ abstract contract Defaults is Collateral, IDefaults {
     }
 
     mapping(uint64 batchNo => Progress) private _progress;
-    mapping(uint64 defaultId => DefaultPool) private _pools;
-    mapping(uint64 defaultId => mapping(uint32 creditorId => Claim)) private _claims;
-    mapping(uint32 merchantId => DebtQueue) private _debts;
-
-    /// @inheritdoc IDefaults
-    function collectClaim(uint64 defaultId, uint32 creditorId) external nonReentrant {
-        DefaultPool storage pool = _pools[defaultId];
-        Claim storage c = _claims[defaultId][creditorId];
-        if (c.amount == 0) revert NothingToCollect(defaultId, creditorId);
-        uint128 entitled = uint128(uint256(c.amount) * pool.recovered / pool.claims) - c.paid;
-        if (entitled == 0) revert NothingToCollect(defaultId, creditorId);
-        c.paid += entitled;
-        _credit(creditorId, entitled);
-        emit ClaimCollected(defaultId, creditorId, entitled);
-    }
-
-    /// @inheritdoc IDefaults
-    function defaultPool(uint64 defaultId) external view returns (DefaultPool memory) {
-        return _pools[defaultId];
-    }
-
-    /// @inheritdoc IDefaults
-    function claimOf(uint64 defaultId, uint32 creditorId) external view returns (Claim memory) {
-        return _claims[defaultId][creditorId];
-    }
-
-    /// @inheritdoc IDefaults
-    function owedBy(uint32 merchantId) external view returns (uint256) {
-        return _debtOf(merchantId);
-    }
 
     /// Moves the nets of a batch: every debtor pays what it has, every creditor receives its net less its cut.
-    /// Σ credits = Σ debits, because Σ nets = 0 and Σ cuts = Σ missing.
+    /// Σ credits = Σ debits and covers, because Σ nets = 0 and Σ cuts = Σ missing − Σ covers.
     /// @return done false if the batch has so many defaults that the next call must go on
     function _settle(uint64 batchNo, Net[] calldata nets) internal returns (bool done) {
         if (nets.length == 0) return true;
         Progress memory p = _progress[batchNo];
+        bool collecting = p.place < nets.length;
         uint256 writesLeft = _collect(batchNo, nets, p, DEFAULT_WRITES_PER_CALL_MAX);
         if (p.place >= nets.length) {
-            if (p.missing != 0) _pools[batchNo].claims = p.missing;
+            if (collecting && p.missing != 0) p.missing = _cover(batchNo, p.missing);
             _allot(batchNo, nets, p, writesLeft);
         }
         if (p.place == 2 * nets.length) return true;
         _progress[batchNo] = p;
         emit SettlementContinues(batchNo, p.place);
-    }
-
-    /// @inheritdoc Collateral
-    function _repay(uint32 merchantId, uint128 amount) internal override returns (uint128 used) {
-        DebtQueue storage queue = _debts[merchantId];
-        if (queue.owed == 0) return 0;
-        uint64 head = queue.head;
-        uint256 stop = head + DEBTS_PER_DEPOSIT_MAX;
-        while (used < amount && head < queue.debts.length) {
-            if (head == stop) revert TooManyDebts(merchantId, DEBTS_PER_DEPOSIT_MAX);
-            Debt storage debt = queue.debts[head];
-            uint128 part = amount - used < debt.owed ? amount - used : debt.owed;
-            used += part;
-            debt.owed -= part;
-            _pools[debt.defaultId].recovered += part;
-            emit DebtRepaid(debt.defaultId, merchantId, part, debt.owed);
-            if (debt.owed == 0) head += 1;
-        }
-        queue.head = head;
-        queue.owed -= used;
-        if (queue.owed == 0) _registry.clearDelinquent(merchantId);
-    }
-
-    /// @inheritdoc Collateral
-    function _debtOf(uint32 merchantId) internal view override returns (uint256) {
-        return _debts[merchantId].owed;
     }
 
     function _collect(uint64 batchNo, Net[] calldata nets, Progress memory p, uint256 writesLeft)
@@ -125,14 +58,22 @@ abstract contract Defaults is Collateral, IDefaults {
             if (net > 0) continue;
             uint128 lacking = _debit(id, uint128(-net));
             if (lacking != 0) {
-                p.missing += lacking;
                 writesLeft -= 1;
-                _recordDebt(batchNo, id, lacking);
+                lacking = _fund.takeLoss(batchNo, id, lacking);
+                p.missing += lacking;
+                if (lacking != 0) _registry.markDelinquent(id);
             }
             emit NetSettled(batchNo, id, net, lacking);
         }
         if (i > p.place) p.place = uint32(i);
         return writesLeft;
+    }
+
+    /// What the operator and the members of the fund bear; returns what is left for the creditors.
+    function _cover(uint64 batchNo, uint128 missing) private returns (uint128) {
+        uint128 slice = _bond() / BOND_SLICE_DIVISOR;
+        uint128 fromBond = _takeBond(missing < slice ? missing : slice);
+        return _fund.cover(batchNo, fromBond, missing - fromBond);
     }
 
     /// Rounded down, all cuts together fall short of `missing` by less than one unit per creditor; those odd units are
@@ -151,7 +92,7 @@ abstract contract Defaults is Collateral, IDefaults {
             }
             if (cut != 0) {
                 writesLeft -= 1;
-                _recordClaim(batchNo, id, cut);
+                _fund.addClaim(batchNo, id, cut);
             }
             _credit(id, uint128(net) - cut);
             emit NetSettled(batchNo, id, net, cut);
@@ -186,18 +127,5 @@ abstract contract Defaults is Collateral, IDefaults {
     function _at(Net[] calldata nets, uint256 i) private pure returns (uint32 merchantId, int128 amount) {
         Net calldata net = nets[i];
         return (net.merchantId, net.amount);
-    }
-
-    function _recordDebt(uint64 batchNo, uint32 merchantId, uint128 lacking) private {
-        DebtQueue storage queue = _debts[merchantId];
-        queue.debts.push(Debt(batchNo, lacking));
-        queue.owed += lacking;
-        emit Defaulted(batchNo, merchantId, lacking);
-        _registry.markDelinquent(merchantId);
-    }
-
-    function _recordClaim(uint64 batchNo, uint32 creditorId, uint128 cut) private {
-        _claims[batchNo][creditorId].amount = cut;
-        emit LossAllocated(batchNo, creditorId, cut);
     }
 }

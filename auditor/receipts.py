@@ -1,0 +1,112 @@
+"""Check 27: acceptance receipts that merchants give to an auditor, held against what was merged.
+
+The operator's key promised that an event would be in a batch sealed no later than `mergeBy`. A merchant that doubts it
+hands its receipts over as JSON files: {"receipt": {…}, "r": "0x…", "vs": "0x…"}, or a list of such. A receipt counts
+only under a key that may sign receipts. Source: protocol §4.7, §6.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from auditor.findings import Findings
+from auditor.originals import Originals
+from proofs.json_form import JsonFormError, from_json, raw
+from proofs.messages import AcceptanceReceipt, BatchHeader, event_id, signed_digest
+from proofs.signature import SignatureError, recover
+
+RECEIPT_FILES_MAX = 100_000
+RECEIPT_FILE_BYTES_MAX = 2**26
+KEPT, BROKEN, WAITING, BEFORE, FOREIGN = "kept", "broken", "not due yet", "before the range", "not by a receipt key"
+
+
+class ReceiptError(ValueError):
+    """A file does not hold receipts; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One receipt as a merchant holds it."""
+
+    receipt: AcceptanceReceipt
+    r: bytes
+    vs: bytes
+
+
+def load_receipts(place: Path) -> list[Held]:
+    """The receipts in a file, or in the *.json of a folder. Raises `ReceiptError`, and OSError."""
+    files = sorted(place.glob("*.json"))[:RECEIPT_FILES_MAX] if place.is_dir() else [place]
+    return [each for file in files for each in _read(file)]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was audited: all leaves from batch `first` on, and the headers up to the last."""
+
+    originals: Originals
+    headers: Sequence[BatchHeader]
+    first: int
+
+    def batch_of(self, leaf_no: int) -> BatchHeader:
+        """The header whose batch holds a leaf that was audited."""
+        return next(h for h in self.headers if h.first_leaf_no <= leaf_no < h.first_leaf_no + h.leaf_count)
+
+
+def check_receipts(
+    held: Sequence[Held], signers: Mapping[bytes, int], separator: bytes, *, seen: Seen, findings: Findings
+) -> dict[str, int]:
+    """Judge each receipt; answers how many came to what. `signers` is until when each key may sign receipts.
+
+    A receipt by no such key proves nothing, and one whose event may lie before the range is not judged.
+    """
+    told = dict.fromkeys((KEPT, BROKEN, WAITING, BEFORE, FOREIGN), 0)
+    for each in held:
+        promised = _is_promised(each, signers, separator)
+        told[_judge(each.receipt, seen, findings) if promised else FOREIGN] += 1
+    return told
+
+
+def _judge(receipt: AcceptanceReceipt, seen: Seen, findings: Findings) -> str:
+    lane = f"lane {receipt.merchant_id}:{receipt.key_id}, nonce {receipt.nonce}"
+    by = event_id(merchant_id=receipt.merchant_id, key_id=receipt.key_id, nonce=receipt.nonce)
+    wanted, original = f"merged by {receipt.merge_by}", seen.originals.find(by)
+    if original is None:
+        over = next((header for header in seen.headers if header.sealed_at > receipt.merge_by), None)
+        if over is None or seen.first:
+            return WAITING if over is None else BEFORE
+        findings.add("receipt-broken", over.batch_no, lane, expected=wanted, actual=f"not by {over.sealed_at}")
+        return BROKEN
+    header, leaf_no = seen.batch_of(original.leaf_no), original.leaf_no
+    if original.event_hash != receipt.event_hash:
+        due, got = receipt.event_hash, original.event_hash
+        findings.add("receipt-of-another", header.batch_no, lane, expected=due, actual=got, leaf_no=leaf_no)
+        return BROKEN
+    if header.sealed_at > receipt.merge_by:
+        late = f"sealed at {header.sealed_at}"
+        findings.add("receipt-broken", header.batch_no, lane, expected=wanted, actual=late, leaf_no=leaf_no)
+        return BROKEN
+    return KEPT
+
+
+def _is_promised(held: Held, signers: Mapping[bytes, int], separator: bytes) -> bool:
+    """Whether a key signed it that might, when the promise was made."""
+    try:
+        signer = recover(signed_digest(separator, held.receipt.hash_struct()), held.r, held.vs)
+    except SignatureError:
+        return False
+    return held.receipt.accepted_at < signers.get(signer, 0)
+
+
+def _read(file: Path) -> list[Held]:
+    if file.stat().st_size > RECEIPT_FILE_BYTES_MAX:
+        raise ReceiptError(f"{file}: too long for receipts")
+    try:
+        told: Any = json.loads(file.read_bytes())
+        entries = told if isinstance(told, list) else [told]
+        return [Held(from_json(AcceptanceReceipt, e["receipt"]), raw(e, "r"), raw(e, "vs")) for e in entries]
+    except (JsonFormError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ReceiptError(f"{file}: not receipts: {error}") from error

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {IGuaranteeShares} from "../interfaces/IGuaranteeShares.sol";
+import {IMerchantRegistry} from "../interfaces/IMerchantRegistry.sol";
+
+/// @dev What the fund asks its hub.
+interface IFundHub {
+    function moveToFund(uint32 merchantId, uint128 amount) external;
+    function moveFromFund(uint32 merchantId, uint128 amount) external;
+    function payBounty(address account, uint128 amount) external;
+    function refillBond(uint128 amount) external;
+    function nothingPendingSinceWindDown() external view returns (bool);
+}
+
+/// @title Shares: who has which part of the guarantee fund
+abstract contract Shares is IGuaranteeShares {
+    uint64 private constant LEAVE_DELAY_SECONDS = 90 days;
+    uint128 private constant BOUNTY_DIVISOR = 2;
+    uint256 private constant NOBODYS_SHARES = 1e6;
+
+    IMerchantRegistry private immutable _registry;
+
+    IFundHub internal _hub;
+    uint128 private _assets;
+    uint128 private _bountiesTotal;
+    uint256 private _totalShares;
+    mapping(uint32 merchantId => uint256) private _shares;
+    mapping(uint32 merchantId => Leave) private _leaves;
+    mapping(address account => uint128) private _bounties;
+
+    modifier onlyHub() {
+        if (msg.sender != address(_hub)) revert NotHub(msg.sender);
+        _;
+    }
+
+    modifier onlyAdmin(uint32 merchantId) {
+        if (_registry.merchant(merchantId).admin != msg.sender) revert NotFundAdmin(merchantId, msg.sender);
+        _;
+    }
+
+    constructor(IMerchantRegistry merchants) {
+        _registry = merchants;
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function bindHub() external {
+        if (address(_hub) != address(0)) revert HubBoundAlready(address(_hub));
+        _hub = IFundHub(msg.sender);
+        emit HubBound(msg.sender);
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function joinGuarantee(uint32 merchantId, uint128 amount) external onlyAdmin(merchantId) returns (uint256 shares) {
+        if (amount == 0) revert NoAmount();
+        shares = Math.mulDiv(amount, _totalShares + NOBODYS_SHARES, uint256(_assets) + 1);
+        if (shares == 0) revert AmountBuysNoShare(amount);
+        _totalShares += shares;
+        _shares[merchantId] += shares;
+        _assets += amount;
+        emit GuaranteeJoined(merchantId, amount, shares);
+        emit AssetsChanged(_assets, _totalShares);
+        _hub.moveToFund(merchantId, amount);
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function leaveGuarantee(uint32 merchantId, uint256 shares) external onlyAdmin(merchantId) {
+        if (shares == 0) revert NoAmount();
+        Leave storage l = _leaves[merchantId];
+        if (l.shares != 0) revert LeavePending(merchantId, l.readyAt);
+        if (_shares[merchantId] < shares) revert SharesTooFew(merchantId, _shares[merchantId], shares);
+        (l.shares, l.readyAt) = (shares, uint64(block.timestamp) + LEAVE_DELAY_SECONDS);
+        emit LeaveRequested(merchantId, shares, l.readyAt);
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function executeLeave(uint32 merchantId) external returns (uint128 amount) {
+        Leave memory l = _leaves[merchantId];
+        if (l.shares == 0) revert NoLeave(merchantId);
+        if (block.timestamp < l.readyAt && !_hub.nothingPendingSinceWindDown()) {
+            revert LeaveTooEarly(merchantId, l.readyAt);
+        }
+        delete _leaves[merchantId];
+        uint256 held = _shares[merchantId];
+        uint256 shares = l.shares < held ? l.shares : held;
+        amount = _worth(shares);
+        _burn(merchantId, shares, amount);
+        emit GuaranteeLeft(merchantId, amount, shares);
+        _hub.moveFromFund(merchantId, amount);
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function cancelLeave(uint32 merchantId) external onlyAdmin(merchantId) {
+        uint256 shares = _leaves[merchantId].shares;
+        if (shares == 0) revert NoLeave(merchantId);
+        delete _leaves[merchantId];
+        emit LeaveCancelled(merchantId, shares);
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function putSlash(address challenger, uint128 slashed) external onlyHub {
+        uint128 bounty = slashed / BOUNTY_DIVISOR;
+        if (bounty != 0) {
+            _bounties[challenger] += bounty;
+            _bountiesTotal += bounty;
+            emit BountyEarned(challenger, bounty);
+        }
+        _put(slashed - bounty);
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function collectBounty(address account) external {
+        uint128 amount = _bounties[account];
+        if (amount == 0) revert NoBounty(account);
+        delete _bounties[account];
+        _bountiesTotal -= amount;
+        emit BountyPaid(account, amount);
+        _hub.payBounty(account, amount);
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function bountyOf(address account) external view returns (uint256) {
+        return _bounties[account];
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function bountiesTotal() external view returns (uint256) {
+        return _bountiesTotal;
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function assets() external view returns (uint256) {
+        return _assets;
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function totalShares() external view returns (uint256) {
+        return _totalShares;
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function sharesOf(uint32 merchantId) external view returns (uint256) {
+        return _shares[merchantId];
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function worthOf(uint32 merchantId) external view returns (uint128) {
+        return _worth(_shares[merchantId]);
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function leaveOf(uint32 merchantId) external view returns (Leave memory) {
+        return _leaves[merchantId];
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function hub() external view returns (address) {
+        return address(_hub);
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function registry() external view returns (IMerchantRegistry) {
+        return _registry;
+    }
+
+    function _put(uint128 amount) internal {
+        if (amount == 0) return;
+        _assets += amount;
+        emit AssetsChanged(_assets, _totalShares);
+    }
+
+    /// Burns a defaulter's shares for up to `lacking`; returns what they were worth.
+    function _takeOwn(uint32 merchantId, uint128 lacking) internal returns (uint128 taken) {
+        uint256 held = _shares[merchantId];
+        if (held == 0) return 0;
+        taken = _worth(held);
+        if (taken > lacking) {
+            taken = lacking;
+            held = Math.mulDiv(taken, _priceShares(), _priceAssets(), Math.Rounding.Ceil);
+        }
+        _burn(merchantId, held, taken);
+    }
+
+    /// Takes up to `lacking` of all members' assets; returns what it took.
+    function _takeMutual(uint128 lacking) internal returns (uint128 taken) {
+        taken = lacking < _assets ? lacking : _assets;
+        if (taken == 0) return 0;
+        _assets -= taken;
+        emit AssetsChanged(_assets, _totalShares);
+    }
+
+    /// @dev amount ≤ assets: shares are fewer than all shares with nobody's, so their worth is less than assets + 1.
+    function _burn(uint32 merchantId, uint256 shares, uint128 amount) private {
+        _shares[merchantId] -= shares;
+        _totalShares -= shares;
+        _assets -= amount;
+        emit SharesBurnt(merchantId, shares, amount);
+        emit AssetsChanged(_assets, _totalShares);
+    }
+
+    function _worth(uint256 shares) private view returns (uint128) {
+        return uint128(Math.mulDiv(shares, _priceAssets(), _priceShares()));
+    }
+
+    function _priceAssets() private view returns (uint256) {
+        return uint256(_assets) + 1;
+    }
+
+    function _priceShares() private view returns (uint256) {
+        return _totalShares + NOBODYS_SHARES;
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IMerchantRegistry} from "./IMerchantRegistry.sol";
+
+/// @title Who has which part of the guarantee fund
+/// @notice Members stand in for each other's defaults. The money lies in the hub, as everybody's; this is the register of
+/// shares. A member joins with free collateral and leaves into free collateral, 90 days after it said so, at what its shares
+/// are worth then: until then they stand behind every net. Losses lower the assets, slashes and recoveries raise them, and
+/// every share alike.
+///
+/// A share of 1,000,000 belongs to nobody and never leaves: it keeps what comes in before anybody has joined, and makes it
+/// pointless to inflate a share's price against the next who joins. Whatever is rounded, is rounded in the fund's favour.
+interface IGuaranteeShares {
+    struct Leave {
+        uint256 shares;
+        uint64 readyAt;
+    }
+
+    error NotHub(address caller);
+    error HubBoundAlready(address hub);
+    error NoBounty(address account);
+    error NotFundAdmin(uint32 merchantId, address caller);
+    error NoAmount();
+    /// Too little for a single share at today's price.
+    error AmountBuysNoShare(uint256 amount);
+    error SharesTooFew(uint32 merchantId, uint256 held, uint256 needed);
+    error LeavePending(uint32 merchantId, uint64 readyAt);
+    error NoLeave(uint32 merchantId);
+    error LeaveTooEarly(uint32 merchantId, uint64 readyAt);
+
+    event HubBound(address indexed hub);
+    event GuaranteeJoined(uint32 indexed merchantId, uint256 amount, uint256 shares);
+    event LeaveRequested(uint32 indexed merchantId, uint256 shares, uint64 readyAt);
+    event LeaveCancelled(uint32 indexed merchantId, uint256 shares);
+    event GuaranteeLeft(uint32 indexed merchantId, uint256 amount, uint256 shares);
+    event SharesBurnt(uint32 indexed merchantId, uint256 shares, uint256 amount);
+    event BountyEarned(address indexed account, uint256 amount);
+    event BountyPaid(address indexed account, uint256 amount);
+    event AssetsChanged(uint256 assets, uint256 totalShares);
+
+    /// @notice Makes the caller the fund's hub; once. A hub does it in its constructor, and does not come to be if another
+    /// was first.
+    function bindHub() external;
+
+    /// @notice Puts free collateral above the floor into the fund, for floor(amount · (totalShares + 10^6) / (assets + 1))
+    /// shares. The merchant's admin only; not while it owes anything to claims.
+    function joinGuarantee(uint32 merchantId, uint128 amount) external returns (uint256 shares);
+
+    /// @notice Announces that shares will leave. The merchant's admin only; one announcement at a time.
+    function leaveGuarantee(uint32 merchantId, uint256 shares) external;
+
+    /// @notice Pays announced shares, or what a default has left of them, into free collateral:
+    /// floor(shares · (assets + 1) / (totalShares + 10^6)). After 90 days; at once when the hub winds down and nothing is
+    /// pending. Anyone may call it.
+    function executeLeave(uint32 merchantId) external returns (uint128 amount);
+
+    /// @notice Takes an announcement back. The merchant's admin only.
+    function cancelLeave(uint32 merchantId) external;
+
+    /// @notice Halves what a reverted batch cost the operator between the challenger's bounty and the assets of all. The hub
+    /// only.
+    function putSlash(address challenger, uint128 slashed) external;
+
+    /// @notice Pays an account what it has earned by fraud proofs. Anyone may call it.
+    function collectBounty(address account) external;
+
+    function bountyOf(address account) external view returns (uint256);
+
+    /// @notice Bounties not collected yet.
+    function bountiesTotal() external view returns (uint256);
+
+    function assets() external view returns (uint256);
+
+    /// @notice Without the share that belongs to nobody.
+    function totalShares() external view returns (uint256);
+
+    function sharesOf(uint32 merchantId) external view returns (uint256);
+
+    /// @notice What a merchant's shares are worth now.
+    function worthOf(uint32 merchantId) external view returns (uint128);
+
+    function leaveOf(uint32 merchantId) external view returns (Leave memory);
+
+    function hub() external view returns (address);
+
+    function registry() external view returns (IMerchantRegistry);
+}
