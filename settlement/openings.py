@@ -101,7 +101,7 @@ def pending(conn: Conn, after_seq: int) -> Pending:
     batches, settling = conn.execute(_PENDING).fetchone() or (0, 0)
     signed, signed_at = conn.execute(_FIRST_SIGNED).fetchone() or (0, None)
     first = conn.execute(_FIRST_LEG, [after_seq]).fetchone()
-    since: list[int] = [signed_at] if signed else []
+    since: list[int] = [] if signed_at is None else [signed_at]
     since += [first[0] // MS_PER_SECOND] if first else []
     return Pending(
         leaves=signed + (journal.head_seq(conn) - after_seq if first else 0),
