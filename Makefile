@@ -47,8 +47,8 @@ contracts: ## compile and test the contracts, and see that the exported ABI is c
 bench: setup ## measure, beside peers in the same run; results in bench/results/
 	@$(PY) -m bench
 
-compare: setup ## play random commands on the ledger and on the oracle, the first difference ends it: COMMANDS=1000000
-	@$(PY) -m tests.properties.long_run $(if $(COMMANDS),--commands $(COMMANDS))
+compare: setup ## play random commands on the ledger and on the oracle, the first difference ends it: COMMANDS=1000000 SEED=1
+	@$(PY) -m tests.properties.long_run $(if $(COMMANDS),--commands $(COMMANDS)) $(if $(SEED),--seed $(SEED))
 
 lock: setup ## write requirements.lock anew from pyproject.toml
 	@.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
