@@ -130,7 +130,7 @@ def test_an_alliance_of_before_keeps_its_readers(field: Field) -> None:
     """Batches had the readers' public keys where the wrapped keys are now; the migration takes them from the newest."""
     with field.settlement():
         pass
-    back(field.dsn, "0010_self_signed")
+    back(field.dsn, "0016_tasks")
     with psycopg.connect(field.dsn) as conn:
         before = json.dumps([["auditor", public(FIRST).hex()], ["watch", public(SECOND).hex()]])
         conn.execute("UPDATE settlement.batch SET recipients = %s", [before])

@@ -5,8 +5,8 @@ An alliance that has batches keeps the readers of its newest one, from genesis o
 
 from alembic import op
 
-revision = "0016_readers"
-down_revision = "0010_self_signed"
+revision = "0017_readers"
+down_revision = "0016_tasks"
 branch_labels = None
 depends_on = None
 
