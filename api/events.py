@@ -21,7 +21,7 @@ from api.openapi import DRY_RUN, EVENT_ID_AS_KEY, documented
 from api.parse import BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX, body_of, decode, dry_run, idempotency_key
 from api.posting import CREATED, OF_EVENTS, answered, items
 from api.problems import Problem
-from api.shapes.events import AnyEvent, EventBatch
+from api.shapes.events import AnyEvent, EventBatch, ReferralBound
 from api.shapes.receipts import BatchOut
 from api.verbs import refusals_of
 from api.writes import WRITE_CODES
@@ -34,6 +34,7 @@ _batch = msgspec.json.Decoder(EventBatch)
 _encode = msgspec.json.Encoder().encode
 
 EVENT_WRITER = Annotated[Caller, Depends(allowed("events:write"))]
+BONDS = "bonds:write"
 VERBS = ("earn", "refund", "cancel_pending", "confirm", "enrol", "bind_referral", "observe")
 
 
@@ -42,7 +43,8 @@ VERBS = ("earn", "refund", "cancel_pending", "confirm", "enrol", "bind_referral"
     **documented(
         "Report one event",
         "An order that was paid, refunded, called off or completed; a member that joined or came by somebody; anything"
-        " else that rules may reward. The event's own id makes repeating it safe.",
+        " else that rules may reward. The event's own id makes repeating it safe. referral.bound takes the scope"
+        " bonds:write as well.",
         takes="AnyEvent",
         example=examples.ORDER_PAID,
         gives=(201, "It was done", "ReceiptOut"),
@@ -52,6 +54,7 @@ VERBS = ("earn", "refund", "cancel_pending", "confirm", "enrol", "bind_referral"
 )
 async def post_event(request: Request, caller: EVENT_WRITER) -> Response:
     event = decode(_event, await body_of(request, bytes_max=BODY_BYTES_MAX))
+    _permitted(event, caller)
     idempotency_key(request, own_id=event.id)
     door, command = door_of(request), of_event(event, merchant_id=caller.merchant_id)
     not_in_future(door, command.at_ms)
@@ -83,10 +86,19 @@ async def post_events(request: Request, caller: EVENT_WRITER) -> Response:
     return Response(_encode(answer), media_type="application/json")
 
 
+def _permitted(event: AnyEvent, caller: Caller) -> None:
+    """Whom a member came by is decided for good, on a merchant's word: it takes a right of its own. Refuses with
+    scope-missing.
+    """
+    if isinstance(event, ReferralBound) and BONDS not in caller.scopes:
+        raise Problem("scope-missing", f"Key {caller.key_name} lacks the scope {BONDS}, which {event.id} takes.")
+
+
 def _wanted(door: Door, caller: Caller, raw: msgspec.Raw) -> tuple[Command, str] | Problem:
     """The command and key of one event of a batch, or why the door refuses it."""
     try:
         event = decode(_event, raw)
+        _permitted(event, caller)
         command = of_event(event, merchant_id=caller.merchant_id)
         not_in_future(door, command.at_ms)
     except Problem as problem:

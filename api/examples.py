@@ -51,7 +51,7 @@ DISPUTE: Json = {"occurred_at": "2026-07-06T09:00:00+08:00", "acceptor": 8}
 RESOLVE: Json = {"occurred_at": "2026-07-08T09:00:00+08:00", "acceptor": 8, "stands": True}
 MOMENT: Json = {"occurred_at": "2026-07-06T09:00:00+08:00"}
 TRANSFER: Json = MOMENT | {"transfer": "gift-31", "from_member": "m-1001", "to_member": "m-1002", "points": 40}
-EXCHANGE: Json = MOMENT | {"exchange": "x-9", "member": "m-1001", "from_issuer": 8, "to_issuer": 7, "points": 30}
+EXCHANGE: Json = MOMENT | {"exchange": "x-9", "member": "m-1001", "from_issuer": 7, "to_issuer": 8, "points": 30}
 ADJUSTMENT: Json = MOMENT | {
     "adjustment": "fix-2026-071",
     "member": "m-1001",

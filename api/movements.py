@@ -36,10 +36,11 @@ mount(
         takes=PointsExchange,
         makes=moving.exchange,
         verbs=("exchange",),
+        may_try=lambda body, caller: body.from_issuer == caller.merchant_id,
         age_seconds_max=PROMISE_AGE_SECONDS_MAX,
         summary="Exchange points of one issuer for another's",
         text="At the newest rate that the giving issuer published; takes the fewest points that give as many. You are"
-        " one of the two issuers.",
+        " one of the two issuers; dry_run is for your own points alone.",
         example=examples.EXCHANGE,
     ),
     Write(

@@ -9,7 +9,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api import examples
+from api.auth import Caller
 from api.commands import people
+from api.door import Door
+from api.problems import Problem
 from api.shapes.people import (
     CloseAccount,
     FreezeAccount,
@@ -21,9 +24,22 @@ from api.shapes.people import (
     UnmergeMember,
 )
 from api.writes import Write, mount
+from ledger.commands import JoinPool, LeavePool, OpenPool
+from ledger.queries import has_dealt, member_exists
 
 router = APIRouter()
 MEMBER, POOL = {"member": "m-1001"}, {"pool": "family-wang"}
+
+
+def customer(door: Door, caller: Caller, command: OpenPool | JoinPool | LeavePool) -> None:
+    """A family is the member's to decide. Until members say so themselves it takes a merchant's word, but of a merchant
+    that they have dealt with.
+    """
+    member = command.owner if isinstance(command, OpenPool) else command.member
+    with door.reading() as connection:
+        if member_exists(connection, member) and not has_dealt(connection, member, caller.merchant_id):
+            raise Problem("member-not-yours", f"{member} never had points of yours.")
+
 
 mount(
     router,
@@ -41,21 +57,26 @@ mount(
     Write(
         path="/v1/pools",
         name="post_pool",
-        scope="members:write",
+        scope="pools:write",
         takes=NewPool,
         makes=people.open_pool,
         verbs=("open_pool",),
+        check=customer,
+        check_codes=("member-not-yours",),
         summary="Open a family pool",
-        text="Its members may give each other points of issuers that allow it, up to the pool's cap.",
+        text="Its members may give each other points of issuers that allow it, up to the pool's cap. The key has to be"
+        " one that was issued for it, and the owner a customer of yours.",
         example=examples.NEW_POOL,
     ),
     Write(
         path="/v1/pools/{pool}/join",
         name="post_pool_join",
-        scope="members:write",
+        scope="pools:write",
         takes=PoolMember,
         makes=people.join_pool,
         verbs=("join_pool",),
+        check=customer,
+        check_codes=("member-not-yours",),
         named=POOL,
         summary="A member joins a pool",
         text="A member is in at most one.",
@@ -64,10 +85,12 @@ mount(
     Write(
         path="/v1/pools/{pool}/leave",
         name="post_pool_leave",
-        scope="members:write",
+        scope="pools:write",
         takes=PoolMember,
         makes=people.leave_pool,
         verbs=("leave_pool",),
+        check=customer,
+        check_codes=("member-not-yours",),
         named=POOL,
         summary="A member leaves a pool",
         text="Points stay with whom they are.",

@@ -158,6 +158,7 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
         "cancellation-exists",
         "cancel-exceeds-redemption",
         "cancel-below-a-point",
+        "issuer-over-limit",
     ),
     "dispute": (
         "redemption-unknown",

@@ -23,6 +23,7 @@ from api.door import Door, door_of
 from api.openapi import DRY_RUN, IDEMPOTENCY_KEY, NAME_SCHEMA, NUMBER_SCHEMA, Json, documented, in_path
 from api.parse import BODY_BYTES_MAX, body_of, decode, dry_run, id_in, idempotency_key, milliseconds, number_in
 from api.posting import answered
+from api.problems import invalid
 from api.shapes.values import NAME_CHARS_MAX, Body
 from api.verbs import refusals_of
 from ledger.commands import Command
@@ -40,7 +41,8 @@ Check = Callable[[Door, Caller, Any], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Write(Generic[B]):
     """One address that takes one body. `named` are the parameters of the path with an example each: text is a name,
-    a number is a number. `check` is asked in a thread before the ledger is, `tries` whether the body only asks.
+    a number is a number. `check` is asked in a thread before the ledger is, `tries` whether the body only asks,
+    `may_try` whether this caller may ask without doing: not where the answer alone tells what is another's.
     """
 
     path: str
@@ -57,6 +59,7 @@ class Write(Generic[B]):
     check: Check | None = None
     check_codes: tuple[str, ...] = ()
     tries: Callable[[B], bool] = lambda _body: False
+    may_try: Callable[[B, Caller], bool] = lambda _body, _caller: True
 
 
 def mount(router: APIRouter, *writes: Write[Any]) -> None:
@@ -78,6 +81,8 @@ def _handler(write: Write[B]) -> Callable[[Request], Any]:
         command = write.makes(body, Asked(scoped(caller.merchant_id, key), at_ms, caller.merchant_id, named))
         door = door_of(request)
         trying = dry_run(request) or write.tries(body)
+        if trying and not write.may_try(body, caller):
+            raise invalid("#query/dry_run", "a trial would tell what the member has of another issuer's points")
         not_in_future(door, at_ms)
         if write.age_seconds_max is not None:
             await not_too_old(door, command, age_seconds_max=write.age_seconds_max)

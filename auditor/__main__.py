@@ -1,4 +1,4 @@
-"""The command line: `python -m auditor audit` and `python -m auditor attest`.
+"""The command line: `python -m auditor audit`, `attest` and `examine`.
 
 Exit codes: 0 clean, 1 findings, 2 incomplete (data missing, node silent), 3 the nodes disagree, 4 wrong use (or an
 attester that must refuse), 130 interrupted. Nothing is written but the report, the page, the attestations and, on
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from auditor.attest import AttestRefused, attest, load_signer
+from auditor.attest import AttestRefused, attest, load_signer, sealed_commits
 from auditor.audit import Means, audit, processes_here
 from auditor.chain import Chain
 from auditor.evidence import Earlier, Evidence, load_checkpoint, load_report
@@ -94,9 +94,7 @@ def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
 
 def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     anchor, data_key, key = _anchor(options.anchor), _given(load_key, options.keys), _given(load_signer, options.signer)
-    folder = next((Path(each) for each in options.data if Path(each).is_dir()), None)
-    if folder is None:
-        raise WrongUse("attest needs a folder among --data: sealed headers are read from <folder>/headers")
+    folder = _folder(options, "attest")
     with Watch(quiet=options.quiet) as watch:
         chain = read(nodes, options.hub, tag="latest", from_block=anchor.get("deployBlock", 0))
         for name, expected, actual in _differences(anchor, chain):
@@ -113,6 +111,28 @@ def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     _tell(outcome)
     sys.stderr.write(f"{len(attestations)} header(s) signed\n")
     return _EXIT[outcome.verdict]
+
+
+def _examine(options: argparse.Namespace, nodes: Nodes) -> int:
+    """One sealed batch, before anybody signs or commits it, from the rows of the batch before it on."""
+    anchor, key, folder = _anchor(options.anchor), _given(load_key, options.keys), _folder(options, "examine")
+    with Watch(quiet=options.quiet) as watch:
+        chain = read(nodes, options.hub, tag="latest", from_block=anchor.get("deployBlock", 0))
+        commits = [*chain.commits, *sealed_commits(chain, folder)]
+        outcome = audit(chain, commits, _means(options, key, watch), first=options.batch, last=options.batch)
+    for name, expected, actual in _differences(anchor, chain):
+        outcome.findings.add("code-differs", 0, f"anchor.{name}", expected=expected, actual=actual)
+    told = report(outcome, rpc=nodes.names, anchored="codeHash" in anchor)
+    _write(options.out, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    _tell(outcome)
+    return _EXIT[outcome.verdict]
+
+
+def _folder(options: argparse.Namespace, command: str) -> Path:
+    folder = next((Path(each) for each in options.data if Path(each).is_dir()), None)
+    if folder is None:
+        raise WrongUse(f"{command} needs a folder among --data: sealed headers are read from <folder>/headers")
+    return folder
 
 
 def _means(options: argparse.Namespace, key: AuditorKey, watch: Watch, evidence: Evidence | None = None) -> Means:
@@ -212,7 +232,7 @@ def _to(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="auditor", description=(__doc__ or "").split("\n", 1)[0])
-    commands = parser.add_subparsers(required=True, metavar="audit | attest")
+    commands = parser.add_subparsers(required=True, metavar="audit | attest | examine")
     both = _Parser(add_help=False)
     both.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
     both.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
@@ -242,6 +262,9 @@ def _parser() -> argparse.ArgumentParser:
     sign.add_argument("--signer", required=True, type=Path, help="the attester's key file")
     sign.add_argument("--state", required=True, type=Path, help="file that remembers what was signed")
     sign.set_defaults(run=_attest)
+    look = commands.add_parser("examine", parents=[both], help="check one batch that is sealed; sign nothing")
+    look.add_argument("--batch", required=True, type=int, help="its number")
+    look.set_defaults(run=_examine)
     return parser
 
 

@@ -20,6 +20,7 @@ from ledger.commands import AnyCommand, Command
 from ledger.effects import AnswerRow, Effects, JournalRow
 from ledger.entry import Entry
 from ledger.refusals import CATALOGUE, Refused
+from ledger.rules.rule import unreadable
 from ledger.slice import Remembered, Slice
 from ledger.verbs import (
     adjust,
@@ -139,9 +140,11 @@ class Admitted(NamedTuple):
 def admit(command: Command) -> Admitted | Answer:
     """Check the command's values alone. What is malformed is answered here and remembered nowhere."""
     try:
+        if isinstance(command, commands.PublishRule) and (problem := unreadable(command.rule)):
+            return _unremembered("malformed", "rule", problem=problem)
         canonical = commands.canonical(command)
         return Admitted(commands.parse(canonical), canonical)
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as error:
+    except (msgspec.MsgspecError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         found = _FIELD.search(str(error))
         return _unremembered("malformed", found.group(1) if found else None, problem=str(error))
 

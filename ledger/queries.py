@@ -71,12 +71,26 @@ ORDER BY i.issuer
 """
 
 
+_DEALT = """
+SELECT 1 FROM ledger.person p CROSS JOIN LATERAL (
+    SELECT 1 FROM ledger.posting
+    WHERE shard = 0 AND family = ANY(%s) AND unit = %s AND party IN (p.member_no, p.merged_into) LIMIT 1
+) dealt
+WHERE p.shard = 0 AND p.name = %s
+"""
 _SEEN = [Family.MEMBER.value, Family.PENDING.value, Family.HELD.value]
 
 
 def member_exists(conn: Connection, member: str) -> bool:
     """Whether a member of this name is enrolled."""
     row = conn.execute("SELECT 1 FROM ledger.member WHERE shard = 0 AND name = %s", [member]).fetchone()
+    return row is not None
+
+
+def has_dealt(conn: Connection, member: str, merchant_id: int) -> bool:
+    """Whether the member, by this name or as who it means now, ever had points of the merchant, pending ones too."""
+    families = [Family.MEMBER.value, Family.PENDING.value]
+    row = conn.execute(_DEALT, [families, merchant_id, member]).fetchone()
     return row is not None
 
 

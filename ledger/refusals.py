@@ -72,7 +72,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "redemption-exists": "This merchant already has a redemption of this name.",
     "nothing-to-redeem": "The member has nothing that could be redeemed.",
     "balance-too-low": "The member's spendable points are worth less than asked.",
-    "issuer-over-limit": "An issuer's collateral cannot bear its leg.",
+    "issuer-over-limit": "The collateral of who would owe cannot bear it.",
     "redemption-unknown": "This merchant has no redemption of this name.",
     "hold-too-short": "A hold must end after it begins.",
     "hold-too-long": "A hold may not last that long.",

@@ -36,9 +36,9 @@ SCOPES = (
     "clock:write",
 )
 """What a merchant's key may do unless told otherwise."""
-ON_PURPOSE = ("adjustments:approve", "openings:write", "members:govern")
+ON_PURPOSE = ("adjustments:approve", "openings:write", "pools:write", "bonds:write", "members:govern")
 """What a merchant's key may do only if it is issued so: to be the second person, to bring in balances that no order
-explains, and to act on a member as a whole.
+explains, to say what a member has agreed to (a family, a referrer), and to act on a member as a whole.
 """
 OPERATOR_SCOPES = (
     *("merchants:write", "cycles:write", "disputes:resolve", "members:govern"),

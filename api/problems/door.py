@@ -89,6 +89,12 @@ DOOR: Mapping[str, Row] = {
         "`occurred_at` is older than the detail allows; expired points could be used, or a notice evaded, otherwise.",
         "Send it with the present time under a new key.",
     ),
+    "member-not-yours": Row(
+        403,
+        "Not a customer of yours",
+        "The member never had points of yours, so you cannot say who its family is.",
+        "Let a merchant do it that the member has bought from.",
+    ),
     "request-in-flight": Row(
         409,
         "The same request is being answered",

@@ -15,9 +15,10 @@ ROWS: Mapping[str, Row] = {
     ),
     "issuer-over-limit": Row(
         409,
-        "An issuer cannot bear its part",
-        "You asked to decline rather than leave out points whose issuer's collateral is used up.",
-        "Ask with over_limit skip, or take another payment.",
+        "Collateral is used up",
+        "Who would come to owe cannot: an issuer of points drawn with over_limit decline or exchanged, one that pays"
+        " for points as it issues them, or an acceptor that gives back what it is owed.",
+        "Ask with over_limit skip, take another payment, or wait until it has settled or added collateral.",
     ),
     "nothing-to-redeem": Row(
         409, "Nothing to redeem", "The member has no points that could be used.", "Take another payment."

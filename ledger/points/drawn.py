@@ -57,6 +57,11 @@ def total(draws: Iterable[Drawn]) -> int:
     return sum(each.au for each in draws)
 
 
+def loss(state: Slice, deal: Deal, draws: Iterable[Drawn]) -> int:
+    """AU by which giving these back lowers the acceptor's position: what it was paid less the fees."""
+    return sum(_paid(state, deal, each) - each.fee_au for each in draws)
+
+
 def divide(
     draws: Iterable[Drawn], terms: Mapping[int, PublishTerms], deal: Deal, *, au: int
 ) -> tuple[list[Drawn], list[Drawn]]:

@@ -17,6 +17,9 @@ from ledger.units import Id, NotNegative
 CONDITION_DEPTH_MAX: Final = 6
 CONDITION_PARTS_MAX: Final = 64
 """Comparisons and connectives of one condition together."""
+NESTED_DEPTH_MAX: Final = 64
+NESTED_PARTS_MAX: Final = 4_096
+"""What is read at all: deeper or larger is no condition, and asked before anything recursive looks at it."""
 LISTED_MAX: Final = 64
 """Words or numbers in one list."""
 TIER_MAX: Final = 15
@@ -176,15 +179,25 @@ def _within_hours(hour: int, begin: int, end: int) -> bool:
 
 def problem(condition: Condition) -> str | None:
     """Why the condition cannot be used, if so: too deep or too many parts. The types have checked the rest."""
+    return _too_large(condition, CONDITION_DEPTH_MAX, CONDITION_PARTS_MAX)
+
+
+def unreadable(condition: Condition) -> str | None:
+    """Why it is no condition at all, whatever stands in it."""
+    return _too_large(condition, NESTED_DEPTH_MAX, NESTED_PARTS_MAX)
+
+
+def _too_large(condition: Condition, depth_max: int, parts_max: int) -> str | None:
+    """Layer by layer, not recursively: how deep the interpreter goes is nobody's limit."""
     layer, parts = [condition], 0
-    for _ in range(CONDITION_DEPTH_MAX):
+    for _ in range(depth_max):
         parts += len(layer)
-        if parts > CONDITION_PARTS_MAX:
-            return f"a condition has at most {CONDITION_PARTS_MAX} parts"
+        if parts > parts_max:
+            return f"a condition has at most {parts_max} parts"
         layer = [part for each in layer for part in _parts(each)]
         if not layer:
             return None
-    return f"a condition is at most {CONDITION_DEPTH_MAX} deep"
+    return f"a condition is at most {depth_max} deep"
 
 
 def _parts(condition: Condition) -> tuple[Condition, ...]:

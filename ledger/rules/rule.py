@@ -65,14 +65,27 @@ class Rule(Struct, frozen=True, kw_only=True):
     hold_ms: DurationMs = 0
 
 
+def unreadable(rule: Rule) -> str | None:
+    """Why the rule is none at all: what nests in it without end. Asked of rules whose values nobody has checked."""
+    found = (conditions.unreadable(each) for each in _conditions(rule))
+    return next((each for each in found if each), None)
+
+
+def _conditions(rule: Rule) -> Iterator[Condition]:
+    """Its own, and those of its steps."""
+    for condition in (rule.condition, *(step.condition for step in rule.steps)):
+        if condition is not None:
+            yield condition
+
+
 def problem(rule: Rule) -> str | None:
     """The first reason, as a sentence, why the rule could not do what it says; None if it is sound."""
     return next(_problems(rule), None)
 
 
 def _problems(rule: Rule) -> Iterator[str]:
-    for condition in (rule.condition, *(step.condition for step in rule.steps)):
-        if condition is not None and (found := conditions.problem(condition)):
+    for each in _conditions(rule):
+        if found := conditions.problem(each):
             yield found
     if found := rewards.problem(rule.reward) or task.problem(rule.steps):
         yield found

@@ -3,6 +3,9 @@ by the book.
 
 What is left is priced as if it had been all, and the difference is posted, fee and dust included; a part is taken from
 the last leg and the lots drawn last, so that redeeming less in the first place would have come to the same.
+
+What the acceptor is owed for a redemption counts for it wherever its own points are used. So it can give back only what
+its collateral bears without: else it could accept, let its points be used up to all that, and cancel.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from msgspec.structs import replace
 
 from ledger.commands import CancelRedemption
 from ledger.entry import Entry
-from ledger.points import drawn, redemptions
+from ledger.points import drawn, limits, redemptions
 from ledger.records import Redemption
 from ledger.refusals import Refused
 from ledger.slice import Claim, Used
@@ -25,7 +28,7 @@ def wants(command: CancelRedemption, want: Wants) -> None:
 
 def cancel_redemption(command: CancelRedemption, entry: Entry) -> dict[str, int | str]:
     """Refusals in order: redemption-unknown, not-captured, cancellation-exists, cancel-exceeds-redemption,
-    cancel-below-a-point.
+    cancel-below-a-point, issuer-over-limit.
     """
     record = redemptions.captured(entry.slice, command.merchant_id, command.redemption)
     if entry.slice.claims[_claim(command)] is not None:
@@ -37,6 +40,9 @@ def cancel_redemption(command: CancelRedemption, entry: Entry) -> dict[str, int 
     for each in back:
         if not each.points:
             raise Refused("cancel-below-a-point", "au", issuer=each.issuer, leg_au=each.au)
+    loss_au = drawn.loss(entry.slice, deal, back)
+    if loss_au > 0 and not limits.bears(entry.slice, command.merchant_id, loss_au):
+        raise Refused("issuer-over-limit", "au", issuer=command.merchant_id, leg_au=loss_au)
     returned = [drawn.give_back(entry, deal, each) for each in back]
     restored = sum([drawn.restore(entry, deal, each, was_applied=True) for each in returned])
     name = redemptions.name(command.merchant_id, command.redemption)

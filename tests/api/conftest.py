@@ -156,9 +156,11 @@ KeyMaker = Callable[..., str]
 
 @pytest.fixture
 def new_key(database: str) -> KeyMaker:
-    """Issue a key: `new_key(TEA, scopes=[...])`."""
+    """Issue a key: `new_key(TEA, scopes=[...])`. Left out: the usual ones, and those of a program that members use."""
 
     def make(merchant_id: int, *, environment: Literal["test", "live"] = "test", scopes: Any = None) -> str:
+        if scopes is None and merchant_id != OPERATOR_ID:
+            scopes = [*keys.SCOPES, "pools:write", "bonds:write"]
         with psycopg.connect(database) as connection:
             return keys.issue(connection, merchant_id=merchant_id, environment=environment, scopes=scopes)
 

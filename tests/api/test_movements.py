@@ -42,6 +42,7 @@ def test_a_family_gives_within_its_cap(operator: Caller, http: TestClient, new_k
     noodles.done("/v1/rates", terms_id=NOODLES, au_num=1, au_den=1)
     for member in ("m", "n"):
         tea.taken("member.joined", member=member)
+        tea.taken("order.paid", member=member, order=member, amount_minor=100)
     noodles.taken("order.paid", member="m", order="o", amount_minor=10_000)
     tea.done("/v1/pools", pool="p", owner="m", day_points_max=30)
     tea.done("/v1/pools/p/join", member="n")
@@ -72,6 +73,16 @@ def test_who_gives_for_points_does_not_learn_how_many_there_are(noodles: Caller,
     assert [each["code"] for each in told] == ["balance-too-low"] * 2
     assert told[0]["data"] == {"issuer": NOODLES}
     assert told[1]["data"]["available"] == 100
+
+
+def test_an_exchange_is_tried_with_ones_own_points_alone(noodles: Caller, books: Caller) -> None:
+    """Otherwise bisection tells to the point what a member has with somebody else, and leaves no trace."""
+    books.done("/v1/exchange-rates", from_issuer=NOODLES, num=1, den=1)
+    asked = {"exchange": "x", "member": "m", "from_issuer": NOODLES, "to_issuer": BOOKS, "points": 100}
+    told = books.ask("/v1/exchanges?dry_run=true", **asked)
+    assert (told.status_code, told.json()["errors"][0]["pointer"]) == (422, "#query/dry_run")
+    assert noodles.ask("/v1/exchanges?dry_run=true", **asked).status_code == 200
+    assert points(noodles, "m") == 100
 
 
 def test_a_rate_that_was_replaced_is_not_used_again(noodles: Caller, books: Caller, clock: Clock) -> None:

@@ -9,7 +9,7 @@ from api import keys
 from api.answers import problem_of
 from ledger.answers import Refusal
 from proofs.accounts import OPERATOR_ID
-from tests.api.conftest import BOOKS, TEA, Caller, KeyMaker
+from tests.api.conftest import BOOKS, NOON, TEA, Caller, KeyMaker
 
 MEMBERS = "/v1/members"
 
@@ -125,3 +125,29 @@ def test_another_merchants_campaign_is_not_there(tea: Caller, books: Caller) -> 
     tea.done("/v1/campaigns", campaign_id=1, level_bps=[100], ends_at="2027-01-01T00:00:00Z")
     assert books.refused("/v1/campaigns/1/stop") == (404, "campaign-unknown")
     assert books.get("/v1/campaigns").json() == {"campaigns": [], "next_campaign_id": 2}
+
+
+def test_what_a_member_agrees_to_takes_a_right_of_its_own(http: TestClient, new_key: KeyMaker, tea: Caller) -> None:
+    usual = Caller(http, new_key(TEA, scopes=keys.SCOPES), 1_000)
+    tea.taken("member.joined", member="x")
+    assert usual.refused("/v1/pools", pool="p", owner="m", day_points_max=1) == (403, "scope-missing")
+    bond = usual.event("referral.bound", member="x", referrer="m")
+    assert (bond.status_code, bond.json()["code"]) == (403, "scope-missing")
+    event = {"type": "referral.bound", "id": "b-1", "occurred_at": NOON, "member": "x", "referrer": "m"}
+    [result] = usual.post("/v1/events/batch", {"events": [event]}).json()["results"]
+    assert (result["status"], result["problem"]["code"]) == (403, "scope-missing")
+    assert tea.post("/v1/events", event).status_code == 201
+
+
+def test_a_merchant_speaks_for_its_own_customers_alone(tea: Caller, books: Caller, operator: Caller) -> None:
+    for member in ("x", "y"):
+        tea.taken("member.joined", member=member)
+        tea.taken("order.paid", member=member, order=f"t-{member}", amount_minor=100)
+    pool = {"pool": "p", "owner": "x", "day_points_max": 1}
+    assert books.refused("/v1/pools", **pool) == (403, "member-not-yours")
+    tea.done("/v1/pools", **pool)
+    assert books.refused("/v1/pools/p/join", member="y") == (403, "member-not-yours")
+    assert books.refused("/v1/pools/p/leave", member="x") == (403, "member-not-yours")
+    assert tea.refused("/v1/pools/p/join", member="nobody") == (404, "member-unknown")
+    operator.done(f"{MEMBERS}/y/merge", into="m")
+    assert books.refused("/v1/pools/p/join", member="y") == (409, "member-merged"), "m is a customer"

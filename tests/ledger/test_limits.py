@@ -1,4 +1,4 @@
-"""What an issuer's collateral has to bear: points that it pays for when they are issued. On the pure book."""
+"""What collateral has to bear: points paid for when they are issued, and what is given back. On the pure book."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ledger.commands import Adjust, ApproveAdjustment, Exchange, Net, OpenBalanc
 from ledger.units import BPS
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
 from proofs.kinds import ON_ISSUANCE
+from tests.ledger.promises import cancel
 from tests.ledger.rule_scene import rule_scene
 from tests.ledger.rules.making import rule
 from tests.ledger.scene import DAY, A, B, Scene, bond, campaign, opening, rate
@@ -109,3 +110,40 @@ def test_an_exchange_pays_with_what_it_brings(num: int, outcome: str | None) -> 
     )
     swap = Exchange(key="s", at_ms=0, exchange="s", member="m1", from_issuer_id=B, to_issuer_id=A, points=101)
     assert getattr(scene.book.apply(swap).outcome, "code", None) == outcome
+
+
+def accepting(limit: int | None = 100) -> Scene:
+    """A has a limit of 100 AU; m1 has 500 points of A and 500 of B, 1 AU each, and used 200 of B's at A."""
+    scene = Scene()
+    scene.play(opening(A, credit_limit_au=limit), rate(A), opening(B), rate(B), scene.enrol("m1"), scene.enrol("m2"))
+    scene.play(scene.earn("m1", B, 50_000), scene.earn("m2", A, 50_000))
+    scene.done(scene.redeem("m1", A, 200, redemption="accepted"))
+    assert scene.positions()[A] == 200 - 4 - 5, "two fees"
+    return scene
+
+
+def test_nobody_gives_back_what_their_debts_rest_on() -> None:
+    scene = accepting()
+    scene.done(scene.redeem("m2", B, 291, over_limit="decline"))
+    assert scene.refused(scene.redeem("m2", B, 1, over_limit="decline")).code == "issuer-over-limit"
+    refusal = scene.refused(cancel(A, "accepted", "all"))
+    assert (refusal.code, refusal.field, refusal.data) == ("issuer-over-limit", "au", {"issuer": A, "leg_au": 196})
+    assert scene.refused(cancel(A, "accepted", "part", 2)).code == "issuer-over-limit"
+    settle(scene, 1)
+    scene.done(cancel(A, "accepted", "rest", 103))
+    assert scene.positions()[A] == -103 + 3, "a fee of 3 comes back"
+    assert scene.refused(cancel(A, "accepted", "more", 1)).code == "issuer-over-limit"
+
+
+def test_what_its_collateral_bears_can_be_given_back() -> None:
+    scene = accepting()
+    scene.done(scene.redeem("m2", B, 95, over_limit="decline"))
+    scene.done(cancel(A, "accepted", "all"))
+    assert scene.positions()[A] == -95 - 5
+
+
+def test_on_us_nothing_was_paid_and_nothing_is_asked() -> None:
+    scene = accepting()
+    scene.done(scene.redeem("m2", A, 100, redemption="on-us"))
+    scene.done(scene.redeem("m2", B, 291, over_limit="decline"))
+    scene.done(cancel(A, "on-us", "all"))

@@ -34,6 +34,8 @@ from tests.ledger.scene import DAY, OP, A, B, C, Scene, changed, opening, rate, 
 
 ROOT = Path(__file__).resolve().parents[2]
 UNKNOWN = 77
+RELYING = 71
+"""An issuer without collateral: its own points were accepted for what it is owed."""
 
 
 def scene_with_history() -> Scene:
@@ -71,6 +73,11 @@ def scene_of_redemptions() -> list[Command]:
         cancel(B, "captured", "cancelled", 3, at=DAY),
         Redeem(key="disputed", at_ms=DAY, merchant_id=B, member="m5", redemption="disputed", au=5),
         dispute(B, "disputed", 70, at=DAY),
+        opening(RELYING, credit_limit_au=0, hold_ms=0),
+        rate(RELYING),
+        scene.earn("m4", RELYING, 1_000, at=DAY, order="relying"),
+        Redeem(key="relied", at_ms=DAY, merchant_id=RELYING, member="m5", redemption="relied", au=10),
+        Redeem(key="relying", at_ms=DAY, merchant_id=B, member="m4", redemption="relying", au=10),
     ]
 
 
@@ -157,6 +164,7 @@ IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
         ("cancellation-exists", "cancellation", CANCEL),
         ("cancel-exceeds-redemption", "au", changed(CANCEL, cancellation="new")),
         ("cancel-below-a-point", "au", changed(CANCEL, cancellation="new", au=1)),
+        ("issuer-over-limit", "au", cancel(RELYING, "relied", "new", at=DAY)),
     ],
     "dispute": [
         ("redemption-unknown", "redemption", dispute(B, "none", UNKNOWN, key="k")),

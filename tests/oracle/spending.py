@@ -189,10 +189,23 @@ def cancel_redemption(books: Books, command: Command) -> None:
     au = draw.au() if command["au"] is None else command["au"]
     refuse_if(au > draw.au() or not au, "cancel-exceeds-redemption")
     refuse_if(below_a_point(books, draw, au), "cancel-below-a-point")
+    less = Draw(draw.merchant, draw.member, draw.fee_bps, without(draw.parts, au), 0)
+    lost = credited(books, draw) - credited(books, less)
+    refuse_if(lost > 0 and not bears(books, draw.merchant, lost), "issuer-over-limit")
     before = draw.parts
     reprice(books, draw, au)
     clear(books, draw, before)
     books.names.add(name)
+
+
+def credited(books: Books, draw: Draw) -> int:
+    """What a redemption brings its acceptor, less the fees."""
+    paid = [
+        au
+        for terms_id, au in legs(draw.parts).items()
+        if books.is_backed(terms_id) or books.terms[terms_id]["issuer_id"] != draw.merchant
+    ]
+    return sum(paid) - sum(fee(books, draw).values())
 
 
 def below_a_point(books: Books, draw: Draw, au: int) -> bool:

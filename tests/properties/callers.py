@@ -1,4 +1,4 @@
-"""Concurrent callers: several threads post to one real poster on real PostgreSQL, and book and oracle follow.
+"""Concurrent callers: threads and event loops post to one real poster on real PostgreSQL, and book and oracle follow.
 
 Which command comes first is chance, and the store says which it was: the order in which batches were begun is the order
 in which commands were decided, refusals and repeated answers included, and the journal must show the done ones in just
@@ -8,6 +8,7 @@ it. `Callers` is used by a Hypothesis machine and by the long run.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,8 @@ from tests.properties.pair import VERBS, Pair, command_of
 from tests.properties.worlds import Plain, opening
 
 CALLERS_MAX = 6
+LOOPS_EVERY_CALLERS = 2
+"""Every second caller is an event loop with many callers of its own."""
 AT_ONCE_COMMANDS_MAX = 4
 """What one caller hands in together."""
 
@@ -79,7 +82,11 @@ class Callers:
         gate, seeds = Barrier(callers), [dice.randrange(1 << 30) for _ in shares]
         begun = len(self._store.begun)
         answers: dict[int, Answer] = {}
-        for mine in self._threads.map(lambda share, seed: self._post(share, Random(seed), gate), shares, seeds):
+        ways = [
+            self._post_on_a_loop if caller and caller % LOOPS_EVERY_CALLERS == 0 else self._post
+            for caller in range(callers)
+        ]
+        for mine in self._threads.map(lambda way, *rest: way(*rest, gate), ways, shares, map(Random, seeds)):
             answers |= mine
         for batch in self._store.begun[begun:]:
             self._count([owner[id(command)] for command in batch])
@@ -95,6 +102,33 @@ class Callers:
             some, share = share[: (size := dice.randint(1, AT_ONCE_COMMANDS_MAX))], share[size:]
             answers |= zip(map(id, some), self._poster.post(some), strict=True)
         return answers
+
+    def _post_on_a_loop(self, share: Sequence[Command], dice: Random, gate: Barrier) -> dict[int, Answer]:
+        """Many callers on one event loop, as behind the front door: whoever is answered first does not matter."""
+        parts = []
+        while share:
+            some, share = share[: (size := dice.randint(1, AT_ONCE_COMMANDS_MAX))], share[size:]
+            parts.append(some)
+
+        async def everybody() -> list[list[Answer]]:
+            return await asyncio.gather(*map(self._poster.submit_many, parts))
+
+        gate.wait()
+        heard = asyncio.run(everybody())
+        return {
+            id(command): answer
+            for some, answers in zip(parts, heard, strict=True)
+            for command, answer in zip(some, answers, strict=True)
+        }
+
+    def foreseen(self, plain: Plain) -> None:
+        """A dry run says what the command itself is answered then, and leaves no trace."""
+        command = command_of(plain)
+        dry, begun = self._poster.preview(command), len(self._store.begun)
+        (answer,) = self._poster.post([command])
+        assert (dry.body, dry.replayed) == (answer.body, answer.replayed)
+        assert self._store.begun[begun:] == [[command]]
+        self._follow(command, answer)
 
     def _follow(self, command: Command, answer: Answer) -> None:
         """Book and oracle are told the same, in the order in which the store was."""

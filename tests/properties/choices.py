@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from functools import cache
 
 from tests.oracle.limits import headroom, promised
+from tests.oracle.tiers import bought
 from tests.properties.promises import HOUR_MS
 from tests.properties.settings import Settings
 from tests.properties.worlds import DAY_MS, Plain
@@ -211,6 +212,16 @@ class Choices(Settings):
     def bind_referral(self) -> Plain:
         return {"member": self.member(), "referrer": self.member()}
 
+    def evaluate_tier(self) -> Plain:
+        """Mostly of somebody who has a tier to lose, when a purchase leaves the window, or when the grace is over."""
+        settings, tiers = self.oracle.books.tiers, self.oracle.books.tier
+        known = [lot for member in tiers for lot in bought(self.oracle.books, member)]
+        if settings is None or not known or self.chance(30):
+            return self.of_member()
+        lot = self.one_of(known)
+        leaves = (lot.confirmed_ms or 0) + settings["window_ms"] + self.dice.choice((-1, 0, 1))
+        return {"member": lot.member, "at_ms": leaves + self.dice.choice((0, settings["grace_ms"]))}
+
     def of_member(self) -> Plain:
         return {"member": self.member()}
 
@@ -282,7 +293,7 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "open_pool": Choices.open_pool,
     "join_pool": Choices.of_pool,
     "leave_pool": Choices.of_pool,
-    "evaluate_tier": Choices.of_member,
+    "evaluate_tier": Choices.evaluate_tier,
     "publish_terms": Choices.publish_terms,
     "publish_exchange": Choices.publish_exchange,
     "publish_campaign": Choices.publish_campaign,
@@ -320,6 +331,7 @@ WEIGHTS = dict.fromkeys(MAKERS, 2) | {
     "publish_rule": 8,
     "withdraw_rule": 1,
     "observe": 16,
+    "evaluate_tier": 4,
     "freeze_member": 1,
     "settle_nets": 4,
     "adjust": 4,

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tests.oracle import bonuses, conditions, doings, earning, merging, pricing, spending
-from tests.oracle.books import BPS, Books, Command, Draw, Lot, Order, Rule
+from tests.oracle import bonuses, conditions, doings, earning, merging, moving, pricing, spending, tiers
+from tests.oracle.books import BPS, DAY_MS, Books, Command, Draw, Lot, Order, Rule
 from tests.oracle.conditions import Event
 
 
@@ -79,7 +79,35 @@ def nothing_is_united(*_: Any) -> None:
     """What rules gave to who was merged is forgotten."""
 
 
-COUNT, ADVANCE = bonuses.count, doings.advance
+def valid_anew(books: Books, lot: Lot, owner: str) -> Lot:
+    """Points that are handed on are valid for a day longer."""
+    fresh = LIKE(books, lot, owner)
+    fresh.expires_ms = (fresh.expires_ms or 0) + DAY_MS
+    return fresh
+
+
+def fee_is_kept(books: Books, party: int, fee: int) -> None:
+    """What is cancelled was paid for all the same."""
+    CHARGE(books, party, max(0, fee))
+
+
+def debt_is_kept(books: Books, lot: Lot, points: int) -> None:
+    """Who owes has its new points all the same."""
+    lot.left += points
+    if points:
+        earning.own(books, lot, books.who(lot.member))
+
+
+def always(*_: Any) -> bool:
+    return True
+
+
+def never_fell(*_: Any) -> int:
+    """A tier is lost as soon as nothing keeps it up: no grace."""
+    return -(10**15)
+
+
+COUNT, ADVANCE, LIKE, CHARGE = bonuses.count, doings.advance, earning.like, earning.charge
 FAULTS = {
     "fees are rounded up": Fault(pricing, "share", fee_rounded_up),
     "lots are drawn as they were made": Fault(Lot, "turn", drawn_as_made),
@@ -92,5 +120,11 @@ FAULTS = {
     "a task is never over": Fault(bonuses, "advance", never_over),
     "not means nothing": Fault(conditions, "ASKED", conditions.ASKED | {"not": not_is_nothing}),
     "all of a group pay": Fault(bonuses, "is_chosen", everybody_is_chosen),
+    "points that are handed on live longer": Fault(moving, "like", valid_anew),
+    "a fee is kept when a redemption is cancelled": Fault(spending, "charge", fee_is_kept),
+    "new points do not repay a debt": Fault(earning, "give", debt_is_kept),
+    "a late check-in closes no gap": Fault(doings, "LATE_DAYS_MAX", 0),
+    "a merge can be taken back after spending": Fault(merging, "untouched", always),
+    "a tier has no grace": Fault(tiers, "last_fall", never_fell),
     "caps are anew after a merge": Fault(merging, "unite", nothing_is_united),
 }

@@ -99,6 +99,7 @@ class Run:
             while choices.serial < self.world_commands:
                 plain = [choices.command(PLAYED) for _ in range(dice.randint(1, ROUND_COMMANDS_MAX))]
                 callers.together(plain, dice.randint(2, CALLERS_MAX), dice)
+                callers.foreseen(choices.command(PLAYED))
                 callers.pair.compare()
                 self.compared, rounds = self.compared + 1, rounds + 1
                 if rounds % ASK_EVERYTHING_EVERY_ROUNDS == 0:

@@ -43,15 +43,22 @@ class CallersMachine(RuleBasedStateMachine):
         self.callers.together(plain, callers, self.choices.dice)
         self.callers.pair.compare()
 
+    @rule(seed=SEEDS)
+    def try_and_do(self, seed: int) -> None:
+        self.choices.dice = Random(seed)
+        self.callers.foreseen(self.choices.command(VERBS & set(MAKERS)))
+
     @precondition(lambda self: self.choices.serial > 200)
     @rule()
     def ask_everything(self) -> None:
         self.callers.ask_everything()
 
     def teardown(self) -> None:
-        self.callers.ask_everything()
-        self.callers.__exit__()
-        self._database.__exit__(None, None, None)
+        try:
+            self.callers.ask_everything()
+        finally:
+            self.callers.__exit__()
+            self._database.__exit__(None, None, None)
 
 
 def test_callers_hear_what_the_oracle_says_in_the_order_they_came(postgres: EmbeddedServer, migrated: str) -> None:

@@ -13,7 +13,7 @@ POOL_MEMBERS_MAX = 32
 def giving(stage: Stage, transfers: str) -> Caller:
     """`noodles` lets its points be given like this; m has 100 of them, and there is n."""
     noodles = stage.found(transfers=transfers)
-    stage.join("n")
+    stage.customers("n")
     noodles.taken("order.paid", member="m", order="o", amount_minor=10_000)
     return noodles
 
@@ -36,6 +36,16 @@ def join(stage: Stage, member: str, name: str = "p") -> Any:
     return stage.tea.ask(f"/v1/pools/{name}/join", member=member)
 
 
+def of_a_stranger(stage: Stage) -> Any:
+    stage.join("stranger")
+    return pool(stage, owner="stranger")
+
+
+def not_in_pool(stage: Stage) -> Any:
+    stage.customers("n")
+    return twice(pool(stage), lambda: stage.tea.ask("/v1/pools/p/leave", member="n"))
+
+
 def over_the_cap(stage: Stage) -> Any:
     noodles = giving(stage, "pool")
     return twice(pool(stage), lambda: twice(join(stage, "n"), lambda: give(noodles, 6)))
@@ -43,7 +53,7 @@ def over_the_cap(stage: Stage) -> Any:
 
 def full(stage: Stage) -> Any:
     names = [f"f-{number}" for number in range(POOL_MEMBERS_MAX)]
-    stage.join(*names)
+    stage.customers(*names)
     assert pool(stage).status_code == 201
     for name in names[:-1]:
         assert join(stage, name).status_code == 201
@@ -88,14 +98,12 @@ WAYS: dict[str, Way] = {
     "transfers-off": lambda s: give(giving(s, "none")),
     "not-in-one-pool": lambda s: give(giving(s, "pool")),
     "pool-cap": over_the_cap,
+    "member-not-yours": of_a_stranger,
     "pool-exists": lambda s: twice(pool(s), lambda: pool(s)),
     "pool-unknown": lambda s: join(s, "m", "never"),
     "pool-full": full,
     "in-a-pool": lambda s: twice(pool(s), lambda: join(s, "m")),
-    "not-in-pool": lambda s: twice(
-        s.tea.event("member.joined", member="n"),
-        lambda: twice(pool(s), lambda: s.tea.ask("/v1/pools/p/leave", member="n")),
-    ),
+    "not-in-pool": not_in_pool,
     "same-issuer": lambda s: exchanged(s, issuer=BOOKS),
     "rate-missing": exchanged,
     "exchange-exists": lambda s: rated(s, lambda: twice(exchanged(s), lambda: exchanged(s))),

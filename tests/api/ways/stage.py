@@ -59,6 +59,12 @@ class Stage:
         for member in members:
             self.tea.taken("member.joined", member=member)
 
+    def customers(self, *members: str) -> None:
+        """Let them join and buy something of tea."""
+        for member in members:
+            self.join(member)
+            self.tea.taken("order.paid", member=member, order=f"first-{member}", amount_minor=100)
+
     def found(self, **promises: object) -> Caller:
         """Another merchant, `noodles` (12), that promises so and is worth 1 AU a point; its program."""
         self.operator.done("/v1/merchants", **noodles_that(**promises))
