@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     """0 takes any free port and says which."""
     public: bool = False
     """Has to be true to listen on anything but loopback: TLS ends in front of this process."""
+    tasks: bool = False
+    """Whether the periodic tasks run beside the API, in a process that ends with this one: for development."""
     readers_max: int = Field(default=4, ge=1, le=64)
     """Database connections for reading; writes have one of their own."""
 
