@@ -174,6 +174,7 @@ def test_what_is_not_taken_in(field: Field) -> None:
             (Why.SIGNATURE, Signed(good, (r, high), source)),
             (Why.SIGNATURE, Signed(good, (bytes(32), vs), source)),
             (Why.SIGNATURE, signed(s, good, source, PrivateKey(b"\x23" * 32))),
+            (Why.FIELDS, signed(s, void(lane_of(s), nonce=1, occurred_at=2**40), None)),
             (Why.NOTHING_TO_SIGN, signed(s, good, source._replace(no=99))),
         ]
         for why, bad in table:
