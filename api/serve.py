@@ -20,6 +20,7 @@ from api.clockwork import ticking
 from api.door import open_door
 from api.settings import Settings
 from ledger.postgres.migrated import Behind, migrated_database
+from settlement.desk import LocalReceiptKey
 from settlement.inclusions import Inclusions
 from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
@@ -58,7 +59,7 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
     of a sandbox is done as time goes on; without, only when it is moved. In production periodic tasks do it.
     """
     log_plainly()
-    key, production = settings.vault_key(), settings.production
+    key, receipt_key, production = settings.vault_key(), settings.receipt_key(), settings.production
     clock = TestClock(now)
     with (
         open_door(
@@ -67,6 +68,7 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
             readers_max=settings.readers_max,
             now=now if production else clock,
             move_clock=None if production else clock.move_to,
+            receipt_key=LocalReceiptKey(receipt_key) if receipt_key else None,
             inclusions=Inclusions(vault=Vault(key), mirrors=_mirrors(settings)) if key else None,
         ) as door,
         ticking(door) if ticks and not production else nullcontext(),
