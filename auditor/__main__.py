@@ -17,15 +17,16 @@ from typing import Any, NoReturn, TypeVar
 
 from auditor.attest import AttestRefused, attest, load_signer, sealed_commits
 from auditor.audit import Means, audit, processes_here
-from auditor.chain import Chain, read
+from auditor.chain import Chain
 from auditor.evidence import Earlier, Evidence, load_checkpoint, load_report
 from auditor.fetch import AuditorKey, load_key, mirror
 from auditor.findings import shown
 from auditor.outcome import Outcome, Verdict
-from auditor.page import page
+from auditor.page import page, report_text
 from auditor.progress import Watch
+from auditor.reading import read
 from auditor.receipts import load_receipts
-from auditor.report import report
+from auditor.report import contracts, report
 from auditor.rpc import Node, Nodes, RpcError, RpcsDisagree
 from proofs.signature import address_of
 
@@ -33,6 +34,9 @@ CLEAN, FINDINGS, INCOMPLETE, RPCS_DISAGREE, WRONG_USE, INTERRUPTED = 0, 1, 2, 3,
 _EXIT = {Verdict.CLEAN: CLEAN, Verdict.FINDINGS: FINDINGS, Verdict.INCOMPLETE: INCOMPLETE}
 _TAGS = ("finalized", "latest")
 _ADDRESS_BYTES = 20
+
+_CODES = {"contracts": "contract-differs", "roles": "roles-differ"}
+"""The finding where a field of the anchor is not what the chain says, if it is not about the code."""
 
 T = TypeVar("T")
 
@@ -79,9 +83,9 @@ def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
     if earlier is not None:
         outcome.on_trust.append(f"batches {earlier.first} to {earlier.last}, which {options.resume.name} found clean")
     for name, expected, actual in _differences(anchor, chain):
-        outcome.findings.add("code-differs", 0, f"anchor.{name}", expected=expected, actual=actual)
-    told = report(outcome, rpc=nodes.names, anchored="codeHash" in anchor)
-    _write(options.out, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        outcome.findings.add(_CODES.get(name, "code-differs"), 0, f"anchor.{name}", expected=expected, actual=actual)
+    told = report(outcome, rpc=nodes.names, anchored=anchor.keys() >= {"codeHash", *_CODES})
+    _write(options.out, report_text(told))
     if options.html:
         _write(options.html, page(told))
     _tell(outcome)
@@ -176,13 +180,15 @@ def _anchor(path: Path | None) -> dict[str, Any]:
 
 
 def _differences(anchor: dict[str, Any], chain: Chain) -> list[tuple[str, Any, Any]]:
-    """Check 1 as far as an anchor says: (field, expected, actual) where chain, hub, code or genesis are not its own."""
+    """Check 1 as far as an anchor says: (field, expected, actual) for each field in which the chain is another."""
     genesis = chain.commits[0].header_hash if chain.commits else b""
     actual = {
         "chainId": chain.chain_id,
         "hub": shown(chain.hub),
         "codeHash": shown(chain.code_hash),
         "genesisHeaderHash": shown(genesis),
+        "contracts": contracts(chain),
+        "roles": list(chain.roles),
     }
     return [(name, anchor[name], value) for name, value in actual.items() if name in anchor and anchor[name] != value]
 
