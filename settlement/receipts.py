@@ -14,7 +14,7 @@ from typing import Any
 from proofs.accounts import CASH, POINTS, cash_account, points_account, salt
 from proofs.json_form import hex_text, to_json
 from proofs.lpb1 import Record, Step, open_file
-from proofs.messages import BatchHeader, Posting, domain_separator, signed_digest
+from proofs.messages import BatchHeader, PointsEvent, Posting, SettlementLeaf, domain_separator, signed_digest
 from proofs.receipt import SLOTS
 from proofs.signature import recover
 from proofs.tree import Tree
@@ -108,6 +108,14 @@ class BatchReceipts:
             "totalPointsAfter": str(record.total_points_after),
             "path": [hex_text(sibling) for sibling in self._tree.path(index)],
         }
+
+    def proof_of(self, leaf_no: int) -> tuple[SettlementLeaf, int, list[bytes], PointsEvent]:
+        """A leaf with its index, its path and its event, as contracts take them. Raises `NoReceipt`."""
+        index = leaf_no - self._header.first_leaf_no
+        if not 0 <= index < self._reader.leaf_count:
+            raise NoReceipt(f"leaf {leaf_no} is not in batch {self._header.batch_no}")
+        record = self._reader.record(index)
+        return record.leaf(self._secret), index, list(self._tree.path(index)), record.event
 
     def _posting(self, step: Step) -> Posting:
         return Posting(
