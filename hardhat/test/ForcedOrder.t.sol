@@ -56,7 +56,7 @@ contract ForcedOrderTest is HubFixture {
             leaves[i].eventHash = Words.hash(_waiting[i]);
         }
         if (overdue && part < _waiting.length) {
-            // A batch that leaves one out is refused; within the deadline it would have been taken and the rest be due later.
+            // A batch that leaves one out is refused; within the deadline it would have been taken.
             BatchHeader memory partly = _headerOver(leaves);
             for (uint64 i = 0; i < leaves.length; ++i) {
                 _queue.coverForced(i + 1, _proof(partly, leaves, i));
