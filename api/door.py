@@ -23,6 +23,7 @@ from api.problems import Problem
 from api.slow import SlowReads
 from ledger.poster import QUEUE_COMMANDS_MAX, Poster
 from ledger.store import ROLE, open_store
+from settlement.desk import ReceiptSigner
 from settlement.inclusions import Inclusions
 
 READ_WAIT_SECONDS_MAX = 5.0
@@ -66,6 +67,7 @@ class Door:
     now: Callable[[], datetime]
     inclusions: Inclusions | None
     move_clock: MoveClock | None = None
+    receipt_key: ReceiptSigner | None = None
     flights: Flights = field(default_factory=Flights)
     slow: SlowReads = field(default_factory=SlowReads)
 
@@ -86,10 +88,11 @@ def open_door(
     now: Callable[[], datetime],
     inclusions: Inclusions | None = None,
     move_clock: MoveClock | None = None,
+    receipt_key: ReceiptSigner | None = None,
     queue_commands_max: int = QUEUE_COMMANDS_MAX,
 ) -> Iterator[Door]:
     """A door to the migrated database at `dsn`. Without `inclusions` receipts say where they are settled, unproven;
-    with `move_clock` the time is a sandbox's.
+    with `move_clock` the time is a sandbox's; without `receipt_key` no merchant's own signature is taken in.
     """
     assert move_clock is None or not production
     with (
@@ -97,7 +100,9 @@ def open_door(
         _connections(dsn, KEY_READERS_MAX) as keys,
         Poster(open_store(dsn), queue_commands_max=queue_commands_max) as poster,
     ):
-        yield Door(poster, pool, Doorkeeper(keys, production=production, now=now), now, inclusions, move_clock)
+        yield Door(
+            poster, pool, Doorkeeper(keys, production=production, now=now), now, inclusions, move_clock, receipt_key
+        )
 
 
 def _connections(dsn: str, most: int) -> Pool:

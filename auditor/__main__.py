@@ -1,4 +1,4 @@
-"""The command line: `python -m auditor audit` and `python -m auditor attest`.
+"""The command line: `python -m auditor audit`, `attest` and `examine`.
 
 Exit codes: 0 clean, 1 findings, 2 incomplete (data missing, node silent), 3 the nodes disagree, 4 wrong use (or an
 attester that must refuse), 130 interrupted. Nothing is written but the report, the page, the attestations and, on
@@ -15,17 +15,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from auditor.attest import AttestRefused, attest, load_signer
+from auditor.attest import AttestRefused, attest, load_signer, sealed_commits
 from auditor.audit import Means, audit, processes_here
-from auditor.chain import Chain, read
+from auditor.chain import Chain
 from auditor.evidence import Earlier, Evidence, load_checkpoint, load_report
 from auditor.fetch import AuditorKey, load_key, mirror
 from auditor.findings import shown
 from auditor.outcome import Outcome, Verdict
-from auditor.page import page
+from auditor.page import page, report_text
 from auditor.progress import Watch
+from auditor.reading import read
 from auditor.receipts import load_receipts
-from auditor.report import report
+from auditor.report import contracts, report
 from auditor.rpc import Node, Nodes, RpcError, RpcsDisagree
 from proofs.signature import address_of
 
@@ -33,6 +34,9 @@ CLEAN, FINDINGS, INCOMPLETE, RPCS_DISAGREE, WRONG_USE, INTERRUPTED = 0, 1, 2, 3,
 _EXIT = {Verdict.CLEAN: CLEAN, Verdict.FINDINGS: FINDINGS, Verdict.INCOMPLETE: INCOMPLETE}
 _TAGS = ("finalized", "latest")
 _ADDRESS_BYTES = 20
+
+_CODES = {"contracts": "contract-differs", "roles": "roles-differ"}
+"""The finding where a field of the anchor is not what the chain says, if it is not about the code."""
 
 T = TypeVar("T")
 
@@ -79,9 +83,9 @@ def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
     if earlier is not None:
         outcome.on_trust.append(f"batches {earlier.first} to {earlier.last}, which {options.resume.name} found clean")
     for name, expected, actual in _differences(anchor, chain):
-        outcome.findings.add("code-differs", 0, f"anchor.{name}", expected=expected, actual=actual)
-    told = report(outcome, rpc=nodes.names, anchored="codeHash" in anchor)
-    _write(options.out, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        outcome.findings.add(_CODES.get(name, "code-differs"), 0, f"anchor.{name}", expected=expected, actual=actual)
+    told = report(outcome, rpc=nodes.names, anchored=anchor.keys() >= {"codeHash", *_CODES})
+    _write(options.out, report_text(told))
     if options.html:
         _write(options.html, page(told))
     _tell(outcome)
@@ -90,9 +94,7 @@ def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
 
 def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     anchor, data_key, key = _anchor(options.anchor), _given(load_key, options.keys), _given(load_signer, options.signer)
-    folder = next((Path(each) for each in options.data if Path(each).is_dir()), None)
-    if folder is None:
-        raise WrongUse("attest needs a folder among --data: sealed headers are read from <folder>/headers")
+    folder = _folder(options, "attest")
     with Watch(quiet=options.quiet) as watch:
         chain = read(nodes, options.hub, tag="latest", from_block=anchor.get("deployBlock", 0))
         for name, expected, actual in _differences(anchor, chain):
@@ -109,6 +111,28 @@ def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     _tell(outcome)
     sys.stderr.write(f"{len(attestations)} header(s) signed\n")
     return _EXIT[outcome.verdict]
+
+
+def _examine(options: argparse.Namespace, nodes: Nodes) -> int:
+    """One sealed batch, before anybody signs or commits it, from the rows of the batch before it on."""
+    anchor, key, folder = _anchor(options.anchor), _given(load_key, options.keys), _folder(options, "examine")
+    with Watch(quiet=options.quiet) as watch:
+        chain = read(nodes, options.hub, tag="latest", from_block=anchor.get("deployBlock", 0))
+        commits = [*chain.commits, *sealed_commits(chain, folder)]
+        outcome = audit(chain, commits, _means(options, key, watch), first=options.batch, last=options.batch)
+    for name, expected, actual in _differences(anchor, chain):
+        outcome.findings.add("code-differs", 0, f"anchor.{name}", expected=expected, actual=actual)
+    told = report(outcome, rpc=nodes.names, anchored="codeHash" in anchor)
+    _write(options.out, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    _tell(outcome)
+    return _EXIT[outcome.verdict]
+
+
+def _folder(options: argparse.Namespace, command: str) -> Path:
+    folder = next((Path(each) for each in options.data if Path(each).is_dir()), None)
+    if folder is None:
+        raise WrongUse(f"{command} needs a folder among --data: sealed headers are read from <folder>/headers")
+    return folder
 
 
 def _means(options: argparse.Namespace, key: AuditorKey, watch: Watch, evidence: Evidence | None = None) -> Means:
@@ -156,13 +180,15 @@ def _anchor(path: Path | None) -> dict[str, Any]:
 
 
 def _differences(anchor: dict[str, Any], chain: Chain) -> list[tuple[str, Any, Any]]:
-    """Check 1 as far as an anchor says: (field, expected, actual) where chain, hub, code or genesis are not its own."""
+    """Check 1 as far as an anchor says: (field, expected, actual) for each field in which the chain is another."""
     genesis = chain.commits[0].header_hash if chain.commits else b""
     actual = {
         "chainId": chain.chain_id,
         "hub": shown(chain.hub),
         "codeHash": shown(chain.code_hash),
         "genesisHeaderHash": shown(genesis),
+        "contracts": contracts(chain),
+        "roles": list(chain.roles),
     }
     return [(name, anchor[name], value) for name, value in actual.items() if name in anchor and anchor[name] != value]
 
@@ -206,7 +232,7 @@ def _to(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="auditor", description=(__doc__ or "").split("\n", 1)[0])
-    commands = parser.add_subparsers(required=True, metavar="audit | attest")
+    commands = parser.add_subparsers(required=True, metavar="audit | attest | examine")
     both = _Parser(add_help=False)
     both.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
     both.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
@@ -236,6 +262,9 @@ def _parser() -> argparse.ArgumentParser:
     sign.add_argument("--signer", required=True, type=Path, help="the attester's key file")
     sign.add_argument("--state", required=True, type=Path, help="file that remembers what was signed")
     sign.set_defaults(run=_attest)
+    look = commands.add_parser("examine", parents=[both], help="check one batch that is sealed; sign nothing")
+    look.add_argument("--batch", required=True, type=int, help="its number")
+    look.set_defaults(run=_examine)
     return parser
 
 

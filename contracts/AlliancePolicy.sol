@@ -11,7 +11,9 @@ import {Floors} from "./policy/Floors.sol";
 /// @notice Parameters within hard bounds, the attesters and their quorum, the versions that make up configHash, and the
 /// pause. See IAlliancePolicy for the rules.
 contract AlliancePolicy is IAlliancePolicy, Floors {
-    /// Sets parameters, attesters and the rules version, and ends a pause.
+    /// Says who attests and how much a quorum takes, and which contract knows the campaigns.
+    bytes32 public constant CHARTER_ROLE = keccak256("CHARTER_ROLE");
+    /// Sets all other parameters, the rules version and the keys for receipts, and ends a pause.
     bytes32 public constant GOVERNOR_ROLE = keccak256("GOVERNOR_ROLE");
     /// May pause, and nothing else.
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
@@ -67,6 +69,7 @@ contract AlliancePolicy is IAlliancePolicy, Floors {
     ) {
         _registry = merchants;
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
+        _grantRole(CHARTER_ROLE, admin);
         _grantRole(GOVERNOR_ROLE, admin);
         _grantRole(GUARDIAN_ROLE, admin);
         _grantRole(RISK_ROLE, admin);
@@ -81,9 +84,21 @@ contract AlliancePolicy is IAlliancePolicy, Floors {
 
     /// @inheritdoc IAlliancePolicy
     function setParams(Params calldata newParams) external onlyRole(GOVERNOR_ROLE) {
+        if (newParams.honestWeight != _params.honestWeight) {
+            revert ParamOutOfBounds("honestWeight", newParams.honestWeight, _params.honestWeight);
+        }
         _keepPreviousConfig();
         _state.paramsVersion += 1;
         _storeParams(newParams);
+    }
+
+    /// @inheritdoc IAlliancePolicy
+    function setHonestWeight(uint32 honestWeight) external onlyRole(CHARTER_ROLE) {
+        _keepPreviousConfig();
+        _state.paramsVersion += 1;
+        Params memory p = _params;
+        p.honestWeight = honestWeight;
+        _storeParams(p);
     }
 
     /// @inheritdoc IAlliancePolicy
@@ -94,7 +109,7 @@ contract AlliancePolicy is IAlliancePolicy, Floors {
     }
 
     /// @inheritdoc IAlliancePolicy
-    function setCampaignRules(ICampaignRules newRules) external onlyRole(GOVERNOR_ROLE) {
+    function setCampaignRules(ICampaignRules newRules) external onlyRole(CHARTER_ROLE) {
         _campaignRules = newRules;
         emit CampaignRulesSet(address(newRules));
     }
@@ -121,7 +136,7 @@ contract AlliancePolicy is IAlliancePolicy, Floors {
     }
 
     /// @inheritdoc IAlliancePolicy
-    function setAttesters(AttesterEntry[] calldata entries) external onlyRole(GOVERNOR_ROLE) {
+    function setAttesters(AttesterEntry[] calldata entries) external onlyRole(CHARTER_ROLE) {
         _keepPreviousConfig();
         _state.attesterSetVersion += 1;
         _storeAttesters(entries);

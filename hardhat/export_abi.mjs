@@ -9,10 +9,12 @@ const CODE_BYTES_MAX = 24_576; // EIP-170
 
 const DEPLOYABLE = {
   AlliancePolicy: "contracts/AlliancePolicy.sol",
+  Council: "contracts/governance/Council.sol",
   ForcedQueue: "contracts/ForcedQueue.sol",
   GuaranteeFund: "contracts/GuaranteeFund.sol",
   MerchantRegistry: "contracts/MerchantRegistry.sol",
   SettlementHub: "contracts/SettlementHub.sol",
+  Timelock: "contracts/governance/Timelock.sol",
   TestToken: "contracts/mocks/TestToken.sol",
 };
 

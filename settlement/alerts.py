@@ -2,8 +2,8 @@
 
 Invariants: an alert is open once per code and place, however often it is seen; it is resolved only by the source that
 found it, when that looked again and did not find it; every code has its severity and its meaning in `CODES`, and a code
-that is not there cannot be raised. Time is the database's. Called by submitter, watcher and reconciliation; read by the
-API and `python -m settlement.reconcile`.
+that is not there cannot be raised. Time is the database's. Called by submitter, watcher, reconciliation and periodic
+tasks; read by the API and `python -m settlement.reconcile`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ CODES: dict[str, tuple[str, str]] = {
     "batch-conflict": (URGENT, "another header stands on the chain under a batch's number"),
     "batch-failed": (URGENT, "a batch ended without becoming final; a person decides"),
     "batch-demanded": (WARNING, "data of a batch is demanded on the chain; unanswered it is thrown out"),
+    "batch-faulty": (URGENT, "the verifier does not sign off a sealed batch; it is not published"),
     "batch-reverted": (URGENT, "a batch was thrown out on the chain"),
     "batch-slow": (WARNING, "a batch is in one state for longer than it should be"),
     "batch-unknown": (URGENT, "the chain holds a batch that this database does not have"),
@@ -50,6 +51,7 @@ CODES: dict[str, tuple[str, str]] = {
     "sender-shared": (URGENT, "the pool holds transactions of our account that this database did not sign"),
     "shortage": (WARNING, "a merchant's collateral fell short of its net when a batch was committed"),
     "signer-refused": (URGENT, "the signer elsewhere gives no signature"),
+    "task-parked": (URGENT, "a periodic task failed too often; a person looks, and releases it"),
     "transaction-failed": (URGENT, "a transaction failed as often as we try"),
     "watch-behind": (WARNING, "the chain's events are read later than they should be"),
 }

@@ -17,16 +17,20 @@ from typing import Protocol
 from ledger.answers import Answer, LegRef
 from ledger.commands import Command
 from ledger.journal import JournalEntry
-from proofs.messages import BatchHeader
-from settlement import keys, openings, tables
+from proofs.messages import BatchHeader, domain_separator, signed_digest
+from settlement import desk, keys, openings, tables
 from settlement.alliance import Alliance
+from settlement.choosing import Chosen, choose
 from settlement.closing import BATCH_LEAVES_MAX, padded
 from settlement.founding import Publication
-from settlement.lanes import LaneSigner, Roster
-from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed, void_leaves
+from settlement.inspection import UNINSPECTED, BatchFaulty, Inspector
+from settlement.lanes import Lane, LaneSigner, Roster
+from settlement.leaves import LeafMaker, journal_head, needs, nonces_of, registered_accounts, void_leaves
 from settlement.outbox import Checkpoint, Outbox, unwatched
 from settlement.publish import NotOnEveryMirror, Package, Recipient, pack, publish
 from settlement.seal import Rules, Sealed, seal
+from settlement.self_signed import Inbox
+from settlement.signing import Presigned
 from settlement.steps import State
 from settlement.tables import Batch, Conn, SealedFields
 
@@ -53,7 +57,7 @@ class Ledger(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """Everything that settlement works with. `conn` is in autocommit mode and used by one thread; `padding` are the
-    sizes up to which batches are padded, none by default.
+    sizes up to which batches are padded, none by default; `inspector` looks at each before it is published.
     """
 
     conn: Conn
@@ -63,6 +67,7 @@ class Settlement:
     lanes: LaneKeys
     ledger: Ledger
     checkpoint: Checkpoint = unwatched
+    inspector: Inspector = UNINSPECTED
     padding: Sequence[int] = ()
 
 
@@ -75,13 +80,14 @@ class _Terms:
     config_hash: bytes
     registered: Sequence[bytes]
     recipients: Sequence[Recipient]
+    inbox: Inbox
     leaves: int | None = None
 
 
 def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_LEAVES_MAX) -> Batch | None:
     """Seal and publish the next batch: up to `leaves_max` legs of whole journal entries, or the range of a batch that
     was put aside. None when there is nothing to seal; a settling batch with nothing in it holds one VOID. While a
-    mirror is down the batch stays SEALED, and `publish_again` brings it on.
+    mirror is down, or the inspector finds fault, the batch stays SEALED, and `publish_again` brings it on.
 
     Raises `SealRefused` and leaves nothing but the batch's secrets behind.
     """
@@ -95,7 +101,11 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
     entries = openings.entries(
         s.conn, previous.done.last_seq, leaves_max=leaves_max, last_seq=planned.last_seq if planned else None
     )
-    if not settling and not any(entry.legs for entry in entries):
+    anchor = s.alliance.anchor
+    desk.adopt_lanes(s.conn, s.alliance.registry, s.lanes.roster, first_block=anchor.deploy_block)
+    desk.prepare(s.conn, s.publication.vault, s.lanes.roster, batch_no=batch_no)
+    inbox = desk.inbox(s.conn)
+    if not settling and not _anything(s.conn, entries, inbox, previous, leaves_max):
         return None
     now = s.alliance.chain.now()
     opened = last if last.state is State.OPEN else _open(s, batch_no, plan.incarnation + 1 if plan else 0, now)
@@ -105,21 +115,22 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
         sealed_at=max(now, previous.done.sealed_at, opened.opened_at),
         settling=settling,
         config_hash=s.alliance.policy.read("configHash"),
-        registered=registered_accounts(s.lanes.roster, issuers=merchants, parties=openings.parties(s.conn)),
+        registered=registered_accounts(_roster(s, inbox), issuers=merchants, parties=openings.parties(s.conn)),
         recipients=s.publication.recipients,
+        inbox=inbox,
     )
-    sealed, package = _build(s, opened, previous, entries, terms)
+    sealed, package, chosen = _build(s, opened, previous, entries, terms)
     last_seq = entries[-1].seq if entries else previous.done.last_seq
     seqs = previous.done.last_seq + 1, last_seq
-    batch = _store(s, opened, terms, sealed, seqs=seqs, header=sealed.finish(package.data_hash))
+    batch = _store(s, opened, terms, sealed, seqs=seqs, header=sealed.finish(package.data_hash), parked=chosen.parked)
     s.checkpoint("sealed")
-    with suppress(NotOnEveryMirror):
+    with suppress(NotOnEveryMirror, BatchFaulty):
         _publish(s, batch, package)
     return tables.batch(s.conn, batch_no)
 
 
 def publish_again(s: Settlement, batch: Batch) -> None:
-    """Recompute a SEALED batch and publish it. Raises `NotReproducible`, `PublicationError`."""
+    """Recompute a SEALED batch and publish it. Raises `NotReproducible`, `BatchFaulty`, `PublicationError`."""
     previous, done = tables.batch(s.conn, batch.batch_no - 1), batch.done
     assert previous is not None
     terms = _Terms(
@@ -128,10 +139,11 @@ def publish_again(s: Settlement, batch: Batch) -> None:
         config_hash=done.header.config_hash,
         registered=[row.account for row in done.rows],
         recipients=done.recipients,
+        inbox=desk.inbox(s.conn, sealed_in=batch.batch_no),
         leaves=done.header.leaf_count,
     )
     entries = openings.entries(s.conn, previous.done.last_seq, leaves_max=0, last_seq=done.last_seq)
-    sealed, package = _build(s, batch, previous, entries, terms)
+    sealed, package, _ = _build(s, batch, previous, entries, terms)
     if sealed.finish(package.data_hash) != done.header:
         raise NotReproducible(f"batch {batch.batch_no}: recomputed header differs from the stored one")
     _publish(s, batch, package)
@@ -171,25 +183,35 @@ def _open(s: Settlement, batch_no: int, incarnation: int, now: int) -> Batch:
 
 def _build(
     s: Settlement, batch: Batch, previous: Batch, entries: Sequence[JournalEntry], terms: _Terms
-) -> tuple[Sealed, Package]:
+) -> tuple[Sealed, Package, Chosen]:
     """The pure part, with its inputs read from the database and the registry."""
-    wanted = needs(entries)
+    late = openings.late(s.conn, desk.late_legs(s.conn, batch_no=batch.batch_no))
+    wanted = needs(entries, late)
     secrets = s.publication.vault.members(s.conn, wanted.members)
     batch_secret = keys.batch_secret(s.publication.vault, batch)
     nonces = nonces_of(previous.done.rows)
-    leaves = unsealed(
-        entries,
+    maker = LeafMaker(
         roster=s.lanes.roster,
         secrets=secrets,
-        references=openings.references(s.conn, wanted),
-        nonces=nonces,
+        references=openings.references(s.conn, wanted, batch_no=batch.batch_no),
         batch_secret=batch_secret,
     )
+    last_seq = entries[-1].seq if entries else previous.done.last_seq
+    chosen = choose(
+        late,
+        entries,
+        maker=maker,
+        inbox=terms.inbox,
+        rows=previous.done.rows,
+        batch_no=batch.batch_no,
+        last_seq=last_seq,
+    )
+    leaves = chosen.leaves
     shown = terms.leaves or padded(max(1, len(leaves)), s.padding)
     leaves += void_leaves(
         shown - len(leaves),
         after=leaves,
-        source=LegRef(entries[-1].seq if entries else previous.done.last_seq, 0),
+        source=LegRef(last_seq, 0),
         roster=s.lanes.roster,
         nonces=nonces,
         occurred_at=terms.sealed_at,
@@ -198,7 +220,7 @@ def _build(
     rules = Rules(
         chain_id=anchor.chain_id,
         hub=anchor.hub,
-        roster=s.lanes.roster,
+        roster=_roster(s, terms.inbox),
         terms=openings.registered_terms(s.alliance.registry, first_block=anchor.deploy_block),
         config_hash=terms.config_hash,
     )
@@ -206,8 +228,8 @@ def _build(
         openings.opening(s.conn, previous),
         leaves,
         rules=rules,
-        signer=s.lanes,
-        member_tips=openings.tips(s.conn, wanted, secrets, last_seq=previous.done.last_seq),
+        signer=_signer(s, chosen),
+        member_tips=openings.tips(s.conn, wanted, secrets, last_seq=previous.done.last_seq, batch_no=batch.batch_no),
         registered=terms.registered,
         batch_secret=batch_secret,
         journal_head=journal_head(previous.done.header.journal_head, entries),
@@ -216,11 +238,50 @@ def _build(
         settling=terms.settling,
     )
     data_key = keys.data_key(s.publication.vault, batch)
-    return sealed, pack(sealed, data_key=data_key, recipients=terms.recipients)
+    return sealed, pack(sealed, data_key=data_key, recipients=terms.recipients), chosen
+
+
+def _anything(conn: Conn, entries: Sequence[JournalEntry], inbox: Inbox, previous: Batch, leaves_max: int) -> bool:
+    """Whether a batch would hold a leaf or could: a leg, one of an earlier range that was signed since, a burnt nonce.
+
+    A range of which all legs wait makes no batch; it grows until something in it can go, or it is as long as a batch
+    may be, or the cut-off comes.
+    """
+    if sum(len(entry.legs) for entry in entries) >= leaves_max:
+        return True
+    waiting = set(desk.late_legs(conn, batch_no=previous.batch_no + 1))
+    if inbox.free or any(source in waiting for source in inbox.signed):
+        return True
+    legs = ((entry.seq, leg) for entry in entries for leg in entry.legs)
+    batch_no = previous.batch_no + 1
+    return any(
+        LegRef(seq, leg.no) in inbox.signed or inbox.lane_for(leg.signer, leg.kind, seq=seq, batch_no=batch_no) is None
+        for seq, leg in legs
+    )
+
+
+def _roster(s: Settlement, inbox: Inbox) -> Roster:
+    """Every lane: those whose keys are kept here, and those that merchants sign themselves."""
+    return Roster([*s.lanes.roster, *(Lane(*lane.id, lane.address, lane.kinds) for lane in inbox.lanes)])
+
+
+def _signer(s: Settlement, chosen: Chosen) -> LaneSigner:
+    if not chosen.given:
+        return s.lanes
+    separator = domain_separator(chain_id=s.alliance.anchor.chain_id, hub=s.alliance.anchor.hub)
+    given = {signed_digest(separator, event_hash): signature for event_hash, signature in chosen.given.items()}
+    return Presigned(s.lanes, given)
 
 
 def _store(
-    s: Settlement, opened: Batch, terms: _Terms, sealed: Sealed, *, seqs: tuple[int, int], header: BatchHeader
+    s: Settlement,
+    opened: Batch,
+    terms: _Terms,
+    sealed: Sealed,
+    *,
+    seqs: tuple[int, int],
+    header: BatchHeader,
+    parked: Sequence[LegRef],
 ) -> Batch:
     """OPEN becomes SEALED with everything that belongs to it. `seqs`: first and last journal entry of the range."""
     fields = SealedFields(
@@ -237,7 +298,9 @@ def _store(
     )
     with s.conn.transaction():
         tables.seal_batch(s.conn, opened, fields)
+        late = desk.late_legs(s.conn, batch_no=opened.batch_no)
         tables.add_leaves(s.conn, opened, list(_leaf_rows(sealed)))
+        desk.keep_parked(s.conn, batch_no=opened.batch_no, late=late, parked=parked)
     stored = tables.batch(s.conn, opened.batch_no)
     assert stored is not None
     return stored
@@ -250,6 +313,7 @@ def _leaf_rows(sealed: Sealed) -> Iterable[tuple[int, bytes, int, int]]:
 
 def _publish(s: Settlement, batch: Batch, package: Package) -> None:
     plan = tables.plan(s.conn, batch.batch_no)
+    s.inspector.inspect(package, batch.done.header)
     publish(package, batch.done.header, s.publication.mirrors, supersedes=None if plan is None else plan.header_hash)
     s.checkpoint("published")
     tables.advance(s.conn, batch, State.PUBLISHED)

@@ -42,7 +42,7 @@ class NoSuchMethod(NodeRefused):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One block's place and time (Unix seconds); the pending block has no hash."""
+    """One block's place and time (Unix seconds); the pending block has no hash, and with some nodes no number (0)."""
 
     number: int
     hash: bytes | None
@@ -108,7 +108,8 @@ def head_of(found: Mapping[str, Any]) -> Head:
     """As the Ethereum JSON-RPC specification shapes it."""
     block_hash = None if found.get("hash") is None else word_of(found["hash"])
     base_fee = quantity_of(found.get("baseFeePerGas", "0x0"))
-    return Head(quantity_of(found["number"]), block_hash, quantity_of(found["timestamp"]), base_fee)
+    number = quantity_of(found["number"] or "0x0")
+    return Head(number, block_hash, quantity_of(found["timestamp"]), base_fee)
 
 
 def receipt_of(found: Mapping[str, Any]) -> Receipt:

@@ -22,7 +22,16 @@ from settlement.chain import Chain, ChainUnclear, Log, Reverted, Tag
 
 ADDRESS_BYTES = 20
 
-Name = Literal["SettlementHub", "GuaranteeFund", "ForcedQueue", "AlliancePolicy", "MerchantRegistry", "TestToken"]
+Name = Literal[
+    "SettlementHub",
+    "GuaranteeFund",
+    "ForcedQueue",
+    "AlliancePolicy",
+    "MerchantRegistry",
+    "Council",
+    "Timelock",
+    "TestToken",
+]
 
 
 class Refused(Exception):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from math import gcd
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import rlp
 
@@ -21,17 +21,18 @@ from proofs.kinds import BASE_UNITS_PER_AU
 from settlement import tables
 from settlement.alliance import FOUNDING_CONFIG, Alliance, NotFounded, attach
 from settlement.chain import Chain
-from settlement.contracts import Contract, Name, deployment_data
+from settlement.contracts import Contract
 from settlement.founding import Founding, Publication, genesis_batch
 from settlement.gas import bounded_gas
+from settlement.handover import hand_over
 from settlement.lanes import Lane
-from settlement.outbox import Intent, Outbox
+from settlement.outbox import Outbox
 from settlement.steps import State
 from settlement.tables import Anchor, Batch, Conn
+from settlement.transactions import CALL_GAS, call, create
 
 MERCHANTS_PER_TX, LANES_PER_TX, TERMS_PER_TX = 32, 96, 64
-CALL_GAS, MERCHANT_GAS, LANE_GAS, TERMS_GAS = 100_000, 100_000, 45_000, 130_000
-CREATE_GAS_PER_BYTE = 300
+MERCHANT_GAS, LANE_GAS, TERMS_GAS = 100_000, 45_000, 130_000
 UNLIMITED = 2**256 - 1
 
 T = TypeVar("T")
@@ -58,8 +59,10 @@ def found(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, publicat
             alliance = attach(conn, chain)
         except NotFounded:
             alliance = _deploy(conn, chain, led, founding, publication)
-        _call(led, "bind-hub", alliance.registry, "bindHub", alliance.anchor.hub)
+        call(led, "bind-hub", alliance.registry, "bindHub", alliance.anchor.hub)
         _fund(alliance, led, founding)
+        if founding.handover is not None:
+            hand_over(alliance, led, founding.handover)
         led.reconcile()
     return alliance
 
@@ -72,25 +75,25 @@ def extend(alliance: Alliance, outbox: Outbox, founding: Founding) -> None:
 
 def deposit(alliance: Alliance, outbox: Outbox, *, merchant_id: int, amount: int, reference: str) -> None:
     """Add collateral (base units of the outbox' own tokens), once for each `reference`."""
-    _call(outbox, f"deposit:{merchant_id}:{reference}", alliance.hub, "deposit", merchant_id, amount, gas=250_000)
+    call(outbox, f"deposit:{merchant_id}:{reference}", alliance.hub, "deposit", merchant_id, amount, gas=250_000)
 
 
 def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, publication: Publication) -> Alliance:
     admin = outbox.sender
-    token, deploy_block = _create(chain, outbox, "TestToken")
-    registry, _ = _create(chain, outbox, "MerchantRegistry", admin)
+    token, deploy_block = create(chain, outbox, "TestToken")
+    registry, _ = create(chain, outbox, "MerchantRegistry", admin)
     _register(registry, outbox, founding, first_block=deploy_block)
     attesters = [tuple(attester) for attester in founding.attesters]
-    policy, _ = _create(
+    policy, _ = create(
         chain, outbox, "AlliancePolicy", registry.address, admin, tuple(founding.params), attesters, FOUNDING_CONFIG
     )
-    fund, _ = _create(chain, outbox, "GuaranteeFund", registry.address)
-    queue, _ = _create(chain, outbox, "ForcedQueue", policy.address)
+    fund, _ = create(chain, outbox, "GuaranteeFund", registry.address)
+    queue, _ = create(chain, outbox, "ForcedQueue", policy.address)
     zero = genesis_batch(
         conn, founding, publication, chain_id=outbox.chain_id, hub=_hub_address(chain, outbox), now=chain.now()
     )
     partners = token.address, policy.address, fund.address, queue.address
-    hub, _ = _create(chain, outbox, "SettlementHub", *partners, admin, _genesis_argument(zero))
+    hub, _ = create(chain, outbox, "SettlementHub", *partners, admin, _genesis_argument(zero))
     if hub.read("headerHash", 0) != zero.header_hash:
         raise GenesisDiffers(f"the hub at 0x{hub.address.hex()} is not the one that genesis was made for")
     anchor = Anchor(
@@ -117,15 +120,6 @@ def _genesis_argument(zero: Batch) -> tuple[int, bytes, bytes, int, bytes]:
     return header.accounts_count, header.accounts_root, header.data_hash, header.opened_at, header.config_hash
 
 
-def _create(chain: Chain, outbox: Outbox, name: Name, *arguments: Any) -> tuple[Contract, int]:
-    """The one contract of this name, deployed now or before, and the block that has it."""
-    data = deployment_data(name, *arguments)
-    gas = bounded_gas(500_000 + CREATE_GAS_PER_BYTE * len(data))
-    receipt = outbox.complete(Intent(f"deploy:{name}", None, data, gas))
-    assert receipt.contract is not None, "a creation that succeeded has an address"
-    return Contract(chain, name, receipt.contract), receipt.block_number
-
-
 def _hub_address(chain: Chain, outbox: Outbox) -> bytes:
     """Where the hub is, or is going to be: an address follows from the deploying account and its nonce."""
     nonce = outbox.nonce_of("deploy:SettlementHub")
@@ -150,7 +144,7 @@ def _register(registry: Contract, outbox: Outbox, founding: Founding, *, first_b
     ):
         for part in _parts(items, size):
             purpose = f"{function}:{keccak256(repr(part).encode()).hex()[:16]}"
-            _call(outbox, purpose, registry, function, part, gas=bounded_gas(CALL_GAS + gas * len(part)))
+            call(outbox, purpose, registry, function, part, gas=bounded_gas(CALL_GAS + gas * len(part)))
 
 
 def _lane_argument(lane: Lane) -> tuple[int, int, bytes, int]:
@@ -176,22 +170,12 @@ def _fund(alliance: Alliance, outbox: Outbox, founding: Founding) -> None:
     """Mint, approve, post the bond, deposit each merchant's collateral: each once."""
     bond = founding.params.operator_bond_min
     total = bond + sum(founding.collateral.values())
-    _call(outbox, "mint:founding", alliance.token, "mint", outbox.sender, total)
-    _call(outbox, "approve:founding", alliance.token, "approve", alliance.anchor.hub, UNLIMITED)
+    call(outbox, "mint:founding", alliance.token, "mint", outbox.sender, total)
+    call(outbox, "approve:founding", alliance.token, "approve", alliance.anchor.hub, UNLIMITED)
     if bond:
-        _call(outbox, "bond:founding", alliance.hub, "postBond", bond, gas=250_000)
+        call(outbox, "bond:founding", alliance.hub, "postBond", bond, gas=250_000)
     for merchant_id, amount in sorted(founding.collateral.items()):
         deposit(alliance, outbox, merchant_id=merchant_id, amount=amount, reference="founding")
-
-
-def _call(
-    outbox: Outbox, purpose: str, contract: Contract, function: str, *arguments: Any, gas: int = CALL_GAS
-) -> None:
-    """One call that takes effect once. Raises `Refused` with the contract's own word before anything is signed."""
-    intent = Intent(purpose, contract.address, contract.data(function, *arguments), gas)
-    if outbox.nonce_of(purpose) is None:
-        contract.try_out(intent.data, sender=outbox.sender, gas=gas)
-    outbox.complete(intent)
 
 
 def _parts(items: Sequence[T], size: int) -> Iterator[list[T]]:

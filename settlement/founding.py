@@ -16,6 +16,7 @@ from proofs.accounts import OPERATOR_ID, RESERVE_ID
 from proofs.headers import genesis_anchor
 from settlement import keys, tables
 from settlement.alliance import FOUNDING_CONFIG, PARAMS, Attester, Params
+from settlement.handover import Handover
 from settlement.lanes import Roster
 from settlement.leaves import registered_accounts
 from settlement.mirrors import Mirror
@@ -27,7 +28,9 @@ from settlement.vault import Vault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Founding:
-    """Who takes part: merchant ids, their lanes and terms, the attesters, and base units of collateral by merchant."""
+    """Who takes part: merchant ids, their lanes and terms, the attesters, and base units of collateral by merchant.
+    Without a `handover` the founding account keeps every role, which is for development.
+    """
 
     merchants: Sequence[int]
     roster: Roster
@@ -35,6 +38,7 @@ class Founding:
     attesters: Sequence[Attester]
     collateral: Mapping[int, int]
     params: Params = PARAMS
+    handover: Handover | None = None
 
     @property
     def parties(self) -> list[int]:

@@ -75,9 +75,10 @@ class Needs:
     references: frozenset[LegRef]
 
 
-def needs(entries: Iterable[JournalEntry]) -> Needs:
-    """What `unsealed` and `seal` will ask for these entries."""
-    legs = [(LegRef(entry.seq, leg.no), leg) for entry in entries for leg in entry.legs]
+def needs(entries: Iterable[JournalEntry], late: Iterable[tuple[JournalEntry, Leg]] = ()) -> Needs:
+    """What making leaves of these entries, and of `late` legs of earlier ones, will ask for."""
+    legs = [(LegRef(entry.seq, leg.no), leg) for entry, leg in late]
+    legs += [(LegRef(entry.seq, leg.no), leg) for entry in entries for leg in entry.legs]
     inside = {source for source, _ in legs}
     accounts = frozenset((leg.issuer, leg.member) for _, leg in legs if leg.member is not None)
     return Needs(
@@ -102,8 +103,17 @@ def unsealed(
     `secrets` 32 bytes for each member. Raises `SealRefused`: UNLEAFED, SLOT_TWICE, SECRET_MISSING, REFERENCE_UNKNOWN,
     LANE_UNKNOWN.
     """
-    made = _Leaves(roster, secrets, references, nonces, batch_secret)
-    return [leaf for entry in entries for leaf in made.of(entry)]
+    made, used = (
+        LeafMaker(roster=roster, secrets=secrets, references=references, batch_secret=batch_secret),
+        dict(nonces),
+    )
+    leaves = []
+    for entry in entries:
+        for leg in entry.legs:
+            lane = made.hosted_lane(leg, LegRef(entry.seq, leg.no))
+            used[lane] = nonce = used.get(lane, 0) + 1
+            leaves.append(made.leaf(entry, leg, lane, nonce))
+    return leaves
 
 
 def journal_head(head: bytes, entries: Iterable[JournalEntry]) -> bytes:
@@ -185,53 +195,69 @@ def _month_of_day(day: int) -> int:
     return at.year * 12 + at.month - 1
 
 
-class _Leaves:
-    """The conversion of one range, with what it remembers on the way: nonces given out, event ids of its own legs,
-    tags already derived.
-    """
+class LeafMaker:
+    """Makes leaves of legs in journal order; remembers the event ids it gave out and the tags it derived."""
 
     def __init__(
         self,
+        *,
         roster: Roster,
         secrets: Mapping[str, bytes],
         references: Mapping[LegRef, bytes],
-        nonces: Mapping[LaneId, int],
         batch_secret: bytes,
     ) -> None:
         self._roster = roster
         self._secrets = secrets
         self._references = dict(references)
-        self._nonces = dict(nonces)
         self._batch_secret = batch_secret
         self._lanes: dict[tuple[int, int], LaneId] = {}
         self._accounts: dict[tuple[int, str], bytes] = {}
         self._names: dict[tuple[str, int, int], bytes] = {}
+        self._entry: JournalEntry | None = None
+        self._slots: dict[int, dict[str, JournalPosting]] = {}
+        self._digest = b""
 
-    def of(self, entry: JournalEntry) -> list[UnsealedLeaf]:
-        """The leaves of one entry's legs."""
-        moves = _moves_by_leg(entry)
-        digest = keccak256(entry.canonical)
-        return [self._leaf(entry, leg, moves[leg.no], digest) for leg in entry.legs]
-
-    def _leaf(self, entry: JournalEntry, leg: Leg, moves: Mapping[str, JournalPosting], digest: bytes) -> UnsealedLeaf:
-        source = LegRef(entry.seq, leg.no)
-        secret = self._secret(leg.member, source)
-        event = self._event(entry, leg, source, secret, settles="debtor" in moves or "creditor" in moves, digest=digest)
+    def leaf(self, entry: JournalEntry, leg: Leg, lane: LaneId, nonce: int) -> UnsealedLeaf:
+        """The leaf of one leg, as `nonce` of `lane`, with the numbers and balances that the ledger posted."""
+        source, slots = LegRef(entry.seq, leg.no), self._of_entry(entry)[leg.no]
+        event = self._event(entry, leg, lane, nonce, settles="debtor" in slots or "creditor" in slots)
         self._references[source] = event.event_id
         return UnsealedLeaf(
             source,
             event,
-            _issuer_move(moves.get("issuer")),
-            _cash_move(moves.get("debtor")),
-            _cash_move(moves.get("creditor")),
-            self._member_move(leg, moves.get("member"), secret),
+            _issuer_move(slots.get("issuer")),
+            _cash_move(slots.get("debtor")),
+            _cash_move(slots.get("creditor")),
+            self._member_move(leg, slots.get("member"), self._secret(leg.member, source)),
         )
 
-    def _event(
-        self, entry: JournalEntry, leg: Leg, source: LegRef, secret: bytes, *, settles: bool, digest: bytes
-    ) -> PointsEvent:
-        lane = self._lane(leg, source)
-        self._nonces[lane] = nonce = self._nonces.get(lane, 0) + 1
+    def public_moves(self, entry: JournalEntry, leg: Leg) -> list[Move]:
+        """What the leg moves on accounts that have a row."""
+        slots = self._of_entry(entry)[leg.no]
+        moves = (_issuer_move(slots.get("issuer")), _cash_move(slots.get("debtor")), _cash_move(slots.get("creditor")))
+        return [move for move in moves if move is not None]
+
+    def knows(self, ref: LegRef) -> bool:
+        """Whether the event of this leg has an id yet."""
+        return ref in self._references
+
+    def hosted_lane(self, leg: Leg, source: LegRef) -> LaneId:
+        """The lane whose key is kept here for this leg's signer and kind. Raises `SealRefused`."""
+        asked = leg.signer, leg.kind
+        lane_id = self._lanes.get(asked)
+        if lane_id is None:
+            self._lanes[asked] = lane_id = self._lane_of(leg, source)
+        return lane_id
+
+    def _of_entry(self, entry: JournalEntry) -> dict[int, dict[str, JournalPosting]]:
+        """The postings of the entry at hand; its legs come one after the other."""
+        if self._entry is not entry:
+            self._entry, self._slots, self._digest = entry, _moves_by_leg(entry), keccak256(entry.canonical)
+        return self._slots
+
+    def _event(self, entry: JournalEntry, leg: Leg, lane: LaneId, nonce: int, *, settles: bool) -> PointsEvent:
+        source = LegRef(entry.seq, leg.no)
+        secret = self._secret(leg.member, source)
         return PointsEvent(
             kind=leg.kind,
             merchant_id=lane.merchant_id,
@@ -247,15 +273,8 @@ class _Leaves:
             campaign_id=leg.campaign_id,
             level=leg.level,
             basis=leg.basis * BASE_UNITS_PER_AU,
-            detail_hash=keccak256(detail_salt(source, secret) + detail_text(entry, leg.no, digest)),
+            detail_hash=keccak256(detail_salt(source, secret) + detail_text(entry, leg.no, self._digest)),
         )
-
-    def _lane(self, leg: Leg, source: LegRef) -> LaneId:
-        asked = leg.signer, leg.kind
-        lane_id = self._lanes.get(asked)
-        if lane_id is None:
-            self._lanes[asked] = lane_id = self._lane_of(leg, source)
-        return lane_id
 
     def _lane_of(self, leg: Leg, source: LegRef) -> LaneId:
         try:

@@ -7,46 +7,57 @@ postings: posting -> (journal seq, leg) -> leaf. Called by `batches`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ledger import journal, queries
 from ledger.accounts import Family
-from ledger.answers import LegRef
+from ledger.answers import Leg, LegRef
 from ledger.journal import JournalEntry
 from proofs.accounts import OPERATOR_ID, RESERVE_ID, member_account
 from proofs.kinds import Terms
 from settlement import tables
 from settlement.chains import Tip
+from settlement.closing import Pending
 from settlement.contracts import Contract
-from settlement.leaves import Needs
+from settlement.leaves import MS_PER_SECOND, Needs
 from settlement.seal import Opening, cash_balances
 from settlement.tables import Batch, Conn
 
+BATCH_NO_MAX = 2**62
+
 _TIPS = """
-SELECT wanted.issuer, wanted.name, last.n, leaf.leaf_no, last.balance
+SELECT wanted.issuer, wanted.name, last.n, last.leaf_no, last.balance
 FROM unnest(%(issuers)s::integer[], %(names)s::text[]) AS wanted (issuer, name)
 JOIN ledger.member USING (name)
 CROSS JOIN LATERAL (
-    SELECT n, seq, leg, balance FROM ledger.posting
+    SELECT n, leaf.leaf_no, balance FROM ledger.posting
+    JOIN settlement.batch_leaf AS leaf ON leaf.journal_seq = posting.seq AND leaf.leg_no = posting.leg
     WHERE shard = member.shard AND family = %(family)s AND unit = wanted.issuer AND party = member.member_no
-        AND seq <= %(last_seq)s
+        AND seq <= %(last_seq)s AND leaf.batch_no < %(batch_no)s AND leaf.leg_no > 0
     ORDER BY n DESC LIMIT 1
 ) AS last
-LEFT JOIN settlement.batch_leaf AS leaf ON leaf.journal_seq = last.seq AND leaf.leg_no = last.leg
 """
 _REFERENCES = """
 SELECT journal_seq, leg_no, event_id
 FROM settlement.batch_leaf JOIN unnest(%(seqs)s::bigint[], %(nos)s::smallint[]) AS wanted (journal_seq, leg_no)
     USING (journal_seq, leg_no)
+WHERE batch_no < %(batch_no)s
+"""
+_FIRST_LEG = """
+SELECT at_ms FROM ledger.journal WHERE shard = 0 AND seq > %s AND receipt LIKE '%%"legs":[{%%' ORDER BY seq LIMIT 1
+"""
+_FIRST_SIGNED = """
+SELECT count(*), min(accepted_at) FROM settlement.signed_event JOIN settlement.parked USING (journal_seq, leg_no)
+WHERE sealed_in IS NULL
+"""
+_PENDING = """
+SELECT count(*), count(*) FILTER (WHERE settling) FROM settlement.batch
+WHERE superseded_by IS NULL AND batch_no > 0 AND state NOT IN ('OPEN', 'FINALISED')
 """
 _SETTLED = """
 SELECT max(batch_no) FROM settlement.batch
 WHERE superseded_by IS NULL AND (settling OR batch_no = 0) AND batch_no <= %s
 """
-
-
-class TipWithoutLeaf(RuntimeError):
-    """A posting before the range has no leaf: an earlier batch left something out."""
 
 
 def opening(conn: Conn, previous: Batch) -> Opening:
@@ -63,6 +74,12 @@ def opening(conn: Conn, previous: Batch) -> Opening:
     )
 
 
+def late(conn: Conn, refs: Sequence[LegRef]) -> list[tuple[JournalEntry, Leg]]:
+    """The legs that earlier batches left out, each with its entry."""
+    entries = {seq: entry for seq in {ref.seq for ref in refs} for entry in journal.read(conn, seq - 1, 1)}
+    return [(entries[ref.seq], next(leg for leg in entries[ref.seq].legs if leg.no == ref.no)) for ref in refs]
+
+
 def entries(conn: Conn, after_seq: int, *, leaves_max: int, last_seq: int | None = None) -> list[JournalEntry]:
     """Whole journal entries after `after_seq`: as many as hold `leaves_max` legs, or exactly up to `last_seq`."""
     found: list[JournalEntry] = []
@@ -77,23 +94,48 @@ def entries(conn: Conn, after_seq: int, *, leaves_max: int, last_seq: int | None
     return found
 
 
-def tips(conn: Conn, needs: Needs, secrets: Mapping[str, bytes], *, last_seq: int) -> dict[bytes, Tip]:
-    """The end of every touched member account that an earlier batch holds."""
+def pending(conn: Conn, after_seq: int) -> Pending:
+    """What waits after the last sealed entry, and what was left out before it and is signed by now. An entry counts as
+    one leaf, whatever it has: a batch closes as full a little early or late.
+    """
+    batches, settling = conn.execute(_PENDING).fetchone() or (0, 0)
+    signed, signed_at = conn.execute(_FIRST_SIGNED).fetchone() or (0, None)
+    first = conn.execute(_FIRST_LEG, [after_seq]).fetchone()
+    since: list[int] = [] if signed_at is None else [signed_at]
+    since += [first[0] // MS_PER_SECOND] if first else []
+    return Pending(
+        leaves=signed + (journal.head_seq(conn) - after_seq if first else 0),
+        first_leaf_at=min(since, default=None),
+        batches=batches,
+        settling=settling,
+    )
+
+
+def settled_at(conn: Conn) -> int:
+    """When the last settling batch, or else genesis, was sealed: Unix seconds by the chain's clock."""
+    row = conn.execute(_SETTLED, [BATCH_NO_MAX]).fetchone()
+    settled = tables.batch(conn, row[0]) if row else None
+    assert settled is not None, "batch 0 counts as the first settling batch"
+    return settled.done.sealed_at
+
+
+def tips(conn: Conn, needs: Needs, secrets: Mapping[str, bytes], *, last_seq: int, batch_no: int) -> dict[bytes, Tip]:
+    """The end of every touched member account that a batch before `batch_no` holds. What is parked of an account is
+    always its last postings, so the last one that has a leaf is the end.
+    """
     touched = sorted(needs.accounts)
     fields = {"issuers": [issuer for issuer, _ in touched], "names": [name for _, name in touched]}
-    rows = conn.execute(_TIPS, {**fields, "family": Family.MEMBER.value, "last_seq": last_seq}).fetchall()
-    found = {}
-    for issuer, name, n, leaf_no, balance in rows:
-        if leaf_no is None:
-            raise TipWithoutLeaf(f"posting {n} of a member's account with issuer {issuer} has no leaf")
-        found[member_account(secrets[name], issuer)] = Tip(n, leaf_no, balance)
-    return found
+    named = {**fields, "family": Family.MEMBER.value, "last_seq": last_seq, "batch_no": batch_no}
+    return {
+        member_account(secrets[name], issuer): Tip(n, leaf_no, balance)
+        for issuer, name, n, leaf_no, balance in conn.execute(_TIPS, named).fetchall()
+    }
 
 
-def references(conn: Conn, needs: Needs) -> dict[LegRef, bytes]:
-    """Event ids of legs that earlier batches hold."""
+def references(conn: Conn, needs: Needs, *, batch_no: int) -> dict[LegRef, bytes]:
+    """Event ids of legs that batches before `batch_no` hold."""
     wanted = sorted(needs.references)
-    fields = {"seqs": [ref.seq for ref in wanted], "nos": [ref.no for ref in wanted]}
+    fields = {"seqs": [ref.seq for ref in wanted], "nos": [ref.no for ref in wanted], "batch_no": batch_no}
     rows = conn.execute(_REFERENCES, fields).fetchall()
     return {LegRef(seq, no): bytes(event_id) for seq, no, event_id in rows}
 

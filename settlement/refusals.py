@@ -43,6 +43,8 @@ class Reason(StrEnum):
     """A kind that may not make a debt leaves a member account below zero."""
     SIGNATURE = "signature"
     """What the port gave is not the signature of the lane's registered key."""
+    SIGNED_OTHERWISE = "signed-otherwise"
+    """What a merchant signed for a leg is not the event that follows from it."""
     LEAVES = "leaves"
     """A batch has at least one leaf and at most 2^20."""
     OPENING = "opening"

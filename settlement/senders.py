@@ -97,12 +97,10 @@ class RemoteSigner:
 
     def _wire(self, fields: dict[str, Any]) -> dict[str, str]:
         """The fields as JSON-RPC writes them, with the sender named."""
-        shown = {name: hex(value) if isinstance(value, int) else _hex(value) for name, value in fields.items()}
+        shown = {name: hex(value) if isinstance(value, int) else "0x" + value.hex() for name, value in fields.items()}
+        if "to" in shown:
+            shown["to"] = Web3.to_checksum_address(shown["to"])
         return {"from": Web3.to_checksum_address(self.address), **shown}
-
-
-def _hex(value: Any) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _comparable(value: Any) -> Any:

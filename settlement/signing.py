@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import chain
@@ -78,15 +78,52 @@ def signing(count: int, *, chain_id: int, hub: bytes, roster: Roster, signer: La
     separator = domain_separator(chain_id=chain_id, hub=hub)
     addresses = {lane.id: lane.address for lane in roster}
     workers = min(THREADS_MAX, os.cpu_count() or 1)
+    asked = signer.signer if isinstance(signer, Presigned) else signer
     with ExitStack() as stack:
         work: Work
-        if count >= LEAVES_WORTH_PROCESSES and type(signer) is Keystore:
-            work = _Processes(stack, signer, addresses, workers).work
+        if count >= LEAVES_WORTH_PROCESSES and type(asked) is Keystore:
+            work = _Processes(stack, asked, addresses, workers).work
         else:
-            work = _Here(signer, addresses).work
+            work = _Here(asked, addresses).work
+        if isinstance(signer, Presigned):
+            work = _Mixed(signer.given, work, addresses).work
         pool = stack.enter_context(ThreadPoolExecutor(workers))
         stack.callback(pool.shutdown, cancel_futures=True)
         yield Signing(pool, work, separator, addresses)
+
+
+class Presigned:
+    """A signer, and the signatures that merchants have given themselves, by digest."""
+
+    def __init__(self, signer: LaneSigner, given: Mapping[bytes, Signature]) -> None:
+        self.signer = signer
+        self.given = given
+
+    def sign(self, requests: Sequence[Request]) -> list[Signature]:
+        """As `LaneSigner`."""
+        others = iter(self.signer.sign([each for each in requests if each[1] not in self.given]))
+        return [self.given[digest] if digest in self.given else next(others) for _, digest in requests]
+
+
+class _Mixed:
+    """What was given is checked here, the rest is asked for."""
+
+    def __init__(self, given: Mapping[bytes, Signature], work: Work, addresses: dict[LaneId, bytes]) -> None:
+        self._given = given
+        self._work = work
+        self._addresses = addresses
+
+    def work(self, asked: Sequence[Request]) -> Answer:
+        places = [at for at, (_, digest) in enumerate(asked) if digest not in self._given]
+        made, wrong = self._work([asked[at] for at in places])
+        found, recovery = dict(zip(places, made, strict=False)), Recovery()
+        faults = [] if wrong is None else [places[wrong]]
+        for at, (lane_id, digest) in enumerate(asked):
+            if digest in self._given:
+                found[at] = r, vs = self._given[digest]
+                if not signed_by(recovery, digest, r, vs, self._addresses[lane_id]):
+                    faults.append(at)
+        return [found[at] for at in sorted(found)], min(faults, default=None)
 
 
 class _Here:

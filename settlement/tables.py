@@ -130,6 +130,8 @@ WHERE batch_no = %s AND superseded_by IS NOT NULL ORDER BY incarnation DESC LIMI
 """
 _SUPERSEDED = "SELECT batch_no, incarnation FROM settlement.batch WHERE superseded_by IS NOT NULL"
 _FORGET_LEAVES = "DELETE FROM settlement.batch_leaf WHERE batch_no >= %(batch_no)s"
+_FORGET_PARKED = "DELETE FROM settlement.parked WHERE parked_in >= %(batch_no)s"
+_PARK_AGAIN = "UPDATE settlement.parked SET sealed_in = NULL WHERE sealed_in >= %(batch_no)s"
 _ATTEST = """
 INSERT INTO settlement.attestation (header_hash, attester, sig) VALUES (%(header_hash)s, %(attester)s, %(sig)s)
 ON CONFLICT DO NOTHING
@@ -216,6 +218,8 @@ def header_hashes(conn: Conn, before: int) -> list[bytes]:
 def supersede_from(conn: Conn, batch_no: int) -> None:
     """Put this batch and all after it aside; their leaves are free to be sealed again. In the caller's transaction."""
     conn.execute(_FORGET_LEAVES, {"batch_no": batch_no})
+    conn.execute(_FORGET_PARKED, {"batch_no": batch_no})
+    conn.execute(_PARK_AGAIN, {"batch_no": batch_no})
     conn.execute(_SUPERSEDE, {"batch_no": batch_no})
 
 

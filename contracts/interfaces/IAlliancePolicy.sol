@@ -101,13 +101,16 @@ interface IAlliancePolicy is IFloors {
     event Paused(address indexed guardian, uint64 until);
     event Unpaused(address indexed account);
 
-    /// @notice Replaces all parameters. GOVERNOR only.
+    /// @notice Replaces all parameters but honestWeight, which must stay. GOVERNOR only.
     function setParams(Params calldata newParams) external;
+
+    /// @notice Changes how much attester weight a quorum takes. CHARTER only.
+    function setHonestWeight(uint32 honestWeight) external;
 
     /// @notice Replaces the parameters of disputes. GOVERNOR only.
     function setDisputeParams(DisputeParams calldata newParams) external;
 
-    /// @notice Names the contract that knows the campaigns; without one no referral event can be forced. GOVERNOR only.
+    /// @notice Names the contract that knows the campaigns; without one no referral event can be forced. CHARTER only.
     function setCampaignRules(ICampaignRules newRules) external;
 
     /// @notice Admits a key of the operator's that signs acceptance receipts. GOVERNOR only.
@@ -120,7 +123,7 @@ interface IAlliancePolicy is IFloors {
     /// @notice Moves to the next version of the rule book by which leaves are judged. GOVERNOR only.
     function advanceRulesVersion() external;
 
-    /// @notice Adds, changes or removes (role None, weight 0) attesters as one new version of the set. GOVERNOR only.
+    /// @notice Adds, changes or removes (role None, weight 0) attesters as one new version of the set. CHARTER only.
     function setAttesters(AttesterEntry[] calldata entries) external;
 
     /// @notice Stops commit and finalise for 14 days at most. GUARDIAN only; the same guardian not again until 7 days after

@@ -32,6 +32,8 @@ const SOURCES = {
   GuaranteeFund: "GuaranteeFund.sol",
   ForcedQueue: "ForcedQueue.sol",
   SettlementHub: "SettlementHub.sol",
+  Council: "governance/Council.sol",
+  Timelock: "governance/Timelock.sol",
   VerifierHarness: "mocks/VerifierHarness.sol",
 };
 

@@ -20,7 +20,7 @@ describe("AlliancePolicy", () => {
     ["sealLagSecondsMax", 0],
     ["sealLagSecondsMax", DAY + 1],
     ["withdrawDelaySeconds", 7 * DAY - 1],
-    ["honestWeight", 0],
+    ["honestWeight", 4],
     ["grossCapFast", DEFAULT_PARAMS.grossCapSlow - 1n],
   ];
   for (const [field, value] of outOfBounds) {
@@ -42,6 +42,8 @@ describe("AlliancePolicy", () => {
       [() => policy.setParams(DEFAULT_PARAMS), [1, 1, 2]],
       [() => policy.advanceRulesVersion(), [2, 1, 2]],
       [() => policy.setAttesters([]), [2, 2, 2]],
+      [() => policy.setHonestWeight(3), [2, 2, 3]],
+      [async () => policy.setDisputeParams((await policy.disputeParams()).toObject()), [2, 2, 4]],
     ];
     for (const [change, versions] of changes) {
       const before = await policy.configHash();
@@ -53,10 +55,33 @@ describe("AlliancePolicy", () => {
     }
   });
 
+  const badDisputes = [
+    ["answerWindowSeconds", 6 * HOUR - 1],
+    ["forceDeadlineSeconds", HOUR - 1],
+    ["forceDeadlineSeconds", 72 * HOUR + 1],
+  ];
+  for (const [field, value] of badDisputes) {
+    it(`refuses ${field} ${value}`, async () => {
+      const params = (await policy.disputeParams()).toObject();
+      const refused = await refusal(policy.setDisputeParams({ ...params, [field]: value }));
+      assert.deepEqual([refused.name, refused.args[0], refused.args[1]], ["ParamOutOfBounds", field, BigInt(value)]);
+    });
+  }
+
+  it("changes the weight that a quorum takes apart from the other parameters", async () => {
+    assert.equal((await refusal(policy.setHonestWeight(0))).name, "ParamOutOfBounds");
+    await policy.setHonestWeight(2);
+    assert.deepEqual([...(await policy.quorum())], [4n, 5n]);
+    await policy.setHonestWeight(3);
+  });
+
   it("is the governor's alone to change, and the guardian's to pause", async () => {
     const refused = "AccessControlUnauthorizedAccount";
     const calls = [
       () => stranger.setParams(DEFAULT_PARAMS),
+      () => stranger.setHonestWeight(2),
+      () => stranger.setCampaignRules(ZeroAddress),
+      () => stranger.retireReceiptSigner(ZeroAddress),
       () => stranger.advanceRulesVersion(),
       () => stranger.setAttesters([]),
       () => stranger.pause(),

@@ -13,6 +13,8 @@ from fastapi.testclient import TestClient
 from api import slow
 from api.app import create_app
 from api.door import open_door
+from api.signing import EXAMPLE
+from settlement.desk import LocalReceiptKey
 from tests.api.conftest import TEA
 from tests.api.ways.stage import AT, Stage, Way
 
@@ -111,6 +113,27 @@ def test_only(stage: Stage) -> Any:
     return stage.of(TEA, environment="live").post("/v1/test/clock", {"to": AT})
 
 
+def signature_refused(stage: Stage) -> Any:
+    """An alliance with contracts and a receipt key, and a merchant without a key of its own."""
+    with psycopg.connect(stage.database) as connection:
+        word, address = bytes(32), bytes(20)
+        fields = (31_337, word, address, address, address, address, word, 0, address, 0)
+        connection.execute(
+            "INSERT INTO settlement.chain_anchor (chain_id, genesis_hash, token, registry, policy, hub, code_hash,"
+            " deploy_block, deployer, founded_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            fields,
+        )
+    key = LocalReceiptKey(b"\x01" * 32)
+    door = open_door(stage.database, production=False, readers_max=1, now=stage.clock, receipt_key=key)
+    http = stage.opened.enter_context(TestClient(create_app(stage.opened.enter_context(door))))
+    return http.post("/v1/signatures", json=own_event(), headers=bearer(stage.tea.token))
+
+
+def own_event() -> dict[str, Any]:
+    """The documented example, of the merchant that calls here."""
+    return {**EXAMPLE, "message": {**EXAMPLE["message"], "merchantId": str(TEA)}}
+
+
 WAYS: dict[str, Way] = {
     "path-unknown": lambda s: s.tea.get("/v1/nowhere"),
     "method-not-allowed": lambda s: s.tea.get("/v1/events"),
@@ -135,6 +158,8 @@ WAYS: dict[str, Way] = {
     "busy": busy,
     "reading-busy": reading_busy,
     "receipt-unknown": lambda s: s.tea.get("/v1/receipts/never"),
+    "signing-off": lambda s: s.tea.post("/v1/signatures", own_event()),
+    "signature-refused": signature_refused,
     "batch-unknown": lambda s: s.tea.get("/v1/batches/7"),
     "cycle-unknown": lambda s: s.tea.get("/v1/clearing/cycles/never/statement"),
     "unavailable": unavailable,

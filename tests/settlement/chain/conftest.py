@@ -16,7 +16,7 @@ from tests.settlement.chain.tiny import SENDER
 ROOT = Path(__file__).resolve().parents[3]
 IDLE_S = 300.0
 
-collect_ignore = [] if ANVIL.exists() else ["test_anvil.py"]
+collect_ignore = [] if ANVIL.exists() else ["test_anvil.py", "test_networks.py"]
 
 
 @pytest.fixture(scope="session")

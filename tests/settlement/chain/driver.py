@@ -3,7 +3,7 @@
     python -m tests.settlement.chain.driver DSN URL FOLDER POINT
 
 Seals what there is, takes attestations from the tests' keys, and drives as far as it goes; POINT is one of the outbox'
-or the batches' checkpoints ("-" for none).
+or the batches' checkpoints ("-" for none; "stop:" before it only stops the process until SIGCONT).
 """
 
 import os
@@ -26,8 +26,8 @@ def main(dsn: str, url: str, folder: str, point: str = "-") -> None:
     armed = point == "reorganised"  # seen as soon as anybody looks; all other points, founding has as well
 
     def die_here(reached: str) -> None:
-        if armed and reached == point:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if armed and reached == point.removeprefix("stop:"):
+            os.kill(os.getpid(), signal.SIGSTOP if point.startswith("stop:") else signal.SIGKILL)
 
     field = Field(dsn=dsn, url=url, folder=Path(folder))
     with field.settlement(checkpoint=die_here) as s:

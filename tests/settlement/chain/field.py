@@ -42,11 +42,12 @@ from settlement.deploy import found
 from settlement.founding import Founding, Publication
 from settlement.lanes import Keystore, create_keystore
 from settlement.mirrors.folder import FolderMirror
-from settlement.outbox import Checkpoint, LocalSigner, Outbox, unwatched
+from settlement.outbox import Checkpoint, LocalSigner, Outbox, TransactionSigner, unwatched
 from settlement.publish import Recipient
 from settlement.vault import Vault
 from tests.settlement.chain.tiny import SENDER
 
+OPERATOR = LocalSigner(SENDER.key)
 MERCHANTS = (1, 2, 3)
 MEMBERS = ("ann", "bo", "cy")
 RATES = {1: (1, 1), 2: (2, 7), 3: (100, 3)}
@@ -68,6 +69,9 @@ class Field:
     url: str
     folder: Path
     collateral: int = 10_000 * UNIT
+    answer_s_max: float = 20.0
+    confirmations: int | None = None
+    signer: TransactionSigner = OPERATOR
     params: Params = PARAMS
 
     @property
@@ -79,8 +83,8 @@ class Field:
         """The settlement of this alliance, founded on first use."""
         lanes = create_keystore(self.folder / "lanes.json", MERCHANTS)
         with psycopg.connect(self.dsn, autocommit=True) as conn, open_store(self.dsn) as store:
-            chain = Chain(self.url)
-            outbox = Outbox(conn, chain, LocalSigner(SENDER.key), lease_s=LEASE_S, checkpoint=checkpoint)
+            chain = Chain(self.url, answer_s_max=self.answer_s_max, confirmations=self.confirmations)
+            outbox = Outbox(conn, chain, self.signer, lease_s=LEASE_S, checkpoint=checkpoint)
             publication = self.publication()
             alliance = found(conn, chain, outbox, founding(conn, lanes, self.collateral, self.params), publication)
             yield Settlement(

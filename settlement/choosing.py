@@ -1,0 +1,178 @@
+"""Which legs a batch holds, and in what order: those that can be sealed now; the others are parked for a later one.
+
+A leg waits while its merchant has not signed it, or has signed something with a lower number that waits; while a leg
+it refers to waits; and while an earlier leg of the same member account waits, so that a member's postings are always
+sealed in the order in which they were made, with the numbers and balances of the ledger. Nothing else waits: accounts
+of merchants are numbered by the batch, and differ from the ledger's by exactly the legs that are parked. Late legs come
+first. Pure; called by the orchestration. Source: docs/protocol §2.7, §3.7.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ledger.answers import Leg, LegRef
+from ledger.journal import JournalEntry
+from proofs.lpb1 import Row
+from settlement.lanes import LaneId, Signature
+from settlement.leaves import LeafMaker, Move, UnsealedLeaf, nonces_of
+from settlement.refusals import Reason, SealRefused
+from settlement.self_signed import Inbox, SelfLane, Signed
+
+Late = tuple[JournalEntry, Leg]
+"""A leg that an earlier batch left out."""
+
+
+class Chosen(NamedTuple):
+    """The leaves in order, the signatures that merchants gave by hash of the event, and what stays behind."""
+
+    leaves: list[UnsealedLeaf]
+    given: dict[bytes, Signature]
+    parked: list[LegRef]
+
+
+class _Turn(NamedTuple):
+    """A leg may go now: as this number of this lane, signed already or not."""
+
+    lane: LaneId
+    nonce: int
+    signed: Signed | None
+
+
+def choose(
+    late: Sequence[Late],
+    entries: Iterable[JournalEntry],
+    *,
+    maker: LeafMaker,
+    inbox: Inbox,
+    rows: Sequence[Row],
+    batch_no: int,
+    last_seq: int,
+) -> Chosen:
+    """What batch `batch_no` holds of `late` legs, in journal order, and of whole `entries`, the last of which is
+    `last_seq`. `rows` are those of the batch before. Raises `SealRefused`.
+    """
+    choice = _Choice(maker, inbox, rows, batch_no)
+    choice.take_late(late)
+    for entry in entries:
+        for leg in entry.legs:
+            choice.take(entry, leg)
+    choice.burn_all(last_seq)
+    return Chosen(choice.leaves, choice.given, list(choice.parked))
+
+
+class _Choice:
+    """The batch in the making."""
+
+    def __init__(self, maker: LeafMaker, inbox: Inbox, rows: Sequence[Row], batch_no: int) -> None:
+        self._maker = maker
+        self._inbox = inbox
+        self._batch_no = batch_no
+        self._nonces = nonces_of(rows)
+        self._tips = {row.account: (row.seq, row.balance) for row in rows}
+        self._blocked: set[tuple[int, str]] = set()
+        self._missing: Counter[bytes] = Counter()
+        self._amount: Counter[bytes] = Counter()
+        self.leaves: list[UnsealedLeaf] = []
+        self.given: dict[bytes, Signature] = {}
+        self.parked: dict[LegRef, None] = {}
+
+    def take_late(self, late: Sequence[Late]) -> None:
+        """Legs of earlier ranges, numbered on from the rows."""
+        for entry, leg in late:
+            self._miss(self._maker.public_moves(entry, leg), 1)
+        for entry, leg in late:
+            turn = self._turn(leg, LegRef(entry.seq, leg.no))
+            if turn is None:
+                self._park(entry, leg)
+            else:
+                self._miss(self._maker.public_moves(entry, leg), -1)
+                self._add(self._renumbered(self._maker.leaf(entry, leg, turn.lane, turn.nonce)), turn)
+
+    def take(self, entry: JournalEntry, leg: Leg) -> None:
+        """The next leg of the range, with the ledger's numbers less what is parked before it."""
+        turn = self._turn(leg, LegRef(entry.seq, leg.no))
+        if turn is None:
+            self._park(entry, leg)
+            self._miss(self._maker.public_moves(entry, leg), 1)
+            return
+        leaf = self._maker.leaf(entry, leg, turn.lane, turn.nonce)
+        self._add(self._shifted(leaf) if self._missing else leaf, turn)
+
+    def burn_all(self, last_seq: int) -> None:
+        """What posts nothing and is next on its lane needs no leg to wait for."""
+        for lane in self._inbox.lanes:
+            if lane.account in self._tips:
+                self._burn(lane, last_seq)
+
+    def _turn(self, leg: Leg, source: LegRef) -> _Turn | None:
+        """None where the leg waits."""
+        if leg.member is not None and (leg.issuer, leg.member) in self._blocked:
+            return None
+        if leg.ref is not None and leg.ref in self.parked and not self._maker.knows(leg.ref):
+            return None
+        own = self._inbox.lane_for(leg.signer, leg.kind, seq=source.seq, batch_no=self._batch_no)
+        if own is not None:
+            return self._own_turn(own, source)
+        lane = self._maker.hosted_lane(leg, source)
+        return _Turn(lane, self._nonces.get(lane, 0) + 1, None)
+
+    def _own_turn(self, lane: SelfLane, source: LegRef) -> _Turn | None:
+        signed = self._inbox.signed.get(source)
+        if signed is None or lane.account not in self._tips:
+            return None
+        self._burn(lane, source.seq)
+        due = self._nonces.get(lane.id, 0) + 1
+        return _Turn(lane.id, due, signed) if signed.event.nonce == due else None
+
+    def _burn(self, lane: SelfLane, seq: int) -> None:
+        while (free := self._inbox.free.get((lane.id, self._nonces.get(lane.id, 0) + 1))) is not None:
+            leaf = UnsealedLeaf(LegRef(seq, 0), free.event, None, None, None, None)
+            self._add(leaf, _Turn(lane.id, free.event.nonce, free))
+
+    def _add(self, leaf: UnsealedLeaf, turn: _Turn) -> None:
+        if turn.signed is not None:
+            if turn.signed.event != leaf.event:
+                signed, posted = turn.signed.event, leaf.event
+                raise SealRefused(Reason.SIGNED_OTHERWISE, leaf.source, expected=posted, actual=signed)
+            self.given[leaf.event.hash_struct()] = turn.signed.signature
+        self._nonces[turn.lane] = turn.nonce
+        self.leaves.append(leaf)
+
+    def _park(self, entry: JournalEntry, leg: Leg) -> None:
+        self.parked[LegRef(entry.seq, leg.no)] = None
+        if leg.member is not None:
+            self._blocked.add((leg.issuer, leg.member))
+
+    def _miss(self, moves: Iterable[Move], count: int) -> None:
+        for move in moves:
+            self._missing[move.account] += count
+            self._amount[move.account] += count * move.delta
+            if not self._missing[move.account]:
+                del self._missing[move.account], self._amount[move.account]
+
+    def _shifted(self, leaf: UnsealedLeaf) -> UnsealedLeaf:
+        return leaf._replace(
+            issuer=self._shift(leaf.issuer), debtor=self._shift(leaf.debtor), creditor=self._shift(leaf.creditor)
+        )
+
+    def _shift(self, move: Move | None) -> Move | None:
+        if move is None or move.account not in self._missing:
+            return move
+        account, seq, delta, balance = move
+        return Move(account, seq - self._missing[account], delta, balance - self._amount[account])
+
+    def _renumbered(self, leaf: UnsealedLeaf) -> UnsealedLeaf:
+        return leaf._replace(
+            issuer=self._next(leaf.issuer), debtor=self._next(leaf.debtor), creditor=self._next(leaf.creditor)
+        )
+
+    def _next(self, move: Move | None) -> Move | None:
+        """One step on from where the account stands; an account without a row is refused where leaves are chained."""
+        if move is None:
+            return None
+        seq, balance = self._tips.get(move.account, (0, 0))
+        self._tips[move.account] = seq + 1, balance + move.delta
+        return Move(move.account, seq + 1, move.delta, balance + move.delta)

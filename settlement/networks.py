@@ -1,0 +1,159 @@
+"""What makes a network ours: the file of addresses that deployment leaves, the check of everything in it, and keys.
+
+    python -m settlement.networks write --dsn postgresql://... --rpc http://... [--confirmations 12] addresses.json
+    python -m settlement.networks check --rpc http://... [--confirmations 12] addresses.json
+    python -m settlement.networks new-key --password-file FILE operator.json
+
+Invariants: the file is made from the database and the chain, both, and says chain, genesis block, every contract with
+the hash of its code, the block before which there is nothing, and the genesis header; its fields are the auditor's
+anchor (docs/auditor.md), so it is given to auditors as it is. What the chain does not bear out is an error, never a
+warning. A key that is made here is written encrypted and never shown. Exit: 0 as it should be, 1 not. See
+docs/networks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from proofs.json_form import hex_text, to_json
+from proofs.keccak import keccak256
+from settlement import tables
+from settlement.alliance import Alliance, AllianceError, OtherChain, OtherCode, attach
+from settlement.chain import Chain, ChainError
+from settlement.senders import KeyRefused, open_keystore, write_keystore
+from settlement.tables import Conn
+
+ADDRESSES_BYTES_MAX = 64 * 1024
+PASSWORD_CHARS_MIN = 16
+KEY_BYTES = 32
+
+
+class NotAddresses(ValueError):
+    """The file is none of ours, or was changed by hand into something else."""
+
+
+def addresses(conn: Conn, alliance: Alliance) -> dict[str, Any]:
+    """Everything that names this alliance on its chain, ready for JSON."""
+    anchor, zero = alliance.anchor, tables.batch(conn, 0)
+    assert zero is not None, "founding stores batch 0"
+    contracts = {
+        name: {"address": hex_text(address), "codeHash": hex_text(keccak256(alliance.chain.code(address)))}
+        for name, address in _places(alliance).items()
+    }
+    return {
+        "chainId": anchor.chain_id,
+        "hub": hex_text(anchor.hub),
+        "codeHash": hex_text(anchor.code_hash),
+        "deployBlock": anchor.deploy_block,
+        "genesisHeaderHash": hex_text(zero.header_hash),
+        "genesisBlockHash": hex_text(anchor.genesis_hash),
+        "genesisHeader": to_json(zero.done.header),
+        "contracts": contracts,
+    }
+
+
+def _places(alliance: Alliance) -> dict[str, bytes]:
+    """Every contract of ours, the settlement asset included, by name."""
+    return {**{contract.name: contract.address for contract in alliance.contracts}, "asset": alliance.token.address}
+
+
+def write_addresses(conn: Conn, alliance: Alliance, path: Path) -> None:
+    """Put the file in place, whole; an existing one is only replaced by itself."""
+    text = json.dumps(addresses(conn, alliance), indent=1) + "\n"
+    if path.exists() and path.read_text(encoding="ascii") != text:
+        raise NotAddresses(f"{path}: names another alliance; move it away first")
+    aside = path.with_name(f".{path.name}.new")
+    aside.write_text(text, encoding="ascii")
+    aside.replace(path)
+
+
+def require_addresses(chain: Chain, path: Path) -> dict[str, Any]:
+    """What the file says, once the chain has borne it out. Raises `OtherChain`, `OtherCode`, `NotAddresses`."""
+    told = _read(path)
+    try:
+        chain_id, genesis = told["chainId"], told["genesisBlockHash"]
+        contracts = {name: (_bytes(each["address"]), each["codeHash"]) for name, each in told["contracts"].items()}
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise NotAddresses(f"{path}: not a file of addresses: {error!r}") from error
+    if (chain.chain_id(), hex_text(chain.genesis_hash())) != (chain_id, genesis):
+        raise OtherChain(f"{chain.place} serves chain {chain.chain_id()}, {path} is for {chain_id}")
+    for name, (address, code_hash) in contracts.items():
+        if hex_text(keccak256(chain.code(address))) != code_hash:
+            raise OtherCode(f"0x{address.hex()} does not hold the {name} that {path} names")
+    return told
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > ADDRESSES_BYTES_MAX:
+        raise NotAddresses(f"{path}: larger than a file of addresses")
+    try:
+        told = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise NotAddresses(f"{path}: not JSON") from error
+    if not isinstance(told, dict):
+        raise NotAddresses(f"{path}: not a file of addresses")
+    return told
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def new_key(path: Path, password_file: Path) -> bytes:
+    """Make a sender's key, encrypted from its first byte on disk; its address. Raises `KeyRefused`."""
+    password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    if len(password) < PASSWORD_CHARS_MIN:
+        raise KeyRefused(f"{password_file}: a password of fewer than {PASSWORD_CHARS_MIN} characters")
+    write_keystore(path, secrets.token_bytes(KEY_BYTES), password)
+    return open_keystore(path, password_file).address
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """One of the three commands."""
+    asked = _parser().parse_args(arguments)
+    try:
+        sys.stdout.write(_done(asked) + "\n")
+    except (AllianceError, ChainError, NotAddresses, KeyRefused, OSError) as error:
+        sys.stderr.write(f"settlement.networks: {error}\n")
+        return 1
+    return 0
+
+
+def _done(asked: argparse.Namespace) -> str:
+    if asked.command == "new-key":
+        return hex_text(new_key(asked.file, asked.password_file))
+    chain = Chain(asked.rpc, confirmations=asked.confirmations)
+    if asked.command == "check":
+        told = require_addresses(chain, asked.file)
+        return f"chain {told['chainId']} holds every contract of {asked.file}"
+    with psycopg.connect(asked.dsn, autocommit=True) as conn:
+        write_addresses(conn, attach(conn, chain), asked.file)
+    return f"{asked.file} written"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m settlement.networks", description="Addresses and keys.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, tells in (("write", "the addresses of this database's alliance"), ("check", "whether they hold")):
+        command = commands.add_parser(name, help=tells)
+        command.add_argument("--rpc", required=True, help="the node")
+        command.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
+        command.add_argument("file", type=Path)
+        if name == "write":
+            command.add_argument("--dsn", required=True, help="the database")
+    key = commands.add_parser("new-key", help="make an encrypted key and print its address")
+    key.add_argument("--password-file", type=Path, required=True)
+    key.add_argument("file", type=Path)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""One creation or one call that takes effect once: what founding and hand-over are made of.
+
+Invariants: a purpose stands for one transaction for ever; what the contract refuses is never signed. Called by
+deployment.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from settlement.chain import Chain
+from settlement.contracts import Contract, Name, deployment_data
+from settlement.gas import bounded_gas
+from settlement.outbox import Intent, Outbox
+
+CALL_GAS = 100_000
+CREATE_GAS_PER_BYTE = 300
+
+
+def create(
+    chain: Chain, outbox: Outbox, name: Name, *arguments: Any, purpose: str | None = None
+) -> tuple[Contract, int]:
+    """The one contract of this purpose, deployed now or before, and the block that has it."""
+    data = deployment_data(name, *arguments)
+    gas = bounded_gas(500_000 + CREATE_GAS_PER_BYTE * len(data))
+    receipt = outbox.complete(Intent(purpose or f"deploy:{name}", None, data, gas))
+    assert receipt.contract is not None, "a creation that succeeded has an address"
+    return Contract(chain, name, receipt.contract), receipt.block_number
+
+
+def call(outbox: Outbox, purpose: str, contract: Contract, function: str, *arguments: Any, gas: int = CALL_GAS) -> None:
+    """One call that takes effect once. Raises `Refused` with the contract's own word before anything is signed."""
+    intent = Intent(purpose, contract.address, contract.data(function, *arguments), gas)
+    if outbox.nonce_of(purpose) is None:
+        contract.try_out(intent.data, sender=outbox.sender, gas=gas)
+    outbox.complete(intent)

@@ -1,0 +1,83 @@
+"""A node that cannot be trusted: an HTTP proxy in front of a real one that delays, drops, or distorts its answers.
+
+It is the outside of the submitter, so a test may make it misbehave; what is behind it is real.
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+
+Distortion = Callable[[str, list[Any], Any], Any]
+"""(method, parameters, the node's true result) -> the result that is told."""
+
+
+class Liar:
+    """The proxy's behaviour, which a test changes as it goes. Errors of the node pass through unchanged."""
+
+    def __init__(self, behind: str) -> None:
+        self.behind, self.url = behind, ""
+        self.distort: Distortion = lambda _method, _params, result: result
+        self.late_s: dict[str, float] = {}
+        self.deaf: set[str] = set()
+        self.asked: list[str] = []
+
+    def honest(self) -> None:
+        """Tell the truth from now on, at once."""
+        self.distort, self.late_s, self.deaf = lambda _method, _params, result: result, {}, set()
+
+    def answer(self, asked: dict[str, Any]) -> bytes | None:
+        """What is told, None for nothing at all: then the node never heard of it either."""
+        method, params = asked["method"], asked["params"]
+        self.asked.append(method)
+        if method in self.deaf:
+            return None
+        with requests.Session() as session:
+            session.trust_env = False
+            told = session.post(self.behind, json=asked, timeout=20).json()
+        if "result" in told:
+            told["result"] = self.distort(method, params, told["result"])
+        time.sleep(self.late_s.get(method, 0))
+        return json.dumps(told).encode()
+
+
+@contextmanager
+def lying(behind: str) -> Iterator[Liar]:
+    """A proxy in front of `behind`, honest at first."""
+    liar = Liar(behind)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = liar.answer(asked)
+            if body is None:
+                self.close_connection = True
+                return
+            try:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+            except OSError:
+                self.close_connection = True  # who asked has stopped waiting
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    liar.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield liar
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

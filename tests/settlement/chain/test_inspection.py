@@ -1,0 +1,58 @@
+"""The self-audit: another process looks at what is sealed, and only what it signs off reaches a mirror."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from settlement.batches import Settlement, publish_again, seal_next
+from settlement.inspection import AuditorProcess, BatchFaulty
+from settlement.lanes import create_keystore
+from settlement.steps import State
+from settlement.submitter import drive
+from settlement.tables import Batch
+from tests.settlement.chain.field import MERCHANTS, Field, day
+
+
+def inspected(field: Field, s: Settlement) -> Settlement:
+    """With the verifier, a recipient's key and a private folder."""
+    keys = field.folder / "inspector.key"
+    keys.write_text(json.dumps({"kid": "auditor", "x25519": "0x" + "05" * 32}))
+    keys.chmod(0o600)
+    anchor = s.alliance.anchor
+    inspector = AuditorProcess(
+        rpc=field.url,
+        hub=anchor.hub,
+        deploy_block=anchor.deploy_block,
+        private=field.folder / "private",
+        mirrors=[str(each) for each in field.mirrors],
+        keys=keys,
+    )
+    return replace(s, inspector=inspector)
+
+
+def sealed(s: Settlement) -> Batch:
+    batch = seal_next(s)
+    assert batch is not None
+    return batch
+
+
+def test_only_what_the_verifier_signs_off_is_published(field: Field) -> None:
+    field.post(day(1))
+    with field.settlement() as plain:
+        assert sealed(inspected(field, plain)).state is State.PUBLISHED
+        report = json.loads((field.folder / "private" / "examined-1.json").read_text())
+        assert report["findings"] == []
+    field.post(day(2))
+    with field.settlement() as plain:
+        stranger = create_keystore(field.folder / "stolen.json", MERCHANTS)
+        s = inspected(field, replace(plain, lanes=stranger))
+        batch = sealed(s)
+        assert (batch.batch_no, batch.state) == (2, State.SEALED)
+        assert not any((mirror / "headers" / "2.json").exists() for mirror in field.mirrors)
+        with pytest.raises(BatchFaulty, match="signature-of-another"):
+            publish_again(s, batch)
+        standing = next(each for each in drive(s) if each.batch_no == batch.batch_no)
+        assert (standing.state, standing.alarm) == (State.SEALED, "batch-faulty")

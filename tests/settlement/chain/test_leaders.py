@@ -1,0 +1,121 @@
+"""Two processes that both want to lead, a leader that slept, and a database that came back from an older backup: one
+effect on the chain each time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ledger.postgres.embedded import EmbeddedServer
+from settlement.lease import LeaseHeld
+from settlement.status import status, transactions
+from settlement.submitter import drive
+from tests.settlement.chain.driver import PROCESS_S_MAX, run, started
+from tests.settlement.chain.field import Field, day
+
+_serial = itertools.count(1)
+
+
+@pytest.fixture
+def alone(field: Field) -> Field:
+    field.post(day(1))
+    with field.settlement():
+        pass
+    return field
+
+
+@pytest.fixture
+def backup(postgres: EmbeddedServer) -> Iterator[Backup]:
+    made = Backup(postgres)
+    yield made
+    made.drop()
+
+
+class Backup:
+    """Copies of databases, as they were."""
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self._server, self._names = server, list[str]()
+
+    def of(self, field: Field) -> Field:
+        """The same alliance on a copy of its database as it is now."""
+        with psycopg.connect(field.dsn) as conn:
+            source = conn.info.dbname
+        name = f"backup_{os.getpid()}_{next(_serial)}"
+        self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, source)
+        self._names.append(name)
+        return replace(field, dsn=self._server.dsn(name))
+
+    def drop(self) -> None:
+        for name in self._names:
+            self._execute("DROP DATABASE {} WITH (FORCE)", name)
+
+    def _execute(self, statement: str, *names: str) -> None:
+        with psycopg.connect(self._server.dsn(), autocommit=True) as conn:
+            conn.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def one_commit(field: Field) -> None:
+    with field.settlement() as s:
+        drive(s)
+        assert [event.fields["batchNo"] for event in s.alliance.hub.events("BatchCommitted", first=0)] == [0, 1]
+        assert status(s.conn)[1].state == "CONFIRMED"
+        assert status(s.conn)[1].header_hash == s.alliance.hub.read("headerHash", 1)
+
+
+def test_two_processes_at_once_make_one_commit(alone: Field) -> None:
+    both = [started(alone, "-"), started(alone, "-")]
+    ends = [process.wait(PROCESS_S_MAX) for process in both]
+    assert 0 in ends
+    one_commit(alone)
+    with alone.settlement() as s:
+        assert [tx.purpose for tx in status(s.conn)[1].transactions] == ["commit:1.0"]
+
+
+def test_a_leader_that_slept_through_its_lease_sends_nothing_more(alone: Field) -> None:
+    sleeper = started(alone, "stop:signed")
+    _, ended = os.waitpid(sleeper.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(ended)
+    run(alone)
+    one_commit(alone)
+    os.kill(sleeper.pid, signal.SIGCONT)
+    assert sleeper.wait(PROCESS_S_MAX) == 1, "it ended with LeaseLost"
+    one_commit(alone)
+
+
+def test_while_one_leads_another_is_told_who(alone: Field) -> None:
+    with alone.settlement() as first, alone.settlement() as second:
+        with first.outbox.leading(), pytest.raises(LeaseHeld, match="is led by"):
+            drive(second)
+        assert drive(second) == []
+
+
+@pytest.mark.parametrize("point", ["sealed", "signed"])
+def test_a_database_from_an_older_backup_finds_what_it_did_later(alone: Field, backup: Backup, point: str) -> None:
+    stopped = started(alone, point)
+    assert stopped.wait(PROCESS_S_MAX) == -signal.SIGKILL
+    older = backup.of(alone)
+    run(alone)
+    one_commit(alone)
+    with alone.settlement() as s:
+        nonce = s.alliance.chain.nonce(s.outbox.sender)
+    run(older)
+    one_commit(older)
+    with older.settlement() as s:
+        assert s.alliance.chain.nonce(s.outbox.sender) == nonce, "nothing was sent"
+        s.alliance.chain.advance_time(6 * 3_600)
+        drive(s)
+        assert status(s.conn)[1].state == "FINALISED"
+        assert [tx.purpose for tx in transactions(s.conn)][-1] == "finalise:1.0"
+    with alone.settlement() as s:
+        drive(s)
+        assert status(s.conn)[1].state == "FINALISED"
+        assert len(s.alliance.hub.events("BatchFinalised", first=0)) == 2

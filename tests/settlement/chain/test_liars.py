@@ -1,0 +1,199 @@
+"""A node that is slow, deaf or lies, in front of a real chain: nothing is signed twice, nothing is believed that the
+chain does not bear out, and once the node is honest again the batch goes on.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from settlement.alerts import alerts
+from settlement.alliance import OtherChain
+from settlement.batches import Settlement, seal_next
+from settlement.chain import ChainUnclear
+from settlement.embedded_chain.process import EmbeddedNode
+from settlement.status import status
+from settlement.submitter import Standing, drive
+from tests.settlement.chain.field import ATTESTERS, Field, attest, day, registry_commands
+from tests.settlement.chain.liar import Liar, lying
+
+ANSWER_S_MAX = 2.0
+PATIENCE_S = 3.0
+
+
+@pytest.fixture
+def liar(embedded: EmbeddedNode) -> Iterator[Liar]:
+    with lying(embedded.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def alone(database: str, liar: Liar, tmp_path: Path) -> Iterator[tuple[Field, Settlement]]:
+    """A sealed, attested batch that waits for its commit."""
+    field = Field(dsn=database, url=liar.url, folder=tmp_path, answer_s_max=ANSWER_S_MAX)
+    field.post([*registry_commands(), *day(1)])
+    with field.settlement() as s:
+        batch = seal_next(s, settling=True)
+        assert batch is not None
+        attest(s, field.folder, [(1, batch.header_hash)], list(ATTESTERS))
+        yield field, s
+
+
+def only(standings: list[Standing]) -> tuple[str, str]:
+    (standing,) = standings
+    return standing.state.name, standing.alarm
+
+
+def commits(s: Settlement) -> list[tuple[str, str]]:
+    return [(tx.purpose, tx.status) for tx in status(s.conn)[1].transactions]
+
+
+def settles(s: Settlement) -> None:
+    """Honest again: to the end, with one effect each."""
+    for _ in range(3):
+        drive(s)
+    assert status(s.conn)[1].state == "CONFIRMED"
+    assert [event.fields["batchNo"] for event in s.alliance.hub.events("BatchCommitted", first=0)] == [0, 1]
+    s.alliance.chain.advance_time(6 * 3_600)
+    for _ in range(3):
+        drive(s)
+    assert status(s.conn)[1].state == "FINALISED"
+    assert len(s.alliance.hub.events("BatchFinalised", first=0)) == 2
+    assert alerts(s.conn) == []
+
+
+def test_a_send_that_nobody_answers_counts_as_sent(alone: tuple[Field, Settlement], liar: Liar) -> None:
+    _, s = alone
+    liar.deaf = {"eth_sendRawTransaction"}
+    assert only(drive(s)) == ("SUBMITTED", "")
+    assert commits(s) == [("commit:1.0", "SENT")]
+    assert s.alliance.hub.read("nextBatchNo") == 1, "the node never got it"
+    liar.honest()
+    settles(s)
+    assert commits(s) == [("commit:1.0", "MINED"), ("finalise:1.0", "MINED")]
+
+
+def test_an_answer_that_comes_too_late_is_no_second_transaction(alone: tuple[Field, Settlement], liar: Liar) -> None:
+    _, s = alone
+    liar.late_s = {"eth_sendRawTransaction": PATIENCE_S}
+    drive(s)
+    assert s.alliance.hub.read("nextBatchNo") == 2, "the node got it, only its word came late"
+    liar.honest()
+    settles(s)
+    assert commits(s) == [("commit:1.0", "MINED"), ("finalise:1.0", "MINED")]
+
+
+@pytest.mark.parametrize("method", ["eth_call", "eth_getBlockByNumber", "eth_getTransactionReceipt", "eth_chainId"])
+def test_a_question_that_is_never_answered_holds_everything_and_breaks_nothing(
+    alone: tuple[Field, Settlement], liar: Liar, method: str
+) -> None:
+    _, s = alone
+    liar.deaf = {method}
+    with suppress(ChainUnclear):  # without the chain's id not even the look begins
+        assert drive(s)[0].alarm in {"chain-unclear", ""}
+    assert len(commits(s)) <= 1
+    liar.honest()
+    settles(s)
+    assert commits(s) == [("commit:1.0", "MINED"), ("finalise:1.0", "MINED")]
+
+
+def invented(hash_of_block: str) -> dict[str, Any]:
+    """A receipt of a transaction that is in no block, so far without its own hash and outcome."""
+    return {"blockNumber": "0x1", "blockHash": hash_of_block, "gasUsed": "0x1", "logs": [], "contractAddress": None}
+
+
+@pytest.mark.parametrize("outcome", ["0x0", "0x1"])
+def test_a_receipt_of_what_never_was_in_a_block_is_not_believed(
+    alone: tuple[Field, Settlement], liar: Liar, outcome: str
+) -> None:
+    _, s = alone
+
+    def lie(method: str, params: list[Any], result: Any) -> Any:
+        if method == "eth_getTransactionReceipt" and result is None:
+            return {**invented("0x" + "ab" * 32), "transactionHash": params[0], "status": outcome}
+        return result
+
+    liar.distort, liar.deaf = lie, {"eth_sendRawTransaction"}
+    drive(s)
+    drive(s)
+    assert commits(s) == [("commit:1.0", "SENT")]
+    liar.honest()
+    settles(s)
+    assert commits(s) == [("commit:1.0", "MINED"), ("finalise:1.0", "MINED")]
+
+
+def test_a_receipt_in_a_real_block_decides_nothing_that_nonce_and_contract_deny(
+    alone: tuple[Field, Settlement], liar: Liar
+) -> None:
+    _, s = alone
+    real = "0x" + (s.alliance.chain.head(1).hash or b"").hex()
+
+    def lie(method: str, params: list[Any], result: Any) -> Any:
+        if method == "eth_getTransactionReceipt" and result is None:
+            return {**invented(real), "transactionHash": params[0], "status": "0x0"}
+        return result
+
+    liar.distort, liar.deaf = lie, {"eth_sendRawTransaction"}
+    drive(s)
+    drive(s)
+    assert {purpose for purpose, _ in commits(s)} == {"commit:1.0"}, "no second commit was signed"
+    liar.honest()
+    settles(s)
+
+
+def test_a_mined_transaction_without_a_receipt_is_seen_by_its_effect(
+    alone: tuple[Field, Settlement], liar: Liar
+) -> None:
+    _, s = alone
+    liar.distort = lambda method, _params, result: None if method == "eth_getTransactionReceipt" else result
+    for _ in range(3):
+        drive(s)
+    assert status(s.conn)[1].state == "CONFIRMED"
+    liar.honest()
+    settles(s)
+
+
+def test_a_chain_id_that_changes_midway_ends_the_drive_before_anything_is_signed(
+    alone: tuple[Field, Settlement], liar: Liar
+) -> None:
+    _, s = alone
+    seen = 0
+
+    def lie(method: str, _params: list[Any], result: Any) -> Any:
+        nonlocal seen
+        seen += method == "eth_chainId"
+        return "0x7" if method == "eth_chainId" and seen > 1 else result
+
+    liar.distort = lie
+    with pytest.raises(OtherChain, match="now serves chain 7"):
+        drive(s)
+    assert commits(s) == []
+    liar.honest()
+    settles(s)
+
+
+def test_another_header_that_only_the_newest_block_shows_is_no_conflict(
+    alone: tuple[Field, Settlement], liar: Liar
+) -> None:
+    """The embedded chain is final at once, so the proxy holds its finalised block back by one."""
+    _, s = alone
+    before = hex(s.alliance.chain.head().number)
+    drive(s)
+    s.conn.execute("UPDATE settlement.batch SET header = jsonb_set(header, '{sealedAt}', '\"5\"') WHERE batch_no = 1")
+    s.conn.execute("UPDATE settlement.batch SET state = 'SUBMITTED' WHERE batch_no = 1")
+    hold = s.alliance.chain.head(int(before, 16))
+
+    def lie(method: str, params: list[Any], result: Any) -> Any:
+        if method == "eth_getBlockByNumber" and params[0] == "finalized":
+            block = dict(result)
+            block.update(number=before, hash="0x" + (hold.hash or b"").hex(), timestamp=hex(hold.timestamp))
+            return block
+        return result
+
+    liar.distort = lie
+    assert only(drive(s)) == ("SUBMITTED", "batch-conflict")
+    assert [row.code for row in alerts(s.conn)] == ["batch-conflict"]
+    liar.honest()
+    assert only(drive(s)) == ("FAILED_CONFLICT", "batch-failed")

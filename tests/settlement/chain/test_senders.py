@@ -1,0 +1,140 @@
+"""Keys: made encrypted, opened by password, asked of a signer elsewhere that may cheat, refused where all have them."""
+
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from eth_account import Account
+from web3 import Web3
+
+from settlement.chain import Chain
+from settlement.networks import main
+from settlement.outbox import Intent, Outbox
+from settlement.senders import (
+    KeyRefused,
+    LocalSigner,
+    RemoteSigner,
+    SignerRefused,
+    open_keystore,
+    refuse_test_keys,
+)
+from settlement.steps import Fate
+from tests.settlement.chain.tiny import ADDRESS, SENDER, deploy
+
+PASSWORD = "correct horse battery staple"
+FIELDS: dict[str, Any] = {
+    "type": 2,
+    "chainId": 1,
+    "nonce": 3,
+    "gas": 50_000,
+    "maxFeePerGas": 9,
+    "maxPriorityFeePerGas": 1,
+    "value": 0,
+    "data": b"hello",
+    "to": b"\x07" * 20,
+}
+
+
+def test_a_key_is_made_encrypted_and_opens_with_its_password_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, password = tmp_path / "operator.json", tmp_path / "password"
+    password.write_text(PASSWORD + "\n")
+    assert main(["new-key", "--password-file", str(password), str(store)]) == 0
+    signer = open_keystore(store, password)
+    assert capsys.readouterr().out.strip() == "0x" + signer.address.hex()
+    assert store.stat().st_mode & 0o077 == 0
+    assert json.loads(store.read_text())["version"] == 3
+    tx_hash, raw = signer.sign(FIELDS)
+    assert Account.recover_transaction(raw) == Web3.to_checksum_address(signer.address)
+    assert tx_hash == Web3.keccak(raw)
+    assert main(["new-key", "--password-file", str(password), str(store)]) == 1, "an existing key is never overwritten"
+    password.write_text("another, wrong one")
+    with pytest.raises(KeyRefused, match="does not open"):
+        open_keystore(store, password)
+    password.write_text("short")
+    assert main(["new-key", "--password-file", str(password), str(tmp_path / "other.json")]) == 1
+    assert not (tmp_path / "other.json").exists()
+
+
+@pytest.mark.parametrize(
+    "key", ["ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80", "00" * 31 + "01", "00" * 30 + "0123"]
+)
+def test_a_key_that_everybody_has_is_refused(key: str) -> None:
+    with pytest.raises(KeyRefused, match="everybody has its key"):
+        refuse_test_keys(LocalSigner(bytes.fromhex(key)))
+
+
+def test_a_key_of_ones_own_is_not() -> None:
+    refuse_test_keys(LocalSigner(SENDER.key))
+
+
+Reply = Callable[[dict[str, Any]], Any]
+
+
+@contextmanager
+def signer_that(reply: Reply) -> Iterator[str]:
+    """A signer elsewhere: an HTTP server that answers `eth_signTransaction`."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": reply(asked["params"][0])}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def signed(asked: dict[str, Any], key: bytes = SENDER.key, **changes: Any) -> str:
+    fields = {name: value for name, value in asked.items() if name != "from"}
+    return "0x" + bytes(Account.sign_transaction({**fields, **changes}, key).raw_transaction).hex()
+
+
+def test_a_signer_elsewhere_signs_what_the_outbox_sends(database: str, chain: Chain) -> None:
+    address = deploy(chain)
+    with signer_that(signed) as url, psycopg.connect(database, autocommit=True) as conn:
+        outbox = Outbox(conn, chain, RemoteSigner(url, ADDRESS))
+        assert outbox.submit(Intent("from elsewhere", address, b"remote", 60_000)).fate is Fate.MINED
+    assert [log.data for log in chain.logs(address, first=0)] == [b"remote"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (lambda asked: signed(asked, gas=21_000), "changed gas"),
+        (lambda asked: signed(asked, to="0x" + "08" * 20), "changed to"),
+        (lambda asked: signed(asked, data="0x"), "changed data"),
+        (lambda asked: signed(asked, value=1), "changed value"),
+        (lambda asked: signed(asked, key=b"\x44" * 32), "signed by"),
+        (lambda _asked: "0x02f8", "no EIP-1559 transaction"),
+        (lambda _asked: None, "no signature"),
+    ],
+)
+def test_a_signer_that_cheats_is_found_out(reply: Reply, why: str) -> None:
+    with signer_that(reply) as url, pytest.raises(SignerRefused, match=why):
+        RemoteSigner(url, ADDRESS).sign(FIELDS)
+
+
+def test_a_signer_that_is_not_there_gives_no_signature() -> None:
+    with pytest.raises(SignerRefused, match="no signature"):
+        RemoteSigner("http://127.0.0.1:9", ADDRESS).sign(FIELDS)
