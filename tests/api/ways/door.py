@@ -161,6 +161,7 @@ WAYS: dict[str, Way] = {
     "signing-off": lambda s: s.tea.post("/v1/signatures", own_event()),
     "signature-refused": signature_refused,
     "batch-unknown": lambda s: s.tea.get("/v1/batches/7"),
+    "batch-unopened": lambda s: s.tea.get("/v1/batches/0/mine"),
     "cycle-unknown": lambda s: s.tea.get("/v1/clearing/cycles/never/statement"),
     "unavailable": unavailable,
     "internal": internal,
