@@ -9,11 +9,14 @@ help: ## list what make can do
 setup: ## make .venv and install the locked packages (all other targets do this first)
 	@./bootstrap
 
-demo: setup ## run the demo alliance to its report: EVENTS=path.csv.gz REFUND_LINKS=path.csv.gz SERVE=0
-	@$(PY) -m api.demo
+demo: setup ## run the demo alliance to its report: EVENTS=path.csv.gz REFUND_LINKS=path.csv.gz SERVE=0 TASKS=1
+	@$(if $(TASKS),TONGDUI_TASKS=$(TASKS)) $(PY) -m api.demo
 
-serve: setup ## serve the API on loopback
-	@$(PY) -m api.serve
+serve: setup ## serve the API on loopback; TASKS=1 runs the periodic tasks beside it
+	@$(if $(TASKS),TONGDUI_TASKS=$(TASKS)) $(PY) -m api.serve
+
+worker: setup ## run the periodic tasks (worker and beat) until Ctrl-C; their own parts: ARGS="worker", "beat", "status"
+	@$(PY) -m settlement.tasks $(if $(ARGS),$(ARGS),run)
 
 audit: setup ## audit published batches, trusting nobody: ARGS="--rpc URL --hub 0x.. --data DIR --keys FILE --out FILE"
 	@$(PY) -m auditor audit $(ARGS)
@@ -44,11 +47,11 @@ contracts: ## compile and test the contracts, and see that the exported ABI is c
 bench: setup ## measure, beside peers in the same run; results in bench/results/
 	@$(PY) -m bench
 
-compare: setup ## play random commands on the ledger and on the oracle, the first difference ends it: COMMANDS=1000000
-	@$(PY) -m tests.properties.long_run $(if $(COMMANDS),--commands $(COMMANDS))
+compare: setup ## play random commands on the ledger and on the oracle, the first difference ends it: COMMANDS=1000000 SEED=1
+	@$(PY) -m tests.properties.long_run $(if $(COMMANDS),--commands $(COMMANDS)) $(if $(SEED),--seed $(SEED))
 
 lock: setup ## write requirements.lock anew from pyproject.toml
 	@.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
 
-.PHONY: help setup demo serve audit reset migrate verify statement test check contracts bench compare lock
+.PHONY: help setup demo serve worker audit reset migrate verify statement test check contracts bench compare lock

@@ -30,6 +30,7 @@ from api import (
     rules,
     sandbox,
     settling,
+    signing,
     standing,
 )
 from api.door import Door
@@ -45,7 +46,7 @@ ABOUT = (
 )
 ROOMS = (
     *(events, redemptions, movements, people, members, standing, configuration, rules, operators, clearing, sandbox),
-    *(auditors, settling, health, pages, receipt_page),
+    *(auditors, settling, signing, health, pages, receipt_page),
 )
 log = structlog.get_logger(__name__)
 

@@ -14,13 +14,17 @@ import structlog
 import uvicorn
 
 from api.app import create_app
+from api.beside import beside
 from api.clock import TestClock
 from api.clockwork import ticking
-from api.database import Behind, migrated_database
 from api.door import open_door
 from api.settings import Settings
+from ledger.postgres.migrated import Behind, migrated_database
+from settlement.desk import LocalReceiptKey
 from settlement.inclusions import Inclusions
+from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
+from settlement.mirrors.settings import MirrorsSettings
 from settlement.vault import Vault
 
 GRACE_SECONDS_MAX = 20
@@ -45,12 +49,17 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def _mirrors(settings: Settings) -> list[Mirror]:
+    """Where batches are read: this machine's folder first, then whatever mirrors are named."""
+    return [FolderMirror(settings.published_folder), *(each.open() for each in MirrorsSettings().mirrors)]
+
+
 def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
-    """Answer requests over the migrated database at `dsn` until told to stop. With `ticks` what falls due is done as
-    time goes on; without, only when a sandbox's clock is moved.
+    """Answer requests over the migrated database at `dsn` until told to stop. With `ticks` what falls due by the clock
+    of a sandbox is done as time goes on; without, only when it is moved. In production periodic tasks do it.
     """
     log_plainly()
-    key, production = settings.vault_key(), settings.production
+    key, receipt_key, production = settings.vault_key(), settings.receipt_key(), settings.production
     clock = TestClock(now)
     with (
         open_door(
@@ -59,9 +68,11 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
             readers_max=settings.readers_max,
             now=now if production else clock,
             move_clock=None if production else clock.move_to,
-            inclusions=Inclusions(vault=Vault(key), mirrors=[FolderMirror(settings.published_folder)]) if key else None,
+            receipt_key=LocalReceiptKey(receipt_key) if receipt_key else None,
+            inclusions=Inclusions(vault=Vault(key), mirrors=_mirrors(settings)) if key else None,
         ) as door,
-        ticking(door) if ticks else nullcontext(),
+        ticking(door) if ticks and not production else nullcontext(),
+        beside(settings, due=production) if settings.tasks else nullcontext(),
     ):
         uvicorn.run(
             create_app(door),

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 VAULT_KEY_BYTES = 32
+RECEIPT_KEY_BYTES = 32
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -35,11 +36,17 @@ class Settings(BaseSettings):
     """A file with the vault's 32 bytes as hex; `keys/vault.key` under `var` when left out and there. Without it
     receipts carry no proofs.
     """
+    receipt_key_file: Path | None = None
+    """A file with the 32 bytes of the operator's receipt key as hex; `keys/receipt.key` under `var` when left out and
+    there. Without it no merchant's own signature is taken in.
+    """
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     """0 takes any free port and says which."""
     public: bool = False
     """Has to be true to listen on anything but loopback: TLS ends in front of this process."""
+    tasks: bool = False
+    """Whether the periodic tasks run beside the API, in a process that ends with this one: for development."""
     readers_max: int = Field(default=4, ge=1, le=64)
     """Database connections for reading; writes have one of their own."""
 
@@ -60,6 +67,16 @@ class Settings(BaseSettings):
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
         if len(key) != VAULT_KEY_BYTES:
             raise ValueError(f"{path}: holds {len(key)} bytes, not the {VAULT_KEY_BYTES} of a vault's key")
+        return key
+
+    def receipt_key(self) -> bytes | None:
+        """The key that signs acceptance receipts, None without one. Raises ValueError for another file."""
+        path = self.receipt_key_file or self.var / "keys" / "receipt.key"
+        if self.receipt_key_file is None and not path.exists():
+            return None
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+        if len(key) != RECEIPT_KEY_BYTES:
+            raise ValueError(f"{path}: holds {len(key)} bytes, not the {RECEIPT_KEY_BYTES} of a receipt key")
         return key
 
     @model_validator(mode="after")

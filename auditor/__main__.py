@@ -1,4 +1,4 @@
-"""The command line: `python -m auditor audit`, `attest` and `examine`.
+"""The command line: `python -m auditor audit`, `attest`, `examine` and `extract`.
 
 Exit codes: 0 clean, 1 findings, 2 incomplete (data missing, node silent), 3 the nodes disagree, 4 wrong use (or an
 attester that must refuse), 130 interrupted. Nothing is written but the report, the page, the attestations and, on
@@ -15,17 +15,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from auditor import extract
 from auditor.attest import AttestRefused, attest, load_signer, sealed_commits
 from auditor.audit import Means, audit, processes_here
-from auditor.chain import Chain, read
+from auditor.chain import Chain
 from auditor.evidence import Earlier, Evidence, load_checkpoint, load_report
 from auditor.fetch import AuditorKey, load_key, mirror
 from auditor.findings import shown
 from auditor.outcome import Outcome, Verdict
-from auditor.page import page
+from auditor.page import page, report_text
 from auditor.progress import Watch
+from auditor.reading import read
 from auditor.receipts import load_receipts
-from auditor.report import report
+from auditor.report import contracts, report
 from auditor.rpc import Node, Nodes, RpcError, RpcsDisagree
 from proofs.signature import address_of
 
@@ -33,6 +35,9 @@ CLEAN, FINDINGS, INCOMPLETE, RPCS_DISAGREE, WRONG_USE, INTERRUPTED = 0, 1, 2, 3,
 _EXIT = {Verdict.CLEAN: CLEAN, Verdict.FINDINGS: FINDINGS, Verdict.INCOMPLETE: INCOMPLETE}
 _TAGS = ("finalized", "latest")
 _ADDRESS_BYTES = 20
+
+_CODES = {"contracts": "contract-differs", "roles": "roles-differ"}
+"""The finding where a field of the anchor is not what the chain says, if it is not about the code."""
 
 T = TypeVar("T")
 
@@ -79,9 +84,9 @@ def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
     if earlier is not None:
         outcome.on_trust.append(f"batches {earlier.first} to {earlier.last}, which {options.resume.name} found clean")
     for name, expected, actual in _differences(anchor, chain):
-        outcome.findings.add("code-differs", 0, f"anchor.{name}", expected=expected, actual=actual)
-    told = report(outcome, rpc=nodes.names, anchored="codeHash" in anchor)
-    _write(options.out, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        outcome.findings.add(_CODES.get(name, "code-differs"), 0, f"anchor.{name}", expected=expected, actual=actual)
+    told = report(outcome, rpc=nodes.names, anchored=anchor.keys() >= {"codeHash", *_CODES})
+    _write(options.out, report_text(told))
     if options.html:
         _write(options.html, page(told))
     _tell(outcome)
@@ -107,6 +112,23 @@ def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     _tell(outcome)
     sys.stderr.write(f"{len(attestations)} header(s) signed\n")
     return _EXIT[outcome.verdict]
+
+
+def _extract(options: argparse.Namespace, nodes: Nodes) -> int:
+    """A merchant's own question: whether what it was given about a batch is whole, and what the chain holds."""
+    anchor, pages = _anchor(options.anchor), _given(lambda _: extract.load(options.files), options.files[0])
+    chain = read(nodes, options.hub, tag=options.to, from_block=anchor.get("deployBlock", 0))
+    for name, expected, actual in _differences(anchor, chain):
+        raise WrongUse(f"anchor.{name} is {expected}, but the chain says {actual}")
+    verdict = extract.judge(pages, chain)
+    if options.out:
+        _write(options.out, json.dumps(verdict.as_json(), indent=1) + "\n")
+    for problem in verdict.problems:
+        sys.stderr.write(f"  {problem}\n")
+    if verdict.problems or verdict.proven is None:
+        return _stop(FINDINGS, "not proven")
+    sys.stderr.write(f"proven: {extract.told(verdict)}\n")
+    return CLEAN
 
 
 def _examine(options: argparse.Namespace, nodes: Nodes) -> int:
@@ -176,13 +198,15 @@ def _anchor(path: Path | None) -> dict[str, Any]:
 
 
 def _differences(anchor: dict[str, Any], chain: Chain) -> list[tuple[str, Any, Any]]:
-    """Check 1 as far as an anchor says: (field, expected, actual) where chain, hub, code or genesis are not its own."""
+    """Check 1 as far as an anchor says: (field, expected, actual) for each field in which the chain is another."""
     genesis = chain.commits[0].header_hash if chain.commits else b""
     actual = {
         "chainId": chain.chain_id,
         "hub": shown(chain.hub),
         "codeHash": shown(chain.code_hash),
         "genesisHeaderHash": shown(genesis),
+        "contracts": contracts(chain),
+        "roles": list(chain.roles),
     }
     return [(name, anchor[name], value) for name, value in actual.items() if name in anchor and anchor[name] != value]
 
@@ -226,7 +250,7 @@ def _to(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="auditor", description=(__doc__ or "").split("\n", 1)[0])
-    commands = parser.add_subparsers(required=True, metavar="audit | attest | examine")
+    commands = parser.add_subparsers(required=True, metavar="audit | attest | examine | extract")
     both = _Parser(add_help=False)
     both.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
     both.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
@@ -259,6 +283,15 @@ def _parser() -> argparse.ArgumentParser:
     look = commands.add_parser("examine", parents=[both], help="check one batch that is sealed; sign nothing")
     look.add_argument("--batch", required=True, type=int, help="its number")
     look.set_defaults(run=_examine)
+    own = commands.add_parser("extract", help="check a merchant's extract of a batch against the chain")
+    own.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the extract, or its pages in order")
+    own.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
+    own.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
+    own.add_argument("--hub", required=True, type=_address, help="address of the SettlementHub")
+    own.add_argument("--anchor", type=Path, help="trust anchor file")
+    own.add_argument("--to", choices=_TAGS, default="finalized", help="the block that is asked (default finalized)")
+    own.add_argument("--out", type=Path, help="where the JSON goes")
+    own.set_defaults(run=_extract)
     return parser
 
 

@@ -1,7 +1,8 @@
 """Attester mode: check what is sealed but not yet on the chain, and sign its headers if nothing at all was found.
 
 A signature that is given cannot be taken back, so (batchNo, headerHash) is on disk before the key is used, under a
-lock that admits one attester, and a second header for a number is refused for ever. Source: protocol §3.6, §6
+lock that admits one attester, and a second header for a number is refused unless the hub threw out the first one, in
+everybody's sight. Source: protocol §3.6, §6
 "attester mode".
 """
 
@@ -91,10 +92,13 @@ def remember(state: Path, chain: Chain, attester: bytes, commits: Sequence[Commi
     """Put every (batchNo, headerHash) on disk before anything is signed. Raises `AttestRefused` for a second header."""
     with _locked(state):
         known = _load(state, chain, attester)
+        gone = {shown(each) for each in chain.reverted}
         for commit in commits:
             number, header_hash = str(commit.header.batch_no), shown(commit.header_hash)
             signed = known["signed"].setdefault(number, header_hash)
-            if signed != header_hash:
+            if signed != header_hash and signed in gone:
+                known["signed"][number] = header_hash
+            elif signed != header_hash:
                 raise AttestRefused(f"batch {number}: {signed} is signed already, never also {header_hash}")
         _store(state, known)
 

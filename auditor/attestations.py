@@ -45,6 +45,18 @@ def check_attestations(commit: Commit, separator: bytes, findings: Findings) -> 
     _check_window(commit, on_chain, weight, findings)
 
 
+def check_config(commit: Commit, genesis_config: bytes, findings: Findings) -> None:
+    """Check 5: a batch was sealed under the configuration of its commit, or the one before within its grace."""
+    on_chain, header = commit.on_chain, commit.header
+    config = None if on_chain is None else on_chain.governance.config
+    if on_chain is None or config is None or header.batch_no == 0 or header.config_hash == config.current:
+        return
+    graced = on_chain.block_time <= config.previous_until
+    if not graced or header.config_hash != (config.previous or genesis_config):
+        wanted = config.current.hex() + (" or the one before" if graced else "")
+        findings.add("config-unknown", header.batch_no, "header.configHash", expected=wanted, actual=header.config_hash)
+
+
 def check_settled(commit: Commit, findings: Findings) -> None:
     """Check 19, as far as logs tell: each net that a final batch moved is the one committed."""
     on_chain = commit.on_chain

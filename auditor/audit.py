@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from auditor.attestations import check_attestations, check_settled
+from auditor.attestations import check_attestations, check_config, check_settled
 from auditor.batch import Context, Opened, Run, close_batch, open_batch
 from auditor.books import Books, cash_balances
 from auditor.chain import Chain, Commit
@@ -27,8 +27,10 @@ from auditor.evidence import Evidence, check_checkpoint
 from auditor.fetch import AuditorKey, Mirror, Missing, Plain, Source, Substituted
 from auditor.figures import DORMANT_DAYS
 from auditor.findings import Findings
+from auditor.forced import check_forced
 from auditor.headers import HeaderWalk
 from auditor.journal import check_journal
+from auditor.money import check_money
 from auditor.originals import Originals
 from auditor.outcome import BatchOutcome, Outcome
 from auditor.progress import Watch
@@ -68,7 +70,9 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
         walk.take(commit)
         check_attestations(commit, separator, outcome.findings)
         check_settled(commit, outcome.findings)
-    outcome.checkpoints = check_checkpoint(means.evidence.checkpoint, commits, outcome.findings)
+        check_config(commit, commits[0].header.config_hash, outcome.findings)
+    _check_contracts(chain, outcome.findings)
+    outcome.checkpoints = check_checkpoint(means.evidence.checkpoint, commits, chain.reverted, outcome.findings)
     chosen = [commit for commit in commits if first <= commit.header.batch_no <= outcome.last]
     if not chosen or (last is not None and last > newest):
         asked = f"{first} to {newest if last is None else last}"
@@ -80,6 +84,16 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
         _interrupted(outcome, chosen)
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+def _check_contracts(chain: Chain, findings: Findings) -> None:
+    """The money and the forced events, as far as the chain was asked for them."""
+    if chain.money is not None and chain.holdings is not None:
+        final = (each for each in chain.commits if each.on_chain is not None and each.on_chain.final and each.nets)
+        nets = {commit.header.batch_no: dict(commit.nets or ()) for commit in final}
+        check_money(chain.money, chain.holdings, nets, findings)
+    if chain.queue is not None:
+        check_forced(chain.queue, chain.block_time, findings)
 
 
 def _read_files(

@@ -1,4 +1,4 @@
-"""The events of hub, policy and registry, read from raw logs: topics and data in, names and values out.
+"""The events of hub, policy, registry, fund and queue, read from raw logs: topics and data in, names and values out.
 
 The contracts' events use only one-word values, structs of such, and one level of arrays of those; this module reads
 exactly that and refuses the rest. It is written here, and not left to a library, so that what an auditor trusts fits
@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from proofs.keccak import keccak256
-from proofs.messages import BatchHeader
+from proofs.messages import BatchHeader, PointsEvent
 from proofs.words import WORD_BYTES
 
 Value: TypeAlias = "int | bytes | tuple[Value, ...]"
 """Integers, bytes32 and addresses (20 bytes) as they are; structs and arrays as tuples."""
 
+_FIXED = re.compile(r"(.+)\[(\d+)\]")
+"""An array of known length, which stands where it is, without a length before it."""
 ITEMS_MAX = 2**16
 """Longest array that is read from one log."""
 
@@ -29,6 +31,7 @@ class LogError(ValueError):
 
 
 _HEADER = BatchHeader.TYPE.removeprefix("BatchHeader")
+_EVENT = PointsEvent.TYPE.removeprefix("PointsEvent")
 DECLARED = (
     (
         f"BatchCommitted(uint64 indexed batchNo,bytes32 indexed headerHash,{_HEADER} header,"
@@ -52,6 +55,37 @@ DECLARED = (
         "uint128 num,uint128 den,uint8 mode,uint32 fromBatch)"
     ),
     "TermsEnded(uint32 indexed termsId,uint32 toBatch)",
+    (
+        "DisputeParamsChanged(uint32 paramsVersion,(uint32 answerWindowSeconds,uint32 forceDeadlineSeconds,"
+        "uint96 demandBond) params,bytes32 configHash)"
+    ),
+    "RulesVersionChanged(uint32 rulesVersion,bytes32 configHash)",
+    "AttesterSetChanged(uint32 attesterSetVersion,uint256 totalWeight,bytes32 configHash)",
+    "ReceiptSignerSet(address indexed signer,uint64 until)",
+    "RoleGranted(bytes32 indexed role,address indexed account,address indexed sender)",
+    "RoleRevoked(bytes32 indexed role,address indexed account,address indexed sender)",
+    "BatchReverted(uint64 indexed batchNo,uint16 code,address indexed challenger,uint256 slashed)",
+    "Deposited(uint32 indexed merchantId,address indexed from,uint256 amount)",
+    "Withdrawn(uint32 indexed merchantId,address indexed to,uint256 amount)",
+    "BondPosted(address indexed from,uint256 amount,uint256 bond)",
+    "BondWithdrawn(address indexed to,uint256 amount,uint256 bond)",
+    "PenaltyPaid(uint32 indexed merchantId,uint256 amount,uint256 bond)",
+    "OwnSharesTaken(uint64 indexed defaultId,uint32 indexed merchantId,uint256 amount)",
+    "LossCovered(uint64 indexed defaultId,uint256 fromBond,uint256 fromFund,uint256 left)",
+    "LossAllocated(uint64 indexed batchNo,uint32 indexed creditorId,uint256 cut)",
+    "DebtRepaid(uint64 indexed defaultId,uint32 indexed merchantId,uint256 amount,uint256 stillOwed)",
+    "ReservesRestored(uint64 indexed defaultId,uint256 toFund,uint256 toBond)",
+    "ClaimCollected(uint64 indexed defaultId,uint32 indexed creditorId,uint256 amount)",
+    "GuaranteeJoined(uint32 indexed merchantId,uint256 amount,uint256 shares)",
+    "GuaranteeLeft(uint32 indexed merchantId,uint256 amount,uint256 shares)",
+    "BountyPaid(address indexed account,uint256 amount)",
+    "AssetsChanged(uint256 assets,uint256 totalShares)",
+    (
+        "ForcedQueued(uint64 indexed id,uint32 indexed merchantId,uint32 indexed keyId,uint32 dueAt,"
+        f"bytes32 eventHash,{_EVENT} pointsEvent,bytes32[2] signature)"
+    ),
+    "ForcedDischarged(uint64 indexed id,uint64 indexed batchNo,bool late)",
+    "ForcedDropped(uint64 indexed id,uint8 fault)",
 )
 """The events an audit reads, as declared."""
 
@@ -139,10 +173,17 @@ def _split(body: str) -> Iterator[str]:
 
 
 def _words(kind: str) -> int:
+    fixed = _FIXED.fullmatch(kind)
+    if fixed:
+        return _words(fixed[1]) * int(fixed[2])
     return len(list(_split(kind[1:-1]))) if kind.startswith("(") else 1
 
 
 def _static(kind: str, data: bytes, at: int) -> Value:
+    fixed = _FIXED.fullmatch(kind)
+    if fixed:
+        step = WORD_BYTES * _words(fixed[1])
+        return tuple(_static(fixed[1], data, at + step * place) for place in range(int(fixed[2])))
     if kind.startswith("("):
         return tuple(_static(field, data, at + WORD_BYTES * place) for place, field in enumerate(_split(kind[1:-1])))
     return _word_value(kind, _word(data, at))

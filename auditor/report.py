@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from auditor.chain import Chain
 from auditor.figures import figures
 from auditor.findings import CHECKS, RULES, shown
 from auditor.outcome import BatchOutcome, Outcome
@@ -26,10 +27,11 @@ _RELATIONS = {
 }
 """Why the checks of relations between leaves were not made: there was nothing, or not all of it could be seen."""
 
+INFORMATION = 31
+"""The check that promises nothing: its figures are told."""
+
 _LATER = {
     26: "no epochs of liabilities are on the chain",
-    28: "the hub has no queue of forced events",
-    31: "information only: see the figures",
 }
 
 
@@ -44,6 +46,8 @@ def report(outcome: Outcome, *, rpc: Sequence[str], anchored: bool) -> dict[str,
             "registry": shown(chain.registry_address),
             "codeHash": shown(chain.code_hash),
             "genesisHeaderHash": _genesis(outcome),
+            "contracts": contracts(chain),
+            "roles": list(chain.roles),
         },
         "range": {"from": outcome.first, "to": outcome.last},
         "finalizedBlock": {"number": chain.block_no, "hash": shown(chain.block_hash)},
@@ -66,6 +70,14 @@ def report(outcome: Outcome, *, rpc: Sequence[str], anchored: bool) -> dict[str,
     }
 
 
+def contracts(chain: Chain) -> dict[str, dict[str, str]]:
+    """The hub's partners: where they are and what their code is."""
+    return {
+        name: {"address": shown(address), "codeHash": shown(code_hash)}
+        for name, (address, code_hash) in chain.contracts.items()
+    }
+
+
 def checks(outcome: Outcome, *, anchored: bool) -> list[dict[str, Any]]:
     """Every check with what it came to; one that was not made, or not wholly, says why."""
     why = why_not(outcome, anchored=anchored)
@@ -73,6 +85,8 @@ def checks(outcome: Outcome, *, anchored: bool) -> list[dict[str, Any]]:
     for number, promise in CHECKS.items():
         broken = outcome.findings.of_check(number)
         state = "broken" if broken else ("not checked" if number in why else "held")
+        if number == INFORMATION:
+            state = "information"
         entry: dict[str, Any] = {"check": number, "promise": promise, "state": state, "findings": broken}
         told.append(entry | ({"why": why[number]} if number in why else {}))
     return told
@@ -84,11 +98,15 @@ def why_not(outcome: Outcome, *, anchored: bool) -> dict[int, str]:
     settled = any(commit.on_chain is not None and commit.on_chain.final and commit.nets for commit in committed)
     why = dict(_LATER)
     if not anchored:
-        why[1] = "no anchor names the contracts' code"
+        why[1] = "no anchor names the contracts, their code and all roles"
     if not committed:
         why[5] = "nothing was committed yet"
     if not settled:
         why[19] = "no settling batch is final yet"
+    elif outcome.chain.holdings is None:
+        why[19] = "the contracts were not asked what they hold"
+    if outcome.chain.queue is None or not outcome.chain.queue.events:
+        why[28] = "nothing was ever forced"
     if not any(batch.checked for batch in outcome.batches):
         why |= dict.fromkeys(_DATA_CHECKS, "no file was read")
     judged = sum(outcome.receipts.get(each, 0) for each in (KEPT, BROKEN))
@@ -101,7 +119,8 @@ def why_not(outcome: Outcome, *, anchored: bool) -> dict[int, str]:
         if not outcome.looked[number]:
             why[number] = nothing
         elif outcome.unseen[number]:
-            why[number] = f"{outcome.unseen[number]} of {outcome.looked[number]} only in part: {unseen}"
+            looked = outcome.looked[number]
+            why[number] = f"{min(outcome.unseen[number], looked)} of {looked} only in part: {unseen}"
     return why
 
 

@@ -21,10 +21,10 @@ from typing import Any
 
 import psycopg
 
-from api.database import migrated_database
 from bench.conditions import arguments, flush_microseconds, keep, machine, quantiles, server_settings, show
 from ledger import accounts, verify
 from ledger.points.orders import DAY_MS
+from ledger.postgres.migrated import migrated_database
 from ledger.reports import as_of, projection
 
 ACCOUNT = accounts.cash(1)

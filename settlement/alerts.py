@@ -2,8 +2,8 @@
 
 Invariants: an alert is open once per code and place, however often it is seen; it is resolved only by the source that
 found it, when that looked again and did not find it; every code has its severity and its meaning in `CODES`, and a code
-that is not there cannot be raised. Time is the database's. Called by submitter, watcher and reconciliation; read by the
-API and `python -m settlement.reconcile`.
+that is not there cannot be raised. Time is the database's. Called by submitter, watcher, reconciliation and periodic
+tasks; read by the API and `python -m settlement.reconcile`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "fee-ceiling": (URGENT, "a transaction is stuck at the highest offer we make"),
     "finality-broken": (URGENT, "a block that was final is no longer in the chain"),
+    "forced-due": (URGENT, "a merchant has forced an event that no batch holds; the hub will stop for it"),
     "gas-money-low": (WARNING, "the sending account can pay for few more transactions"),
     "hub-insolvent": (URGENT, "the hub holds less of the asset than it owes"),
     "ledger-refused": (URGENT, "the ledger refuses what the chain has moved"),
@@ -51,6 +52,7 @@ CODES: dict[str, tuple[str, str]] = {
     "sender-shared": (URGENT, "the pool holds transactions of our account that this database did not sign"),
     "shortage": (WARNING, "a merchant's collateral fell short of its net when a batch was committed"),
     "signer-refused": (URGENT, "the signer elsewhere gives no signature"),
+    "task-parked": (URGENT, "a periodic task failed too often; a person looks, and releases it"),
     "transaction-failed": (URGENT, "a transaction failed as often as we try"),
     "watch-behind": (WARNING, "the chain's events are read later than they should be"),
 }

@@ -255,7 +255,7 @@ def take_in(
         given = _given_before(conn, signed)
         if given is not None:
             return given
-        prepared = _prepared(conn, signed, lane)
+        prepared = _prepared(conn, signed, lane, now)
         check(signed, prepared=prepared, lane=lane, last_nonce=last_nonce(conn, lane.id), separator=separator)
         promise = receipt(signed, accepted_at=now)
         promised = key.sign(signed_digest(separator, promise.hash_struct()))
@@ -278,10 +278,12 @@ def _given_before(conn: Conn, signed: Signed) -> tuple[AcceptanceReceipt, Signat
     return replace(receipt(signed, accepted_at=row[1]), merge_by=row[2]), _halves(row[3])
 
 
-def _prepared(conn: Conn, signed: Signed, lane: SelfLane) -> PointsEvent:
-    """The event that follows from the leg; of one that posts nothing, from its own time."""
+def _prepared(conn: Conn, signed: Signed, lane: SelfLane, now: int) -> PointsEvent:
+    """The event that follows from the leg; of one that posts nothing, from its own time, which must not lie ahead: no
+    batch could hold it.
+    """
     if signed.source is None:
-        return void(lane, nonce=0, occurred_at=signed.event.occurred_at)
+        return void(lane, nonce=0, occurred_at=min(signed.event.occurred_at, now))
     row = conn.execute(_ASKED, [*signed.source, *lane.id]).fetchone()
     if row is None or row[1] is None:
         raise IntakeRefused(Why.NOTHING_TO_SIGN, "leg", expected="a leg that waits", actual=tuple(signed.source))

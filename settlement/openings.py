@@ -17,10 +17,13 @@ from proofs.accounts import OPERATOR_ID, RESERVE_ID, member_account
 from proofs.kinds import Terms
 from settlement import tables
 from settlement.chains import Tip
+from settlement.closing import Pending
 from settlement.contracts import Contract
-from settlement.leaves import Needs
+from settlement.leaves import MS_PER_SECOND, Needs
 from settlement.seal import Opening, cash_balances
 from settlement.tables import Batch, Conn
+
+BATCH_NO_MAX = 2**62
 
 _TIPS = """
 SELECT wanted.issuer, wanted.name, last.n, last.leaf_no, last.balance
@@ -39,6 +42,17 @@ SELECT journal_seq, leg_no, event_id
 FROM settlement.batch_leaf JOIN unnest(%(seqs)s::bigint[], %(nos)s::smallint[]) AS wanted (journal_seq, leg_no)
     USING (journal_seq, leg_no)
 WHERE batch_no < %(batch_no)s
+"""
+_FIRST_LEG = """
+SELECT at_ms FROM ledger.journal WHERE shard = 0 AND seq > %s AND receipt LIKE '%%"legs":[{%%' ORDER BY seq LIMIT 1
+"""
+_FIRST_SIGNED = """
+SELECT count(*), min(accepted_at) FROM settlement.signed_event JOIN settlement.parked USING (journal_seq, leg_no)
+WHERE sealed_in IS NULL
+"""
+_PENDING = """
+SELECT count(*), count(*) FILTER (WHERE settling) FROM settlement.batch
+WHERE superseded_by IS NULL AND batch_no > 0 AND state NOT IN ('OPEN', 'FINALISED')
 """
 _SETTLED = """
 SELECT max(batch_no) FROM settlement.batch
@@ -78,6 +92,31 @@ def entries(conn: Conn, after_seq: int, *, leaves_max: int, last_seq: int | None
             found.append(entry)
         after_seq = page[-1].seq
     return found
+
+
+def pending(conn: Conn, after_seq: int) -> Pending:
+    """What waits after the last sealed entry, and what was left out before it and is signed by now. An entry counts as
+    one leaf, whatever it has: a batch closes as full a little early or late.
+    """
+    batches, settling = conn.execute(_PENDING).fetchone() or (0, 0)
+    signed, signed_at = conn.execute(_FIRST_SIGNED).fetchone() or (0, None)
+    first = conn.execute(_FIRST_LEG, [after_seq]).fetchone()
+    since: list[int] = [] if signed_at is None else [signed_at]
+    since += [first[0] // MS_PER_SECOND] if first else []
+    return Pending(
+        leaves=signed + (journal.head_seq(conn) - after_seq if first else 0),
+        first_leaf_at=min(since, default=None),
+        batches=batches,
+        settling=settling,
+    )
+
+
+def settled_at(conn: Conn) -> int:
+    """When the last settling batch, or else genesis, was sealed: Unix seconds by the chain's clock."""
+    row = conn.execute(_SETTLED, [BATCH_NO_MAX]).fetchone()
+    settled = tables.batch(conn, row[0]) if row else None
+    assert settled is not None, "batch 0 counts as the first settling batch"
+    return settled.done.sealed_at
 
 
 def tips(conn: Conn, needs: Needs, secrets: Mapping[str, bytes], *, last_seq: int, batch_no: int) -> dict[bytes, Tip]:

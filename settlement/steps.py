@@ -58,14 +58,17 @@ class Submission:
     state: State
     header_hash: bytes
     sealed_at: int
+    has_locks: bool = False
+    """Whether its commit locked collateral that has to be released if it is thrown out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What the chain says about it: `*_final` at the finalised block, the rest at the newest.
 
-    Hashes are ABSENT where the contract holds none; `commit` and `finalise` are the fates of our transactions, with the
-    seconds since the first send, replacements and attempts of the one that is on its way.
+    Hashes are ABSENT where the contract holds none; `commit`, `finalise` and `release` are the fates of our
+    transactions, with the seconds since the first send, replacements and attempts of the one that is on its way;
+    `released` whether the locks of this header, thrown out, are free again, by whomever.
     """
 
     now: int
@@ -83,6 +86,8 @@ class Observation:
     quorum: bool
     commit: Fate
     finalise: Fate
+    release: Fate = Fate.NEVER
+    released: bool = False
     age_s: float
     replacements: int
     attempts: int
@@ -118,6 +123,9 @@ class Do(Enum):
     RETRY_COMMIT = "give the commit a new nonce"
     RETRY_FINALISE = "give the finalisation a new nonce"
     CONTINUE_FINALISE = "call once more: a settlement with many defaults takes several calls"
+    RELEASE = "the same for freeing what a batch that was thrown out had locked"
+    BUMP_RELEASE = "replace the release that is stuck"
+    RETRY_RELEASE = "give the release a new nonce"
     VOID_COMMIT = "use up the nonce of a commit that came too late"
     RESEAL = "seal the same range anew"
 
@@ -136,7 +144,11 @@ def next_step(batch: Submission, seen: Observation) -> Step:
             return _towards_finalised(batch, seen)
         case State.FINALISED:
             return Wait(batch.state.value)
-        case State.FAILED_FRAUD | State.FAILED_CASCADE | State.FAILED_CONFLICT:
+        case State.FAILED_FRAUD | State.FAILED_CASCADE:
+            if batch.has_locks and not seen.released and seen.release is not Fate.MINED:
+                return _push(seen.release, seen, Do.RELEASE, Do.BUMP_RELEASE, Do.RETRY_RELEASE)
+            return Wait(batch.state.value, alarm="batch-failed")
+        case State.FAILED_CONFLICT:
             return Wait(batch.state.value, alarm="batch-failed")
         case _:
             assert_never(batch.state)
@@ -218,6 +230,9 @@ def _push(fate: Fate, seen: Observation, send: Do, bump: Do, retry: Do) -> Step:
             assert_never(fate)
 
 
+_DEMANDED = Wait("data of it is demanded", alarm="batch-demanded")
+
+
 def stuck(*, age_s: float, replacements: int) -> bool:
     """Whether what was sent this long ago, after so many replacements, has to pay more. Patience grows with each."""
     return age_s > STUCK_S * (replacements + 1)
@@ -239,7 +254,7 @@ def _towards_finalised(batch: Submission, seen: Observation) -> Step:
     if seen.next_final_no > batch.batch_no:
         return Wait("waits for the block of its finalisation to be finalised")
     if seen.open_demands:
-        return Become(State.CHALLENGED) if batch.state is not State.CHALLENGED else Wait("data of it is demanded")
+        return Become(State.CHALLENGED) if batch.state is not State.CHALLENGED else _DEMANDED
     if batch.state is State.CHALLENGED:
         return Become(State.CONFIRMED)
     return _finalise(batch, seen)

@@ -15,12 +15,12 @@ import structlog
 
 from ledger.answers import Refusal
 from ledger.commands import Net, SettleNets
-from settlement import alerts, batches, moved, tables, watcher
+from settlement import alerts, batches, forced, moved, tables, watcher
 from settlement.alerts import Alert
 from settlement.attestations import has_quorum, wire_form
 from settlement.batches import Settlement
 from settlement.chain import ChainUnclear, Head
-from settlement.contracts import Refused
+from settlement.contracts import Event, Refused
 from settlement.gas import commit_gas, finalise_gas
 from settlement.inspection import BatchFaulty
 from settlement.leaves import MS_PER_SECOND
@@ -87,7 +87,8 @@ def _drive_all(s: Settlement) -> list[Standing]:
         s.outbox.renew()
         standings.append(_drive_one(s, batch.batch_no))
     batches.seal_planned(s)
-    alerts.keep(s.conn, "submitter", [_alert(standing) for standing in standings if standing.alarm])
+    found = [_alert(standing) for standing in standings if standing.alarm]
+    alerts.keep(s.conn, "submitter", [*found, *_discharge(s)])
     return standings
 
 
@@ -99,6 +100,15 @@ def _tend(s: Settlement) -> None:
         s.outbox.tend(obsolete=obsolete, owned=owned)
     except (*_CANNOT_GO_ON, ChainUnclear) as error:
         log.warning("nonces not tended", reason=str(error))
+
+
+def _discharge(s: Settlement) -> list[Alert]:
+    """Trouble with the forced queue holds no batch up; what the contract refuses today it may take tomorrow."""
+    try:
+        return forced.discharge(s)
+    except (*_CANNOT_GO_ON, ChainUnclear) as error:
+        log.warning("forced events not discharged", reason=str(error))
+        return []
 
 
 def _alert(standing: Standing) -> Alert:
@@ -167,12 +177,13 @@ def observe(s: Settlement, batch: Batch) -> Observation:
     """All that `next_step` wants to know, read now: our transactions first, what they did after them."""
     chain, policy, number = s.alliance.chain, s.alliance.policy, batch.batch_no
     s.alliance.require_same_chain()
-    verb = "commit" if batch.state in _COMMITTING else "finalise"
+    verb = _verb(batch.state)
     ours = s.outbox.observe(purpose(batch, verb))
     newest, settled = chain.head(), chain.head("finalized")
     latest = _view(s, number, newest)
     final = latest if newest == settled else _view(s, number, settled)
-    reverted = final.reverted and _threw_out(s, batch)
+    failed = verb == "release"
+    reverted = final.reverted and not failed and _threw_out(s, batch)
     return Observation(
         now=chain.now(),
         next_batch_no=latest.next_batch_no,
@@ -183,26 +194,46 @@ def observe(s: Settlement, batch: Batch) -> Observation:
         final_after=latest.final_after,
         open_demands=latest.open_demands,
         reverted_final=reverted,
-        predecessor_reverted_final=reverted and _view(s, number - 1, settled).reverted,
+        predecessor_reverted_final=reverted and not _is_first_thrown_out(s, batch),
         paused_until=policy.read("pausedUntil"),
         seal_lag_s_max=policy.read("params")[2],
         quorum=batch.state is State.PUBLISHED and has_quorum(s.conn, s.alliance, batch),
         commit=ours.fate if verb == "commit" else Fate.NEVER,
         finalise=ours.fate if verb == "finalise" else Fate.NEVER,
+        release=ours.fate if failed else Fate.NEVER,
+        released=failed and bool(_events(s, "LocksReleased", batch)),
         age_s=ours.newest.age_s if ours.newest else 0,
         replacements=ours.replacements,
         attempts=s.outbox.attempts(purpose(batch, verb)),
     )
 
 
+def _events(s: Settlement, name: str, batch: Batch, *, by_header: bool = True) -> list[Event]:
+    """The hub's events of this name about a batch, in finalised blocks: about this very header, or about its number."""
+    topics = [batch.batch_no.to_bytes(32, "big"), *([batch.header_hash] if by_header else [])]
+    return s.alliance.hub.events(name, first=s.alliance.anchor.deploy_block, last="finalized", topics=topics)
+
+
 def _threw_out(s: Settlement, batch: Batch) -> bool:
     """Whether the record that says reverted is about this incarnation: the hub's events name the header."""
-    topics = [batch.batch_no.to_bytes(32, "big"), batch.header_hash]
-    first = s.alliance.anchor.deploy_block
-    return bool(s.alliance.hub.events("BatchCommitted", first=first, last="finalized", topics=topics))
+    return bool(_events(s, "BatchCommitted", batch))
 
 
-_VERBS = ("commit", "finalise")
+def _is_first_thrown_out(s: Settlement, batch: Batch) -> bool:
+    """Whether a proof was about this batch, and not about one before it: the hub names the first one."""
+    committed = _events(s, "BatchCommitted", batch)[-1].log.block_number
+    reverted = _events(s, "BatchReverted", batch, by_header=False)
+    return any(event.log.block_number >= committed for event in reverted)
+
+
+def _verb(state: State) -> str:
+    """Which of a batch's transactions is on its way in this state."""
+    if state in _COMMITTING:
+        return "commit"
+    return "release" if state in {State.FAILED_FRAUD, State.FAILED_CASCADE} else "finalise"
+
+
+_VERBS = ("commit", "finalise", "release")
 _COMMITTING = frozenset({State.SEALED, State.PUBLISHED, State.ATTESTED, State.SUBMITTED})
 
 
@@ -213,7 +244,11 @@ def purpose(batch: Batch, verb: str) -> str:
 
 def _submission(batch: Batch) -> Submission:
     return Submission(
-        batch_no=batch.batch_no, state=batch.state, header_hash=batch.header_hash, sealed_at=batch.done.sealed_at
+        batch_no=batch.batch_no,
+        state=batch.state,
+        header_hash=batch.header_hash,
+        sealed_at=batch.done.sealed_at,
+        has_locks=bool(batch.done.nets),
     )
 
 
@@ -234,6 +269,12 @@ def _act(s: Settlement, batch: Batch, step: Become | Do) -> None:
             s.outbox.bump(purpose(batch, "commit"))
         case Do.BUMP_FINALISE:
             s.outbox.bump(purpose(batch, "finalise"))
+        case Do.RELEASE:
+            _submit(s, batch, _release_intent(s, batch), batch.state)
+        case Do.BUMP_RELEASE:
+            s.outbox.bump(purpose(batch, "release"))
+        case Do.RETRY_RELEASE:
+            s.outbox.retire(purpose(batch, "release"))
         case Do.RETRY_COMMIT:
             s.outbox.retire(purpose(batch, "commit"))
         case Do.RETRY_FINALISE | Do.CONTINUE_FINALISE:
@@ -268,6 +309,14 @@ def _finalise_intent(s: Settlement, batch: Batch) -> Intent:
     return Intent(purpose(batch, "finalise"), s.alliance.anchor.hub, data, gas, batch.batch_no)
 
 
+def _release_intent(s: Settlement, batch: Batch) -> Intent:
+    done = batch.done
+    data = s.alliance.hub.data("releaseReverted", done.header, list(done.nets))
+    return Intent(
+        purpose(batch, "release"), s.alliance.anchor.hub, data, finalise_gas(nets=len(done.nets)), batch.batch_no
+    )
+
+
 def _record_nets(s: Settlement, batch: Batch) -> None:
     """Tell the ledger what the chain moved, as the hub's own events say it; once, however often this runs."""
     if not batch.done.nets:
@@ -276,10 +325,7 @@ def _record_nets(s: Settlement, batch: Batch) -> None:
     batches_moved = moved.of_batches(s.conn, upto=batch.batch_no)
     if not {party for party, _ in batch.done.nets} <= batches_moved.get(batch.batch_no, {}).keys():
         raise ChainUnclear(f"batch {batch.batch_no} is final, but not all of its nets are read from the chain yet")
-    topics = [batch.batch_no.to_bytes(32, "big")]
-    (final, *_) = s.alliance.hub.events(
-        "BatchFinalised", first=s.alliance.anchor.deploy_block, last="finalized", topics=topics
-    )
+    (final, *_) = _events(s, "BatchFinalised", batch)
     nets = moved.newly_settled(batches_moved, batch.batch_no)
     command = SettleNets(
         key=f"settle-nets:{batch.batch_no}",

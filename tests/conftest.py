@@ -18,6 +18,7 @@ from psycopg import sql
 from sqlalchemy import create_engine, pool
 
 from ledger.postgres.embedded import EmbeddedServer, sqlalchemy_url, start
+from tests.settlement.tasks.brokers import RABBITMQ_IS_HERE
 
 ROOT = Path(__file__).resolve().parent.parent
 _serial = itertools.count(1)
@@ -55,6 +56,14 @@ def migrated(postgres: EmbeddedServer) -> str:
     """The name of the template database, at the newest migration. Nobody connects to it but its clones."""
     migrate(postgres.ensure_database("migrated"))
     return "migrated"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which optional program was not there to be played on."""
+    if not RABBITMQ_IS_HERE:
+        terminalreporter.write_line(
+            "RabbitMQ is not on this machine (apt-get install rabbitmq-server): tasks had the database's queue alone"
+        )
 
 
 def execute(server: EmbeddedServer, statement: str, *names: str) -> None:

@@ -29,7 +29,7 @@ TEST_TOOLS = ("pytest.", "mark.", "unittest.", "self.")
 ENTRY_POINTS = (
     "api/",
     "settlement/embedded_chain/",
-    "settlement/tasks.py",
+    "settlement/tasks/__main__.py",
     "settlement/mirrors/__main__.py",
     "auditor/__main__.py",
 )

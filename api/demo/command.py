@@ -12,7 +12,6 @@ import psycopg
 from pydantic import ValidationError
 from rich.console import Console
 
-from api.database import Behind
 from api.demo.auditing import AuditFailed
 from api.demo.founding import FoundingRefused
 from api.demo.purchases import FileRefused
@@ -20,6 +19,7 @@ from api.demo.run import AlreadyRunning, NoFolder, OtherAlliance, run
 from api.demo.settings import DemoSettings
 from api.demo.settling import Stuck
 from ledger.postgres.embedded import EmbeddedPostgresError
+from ledger.postgres.migrated import Behind
 from settlement.alliance import AllianceError
 from settlement.chain import ChainUnclear
 from settlement.embedded_chain.process import NodeFailed

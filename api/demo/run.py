@@ -19,7 +19,6 @@ from typing import Any
 import psycopg
 from rich.console import Console
 
-from api.database import migrated_database
 from api.demo import page, report
 from api.demo.auditing import audit
 from api.demo.books import examine
@@ -41,6 +40,7 @@ from ledger.answers import Receipt
 from ledger.commands import ChargeFees
 from ledger.journal import head_seq
 from ledger.poster import Poster
+from ledger.postgres.migrated import migrated_database
 from ledger.store import open_store
 from settlement.chain import Chain
 from settlement.embedded_chain.process import EmbeddedNode, start

@@ -8,6 +8,7 @@ believed only through their signatures. Who may call: the demo's run and tests.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,11 @@ class Keys:
         """Everybody who may read the published files."""
         return [Recipient(kid, keys.reader(self.reader(kid), kid)) for kid in (AUDITOR_KID, *ATTESTERS)]
 
+    def keep_recipients(self) -> None:
+        """Write them down for the periodic tasks, which hold no reader's key."""
+        said = {recipient.kid: recipient.public_key.hex() for recipient in self.recipients()}
+        keys.keep(self.folder / "recipients.json", json.dumps(said) + "\n")
+
     def reader(self, kid: str) -> Path:
         """The data key of one recipient."""
         return self.folder / f"{kid}.reader.json"
@@ -134,6 +140,7 @@ def found_settlement(conn: Connection, poster: Poster, chain: Chain, own: Keys, 
     publication = Publication(
         vault=own.vault(), recipients=own.recipients(), mirrors=[FolderMirror(var / name) for name in MIRRORS]
     )
+    own.keep_recipients()
     alliance = found(conn, chain, outbox, founding, publication)
     settlement = Settlement(
         conn=conn, alliance=alliance, outbox=outbox, publication=publication, lanes=lanes, ledger=poster

@@ -14,9 +14,9 @@ import psycopg
 import typer
 
 from api import keys
-from api.database import Behind, migrated_database
 from api.keys import ON_PURPOSE, SCOPES
 from api.settings import Settings
+from ledger.postgres.migrated import Behind, migrated_database
 from ledger.queries import merchants
 from proofs.accounts import OPERATOR_ID
 

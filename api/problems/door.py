@@ -107,13 +107,37 @@ DOOR: Mapping[str, Row] = {
         "The queue of the ledger is full; nothing of this request was recorded.",
         "Repeat it as Retry-After says.",
     ),
+    "reading-busy": Row(
+        503,
+        "Too many long answers at once",
+        "As many as may wait do so already for answers that take long, as statements do.",
+        "Repeat it as Retry-After says.",
+    ),
     "receipt-unknown": Row(
         404,
         "No such receipt",
         "Nothing of your merchant was recorded under this id.",
         "Ask with the event's id or the Idempotency-Key.",
     ),
+    "signing-off": Row(
+        409,
+        "No signatures are taken in",
+        "The operator has no receipt key here, or no contracts: merchants do not sign for themselves.",
+        "Ask the operator.",
+    ),
+    "signature-refused": Row(
+        422,
+        "The signature is not taken in",
+        "`why` in `data` says it: lane-unknown, signed, nothing-to-sign, waits, fields, nonce or signature.",
+        "Sign what GET /v1/signatures offers, in its order, with your key's next nonce.",
+    ),
     "batch-unknown": Row(404, "No such batch", "No batch of this number is sealed yet.", "Batches count from 0."),
+    "batch-unopened": Row(
+        503,
+        "The batch is not open here",
+        "This server has no key for batches, or no mirror gives it this batch's file now.",
+        "Ask again later, or another server of the alliance.",
+    ),
     "cycle-unknown": Row(
         404, "No such cycle", "No cycle of this name has ended.", "Take a name that GET /v1/clearing/cycles gives."
     ),

@@ -21,6 +21,7 @@ from api.shapes import (
     rules,
     sandbox,
     settling,
+    signing,
     spending,
 )
 from ledger.reports.statement import Statement
@@ -38,10 +39,11 @@ BODIES = (
     *(people.CloseAccount, people.NewPool, people.PoolMember),
     *(configuring.Rate, configuring.ExchangeRate, configuring.Campaign, configuring.StopOfCampaign),
     *(configuring.NewMerchant, configuring.FreezeIssuer, configuring.UnfreezeIssuer, configuring.CloseIssuer),
+    *(signing.EventMessage, signing.SignedEvent),
     *(configuring.Tiers, configuring.CycleEnd, sandbox.MoveClock, rules.NewRule, rules.RuleWithdrawal, Rule),
 )
 ANSWERS = (
-    *(receipts.ReceiptOut, receipts.SealedReceiptOut, receipts.BatchOut),
+    *(receipts.ReceiptOut, receipts.SealedReceiptOut, receipts.ExtractOut, receipts.BatchOut),
     *(sandbox.ClockOut, clearing.PositionsOut, clearing.CyclesOut, Statement),
     rules.RulesOut,
     *(promises.RatesOut, promises.CampaignsOut),
@@ -49,6 +51,7 @@ ANSWERS = (
     members.TierOut,
     *(reading.SettlementBatchOut, reading.HealthOut, reading.ReadyOut),
     *(settling.SettlementOut, settling.AlertsOut),
+    *(signing.LanesOut, signing.AcceptanceOut),
 )
 ROOTS = (*BODIES, *ANSWERS)
 UNIONS = {"AnyEvent": events.AnyEvent}

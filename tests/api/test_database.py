@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.database import Behind, migrated_database
+from ledger.postgres.migrated import Behind, migrated_database
 from tests.conftest import one
 
 REVISION = "SELECT version_num FROM alembic_version"

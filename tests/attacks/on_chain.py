@@ -94,15 +94,18 @@ def _of(batch_no: int, attestations: Sequence[Sequence[dict[str, Any]]]) -> list
     return sorted(found, key=lambda pair: pair[0])
 
 
-def settle(url: str, folder: Path) -> Settled:
-    """Deploy, and publish the whole history; nothing but genesis is on the chain yet."""
+def settle(url: str, folder: Path, *, collateral: int = 1_000 * UNIT, bond: int = 50_000 * UNIT) -> Settled:
+    """Deploy with a bond and the same collateral for each merchant, and publish the whole history; nothing but genesis
+    is on the chain yet.
+    """
     chain = Chain(url)
     chain.advance_time(FOUNDED_AT - chain.now())
     token = create(chain, "TestToken")
     registry = create(chain, "MerchantRegistry", ADMIN.address)
     register(chain, registry)
     attesters = [(address(key), 1 + place % 2, 1) for place, key in enumerate(ATTESTERS)]
-    policy = create(chain, "AlliancePolicy", registry.address, ADMIN.address, PARAMS, attesters, CONFIG_HASH)
+    params = (*PARAMS[:5], min(bond, PARAMS[5]), *PARAMS[6:])
+    policy = create(chain, "AlliancePolicy", registry.address, ADMIN.address, params, attesters, CONFIG_HASH)
     partners = create(chain, "GuaranteeFund", registry.address), create(chain, "ForcedQueue", policy.address)
     hub = keccak256(rlp.encode([ADMIN_ADDRESS, chain.nonce(ADMIN_ADDRESS)]))[12:]
     recipient = Recipient(KID, PRIVATE.public_key().public_bytes_raw())
@@ -113,7 +116,7 @@ def settle(url: str, folder: Path) -> Settled:
     contract = create(chain, "SettlementHub", *addresses, ADMIN.address, genesis)
     assert contract.address == hub
     send(chain, registry.address, registry.data("bindHub", hub))
-    fund(chain, token, contract)
+    fund(chain, token, contract, collateral, bond)
     write_keys(folder)
     for batch in batches:
         publish(batch.package, batch.header, [FolderMirror(folder / "published")])
@@ -132,13 +135,13 @@ def register(chain: Chain, registry: Contract) -> None:
     send(chain, registry.address, registry.data("addTerms", terms))
 
 
-def fund(chain: Chain, token: Contract, hub: Contract) -> None:
+def fund(chain: Chain, token: Contract, hub: Contract, collateral: int, bond: int) -> None:
     """The operator's bond, and collateral for the merchants."""
     send(chain, token.address, token.data("mint", ADMIN.address, 1_000_000 * UNIT))
     send(chain, token.address, token.data("approve", hub.address, 1_000_000 * UNIT))
-    send(chain, hub.address, hub.data("postBond", 50_000 * UNIT))
+    send(chain, hub.address, hub.data("postBond", bond))
     for merchant in (1, 2, 3):
-        send(chain, hub.address, hub.data("deposit", merchant, 1_000 * UNIT))
+        send(chain, hub.address, hub.data("deposit", merchant, collateral))
 
 
 def write_keys(folder: Path) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+from hashlib import sha256
+from html import escape
 
 import pytest
 
 from auditor.audit import Means, audit
 from auditor.fetch import AuditorKey, Folder
-from auditor.page import page
+from auditor.page import page, report_text
 from auditor.progress import Watch
 from auditor.report import netting_ratio, report
 from tests.attacks.forge import KID, PRIVATE, World, found
@@ -30,10 +33,28 @@ def states(made: dict[str, object]) -> dict[int, str]:
 def test_a_clean_report(world: World) -> None:
     made, shown = told(world)
     assert (made["verdict"], made["attest"], made["findingsTotal"]) == ("clean", True, 0)
-    assert set(states(made).values()) == {"held", "not checked"}
+    assert set(states(made).values()) == {"held", "not checked", "information"}
     assert "✓ Clean" in shown
     assert "✗" not in shown
-    assert not re.search(r"<script|src=|href=|@import|url\(", shown)
+    assert not re.search(r"<script|src=|href=|@import|url\(| style=", shown)
+
+
+def test_the_page_lets_nothing_in_but_its_own_style(world: World) -> None:
+    made, shown = told(world)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', shown)
+    style = re.search(r"<style>(.*)</style>", shown, re.DOTALL)
+    assert policy is not None
+    assert style is not None
+    digest = base64.b64encode(sha256(style.group(1).encode()).digest()).decode()
+    assert policy.group(1).startswith(f"default-src 'none'; style-src 'sha256-{digest}'")
+    assert sha256(report_text(made).encode()).hexdigest() in shown
+
+
+def test_the_page_tells_why_a_check_was_not_made(world: World) -> None:
+    made, shown = told(world)
+    reasons = [check["why"] for check in made["checks"] if check["state"] == "not checked"]  # type: ignore[attr-defined] # a list
+    assert reasons
+    assert all(escape(reason) in shown for reason in reasons)
 
 
 def test_a_broken_check_is_red_and_its_findings_are_told(world: World) -> None:
@@ -55,7 +76,7 @@ def test_what_could_not_be_read_is_never_held(world: World) -> None:
     made, shown = told(world)
     assert (made["verdict"], made["attest"]) == ("incomplete", False)
     assert {states(made)[number] for number in range(6, 19)} == {"not checked"}
-    assert "Could not be checked" in shown
+    assert "What could not be checked" in shown
     assert "not read" in shown
 
 

@@ -11,12 +11,12 @@ from eth_abi.abi import decode, encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor import chain
+from auditor import questions
 from auditor.logs import EVENTS, ITEMS_MAX, Event, LogError, decode_values, parse
 from proofs.keccak import keccak256
 
 ABI = Path(__file__).parents[2] / "proofs" / "abi"
-CONTRACTS = ("SettlementHub", "AlliancePolicy", "MerchantRegistry")
+CONTRACTS = ("SettlementHub", "AlliancePolicy", "MerchantRegistry", "GuaranteeFund", "ForcedQueue")
 
 
 def abi_type(entry: dict[str, Any]) -> str:
@@ -28,7 +28,7 @@ def abi_type(entry: dict[str, Any]) -> str:
 
 
 def declared(kind: str) -> dict[bytes, dict[str, Any]]:
-    """Every event (by topic) or function (by selector) of the three contracts."""
+    """Every event (by topic) or function (by selector) of the five contracts."""
     entries = [each for name in CONTRACTS for each in json.loads((ABI / f"{name}.json").read_text())["abi"]]
     chosen = [each for each in entries if each["type"] == kind]
     size = 32 if kind == "event" else 4
@@ -47,7 +47,7 @@ def test_every_event_is_one_the_contracts_declare(event: Event) -> None:
 
 
 def test_the_commit_call_is_the_one_the_hub_has() -> None:
-    assert declared("function")[chain.COMMIT_SELECTOR]["name"] == "commitBatch"
+    assert declared("function")[questions.COMMIT_SELECTOR]["name"] == "commitBatch"
 
 
 ADDRESSES = st.binary(min_size=20, max_size=20)

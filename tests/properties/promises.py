@@ -37,7 +37,7 @@ CAPS: dict[str, tuple[Any, ...]] = {
     "budget_points": (50, 900),
     "whole": (True, False),
 }
-DAYS_APART = (1, 1, 1, 1, 1, 2, 0, -1, -2, -30, -31, 31, 32)
+DAYS_APART = (1, 1, 1, 1, 1, 2, 2, 2, 0, -1, -1, -1, -2, -30, -31, 31, 32)
 """Of a check-in from the newest one before it: mostly the next day; late ones; as late as still counts, and later."""
 
 

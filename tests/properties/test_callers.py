@@ -54,9 +54,11 @@ class CallersMachine(RuleBasedStateMachine):
         self.callers.ask_everything()
 
     def teardown(self) -> None:
-        self.callers.ask_everything()
-        self.callers.__exit__()
-        self._database.__exit__(None, None, None)
+        try:
+            self.callers.ask_everything()
+        finally:
+            self.callers.__exit__()
+            self._database.__exit__(None, None, None)
 
 
 def test_callers_hear_what_the_oracle_says_in_the_order_they_came(postgres: EmbeddedServer, migrated: str) -> None:

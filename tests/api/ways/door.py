@@ -10,8 +10,11 @@ from typing import Any
 import psycopg
 from fastapi.testclient import TestClient
 
+from api import slow
 from api.app import create_app
 from api.door import open_door
+from api.signing import EXAMPLE
+from settlement.desk import LocalReceiptKey
 from tests.api.conftest import TEA
 from tests.api.ways.stage import AT, Stage, Way
 
@@ -64,6 +67,19 @@ def busy(stage: Stage) -> Any:
     return next(each for each in answers if each.status_code == 429)
 
 
+def reading_busy(stage: Stage) -> Any:
+    """One statement cannot go on, and as many wait as may: the next one is told to come again."""
+    path, places = "/v1/clearing/cycles/open/statement", slow.AT_ONCE_MAX + slow.WAITING_MAX
+    with ThreadPoolExecutor(places) as pool:
+        with stage.locked("ledger.journal"):
+            asked = [pool.submit(stage.tea.get, path) for _ in range(places)]
+            until(lambda: stage.door.slow.taken == places)
+            told = stage.tea.get(path)
+            assert stage.of(TEA).get("/v1/clearing/positions").status_code == 200, "a new key is looked up meanwhile"
+        assert {each.result(PATIENCE_SECONDS).status_code for each in asked} == {200}
+    return told
+
+
 def until(true: Callable[[], object]) -> None:
     """Wait for it, not for ever."""
     end = time.monotonic() + PATIENCE_SECONDS
@@ -97,6 +113,27 @@ def test_only(stage: Stage) -> Any:
     return stage.of(TEA, environment="live").post("/v1/test/clock", {"to": AT})
 
 
+def signature_refused(stage: Stage) -> Any:
+    """An alliance with contracts and a receipt key, and a merchant without a key of its own."""
+    with psycopg.connect(stage.database) as connection:
+        word, address = bytes(32), bytes(20)
+        fields = (31_337, word, address, address, address, address, word, 0, address, 0)
+        connection.execute(
+            "INSERT INTO settlement.chain_anchor (chain_id, genesis_hash, token, registry, policy, hub, code_hash,"
+            " deploy_block, deployer, founded_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            fields,
+        )
+    key = LocalReceiptKey(b"\x01" * 32)
+    door = open_door(stage.database, production=False, readers_max=1, now=stage.clock, receipt_key=key)
+    http = stage.opened.enter_context(TestClient(create_app(stage.opened.enter_context(door))))
+    return http.post("/v1/signatures", json=own_event(), headers=bearer(stage.tea.token))
+
+
+def own_event() -> dict[str, Any]:
+    """The documented example, of the merchant that calls here."""
+    return {**EXAMPLE, "message": {**EXAMPLE["message"], "merchantId": str(TEA)}}
+
+
 WAYS: dict[str, Way] = {
     "path-unknown": lambda s: s.tea.get("/v1/nowhere"),
     "method-not-allowed": lambda s: s.tea.get("/v1/events"),
@@ -119,8 +156,12 @@ WAYS: dict[str, Way] = {
     "occurred-too-long-ago": lambda s: s.redeem(1, occurred_at="2026-07-09T11:59:59Z"),
     "request-in-flight": in_flight,
     "busy": busy,
+    "reading-busy": reading_busy,
     "receipt-unknown": lambda s: s.tea.get("/v1/receipts/never"),
+    "signing-off": lambda s: s.tea.post("/v1/signatures", own_event()),
+    "signature-refused": signature_refused,
     "batch-unknown": lambda s: s.tea.get("/v1/batches/7"),
+    "batch-unopened": lambda s: s.tea.get("/v1/batches/0/mine"),
     "cycle-unknown": lambda s: s.tea.get("/v1/clearing/cycles/never/statement"),
     "unavailable": unavailable,
     "internal": internal,

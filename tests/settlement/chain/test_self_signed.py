@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from auditor.attest import sealed_commits
 from auditor.audit import Means, audit
-from auditor.chain import read
 from auditor.fetch import AuditorKey, mirror
 from auditor.outcome import Outcome
 from auditor.progress import Watch
+from auditor.reading import read
 from auditor.rpc import Node, Nodes
 from ledger import queries
 from ledger.answers import LegRef
@@ -174,6 +174,7 @@ def test_what_is_not_taken_in(field: Field) -> None:
             (Why.SIGNATURE, Signed(good, (r, high), source)),
             (Why.SIGNATURE, Signed(good, (bytes(32), vs), source)),
             (Why.SIGNATURE, signed(s, good, source, PrivateKey(b"\x23" * 32))),
+            (Why.FIELDS, signed(s, void(lane_of(s), nonce=1, occurred_at=2**40), None)),
             (Why.NOTHING_TO_SIGN, signed(s, good, source._replace(no=99))),
         ]
         for why, bad in table:

@@ -47,6 +47,7 @@ QUIET = Observation(
     replacements=0,
     attempts=0,
 )
+LOCKED = replace(BATCH, has_locks=True, state=State.FAILED_CASCADE)
 ON_CHAIN = {"hash_latest": OURS, "hash_final": OURS, "next_batch_no": 6, "final_after": SEALED_AT + 100}
 PAST_WINDOW = {**ON_CHAIN, "now": SEALED_AT + 200}
 LATE = {"now": SEALED_AT + LAG + 1}
@@ -145,6 +146,21 @@ def test_what_waits(state: State, seen: dict[str, object]) -> None:
     assert isinstance(step(state, **seen), Wait)
 
 
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ({}, Do.RELEASE),
+        ({"release": Fate.WAITING}, Do.RELEASE),
+        ({"release": Fate.WAITING, "age_s": STUCK_S + 1}, Do.BUMP_RELEASE),
+        ({"release": Fate.REVERTED}, Do.RETRY_RELEASE),
+        ({"release": Fate.MINED}, Wait(State.FAILED_CASCADE.value, alarm="batch-failed")),
+        ({"released": True}, Wait(State.FAILED_CASCADE.value, alarm="batch-failed")),
+    ],
+)
+def test_what_was_locked_for_a_batch_that_failed_is_released_once(seen: dict[str, object], expected: Step) -> None:
+    assert next_step(LOCKED, replace(QUIET, **seen)) == expected  # type: ignore[arg-type]
+
+
 def test_waiting_says_until_when() -> None:
     assert step(State.PUBLISHED) == Wait("waits for a quorum of attesters", until=SEALED_AT + ATTESTATION_WAIT_S)
     assert step(State.CONFIRMED, **ON_CHAIN) == Wait("in its challenge window", until=SEALED_AT + 100)
@@ -170,6 +186,8 @@ OBSERVATIONS = st.builds(
     quorum=st.booleans(),
     commit=st.sampled_from(Fate),
     finalise=st.sampled_from(Fate),
+    release=st.sampled_from(Fate),
+    released=st.booleans(),
     age_s=st.integers(0, 10_000),
     replacements=st.integers(0, BUMPS_MAX),
     attempts=st.integers(0, ATTEMPTS_MAX),

@@ -1,7 +1,8 @@
 """The database an entry point works on, at the newest migration before anybody uses it.
 
-Invariants: the embedded database is brought up to date, because it is ours alone; a database that the operator names is
-never changed here: when it is behind, the entry point says so and stops. Called by the entry points of this room.
+Invariants: the embedded database is brought up to date, because it is ours alone, by one process at a time; a database
+that the operator names is never changed here: when it is behind, the entry point says so and stops. Called by the entry
+points of every room above.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, pool
+from sqlalchemy import create_engine, pool, text
 
 from ledger.postgres.embedded import open_database, sqlalchemy_url
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
+_ONE_AT_A_TIME = text("SELECT pg_advisory_lock(hashtext('tongdui migrations'))")
 
 
 class Behind(RuntimeError):
@@ -42,6 +44,7 @@ def _bring_or_check(dsn: str, *, ours: bool) -> None:
     engine = create_engine(sqlalchemy_url(dsn), poolclass=pool.NullPool)
     try:
         with engine.connect() as connection:
+            connection.execute(_ONE_AT_A_TIME)
             found = MigrationContext.configure(connection).get_current_revision()
             connection.rollback()
             if found == wanted:

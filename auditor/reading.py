@@ -1,0 +1,81 @@
+"""Reading the chain: one agreed block, the contracts behind the hub, their logs replayed, their balances asked.
+
+Everything comes from nodes that must agree; the addresses come from the hub itself, and the anchor says whether they
+are the right ones. Source: protocol §6 checks 1, 2, 19.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from auditor.chain import Chain
+from auditor.money import Holdings
+from auditor.questions import block, call, call_words, hexed, logs, number, raw
+from auditor.replay import Replay
+from auditor.rpc import Nodes, RpcError
+from proofs.keccak import keccak256
+from proofs.words import uint_word
+
+PARTNERS = {
+    "registry": "registry()",
+    "policy": "policy()",
+    "fund": "guaranteeFund()",
+    "queue": "forcedQueue()",
+    "asset": "asset()",
+}
+"""The contracts that the hub works with, and the view of the hub that names each."""
+
+
+def read(nodes: Nodes, hub: bytes, *, tag: str = "finalized", from_block: int = 0) -> Chain:
+    """The chain at block `tag` ("finalized" or "latest") as all nodes tell it.
+
+    Raises `RpcsDisagree`, or `RpcError` when a node cannot answer or there is no hub.
+    """
+    chain_id = nodes.agreed(number, "eth_chainId")
+    block_no = min(no for no, *_ in nodes.each(block, "eth_getBlockByNumber", tag, False))  # noqa: FBT003 - JSON
+    _, block_hash, block_time = nodes.agreed(block, "eth_getBlockByNumber", hex(block_no), False)  # noqa: FBT003 - JSON
+    code_hash = _code_hash(nodes, hub, block_no)
+    addresses = {name: call(nodes, hub, view, b"", block_no)[12:] for name, view in PARTNERS.items()}
+    replay = Replay(nodes, hub, block_no)
+    ours = {"hub": hub} | {name: address for name, address in addresses.items() if name != "asset"}
+    for log in logs(nodes, tuple(ours.values()), from_block, block_no):
+        replay.take(log)
+    return Chain(
+        chain_id,
+        hub,
+        addresses["registry"],
+        code_hash,
+        block_no,
+        block_hash,
+        replay.registry,
+        list(replay.commits),
+        block_time=block_time,
+        receipt_signers=replay.receipt_signers,
+        reverted=frozenset(replay.reverted),
+        contracts={name: (address, _code_hash(nodes, address, block_no)) for name, address in addresses.items()},
+        roles=replay.roles(ours),
+        money=replay.money,
+        holdings=_holdings(nodes, hub, addresses, sorted(replay.registry.statuses), block_no),
+        queue=replay.queue,
+    )
+
+
+def _code_hash(nodes: Nodes, contract: bytes, block_no: int) -> bytes:
+    code = nodes.agreed(raw, "eth_getCode", hexed(contract), hex(block_no))
+    if not code:
+        raise RpcError(f"there is no contract at {hexed(contract)} in block {block_no}")
+    return keccak256(code)
+
+
+def _holdings(
+    nodes: Nodes, hub: bytes, addresses: Mapping[str, bytes], merchants: Iterable[int], block_no: int
+) -> Holdings:
+    """What hub and token say of the money at the block that is read."""
+    balances = {}
+    for merchant in merchants:
+        free, locked = call_words(nodes, hub, "balanceOf(uint32)", uint_word(merchant), block_no)
+        balances[merchant] = free + locked
+    held, owed = call_words(nodes, hub, "solvency()", b"", block_no)
+    (bond,) = call_words(nodes, hub, "operatorBond()", b"", block_no)
+    (token,) = call_words(nodes, addresses["asset"], "balanceOf(address)", bytes(12) + hub, block_no)
+    return Holdings(balances, bond, owed, min(held, token))

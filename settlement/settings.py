@@ -1,0 +1,76 @@
+"""What an operator can set for the settling processes: environment variables TONGDUI_*, read once by the entry point.
+
+Invariants: frozen after reading; every limit carries its unit in its name; without any of them everything is embedded
+under `var`, as the demonstration leaves it there. In production a database has to be named. Called by
+`settlement.tasks` only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from settlement.mirrors.settings import MirrorsSettings
+
+BROKERS = ("amqp://", "amqps://")
+
+
+class SettlementSettings(MirrorsSettings):
+    """Everything `python -m settlement.tasks` is told from outside, the mirrors of published batches included."""
+
+    database_url: str | None = None
+    """A PostgreSQL address; without one an embedded server keeps its data under `var`."""
+    broker_url: str | None = None
+    """RabbitMQ's address (amqp:// or amqps://); without one the queues live in the database itself."""
+    rpc_url: str | None = None
+    """An Ethereum node's address; without one an embedded chain runs under `var`."""
+    keys: Path | None = None
+    """The folder of operator.key, vault.key, lanes.json and recipients.json; `keys` under `var` when left out."""
+    signer_url: str | None = None
+    """A signer elsewhere for transactions (`eth_signTransaction`), instead of operator.key."""
+    signer_address: str | None = None
+    """The account that signer signs for, 0x and 40 hex digits."""
+    signer_password_file: Path | None = None
+    """Opens operator.json, an encrypted keystore, instead of operator.key."""
+    attestations: Path | None = None
+    """The folder that attesters' files arrive in; `attesters` under `var` when left out."""
+    cut_off_minute: int = Field(default=120, ge=0, le=1_439)
+    """Minute of the local day at which a settling batch closes the day; 120 is two o'clock."""
+    utc_offset_minutes: int = Field(default=480, ge=-720, le=840)
+    """How far local time is ahead of UTC."""
+    cycles: Literal["monthly", "by-hand"] = "monthly"
+    """Whether fees are charged for each month that is over, or only when the operator ends a cycle."""
+    padding: bool = False
+    """Whether batches are padded to a few sizes, so that the chain does not show how much was sold."""
+    tasks_off: frozenset[str] = frozenset()
+    """Names of periodic tasks that are not to run here, as a JSON list (`python -m settlement.tasks status`)."""
+    workers: int = Field(default=2, ge=1, le=32)
+    """Tasks at a time in one worker."""
+    task_seconds_max: int = Field(default=600, ge=10, le=1_500)
+    """A task that takes longer is ended, and counted as failed. RabbitMQ gives up on a consumer after 30 minutes."""
+    redelivery_seconds: int = Field(default=660, ge=1)
+    """How long the queue in the database waits for a worker that took a task and says nothing more."""
+    attempts_max: int = Field(default=5, ge=1, le=100)
+    """A task that fails so often in a row is parked until a person releases it."""
+
+    @property
+    def keys_folder(self) -> Path:
+        return self.keys or self.var / "keys"
+
+    @property
+    def attestations_folder(self) -> Path:
+        return self.attestations or self.var / "attesters"
+
+    @model_validator(mode="after")
+    def consistent(self) -> SettlementSettings:
+        if self.environment == "production" and not self.database_url:
+            raise ValueError("TONGDUI_DATABASE_URL: has to name a database when TONGDUI_ENVIRONMENT=production")
+        if (self.signer_url is None) != (self.signer_address is None):
+            raise ValueError("TONGDUI_SIGNER_URL and TONGDUI_SIGNER_ADDRESS: neither without the other")
+        if self.broker_url is not None and not self.broker_url.startswith(BROKERS):
+            raise ValueError("TONGDUI_BROKER_URL: has to begin with amqp:// or amqps://")
+        if self.broker_url is None and self.redelivery_seconds <= self.task_seconds_max:
+            raise ValueError("TONGDUI_REDELIVERY_SECONDS: has to be more than TONGDUI_TASK_SECONDS_MAX")
+        return self

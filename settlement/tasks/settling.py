@@ -1,0 +1,68 @@
+"""Sealing what the journal holds, taking every batch as far as it goes, and comparing what came of it.
+
+Invariants: when a batch closes is decided by `settlement.closing`, what happens to it by `settlement.submitter`, what
+does not agree by `settlement.reconcile`; here is only the asking. Ticks; called by `turn`.
+"""
+
+from __future__ import annotations
+
+from settlement import openings, tables
+from settlement.batches import Settlement, seal_next
+from settlement.cadence import cut_off_after
+from settlement.closing import Close, why_close
+from settlement.reconcile import reconcile
+from settlement.steps import State
+from settlement.submitter import drive
+from settlement.tables import Batch
+from settlement.tasks.asking import Told, Turn
+
+BATCHES_PER_TURN_MAX = 4
+
+
+def seal(turn: Turn) -> Told:
+    """Close the open batch if it is time, and again while another is full."""
+    sealed: dict[str, object] = {}
+    with turn.works.settlement(turn.conn) as s:
+        for _ in range(BATCHES_PER_TURN_MAX):
+            why = _why(turn, s)
+            batch = seal_next(s, settling=why is Close.SETTLEMENT) if why is not None else None
+            if why is None or batch is None:
+                break
+            sealed[str(batch.batch_no)] = why.value
+    return {"sealed": sealed} if sealed else {}
+
+
+def _why(turn: Turn, s: Settlement) -> Close | None:
+    settings, last = turn.works.settings, _last_sealed(turn)
+    cut_off = cut_off_after(
+        openings.settled_at(turn.conn),
+        minute_of_day=settings.cut_off_minute,
+        utc_offset_minutes=settings.utc_offset_minutes,
+    )
+    return why_close(openings.pending(turn.conn, last.done.last_seq), now=s.alliance.chain.now(), cut_off=cut_off)
+
+
+def _last_sealed(turn: Turn) -> Batch:
+    last = tables.last_batch(turn.conn)
+    if last is not None and last.state is State.OPEN:
+        last = tables.batch(turn.conn, last.batch_no - 1)
+    assert last is not None, "founding stores batch 0"
+    return last
+
+
+def compare(turn: Turn) -> Told:
+    """Read the chain's new events, and compare chain, batches and ledger; what does not agree becomes an alert."""
+    with turn.works.settlement(turn.conn) as s:
+        found = reconcile(turn.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
+    return {"differences": len(found)} if found else {}
+
+
+def drive_all(turn: Turn) -> Told:
+    """Publish, commit, finalise: whatever the chain and the clock allow now."""
+    before = {batch.batch_no: batch.state for batch in tables.unfinished(turn.conn)}
+    if not before:
+        return {}
+    with turn.works.settlement(turn.conn) as s:
+        standings = drive(s)
+    moved = {str(each.batch_no): each.state.name for each in standings if before.get(each.batch_no) is not each.state}
+    return {"moved": moved} if moved else {}

@@ -1,0 +1,140 @@
+"""What ticks work with, opened for one turn and closed after it: connections, the chain, the keys, a writer's seat.
+
+Invariants: nothing is kept between turns, so a server that was started again, a key that was renewed or a chain on
+another port is found by the next one; the ledger's writer is opened only by a turn that has something to post, for two
+writers cost each other speed (decision 0140). Called by `turn` and `ticks`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psycopg
+
+from ledger.answers import Answer
+from ledger.commands import Command
+from ledger.store import BATCH_COMMANDS_MAX, Store, open_store
+from settlement import senders, tables
+from settlement.alliance import NotFounded, attach
+from settlement.batches import Settlement
+from settlement.chain import Chain
+from settlement.closing import BUCKETS_LEAVES
+from settlement.embedded_chain.process import start
+from settlement.founding import Publication
+from settlement.lanes import open_keystore
+from settlement.outbox import Checkpoint, Outbox, unwatched
+from settlement.publish import Recipient
+from settlement.senders import LocalSigner, RemoteSigner, TransactionSigner
+from settlement.settings import SettlementSettings
+from settlement.tables import Conn
+from settlement.vault import Vault
+
+LEAD_WAIT_S = 20.0
+
+
+class Writer:
+    """The ledger's second writer: opened when there is something to post."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._store: Store | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    def post(self, commands: Sequence[Command]) -> list[Answer]:
+        """One durable answer for each command, in order."""
+        if self._store is None:
+            self._store = open_store(self._dsn)
+        answers: list[Answer] = []
+        for begin in range(0, len(commands), BATCH_COMMANDS_MAX):
+            answers += self._store.post(commands[begin : begin + BATCH_COMMANDS_MAX])
+        return answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Works:
+    """Where everything is. `now_ms` is this moment, `checkpoint` is told where sealing and sending stand.
+
+    Ticks of one beat that fall together take turns; who waits longer than `lead_wait_s` comes again with the next beat.
+    """
+
+    settings: SettlementSettings
+    dsn: str
+    now_ms: Callable[[], int]
+    checkpoint: Checkpoint = unwatched
+    lead_wait_s: float = LEAD_WAIT_S
+
+    @contextmanager
+    def connection(self) -> Iterator[Conn]:
+        """A connection in autocommit mode."""
+        with psycopg.connect(self.dsn, autocommit=True) as conn:
+            yield conn
+
+    @contextmanager
+    def reading(self) -> Iterator[Conn]:
+        """A connection whose statements all see the same moment and can change nothing."""
+        with self.connection() as conn, conn.transaction():
+            conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield conn
+
+    def rpc_url(self) -> str:
+        """The node's address; an embedded chain that does not run is started."""
+        if self.settings.rpc_url is not None:
+            return self.settings.rpc_url
+        return start(self.settings.var / "chain", fund=[f"0x{self._sender().address.hex()}"]).url
+
+    @contextmanager
+    def settlement(self, conn: Conn) -> Iterator[Settlement]:
+        """The alliance's settlement. Raises `settlement.alliance.AllianceError`, `settlement.senders.KeyRefused`."""
+        if tables.anchor(conn) is None:  # before any key or chain is asked for
+            raise NotFounded("no contracts are recorded in this database")
+        keys, chain = self.settings.keys_folder, Chain(self.rpc_url())
+        with ExitStack() as stack:
+            yield Settlement(
+                conn=conn,
+                alliance=attach(conn, chain),
+                outbox=Outbox(conn, chain, self._sender(), checkpoint=self.checkpoint),
+                publication=Publication(
+                    vault=Vault(_secret(keys / "vault.key")),
+                    recipients=read_recipients(keys / "recipients.json"),
+                    mirrors=self.settings.open(),
+                ),
+                lanes=open_keystore(keys / "lanes.json", production=self.settings.environment == "production"),
+                ledger=stack.enter_context(Writer(self.dsn)),
+                checkpoint=self.checkpoint,
+                padding=BUCKETS_LEAVES if self.settings.padding else (),
+            )
+
+    def _sender(self) -> TransactionSigner:
+        """Who pays and signs: a signer elsewhere, an encrypted keystore, or a development key, as the settings say."""
+        settings = self.settings
+        if settings.signer_url is not None and settings.signer_address is not None:
+            return RemoteSigner(settings.signer_url, bytes.fromhex(settings.signer_address.removeprefix("0x")))
+        if settings.signer_password_file is not None:
+            signer = senders.open_keystore(settings.keys_folder / "operator.json", settings.signer_password_file)
+        else:
+            signer = LocalSigner(_secret(settings.keys_folder / "operator.key"))
+        if settings.environment == "production":
+            senders.refuse_test_keys(signer)
+        return signer
+
+
+def read_recipients(path: Path) -> list[Recipient]:
+    """Who may read published batches: a JSON object from key name to X25519 public key in hex."""
+    return [Recipient(kid, bytes.fromhex(key)) for kid, key in sorted(json.loads(path.read_text("ascii")).items())]
+
+
+def _secret(path: Path) -> bytes:
+    """The 32 bytes of a key file: one line of hex."""
+    return bytes.fromhex(path.read_text("ascii").strip())
