@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from auditor.__main__ import _anchor, _differences
-from auditor.chain import read
+from auditor.reading import read
 from auditor.rpc import Node as AuditorsNode
 from auditor.rpc import Nodes
 from settlement.alliance import OtherChain, OtherCode

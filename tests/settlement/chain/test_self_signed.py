@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from auditor.attest import sealed_commits
 from auditor.audit import Means, audit
-from auditor.chain import read
 from auditor.fetch import AuditorKey, mirror
 from auditor.outcome import Outcome
 from auditor.progress import Watch
+from auditor.reading import read
 from auditor.rpc import Node, Nodes
 from ledger import queries
 from ledger.answers import LegRef
