@@ -1,103 +1,133 @@
-"""Events that a merchant forced through the chain: taken in like any signature, and due when the queue says.
+"""The forced queue: what merchants put on the chain because they were not heard, taken off it once a batch holds it.
 
-The contract has checked form, number and signature; here they are bound to what the ledger posted. What posts nothing
-(VOID, REFERRAL_CASH) is taken in as it is. An EARN or REFERRAL needs its leg: the one that waits for this lane with the
-very same fields; until the ledger has posted it, it stays in the queue and `unposted` says so. Whoever sends the proof
-that takes an event off the queue finds its leaf by its event id. Called by the tick that seals. Source: docs/protocol
-§4.7.
+Invariants: strictly in the queue's order, because the contract takes only its head; an id is discharged by the outbox
+like everything else that is sent, once for each batch that holds it, and asked of the contract before it is signed.
+What no batch holds yet is an alert with its deadline, for the hub refuses every batch after it that does not. Called by
+`drive` under its lease; `next_due` by whoever decides when a batch closes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
-from ledger.answers import LegRef
-from proofs.kinds import broken_rules
-from proofs.messages import PointsEvent
-from settlement import desk
+from proofs.messages import BatchHeader, PointsEvent, SettlementLeaf
+from settlement import keys, tables
+from settlement.alerts import Alert
 from settlement.batches import Settlement
-from settlement.contracts import Contract
-from settlement.lanes import LaneId
-from settlement.self_signed import FREE_KINDS, Signed
-from settlement.tables import Conn
+from settlement.gas import bounded_gas
+from settlement.outbox import Intent
+from settlement.publish import fetch
+from settlement.receipts import BatchReceipts
+from settlement.status import leaf_of_event
+from settlement.steps import Fate, State
+from settlement.tables import Batch
 
-_DUE = """
-SELECT min(merge_by) FROM settlement.signed_event AS own
-WHERE receipt_signature = %s AND NOT EXISTS (
-    SELECT FROM settlement.batch_leaf AS leaf WHERE substr(leaf.event_id, 1, 16) = decode(
-        lpad(to_hex(own.merchant_id), 8, '0') || lpad(to_hex(own.key_id), 8, '0') || lpad(to_hex(own.nonce), 16, '0'),
-        'hex')
-)
-"""
-_SAME_LEG = """
-SELECT journal_seq, leg_no FROM settlement.to_sign
-WHERE merchant_id = %s AND key_id = %s AND event = %s AND NOT EXISTS (
-    SELECT FROM settlement.signed_event AS own
-    WHERE own.journal_seq = to_sign.journal_seq AND own.leg_no = to_sign.leg_no
-)
-ORDER BY journal_seq, leg_no LIMIT 1
-"""
+DISCHARGES_PER_DRIVE_MAX = 16
+DISCHARGE_GAS = bounded_gas(350_000)
+COMMITTED = frozenset({State.CONFIRMED, State.CHALLENGED, State.FINALISING, State.FINALISED})
 
 
-class Forced(NamedTuple):
-    """One entry of the queue that no batch has answered yet; `due_at` in Unix seconds."""
+@dataclass(frozen=True, slots=True)
+class LeafProof:
+    """The queue's `LeafProof`: that a leaf stands at a place of a batch, and the event it holds."""
+
+    header: BatchHeader
+    leaf: SettlementLeaf
+    index: int
+    path: list[bytes]
+    event: PointsEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forced:
+    """A queued event: its lane and number, and when the hub stops for it (Unix seconds)."""
 
     id: int
+    merchant_id: int
+    key_id: int
+    nonce: int
     due_at: int
-    signed: Signed
+
+    @property
+    def event_id(self) -> bytes:
+        """Whatever event has this lane and number, this one or another that was signed with its number."""
+        words = (self.merchant_id.to_bytes(4, "big"), self.key_id.to_bytes(4, "big"), self.nonce.to_bytes(8, "big"))
+        return b"".join(words) + bytes(16)
 
 
-def queued(queue: Contract, *, first_block: int) -> list[Forced]:
-    """The queue as finalised events tell it, in its order."""
-    over = {
-        event.fields["id"]
-        for name in ("ForcedDischarged", "ForcedDropped")
-        for event in queue.events(name, first=first_block)
-    }
-    found = queue.events("ForcedQueued", first=first_block, last="finalized")
+def queued(s: Settlement) -> list[Forced]:
+    """The head of the queue and what follows, as many as one drive looks at."""
+    queue = s.alliance.queue
+    head, tail = queue.read("queue")
     return [
-        Forced(
-            event.fields["id"],
-            event.fields["dueAt"],
-            Signed(_event(event.fields["pointsEvent"]), tuple(map(bytes, event.fields["signature"])), None),  # type: ignore[arg-type] # two words
-        )
-        for event in found
-        if event.fields["id"] not in over
+        _forced(number, queue.read("entry", number))
+        for number in range(head, min(tail, head + DISCHARGES_PER_DRIVE_MAX))
     ]
 
 
-def take_forced(s: Settlement, *, now: int) -> list[Forced]:
-    """Take in what can be; what waits for the ledger is answered."""
-    unposted = []
-    lanes = {lane.id for lane in desk.lanes(s.conn)}
-    for each in queued(s.alliance.queue, first_block=s.alliance.anchor.deploy_block):
-        event = each.signed.event
-        lane = LaneId(event.merchant_id, event.key_id)
-        if lane not in lanes or event.nonce != desk.last_nonce(s.conn, lane) + 1:
-            continue  # taken in before, or another event had its number, or one before it waits
-        source = None if event.kind in FREE_KINDS else _leg(s.conn, event)
-        sound = event.kind in FREE_KINDS and not list(broken_rules(event, None, 0)) and event.occurred_at <= now
-        if source is None and not sound:
-            unposted.append(each)
-        else:
-            desk.take_in_forced(s.conn, each.signed._replace(source=source), now=now, due_at=each.due_at)
-    return unposted
+def next_due(s: Settlement) -> int | None:
+    """When the hub stops for the head of the queue, None when nothing is queued."""
+    return min((forced.due_at for forced in queued(s)), default=None)
 
 
-def due_at(conn: Conn) -> int | None:
-    """When the first forced event that is taken in and not sealed must be in a batch."""
-    row = conn.execute(_DUE, [desk.NO_RECEIPT]).fetchone()
-    return None if row is None else row[0]
+def discharge(s: Settlement) -> list[Alert]:
+    """Take off the queue what committed batches hold, as far as it goes now; an alert for what none holds. Raises as
+    the outbox and the contracts do.
+    """
+    waiting = queued(s)
+    while waiting:
+        batch = _holding(s, waiting[0])
+        if batch is None or not _discharged(s, waiting[0], batch):
+            break
+        waiting.pop(0)
+    return [
+        Alert(
+            code="forced-due",
+            place=f"forced event {forced.id}",
+            expected="a batch that holds it",
+            actual=f"{forced.merchant_id}:{forced.key_id} number {forced.nonce}, due at {forced.due_at}",
+        )
+        for forced in waiting
+        if _holding(s, forced) is None
+    ]
 
 
-def _leg(conn: Conn, event: PointsEvent) -> LegRef | None:
-    row = conn.execute(_SAME_LEG, [event.merchant_id, event.key_id, replace(event, nonce=0).words()]).fetchone()
-    return None if row is None else LegRef(*row)
+def _forced(number: int, entry: Any) -> Forced:
+    """The contract's `Entry`: eventHash, basisHash, coveredBy, basisBatchNo, nonce, merchantId, keyId, dueAt."""
+    _, _, _, _, nonce, merchant_id, key_id, due_at = entry
+    return Forced(id=number, merchant_id=merchant_id, key_id=key_id, nonce=nonce, due_at=due_at)
 
 
-def _event(fields: Any) -> PointsEvent:
-    """The struct as a log tells it."""
-    values = fields.values() if isinstance(fields, Mapping) else fields
-    return PointsEvent(*values)
+def _holding(s: Settlement, forced: Forced) -> Batch | None:
+    """The committed batch that holds this lane and number."""
+    place = leaf_of_event(s.conn, forced.event_id)
+    batch = None if place is None else tables.batch(s.conn, place[1])
+    return batch if batch is not None and batch.state in COMMITTED else None
+
+
+def _discharged(s: Settlement, forced: Forced, batch: Batch) -> bool:
+    """Whether it is off the queue now."""
+    purpose = f"discharge:{forced.id}.{batch.batch_no}.{batch.incarnation}"
+    queue = s.alliance.queue
+    if s.outbox.nonce_of(purpose) is None:
+        data = queue.data("dischargeForced", forced.id, _proof(s, forced, batch))
+        intent = Intent(purpose, queue.address, data, DISCHARGE_GAS, batch.batch_no)
+        queue.try_out(data, sender=s.outbox.sender, gas=intent.gas, tag="pending")
+        return s.outbox.submit(intent).fate is Fate.MINED
+    return s.outbox.observe(purpose).fate is Fate.MINED
+
+
+def _proof(s: Settlement, forced: Forced, batch: Batch) -> LeafProof:
+    place, vault = leaf_of_event(s.conn, forced.event_id), s.publication.vault
+    assert place is not None, "the batch was found by its leaf"
+    file = fetch(s.publication.mirrors, batch.done.header, data_key=keys.data_key(vault, batch))
+    opened = BatchReceipts(
+        file,
+        batch.done.header,
+        batch_secret=keys.batch_secret(vault, batch),
+        chain_id=s.alliance.anchor.chain_id,
+        hub=s.alliance.anchor.hub,
+    )
+    leaf, index, path, event = opened.proof_of(place[0])
+    return LeafProof(batch.done.header, leaf, index, path, event)

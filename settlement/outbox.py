@@ -223,6 +223,8 @@ class Outbox:
                 continue
             if purpose in obsolete:
                 self.void(purpose)
+            elif stuck(age_s=outcome.newest.age_s, replacements=outcome.replacements):
+                self.bump(purpose)
             else:
                 self._send(outcome.newest)
 

@@ -15,7 +15,7 @@ import structlog
 
 from ledger.answers import Refusal
 from ledger.commands import Net, SettleNets
-from settlement import alerts, batches, moved, tables, watcher
+from settlement import alerts, batches, forced, moved, tables, watcher
 from settlement.alerts import Alert
 from settlement.attestations import has_quorum, wire_form
 from settlement.batches import Settlement
@@ -87,7 +87,8 @@ def _drive_all(s: Settlement) -> list[Standing]:
         s.outbox.renew()
         standings.append(_drive_one(s, batch.batch_no))
     batches.seal_planned(s)
-    alerts.keep(s.conn, "submitter", [_alert(standing) for standing in standings if standing.alarm])
+    found = [_alert(standing) for standing in standings if standing.alarm]
+    alerts.keep(s.conn, "submitter", [*found, *_discharge(s)])
     return standings
 
 
@@ -99,6 +100,15 @@ def _tend(s: Settlement) -> None:
         s.outbox.tend(obsolete=obsolete, owned=owned)
     except (*_CANNOT_GO_ON, ChainUnclear) as error:
         log.warning("nonces not tended", reason=str(error))
+
+
+def _discharge(s: Settlement) -> list[Alert]:
+    """Trouble with the forced queue holds no batch up; what the contract refuses today it may take tomorrow."""
+    try:
+        return forced.discharge(s)
+    except (*_CANNOT_GO_ON, ChainUnclear) as error:
+        log.warning("forced events not discharged", reason=str(error))
+        return []
 
 
 def _alert(standing: Standing) -> Alert:

@@ -12,7 +12,7 @@ from settlement import openings, tables
 from settlement.batches import Settlement, seal_next
 from settlement.cadence import cut_off_after
 from settlement.closing import Close, why_close
-from settlement.forced import due_at, take_forced
+from settlement.forced_intake import due_at, take_forced
 from settlement.reconcile import reconcile
 from settlement.steps import State
 from settlement.submitter import drive

@@ -1,77 +1,84 @@
-"""Events forced through the real queue: taken in from its finalised events, sealed, and due when it says."""
-
-from __future__ import annotations
-
-from dataclasses import replace
+"""A merchant forces an event through the chain: an alert, until a batch holds it and it is taken off the queue."""
 
 from proofs.accounts import ROW_SALT_SEQ, salt
 from proofs.kinds import Kind
-from proofs.messages import AccountRow, PointsEvent
+from proofs.messages import AccountRow, PointsEvent, domain_separator, signed_digest
 from proofs.tree import Tree
-from settlement import desk, keys, tables
-from settlement.batches import Settlement
-from settlement.forced import due_at, take_forced
+from settlement import forced, keys
+from settlement.alerts import alerts
+from settlement.batches import Settlement, seal_next
+from settlement.lanes import Lane
 from settlement.outbox import Intent
-from settlement.self_signed import void
+from settlement.status import leaf_of_event, status
 from settlement.submitter import drive
-from tests.settlement.chain.field import Field, attest, day
-from tests.settlement.chain.test_self_signed import LANE, lane_of, register, sealed, signed
-from tests.settlement.chain.test_settling import KEYS, sealed_hashes
+from settlement.tables import batch as batch_row
+from tests.settlement.chain.field import ATTESTERS, Field, attest, day
+
+MERCHANT = 1
 
 
-def force(s: Settlement, event: PointsEvent) -> None:
-    """As the merchant would: its lane's row in the last committed batch, and its own signature."""
-    batch = tables.last_batch(s.conn)
-    assert batch is not None
-    secret = keys.batch_secret(s.publication.vault, batch)
-    rows = batch.done.rows
-    place = next(at for at, row in enumerate(rows) if row.account == lane_of(s).account)
-    row = rows[place]
-    words = AccountRow(row.account, row.seq, row.last_leaf_no, row.balance, salt(secret, row.account, ROW_SALT_SEQ))
-    path = Tree([each.row_hash(secret) for each in rows]).path(place)
-    proof = (batch.done.header, words, place, path)
-    data = s.alliance.queue.data("forceEvent", event, list(signed(s, event, None).signature), proof)
-    s.outbox.complete(Intent(f"force:{event.nonce}", s.alliance.queue.address, data, 900_000))
+def force(s: Settlement, lane: Lane) -> bytes:
+    """Put a VOID with the lane's first number into the queue, as its merchant would; the event's id."""
+    event = PointsEvent(
+        kind=int(Kind.VOID),
+        merchant_id=lane.merchant_id,
+        key_id=lane.key_id,
+        nonce=1,
+        occurred_at=s.alliance.chain.now(),
+        issuer_id=0,
+        member_ref=bytes(32),
+        points=0,
+        terms_id=0,
+        settle_amount=0,
+        ref_event_id=bytes(32),
+        campaign_id=0,
+        level=0,
+        basis=0,
+        detail_hash=bytes(32),
+    )
+    anchor = s.alliance.anchor
+    separator = domain_separator(chain_id=anchor.chain_id, hub=anchor.hub)
+    (signature,) = s.lanes.sign([(lane.id, signed_digest(separator, event.hash_struct()))])
+    data = s.alliance.queue.data("forceEvent", event, list(signature), row_proof(s, lane))
+    s.outbox.complete(Intent("forced", s.alliance.queue.address, data, 1_000_000))
+    return event.event_id
 
 
-def commit(s: Settlement, field: Field) -> None:
-    attest(s, field.folder, sealed_hashes(s), KEYS)
-    drive(s)
+def row_proof(s: Settlement, lane: Lane) -> tuple[object, ...]:
+    """That the lane stands where genesis left it."""
+    zero = batch_row(s.conn, 0)
+    assert zero is not None
+    secret = keys.batch_secret(s.publication.vault, zero)
+    tree = Tree([row.row_hash(secret) for row in zero.done.rows])
+    index = next(number for number, row in enumerate(zero.done.rows) if row.account == lane.account)
+    row = zero.done.rows[index]
+    salted = AccountRow(row.account, row.seq, row.last_leaf_no, row.balance, salt(secret, row.account, ROW_SALT_SEQ))
+    return zero.done.header, salted, index, list(tree.path(index))
 
 
-def test_a_forced_void_and_a_forced_earning_are_taken_in_and_sealed(field: Field) -> None:
+def selling(s: Settlement) -> Lane:
+    """The lane that the merchant's sales are signed in."""
+    return next(lane for lane in s.lanes.roster if lane.merchant_id == MERCHANT and Kind.EARN in lane.kinds)
+
+
+def test_a_forced_event_is_taken_off_the_queue_once_its_number_is_in_a_batch(field: Field) -> None:
+    with field.settlement() as s:
+        event_id = force(s, selling(s))
+        (waiting,) = forced.queued(s)
+        assert (waiting.event_id, forced.next_due(s)) == (event_id, waiting.due_at)
+        assert waiting.due_at > s.alliance.chain.now()
+        drive(s)
+        assert [(row.code, row.place) for row in alerts(s.conn)] == [("forced-due", f"forced event {waiting.id}")]
     field.post(day(1))
     with field.settlement() as s:
-        register(s)
-        sealed(s)
-        commit(s, field)
-    field.post(day(2))
-    with field.settlement() as s:
-        now = s.alliance.chain.now()
-        desk.prepare(s.conn, s.publication.vault, s.lanes.roster, batch_no=2)
-        source, earning = next(
-            (source, event)
-            for source, event in desk.waiting(s.conn, lane_of(s))
-            if event is not None and event.kind == Kind.EARN
-        )
-        force(s, void(lane_of(s), nonce=1, occurred_at=now - 60))
-        force(s, replace(earning, nonce=2))
-        unknown = replace(earning, nonce=3, points=earning.points + 1)
-        force(s, unknown)
-        left = take_forced(s, now=now)
-        assert [each.signed.event for each in left] == [unknown], "the ledger has posted no such thing"
-        due = due_at(s.conn)
-        assert due is not None
-        assert now < due <= now + 86_400 + 3_600
-        assert [each.signed.event for each in take_forced(s, now=now)] == [unknown], "twice does nothing twice"
-        batch = sealed(s)
-        found = s.conn.execute(
-            "SELECT event_id, journal_seq, leg_no FROM settlement.batch_leaf WHERE batch_no = %s ORDER BY leaf_no",
-            [batch.batch_no],
-        ).fetchall()
-        lane = LANE.merchant_id.to_bytes(4, "big") + LANE.key_id.to_bytes(4, "big")
-        own = [(bytes(event)[8:16], seq, no) for event, seq, no in found if bytes(event)[:8] == lane]
-        assert [int.from_bytes(nonce, "big") for nonce, _, _ in own] == [1, 2]
-        assert (own[0][2], own[1][1:]) == (0, tuple(source))
-        assert due_at(s.conn) is None
-        assert desk.last_nonce(s.conn, LANE) == 2
+        batch = seal_next(s)
+        assert batch is not None
+        assert leaf_of_event(s.conn, event_id) is not None
+        attest(s, field.folder, [(1, batch.header_hash)], list(ATTESTERS))
+        drive(s)
+        assert forced.queued(s) == []
+        assert alerts(s.conn) == []
+        assert len(s.alliance.queue.events("ForcedDischarged", first=0)) == 1
+        drive(s)
+        sent = [tx.purpose for tx in status(s.conn)[1].transactions]
+        assert sent == ["commit:1.0", f"discharge:{waiting.id}.1.0"]
