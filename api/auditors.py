@@ -7,7 +7,7 @@ everything said about them is public on the chain, or will be. Reading only. Mou
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import structlog
@@ -17,10 +17,11 @@ from api.answers import batch_of, concerns, receipt_of
 from api.auth import Caller, allowed
 from api.commands import scoped
 from api.door import Door, door_of
-from api.openapi import BATCH_NO_SCHEMA, ID_SCHEMA, PathText, documented, in_path
+from api.openapi import BATCH_NO_SCHEMA, CURSOR, ID_SCHEMA, LIMIT, PathText, documented, in_path
+from api.paging import cursor_of, page_of
 from api.parse import id_in
 from api.problems import Problem, invalid
-from api.shapes.receipts import InclusionOut, SealedReceiptOut
+from api.shapes.receipts import ExtractOut, InclusionOut, SealedReceiptOut
 from ledger.answers import Leg, Receipt
 from ledger.queries import answer_by_key
 from proofs.kinds import Kind
@@ -28,7 +29,7 @@ from settlement import tables
 from settlement.inclusions import Place, place_of
 from settlement.publish import PublicationError
 from settlement.receipts import NoReceipt
-from settlement.status import status
+from settlement.status import BatchStatus, status
 from settlement.tables import Conn
 from settlement.vault import VaultError
 
@@ -36,6 +37,12 @@ router = APIRouter()
 log = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 _BATCH_NO = re.compile(BATCH_NO_SCHEMA["pattern"])
+
+
+class LeafPlace(NamedTuple):
+    """Where a page of an extract begins: after this leaf."""
+
+    after: int
 
 
 @router.get(
@@ -116,12 +123,55 @@ def _proof(door: Door, connection: Conn, place: Place, slot: str) -> dict[str, A
     ),
 )
 def get_batch(request: Request, batch_no: PathText) -> Response:
+    number = _number(batch_no)
+    with door_of(request).reading() as connection:
+        found = _sealed(connection, number)
+        attestations = tables.attestations(connection, found.header_hash)
+    return Response(_encode(batch_of(found, attestations)), media_type="application/json")
+
+
+@router.get(
+    "/v1/batches/{batch_no}/mine",
+    **documented(
+        "Your extract of a settlement batch",
+        "Your own leaves, rows and postings with their salts and paths, page by page, and nothing of anybody else: of a"
+        " leaf that another merchant signed there is its hash, and your own postings in it. Keep the pages and check"
+        " them with nobody's help but the chain's (`python -m auditor extract`): nothing is missing or altered.",
+        gives=(200, "A page of the extract", "ExtractOut"),
+        parameters=(in_path("batch_no", BATCH_NO_SCHEMA, "1"), CURSOR, LIMIT),
+        codes=("field-invalid", "batch-unknown", "batch-unopened"),
+    ),
+)
+def get_mine(
+    request: Request, batch_no: PathText, caller: Annotated[Caller, Depends(allowed("receipts:read"))]
+) -> Response:
+    number = _number(batch_no)
+    place, limit = page_of(request, LeafPlace)
+    door = door_of(request)
+    if door.inclusions is None:
+        raise Problem("batch-unopened", "This server has no key for batches.")
+    with door.reading() as connection:
+        _sealed(connection, number)
+        try:
+            extract = door.inclusions.extract(
+                connection, number, merchant_id=caller.merchant_id, after=place.after if place else 0, limit=limit
+            )
+        except (PublicationError, VaultError) as error:
+            log.warning("unopened", batch_no=number, reason=str(error))
+            raise Problem("batch-unopened", f"The file of batch {number} cannot be opened here.") from error
+    following = cursor_of(LeafPlace(int(extract["leaves"][-1]["leafNo"]))) if extract["more"] else None
+    return Response(_encode(ExtractOut(extract=extract, next_cursor=following)), media_type="application/json")
+
+
+def _number(batch_no: str) -> int:
     if not _BATCH_NO.fullmatch(batch_no):
         raise invalid("#path/batch_no", "wants a number of at most 15 digits")
-    number = int(batch_no)
-    with door_of(request).reading() as connection:
-        found = status(connection, first=number, last=number)
-        if not found:
-            raise invalid("#path/batch_no", f"there is no batch {number}", code="batch-unknown")
-        attestations = tables.attestations(connection, found[0].header_hash)
-    return Response(_encode(batch_of(found[0], attestations)), media_type="application/json")
+    return int(batch_no)
+
+
+def _sealed(connection: Conn, number: int) -> BatchStatus:
+    """The batch of this number. Refuses with batch-unknown."""
+    found = status(connection, first=number, last=number)
+    if not found:
+        raise invalid("#path/batch_no", f"there is no batch {number}", code="batch-unknown")
+    return found[0]

@@ -22,7 +22,9 @@ from api.settings import Settings
 from ledger.postgres.migrated import Behind, migrated_database
 from settlement.desk import LocalReceiptKey
 from settlement.inclusions import Inclusions
+from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
+from settlement.mirrors.settings import MirrorsSettings
 from settlement.vault import Vault
 
 GRACE_SECONDS_MAX = 20
@@ -47,6 +49,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def _mirrors(settings: Settings) -> list[Mirror]:
+    """Where batches are read: this machine's folder first, then whatever mirrors are named."""
+    return [FolderMirror(settings.published_folder), *(each.open() for each in MirrorsSettings().mirrors)]
+
+
 def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
     """Answer requests over the migrated database at `dsn` until told to stop. With `ticks` what falls due by the clock
     of a sandbox is done as time goes on; without, only when it is moved. In production periodic tasks do it.
@@ -62,7 +69,7 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
             now=now if production else clock,
             move_clock=None if production else clock.move_to,
             receipt_key=LocalReceiptKey(receipt_key) if receipt_key else None,
-            inclusions=Inclusions(vault=Vault(key), mirrors=[FolderMirror(settings.published_folder)]) if key else None,
+            inclusions=Inclusions(vault=Vault(key), mirrors=_mirrors(settings)) if key else None,
         ) as door,
         ticking(door) if ticks and not production else nullcontext(),
         beside(settings, due=production) if settings.tasks else nullcontext(),

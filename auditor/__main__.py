@@ -1,4 +1,4 @@
-"""The command line: `python -m auditor audit`, `attest` and `examine`.
+"""The command line: `python -m auditor audit`, `attest`, `examine` and `extract`.
 
 Exit codes: 0 clean, 1 findings, 2 incomplete (data missing, node silent), 3 the nodes disagree, 4 wrong use (or an
 attester that must refuse), 130 interrupted. Nothing is written but the report, the page, the attestations and, on
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from auditor import extract
 from auditor.attest import AttestRefused, attest, load_signer, sealed_commits
 from auditor.audit import Means, audit, processes_here
 from auditor.chain import Chain
@@ -111,6 +112,23 @@ def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     _tell(outcome)
     sys.stderr.write(f"{len(attestations)} header(s) signed\n")
     return _EXIT[outcome.verdict]
+
+
+def _extract(options: argparse.Namespace, nodes: Nodes) -> int:
+    """A merchant's own question: whether what it was given about a batch is whole, and what the chain holds."""
+    anchor, pages = _anchor(options.anchor), _given(lambda _: extract.load(options.files), options.files[0])
+    chain = read(nodes, options.hub, tag=options.to, from_block=anchor.get("deployBlock", 0))
+    for name, expected, actual in _differences(anchor, chain):
+        raise WrongUse(f"anchor.{name} is {expected}, but the chain says {actual}")
+    verdict = extract.judge(pages, chain)
+    if options.out:
+        _write(options.out, json.dumps(verdict.as_json(), indent=1) + "\n")
+    for problem in verdict.problems:
+        sys.stderr.write(f"  {problem}\n")
+    if verdict.problems or verdict.proven is None:
+        return _stop(FINDINGS, "not proven")
+    sys.stderr.write(f"proven: {extract.told(verdict)}\n")
+    return CLEAN
 
 
 def _examine(options: argparse.Namespace, nodes: Nodes) -> int:
@@ -232,7 +250,7 @@ def _to(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="auditor", description=(__doc__ or "").split("\n", 1)[0])
-    commands = parser.add_subparsers(required=True, metavar="audit | attest | examine")
+    commands = parser.add_subparsers(required=True, metavar="audit | attest | examine | extract")
     both = _Parser(add_help=False)
     both.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
     both.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
@@ -265,6 +283,15 @@ def _parser() -> argparse.ArgumentParser:
     look = commands.add_parser("examine", parents=[both], help="check one batch that is sealed; sign nothing")
     look.add_argument("--batch", required=True, type=int, help="its number")
     look.set_defaults(run=_examine)
+    own = commands.add_parser("extract", help="check a merchant's extract of a batch against the chain")
+    own.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the extract, or its pages in order")
+    own.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
+    own.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
+    own.add_argument("--hub", required=True, type=_address, help="address of the SettlementHub")
+    own.add_argument("--anchor", type=Path, help="trust anchor file")
+    own.add_argument("--to", choices=_TAGS, default="finalized", help="the block that is asked (default finalized)")
+    own.add_argument("--out", type=Path, help="where the JSON goes")
+    own.set_defaults(run=_extract)
     return parser
 
 

@@ -12,7 +12,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
@@ -109,28 +109,40 @@ def mirror(where: str) -> Mirror:
 
 @dataclass(frozen=True, slots=True)
 class AuditorKey:
-    """The X25519 key under which batches are wrapped for this auditor."""
+    """The X25519 key under which batches are wrapped for this auditor, and those it had before, for older batches."""
 
     kid: str
     private: X25519PrivateKey
+    earlier: tuple[AuditorKey, ...] = ()
+
+    def named(self, kid: str) -> AuditorKey | None:
+        """The one of its keys that has this name."""
+        return next((key for key in (self, *self.earlier) if key.kid == kid), None)
 
 
 def load_key(path: Path) -> AuditorKey:
-    """The key in a JSON file {"kid", "x25519"}. Raises ValueError naming what is wrong with it."""
+    """The key in a JSON file {"kid", "x25519"}, with a list of such in "earlier" after a rotation. Raises ValueError
+    naming what is wrong with it.
+    """
     try:
         told = json.loads(path.read_text())
-        raw = bytes.fromhex(str(told["x25519"]).removeprefix("0x"))
-        return AuditorKey(str(told["kid"]), X25519PrivateKey.from_private_bytes(raw))
-    except (KeyError, TypeError, ValueError) as error:
+        return replace(_key(told), earlier=tuple(_key(each) for each in told.get("earlier", ())))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not an auditor key file: {error}") from error
+
+
+def _key(told: dict[str, str]) -> AuditorKey:
+    raw = bytes.fromhex(str(told["x25519"]).removeprefix("0x"))
+    return AuditorKey(str(told["kid"]), X25519PrivateKey.from_private_bytes(raw))
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a batch's data consist of. `wrapped` is enc ‖ ciphertext for this auditor."""
+    """What a batch's data consist of. `wrapped` is enc ‖ ciphertext for `key`, which this auditor has."""
 
     chunks: tuple[str, ...]
     plain_len: int
+    key: AuditorKey
     wrapped: bytes
     tariff: tuple[str, bytes] | None
     """The blob that holds the tariff, and its nonce; None where none was published."""
@@ -158,7 +170,7 @@ class Source:
     def fetch(self, batch_no: int, data_hash: bytes) -> Plain:
         """The file that `data_hash` names, verified and decrypted. Raises `Missing` or `Substituted`."""
         manifest = self._manifest(batch_no, data_hash)
-        data_key, batch_secret = self._unwrap(batch_no, manifest.wrapped)
+        data_key, batch_secret = self._unwrap(batch_no, manifest)
         sealed_bytes = 0
         with tempfile.NamedTemporaryFile(dir=self.scratch, prefix=f"{batch_no}-", delete=False) as target:
             path = Path(target.name)
@@ -197,8 +209,8 @@ class Source:
             assert_that(
                 isinstance(plain_len, int) and 0 < plain_len <= PLAIN_BYTES_MAX, "plainLen", "a length", plain_len
             )
-            mine = [each for each in told["recipients"] if each["kid"] == self.key.kid]
-            wrapped = bytes.fromhex(mine[0]["enc"] + mine[0]["wrapped"]) if mine else None
+            mine = [(key, each) for each in told["recipients"] if (key := self.key.named(each["kid"])) is not None]
+            wrapped = bytes.fromhex(mine[0][1]["enc"] + mine[0][1]["wrapped"]) if mine else None
             tariff = _tariff_place(told.get("tariff"))
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise Substituted(
@@ -206,11 +218,11 @@ class Source:
             ) from error
         if wrapped is None:
             raise Missing(f"batch {batch_no} was not wrapped for auditor {self.key.kid}")
-        return Manifest(chunks, plain_len, wrapped, tariff)
+        return Manifest(chunks, plain_len, mine[0][0], wrapped, tariff)
 
-    def _unwrap(self, batch_no: int, wrapped: bytes) -> tuple[bytes, bytes]:
+    def _unwrap(self, batch_no: int, manifest: Manifest) -> tuple[bytes, bytes]:
         try:
-            plain = _SUITE.decrypt(wrapped, self.key.private, WRAP_INFO + batch_no.to_bytes(8, "big"))
+            plain = _SUITE.decrypt(manifest.wrapped, manifest.key.private, WRAP_INFO + batch_no.to_bytes(8, "big"))
         except (InvalidTag, ValueError) as error:
             raise Substituted("undecipherable", "wrapped key", expected="a key", actual=repr(error)) from error
         if len(plain) != 64:  # noqa: PLR2004 - data key and batch secret, 32 bytes each

@@ -85,11 +85,11 @@ def facts(receipt: Mapping[str, Any]) -> dict[str, str]:
 def _check(receipt: Mapping[str, Any]) -> bytes:
     if set(receipt) != FIELDS:
         raise ReceiptError("form", f"fields missing or unknown: {sorted(FIELDS ^ set(receipt))}")
-    header = from_json(BatchHeader, _part(receipt, "header"))
-    event = from_json(PointsEvent, _part(receipt, "event"))
+    header = from_json(BatchHeader, part_of(receipt, "header"))
+    event = from_json(PointsEvent, part_of(receipt, "event"))
     _check_signature(receipt, event)
-    hashes = _posting_hashes(receipt)
-    _check_own(_part(receipt, "own"), event, hashes)
+    hashes = posting_hashes_of(receipt)
+    _check_own(part_of(receipt, "own"), event, hashes)
     leaf = SettlementLeaf(
         leaf_no=integer(receipt, "leafNo"),
         lane_prev_leaf_no=integer(receipt, "lanePrevLeafNo"),
@@ -102,26 +102,29 @@ def _check(receipt: Mapping[str, Any]) -> bytes:
         member_posting=hashes["member"],
         total_points_after=integer(receipt, "totalPointsAfter"),
     )
-    _check_place(leaf, header, _path(receipt))
+    _check_place(leaf, header, path_of(receipt))
     return header.hash_struct()
 
 
-def _part(receipt: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    part = receipt[name]
+def part_of(form: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object under `name`. Raises `ReceiptError`, step form."""
+    part = form[name]
     if not isinstance(part, Mapping):
         raise ReceiptError("form", f"{name} is not an object")
     return part
 
 
-def _posting_hashes(receipt: Mapping[str, Any]) -> dict[str, bytes]:
-    part = _part(receipt, "postings")
+def posting_hashes_of(receipt: Mapping[str, Any]) -> dict[str, bytes]:
+    """The four posting hashes of a leaf. Raises `ReceiptError`, step form."""
+    part = part_of(receipt, "postings")
     if set(part) != set(SLOTS):
         raise ReceiptError("form", f"postings are {', '.join(SLOTS)}")
     return {slot: raw(part, slot) for slot in SLOTS}
 
 
-def _path(receipt: Mapping[str, Any]) -> list[bytes]:
-    texts = receipt["path"]
+def path_of(form: Mapping[str, Any]) -> list[bytes]:
+    """A path of bounded length. Raises `ReceiptError`, step form."""
+    texts = form["path"]
     if not isinstance(texts, list) or len(texts) > PATH_HASHES_MAX:
         raise ReceiptError("form", f"path is a list of at most {PATH_HASHES_MAX} hashes")
     return [raw({"path": text}, "path") for text in texts]
@@ -142,20 +145,21 @@ def _check_own(own: Mapping[str, Any], event: PointsEvent, hashes: Mapping[str, 
     if set(own) != {"slot", "posting"} or own["slot"] not in SLOTS:
         raise ReceiptError("form", "own has a slot and a posting")
     slot = own["slot"]
-    posting = from_json(Posting, _part(own, "posting"))
+    posting = from_json(Posting, part_of(own, "posting"))
     if posting.hash_struct() != hashes[slot]:
         raise ReceiptError("posting", f"the opened posting is not the {slot} posting of the leaf")
-    if posting.delta != _change(event, slot) or not _belongs(posting.account, event, slot):
+    if posting.delta != change_of(event, slot) or not belongs(posting.account, event, slot):
         raise ReceiptError("posting", f"account or change of the {slot} posting do not follow from the event")
 
 
-def _change(event: PointsEvent, slot: str) -> int:
+def change_of(event: PointsEvent, slot: str) -> int:
+    """The change that an event makes in a slot that it uses."""
     if slot in {"issuer", "member"}:
         return points_delta(event)
     return event.settle_amount if slot == "creditor" else -event.settle_amount
 
 
-def _belongs(account: bytes, event: PointsEvent, slot: str) -> bool:
+def belongs(account: bytes, event: PointsEvent, slot: str) -> bool:
     """Whether the account can be this slot's. Which of the two parties owes depends on the terms' mode, which a
     receipt does not carry.
     """

@@ -17,8 +17,8 @@ from typing import Protocol
 from ledger.answers import Answer, LegRef
 from ledger.commands import Command
 from ledger.journal import JournalEntry
-from proofs.messages import BatchHeader, domain_separator, signed_digest
-from settlement import desk, keys, openings, tables
+from proofs.messages import domain_separator, signed_digest
+from settlement import desk, keys, openings, readers, tables
 from settlement.alliance import Alliance
 from settlement.choosing import Chosen, choose
 from settlement.closing import BATCH_LEAVES_MAX, padded
@@ -27,7 +27,7 @@ from settlement.inspection import UNINSPECTED, BatchFaulty, Inspector
 from settlement.lanes import Lane, LaneSigner, Roster
 from settlement.leaves import LeafMaker, journal_head, needs, nonces_of, registered_accounts, void_leaves
 from settlement.outbox import Checkpoint, Outbox, unwatched
-from settlement.publish import NotOnEveryMirror, Package, Recipient, pack, publish
+from settlement.publish import NotOnEveryMirror, Package, Recipient, Wrapped, pack, publish
 from settlement.seal import Rules, Sealed, seal
 from settlement.self_signed import Inbox
 from settlement.signing import Presigned
@@ -79,8 +79,9 @@ class _Terms:
     settling: bool
     config_hash: bytes
     registered: Sequence[bytes]
-    recipients: Sequence[Recipient]
     inbox: Inbox
+    recipients: Sequence[Recipient] = ()
+    wrapped: Sequence[Wrapped] = ()
     leaves: int | None = None
 
 
@@ -116,13 +117,13 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
         settling=settling,
         config_hash=s.alliance.policy.read("configHash"),
         registered=registered_accounts(_roster(s, inbox), issuers=merchants, parties=openings.parties(s.conn)),
-        recipients=s.publication.recipients,
+        recipients=readers.of_batch(s.conn, batch_no),
         inbox=inbox,
     )
     sealed, package, chosen = _build(s, opened, previous, entries, terms)
     last_seq = entries[-1].seq if entries else previous.done.last_seq
     seqs = previous.done.last_seq + 1, last_seq
-    batch = _store(s, opened, terms, sealed, seqs=seqs, header=sealed.finish(package.data_hash), parked=chosen.parked)
+    batch = _store(s, opened, terms, sealed, package, seqs=seqs, parked=chosen.parked)
     s.checkpoint("sealed")
     with suppress(NotOnEveryMirror, BatchFaulty):
         _publish(s, batch, package)
@@ -138,7 +139,7 @@ def publish_again(s: Settlement, batch: Batch) -> None:
         settling=done.settling,
         config_hash=done.header.config_hash,
         registered=[row.account for row in done.rows],
-        recipients=done.recipients,
+        wrapped=done.wrapped,
         inbox=desk.inbox(s.conn, sealed_in=batch.batch_no),
         leaves=done.header.leaf_count,
     )
@@ -238,7 +239,7 @@ def _build(
         settling=terms.settling,
     )
     data_key = keys.data_key(s.publication.vault, batch)
-    return sealed, pack(sealed, data_key=data_key, recipients=terms.recipients), chosen
+    return sealed, pack(sealed, data_key=data_key, recipients=terms.recipients, wrapped=terms.wrapped), chosen
 
 
 def _anything(conn: Conn, entries: Sequence[JournalEntry], inbox: Inbox, previous: Batch, leaves_max: int) -> bool:
@@ -278,12 +279,13 @@ def _store(
     opened: Batch,
     terms: _Terms,
     sealed: Sealed,
+    package: Package,
     *,
     seqs: tuple[int, int],
-    header: BatchHeader,
     parked: Sequence[LegRef],
 ) -> Batch:
     """OPEN becomes SEALED with everything that belongs to it. `seqs`: first and last journal entry of the range."""
+    header = sealed.finish(package.data_hash)
     fields = SealedFields(
         first_leaf=header.first_leaf_no,
         last_leaf=header.first_leaf_no + header.leaf_count - 1,
@@ -294,7 +296,7 @@ def _store(
         header=header,
         rows=sealed.rows,
         nets=sealed.nets,
-        recipients=terms.recipients,
+        wrapped=package.wrapped,
     )
     with s.conn.transaction():
         tables.seal_batch(s.conn, opened, fields)

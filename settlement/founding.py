@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ledger.commands import PublishTerms
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
 from proofs.headers import genesis_anchor
-from settlement import keys, tables
+from settlement import keys, readers, tables
 from settlement.alliance import FOUNDING_CONFIG, PARAMS, Attester, Params
 from settlement.handover import Handover
 from settlement.lanes import Roster
@@ -52,7 +52,7 @@ class Founding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """Who may read what is published, where it is put, and the vault of the keys."""
+    """Who may read what is published at first (later `readers` says), where it is put, and the vault of the keys."""
 
     vault: Vault
     recipients: Sequence[Recipient]
@@ -72,9 +72,10 @@ def genesis_batch(
         opened = keys.opened(publication.vault, batch_no=0, incarnation=incarnation, opened_at=now)
         batch = _store(conn, founding, publication, opened, chain_id=chain_id, hub=hub)
     sealed = _sealed(publication.vault, batch, chain_id, hub, [row.account for row in batch.done.rows])
-    package = pack(sealed, data_key=keys.data_key(publication.vault, batch), recipients=batch.done.recipients)
-    replaced = held.header_hash if held is not None and not fits else None
-    publish(package, batch.done.header, publication.mirrors, supersedes=replaced)
+    if batch.done.wrapped:  # none are kept of a genesis that was published before they were
+        package = pack(sealed, data_key=keys.data_key(publication.vault, batch), wrapped=batch.done.wrapped)
+        replaced = held.header_hash if held is not None and not fits else None
+        publish(package, batch.done.header, publication.mirrors, supersedes=replaced)
     return batch
 
 
@@ -94,12 +95,13 @@ def _store(
         header=sealed.finish(package.data_hash),
         rows=sealed.rows,
         nets=[],
-        recipients=publication.recipients,
+        wrapped=package.wrapped,
     )
     with conn.transaction():
         tables.supersede_from(conn, 0)
         tables.open_batch(conn, batch)
         tables.seal_batch(conn, batch, fields)
+        readers.found(conn, publication.recipients)
     stored = tables.batch(conn, 0)
     assert stored is not None
     return stored

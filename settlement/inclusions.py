@@ -1,4 +1,4 @@
-"""Where a leg of the journal is settled, and the receipt that proves it.
+"""Where a leg of the journal is settled, the receipt that proves it, and a merchant's extract of a batch.
 
 A few batches are kept open, because opening one recomputes its tree; the last used stay. Invariants:
 what is handed out was recomputed from the published file, under the header that the tables hold; reading only. Any
@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+from proofs.words import ZERO_WORD
 from settlement import tables
+from settlement.extracts import SealedRows, head
 from settlement.keys import batch_secret, data_key
 from settlement.mirrors import Mirror
 from settlement.publish import fetch
@@ -64,6 +66,31 @@ class Inclusions:
         assert batch is not None, "a place is in a live batch"
         with self._turn:
             return self._opened(conn, batch).of(place.leaf_no, slot)
+
+    def extract(self, conn: Conn, batch_no: int, *, merchant_id: int, after: int, limit: int) -> dict[str, Any]:
+        """A page of the merchant's extract of a sealed batch (`proofs.extract`): its leaves numbered above `after`.
+
+        Raises PublicationError when the file is not there, VaultError when the key is another one.
+        """
+        batch, previous = tables.batch(conn, batch_no), tables.batch(conn, batch_no - 1)
+        assert batch is not None, "the caller has looked"
+        header, anchor = batch.done.header, tables.anchor(conn)
+        assert anchor is not None, "batches exist only on a chain"
+        since = tables.batch(conn, header.nets_since_batch) if header.nets_hash != ZERO_WORD else None
+        shared = head(
+            merchant_id,
+            chain_id=anchor.chain_id,
+            hub=anchor.hub,
+            rows=self._rows(batch),
+            previous=self._rows(previous) if previous else None,
+            settled=self._rows(since) if since else None,
+        )
+        with self._turn:
+            leaves, more = self._opened(conn, batch).of_merchant(merchant_id, after=after, limit=limit)
+        return {**shared, "after": str(after), "leaves": leaves, "more": more}
+
+    def _rows(self, batch: Batch) -> SealedRows:
+        return SealedRows(batch.done.header, batch.done.rows, batch_secret(self._vault, batch))
 
     def _opened(self, conn: Conn, batch: Batch) -> BatchReceipts:
         key = batch.header_hash

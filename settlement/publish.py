@@ -5,7 +5,8 @@
     blobs/<sha256>      the manifests and the encrypted chunks of all batches; any mirror may hold them
     headers/<n>.json    the finished header, so that attesters can work before the chain has it
 
-`pack` is pure: data key, file and recipients give the same manifest, so dataHash is part of the reproducible header.
+`pack` is pure: data key, file and wrapped keys give the same manifest. Wrapping draws at random, so what `wrap_for`
+made is stored with the header; then dataHash is part of what can be made again.
 The content key is derived from the batch's data key and the header that commits to the whole content; another content
 is another key, so an AES-GCM nonce never meets two texts under one key. `publish` may be repeated at any time: on every
 mirror it writes what is missing and reads everything back; only when all of them hold all of it are the header files
@@ -26,13 +27,14 @@ import rfc8785
 import structlog
 import zstandard
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from proofs.json_form import from_json, to_json
 from proofs.messages import BatchHeader
 from proofs.tariff import TARIFF_CONTEXT, Tariff
 from proofs.words import ZERO_WORD
-from settlement.hpke import wrap
 from settlement.mirrors import Mirror, MirrorDown, MirrorError, MirrorWrong
 from settlement.seal import Sealed
 
@@ -45,6 +47,8 @@ ZSTD_LEVEL: Final = 3
 NONCE_BYTES: Final = 12
 INFO: Final = b"LPB1 tongdui batch key"
 """What HPKE binds the wrapped key to, followed by batchNo as 8 bytes."""
+ENC_BYTES: Final = 32
+_SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 log = structlog.get_logger(__name__)
 
 
@@ -71,6 +75,15 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
+class Wrapped:
+    """One batch's keys for one recipient: content key ‖ batch secret, by HPKE (RFC 9180) for its public key."""
+
+    kid: str
+    enc: bytes
+    ciphertext: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Package:
     """All bytes of one publication: the manifest, and the encrypted chunks by SHA-256 in hex, in the order of the
     file.
@@ -79,6 +92,7 @@ class Package:
     batch_no: int
     manifest: bytes
     chunks: Mapping[str, bytes]
+    wrapped: Sequence[Wrapped]
 
     @property
     def data_hash(self) -> bytes:
@@ -91,35 +105,43 @@ class Package:
         return {**self.chunks, self.data_hash.hex(): self.manifest}
 
 
-def pack(sealed: Sealed, *, data_key: bytes, recipients: Sequence[Recipient], tariff: Tariff | None = None) -> Package:
-    """The publication of a sealed batch, readable by `recipients` (at least one, key names distinct). `data_key`: 32
-    secret bytes of this batch; `tariff` is what the batch's fees, exchanges and rewards follow from.
+def wrap_for(sealed: Sealed, *, data_key: bytes, recipients: Sequence[Recipient]) -> list[Wrapped]:
+    """The keys of a sealed batch for `recipients` (at least one, key names distinct), drawn anew at every call.
+    `data_key`: 32 secret bytes of this batch.
     """
     if not recipients or len({recipient.kid for recipient in recipients}) != len(recipients):
         raise ValueError("a batch is published for at least one recipient, each under a name of its own")
-    draft, plain = sealed.header.hash_struct(), sealed.file()
-    key, batch_no = _content_key(data_key, draft), sealed.header.batch_no
+    keys = _content_key(data_key, sealed.header.hash_struct()) + sealed.batch_secret
+    info = INFO + sealed.header.batch_no.to_bytes(8, "big")
+    return [_wrap(keys, recipient, info) for recipient in sorted(recipients, key=lambda recipient: recipient.kid)]
+
+
+def pack(
+    sealed: Sealed,
+    *,
+    data_key: bytes,
+    recipients: Sequence[Recipient] = (),
+    wrapped: Sequence[Wrapped] = (),
+    tariff: Tariff | None = None,
+) -> Package:
+    """The publication of a sealed batch: for `recipients`, or again with the keys as they were `wrapped` before.
+    `tariff` is what the batch's fees, exchanges and rewards follow from.
+    """
+    plain, key = sealed.file(), _content_key(data_key, sealed.header.hash_struct())
+    wrapped = wrapped or wrap_for(sealed, data_key=data_key, recipients=recipients)
     chunks = _encrypt(zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(plain), key)
     manifest: dict[str, Any] = {
-        "batchNo": batch_no,
+        "batchNo": sealed.header.batch_no,
         "chunks": list(chunks),
         "plainLen": len(plain),
-        "recipients": [
-            _wrapped(
-                recipient,
-                key + sealed.batch_secret,
-                batch_no,
-                seed=_derive(data_key, b"ephemeral", draft + recipient.public_key),
-            )
-            for recipient in sorted(recipients, key=lambda recipient: recipient.kid)
-        ],
+        "recipients": [{"kid": each.kid, "enc": each.enc.hex(), "wrapped": each.ciphertext.hex()} for each in wrapped],
     }
-    if tariff is None:
-        return Package(batch_no, rfc8785.dumps(manifest), chunks)
-    nonce, sealed_tariff = _sealed_tariff(tariff, key)
-    blob = sha256(sealed_tariff).hexdigest()
-    manifest["tariff"] = {"blob": blob, "nonce": nonce.hex()}
-    return Package(batch_no, rfc8785.dumps(manifest), {**chunks, blob: sealed_tariff})
+    if tariff is not None:
+        nonce, sealed_tariff = _sealed_tariff(tariff, key)
+        blob = sha256(sealed_tariff).hexdigest()
+        manifest["tariff"] = {"blob": blob, "nonce": nonce.hex()}
+        chunks |= {blob: sealed_tariff}
+    return Package(sealed.header.batch_no, rfc8785.dumps(manifest), chunks, wrapped)
 
 
 def _sealed_tariff(tariff: Tariff, key: bytes) -> tuple[bytes, bytes]:
@@ -273,9 +295,10 @@ def _encrypt(stream: bytes, key: bytes) -> dict[str, bytes]:
     return chunks
 
 
-def _wrapped(recipient: Recipient, keys: bytes, batch_no: int, *, seed: bytes) -> dict[str, str]:
-    enc, text = wrap(keys, recipient=recipient.public_key, seed=seed, info=INFO + batch_no.to_bytes(8, "big"))
-    return {"kid": recipient.kid, "enc": enc.hex(), "wrapped": text.hex()}
+def _wrap(keys: bytes, recipient: Recipient, info: bytes) -> Wrapped:
+    """Raises ValueError for a public key that is none."""
+    sealed = _SUITE.encrypt(keys, X25519PublicKey.from_public_bytes(recipient.public_key), info)
+    return Wrapped(recipient.kid, sealed[:ENC_BYTES], sealed[ENC_BYTES:])
 
 
 def _check_header_place(mirror: Mirror, header: BatchHeader, supersedes: bytes | None) -> None:

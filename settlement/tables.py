@@ -20,10 +20,12 @@ from proofs.json_form import from_json, to_json
 from proofs.lpb1 import ROW_BYTES, Row
 from proofs.messages import BatchHeader
 from proofs.words import WORD_BYTES, int_word, uint_word
-from settlement.publish import Recipient
+from settlement.publish import Wrapped
 from settlement.steps import State
 
 Conn = Connection[Any]
+WRAPPED_PARTS = 3
+"""Name, enc, ciphertext. Batches of before the wrapped keys were kept have the name and the public key instead."""
 UNPUBLISHED = frozenset({State.OPEN, State.SEALED})
 REVERTED_ON_CHAIN = 3
 """BatchStatus.Reverted of the hub."""
@@ -47,7 +49,7 @@ class SealedFields:
     header: BatchHeader
     rows: Sequence[Row]
     nets: Sequence[tuple[int, int]]
-    recipients: Sequence[Recipient]
+    wrapped: Sequence[Wrapped]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +201,7 @@ def seal_batch(conn: Conn, opened: Batch, done: SealedFields) -> None:
         "data_hash": done.header.data_hash,
         "account_rows": b"".join(map(_row_words, done.rows)),
         "nets": Jsonb([[merchant, str(amount)] for merchant, amount in done.nets]),
-        "recipients": Jsonb([[recipient.kid, recipient.public_key.hex()] for recipient in done.recipients]),
+        "recipients": Jsonb([[each.kid, each.enc.hex(), each.ciphertext.hex()] for each in done.wrapped]),
     }
     _exactly_one(conn.execute(_SEAL, fields).rowcount, opened)
 
@@ -310,7 +312,11 @@ def _sealed(row: dict[str, Any]) -> SealedFields:
         header=from_json(BatchHeader, row["header"]),
         rows=[_row(rows[at : at + ROW_BYTES]) for at in range(0, len(rows), ROW_BYTES)],
         nets=[(merchant, int(amount)) for merchant, amount in row["nets"]],
-        recipients=[Recipient(kid, bytes.fromhex(key)) for kid, key in row["recipients"]],
+        wrapped=[
+            Wrapped(entry[0], bytes.fromhex(entry[1]), bytes.fromhex(entry[2]))
+            for entry in row["recipients"]
+            if len(entry) == WRAPPED_PARTS
+        ],
     )
 
 

@@ -107,6 +107,12 @@ DOOR: Mapping[str, Row] = {
         "The queue of the ledger is full; nothing of this request was recorded.",
         "Repeat it as Retry-After says.",
     ),
+    "reading-busy": Row(
+        503,
+        "Too many long answers at once",
+        "As many as may wait do so already for answers that take long, as statements do.",
+        "Repeat it as Retry-After says.",
+    ),
     "receipt-unknown": Row(
         404,
         "No such receipt",
@@ -126,6 +132,12 @@ DOOR: Mapping[str, Row] = {
         "Sign what GET /v1/signatures offers, in its order, with your key's next nonce.",
     ),
     "batch-unknown": Row(404, "No such batch", "No batch of this number is sealed yet.", "Batches count from 0."),
+    "batch-unopened": Row(
+        503,
+        "The batch is not open here",
+        "This server has no key for batches, or no mirror gives it this batch's file now.",
+        "Ask again later, or another server of the alliance.",
+    ),
     "cycle-unknown": Row(
         404, "No such cycle", "No cycle of this name has ended.", "Take a name that GET /v1/clearing/cycles gives."
     ),

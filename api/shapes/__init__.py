@@ -43,7 +43,7 @@ BODIES = (
     *(configuring.Tiers, configuring.CycleEnd, sandbox.MoveClock, rules.NewRule, rules.RuleWithdrawal, Rule),
 )
 ANSWERS = (
-    *(receipts.ReceiptOut, receipts.SealedReceiptOut, receipts.BatchOut),
+    *(receipts.ReceiptOut, receipts.SealedReceiptOut, receipts.ExtractOut, receipts.BatchOut),
     *(sandbox.ClockOut, clearing.PositionsOut, clearing.CyclesOut, Statement),
     rules.RulesOut,
     *(promises.RatesOut, promises.CampaignsOut),

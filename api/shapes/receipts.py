@@ -78,6 +78,13 @@ class SealedReceiptOut(ReceiptOut, frozen=True, kw_only=True):
     inclusions: list[InclusionOut]
 
 
+class ExtractOut(Struct, frozen=True, kw_only=True):
+    """A page of a merchant's extract of a batch, in the form that `proofs.extract` checks."""
+
+    extract: dict[str, Any]
+    next_cursor: str | None
+
+
 class ItemOut(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event's result. Exactly one of `receipt` and `problem` is there."""
 

@@ -74,16 +74,17 @@ def verify(batches: Iterable[Published], mirrors: Sequence[Mirror], *, repair: b
     for each in batches:
         manifest_hash = each.header.data_hash.hex()
         manifest = yield from _check_blob(manifest_hash, mirrors, repair=repair)
-        for name in chunk_names(manifest) if manifest else ():
+        for name in blob_names(manifest) if manifest else ():
             yield from _check_blob(name, mirrors, repair=repair)
         if each.live:
             for mirror in mirrors:
                 yield from _check_header(each.header, mirror, repair=repair)
 
 
-def chunk_names(manifest: bytes) -> list[str]:
-    """The chunks that a manifest lists; the manifest is what its own hash says, hence ours."""
-    names: list[str] = json.loads(manifest)["chunks"]
+def blob_names(manifest: bytes) -> list[str]:
+    """The blobs that a manifest lists, chunks and tariff; the manifest is what its own hash says, hence ours."""
+    listed = json.loads(manifest)
+    names: list[str] = [*listed["chunks"], *([listed["tariff"]["blob"]] if "tariff" in listed else [])]
     return names
 
 
@@ -165,7 +166,7 @@ def erase(each: Published, mirrors: Sequence[Mirror]) -> int:
     manifest_hash = each.header.data_hash.hex()
     manifests = (mirror.read(blob_path(manifest_hash), bytes_max=BLOB_BYTES_MAX) for mirror in mirrors)
     right = next((data for data in manifests if data and sha256(data).hexdigest() == manifest_hash), None)
-    names = [*(chunk_names(right) if right else ()), manifest_hash]
+    names = [*(blob_names(right) if right else ()), manifest_hash]
     for mirror in mirrors:
         for name in names:
             mirror.erase(blob_path(name))

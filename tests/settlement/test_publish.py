@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from proofs.lpb1 import open_file
-from settlement import hpke
 from settlement.mirrors.folder import FolderMirror
 from settlement.publish import Package, PublicationError, Recipient, fetch, pack, publish, published_header
+from tests.settlement import rfc9180
 from tests.settlement.test_seal_ex1 import seal_example
 
 AUDITOR = X25519PrivateKey.from_private_bytes(b"auditor-one".ljust(32, b"\x01"))
@@ -59,14 +59,19 @@ def test_others_read_nothing() -> None:
 
 
 def test_manifest_is_canonical_and_sorted() -> None:
-    manifest = json.loads(package().manifest)
-    assert rfc8785.dumps(manifest) == package().manifest
+    made = package()
+    manifest = json.loads(made.manifest)
+    assert rfc8785.dumps(manifest) == made.manifest
     assert [entry["kid"] for entry in manifest["recipients"]] == ["alpha", "beta"]
 
 
-def test_packing_again_gives_the_same_bytes() -> None:
-    first, second = package(), package()
+def test_packing_again_with_the_kept_keys_gives_the_same_bytes() -> None:
+    first = package()
+    second = pack(seal_example(), data_key=DATA_KEY, wrapped=first.wrapped)
     assert (first.manifest, first.chunks) == (second.manifest, second.chunks)
+    fresh = package()
+    assert fresh.chunks == first.chunks
+    assert fresh.manifest != first.manifest, "the library draws its keys anew"
 
 
 def test_another_content_never_shares_a_key() -> None:
@@ -143,11 +148,28 @@ def test_a_wrong_key_does_not_open_the_folder(tmp_path: Path) -> None:
         fetch([FolderMirror(tmp_path)], header, data_key=bytes(32))
 
 
-def test_hpke_key_derivation_as_in_the_rfc() -> None:
-    """RFC 9180, appendix A.1: the parts of that example that do not depend on the cipher."""
-    seed = bytes.fromhex("7268600d403fce431561aef583ee1613527cff655c1343f29812e66706df3234")
-    recipient = bytes.fromhex("3948cfe0ad1ddb695d780e59077195da6c56506b027329794ab02bca80815c4d")
-    ephemeral = hpke.derive_key(seed)
-    assert ephemeral.private_bytes_raw().hex() == "52c4a758a802cd8b936eceea314432798d5baf2d7e9235dc084ab1b9cfa2f736"
-    shared = hpke.shared_secret(ephemeral, recipient)
-    assert shared.hex() == "fe0e18c9f024ce43799ae393c7e8fe8fce9d218875e8227b0187c04e7d2ea1fc"
+def test_another_implementation_of_the_rfc_opens_what_the_library_wrapped() -> None:
+    sealed, made = seal_example(), package()
+    info = b"LPB1 tongdui batch key" + (1).to_bytes(8, "big")
+    for key, wrapped in zip((AUDITOR, SECOND), made.wrapped, strict=True):
+        keys = rfc9180.open_for(key, wrapped.enc, info).read(wrapped.ciphertext)
+        assert keys[32:] == sealed.batch_secret
+        assert keys == SUITE.decrypt(wrapped.enc + wrapped.ciphertext, key, info)
+
+
+def test_that_implementation_gives_the_example_of_the_rfc() -> None:
+    """RFC 9180, appendix A.1.1: base mode with AES-128-GCM, first message."""
+    receiver = rfc9180.derive_key(bytes.fromhex("6db9df30aa07dd42ee5e8181afdb977e538f5e1fec8a06223f33f7013e525037"))
+    assert receiver.private_bytes_raw().hex() == "4612c550263fc8ad58375df3f557aac531d26850903e55a9f23f21d8534e8ac8"
+    enc = bytes.fromhex("37fda3567bdbd628e88668c3c8d7e97d1d1253b6d4ea6d44c150f741f1bf4431")
+    opened = rfc9180.open_for(receiver, enc, b"Ode on a Grecian Urn", rfc9180.AES_128_GCM)
+    assert opened.shared.hex() == "fe0e18c9f024ce43799ae393c7e8fe8fce9d218875e8227b0187c04e7d2ea1fc"
+    assert (opened.key.hex(), opened.nonce.hex()) == ("4531685d41d65f03dc48f6b8302c05b0", "56d890e5accaaf011cff4b7d")
+    ciphertext = "f938558b5d72f1a23810b4be2ab4f84331acc02fc97babc53a52ae8218a355a96d8770ac83d07bea87e13c512a"
+    assert opened.read(bytes.fromhex(ciphertext), b"Count-0") == b"Beauty is truth, truth beauty"
+
+
+def test_a_public_key_that_is_none_is_refused() -> None:
+    for key in (bytes(32), b"short"):
+        with pytest.raises(ValueError, match=r"."):
+            pack(seal_example(), data_key=DATA_KEY, recipients=[Recipient("zero", key)])

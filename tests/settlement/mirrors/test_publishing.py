@@ -13,8 +13,16 @@ from settlement.mirrors.folder import FolderMirror
 from settlement.mirrors.web import WebMirror
 from settlement.publish import NotOnEveryMirror, Package, fetch, header_path, publish, published_header
 from tests.settlement.mirrors.servers import Shelf, web_server
-from tests.settlement.test_publish import DATA_KEY, package
+from tests.settlement.test_publish import DATA_KEY
+from tests.settlement.test_publish import package as packed
 from tests.settlement.test_seal_ex1 import seal_example
+
+PACKAGE = packed()
+
+
+def package() -> Package:
+    """The same one always: wrapped keys are drawn once and kept."""
+    return PACKAGE
 
 
 @pytest.fixture
