@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import psycopg
 from psycopg_pool import ConnectionPool
@@ -23,6 +24,8 @@ from api.problems import Problem
 
 KEY_CACHED_SECONDS_MAX = 5
 KEYS_CACHED_MAX = 10_000
+KEY_READERS_MAX = 2
+"""Threads and connections that look up keys and do nothing else: nobody waits at the door because others read much."""
 AUTHORIZATION_CHARS_MAX = 200
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tongdui"'}
 
@@ -47,6 +50,7 @@ class Doorkeeper:
         self._pool = pool
         self._production = production
         self._now = now
+        self._threads = anyio.CapacityLimiter(KEY_READERS_MAX)
         self._read: dict[str, tuple[datetime, StoredKey]] = {}
 
     async def admit(self, authorization: str | None, scope: str) -> Caller:
@@ -73,7 +77,7 @@ class Doorkeeper:
         found = self._read.get(token.name)
         if found is not None and self._now() - found[0] < timedelta(seconds=KEY_CACHED_SECONDS_MAX):
             return found[1] if found[1].opens_for(token) else None
-        key = await anyio.to_thread.run_sync(self._read_key, token)
+        key = await anyio.to_thread.run_sync(self._read_key, token, limiter=self._threads)
         if key is not None:
             if len(self._read) >= KEYS_CACHED_MAX:
                 self._read.clear()

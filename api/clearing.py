@@ -1,19 +1,18 @@
 """Who is owed what: positions now, the cycles, and a merchant's statement of one. Mounted by `api.app`.
 
 Invariant: a merchant sees its own position and statement, the operator everybody's. Reading only. A statement folds the
-journal up to its cycle's end, one at a time in a process, so that asking for many costs one core and no more.
+journal up to its cycle's end, one at a time in a process and apart from everything else (`api.slow`).
 """
 
 from __future__ import annotations
 
-import threading
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.auth import Caller, allowed
-from api.door import door_of
+from api.door import Door, door_of
 from api.openapi import NAME_SCHEMA, NUMBER_SCHEMA, Json, PathText, documented, in_path
 from api.parse import id_in, moment, no_parameters, number_in
 from api.problems import Problem, invalid
@@ -47,7 +46,6 @@ MERCHANT: Json = {
     "schema": NUMBER_SCHEMA,
 }
 _encode = msgspec.json.Encoder().encode
-_one_at_a_time = threading.Lock()
 
 
 @router.get(
@@ -107,14 +105,19 @@ def get_cycles(request: Request, _caller: READER) -> Response:
         f" statement's own hash. The cycle `{OPEN}` is the one that goes on.",
         gives=(200, "JSON, CSV or a page", "Statement"),
         parameters=(in_path("cycle", NAME_SCHEMA, "2026-07"), FORMAT, MERCHANT),
-        codes=("field-invalid", "cycle-unknown", "merchant-unknown"),
+        codes=("field-invalid", "cycle-unknown", "merchant-unknown", "reading-busy"),
         media=("text/csv", "text/html"),
     ),
 )
-def get_statement(request: Request, cycle: PathText, caller: READER) -> Response:
+async def get_statement(request: Request, cycle: PathText, caller: READER) -> Response:
     id_in(cycle, pointer="#path/cycle", chars_max=NAME_CHARS_MAX)
-    form, merchant_id = _form(request), _whose(request, caller)
-    with _one_at_a_time, door_of(request).reading() as connection:
+    form, merchant_id, door = _form(request), _whose(request, caller), door_of(request)
+    return await door.slow.run(lambda: _shown(_statement(door, cycle, merchant_id), form))
+
+
+def _statement(door: Door, cycle: str, merchant_id: int) -> Statement:
+    """Of one merchant. Refuses with cycle-unknown or merchant-unknown."""
+    with door.reading() as connection:
         try:
             every = statements_of(
                 connection,
@@ -128,7 +131,7 @@ def get_statement(request: Request, cycle: PathText, caller: READER) -> Response
             raise invalid("#path/cycle", f"no cycle is called {cycle}", code="cycle-unknown") from error
         except CannotAnswer as error:
             raise Problem("merchant-unknown", f"{error}.") from error
-    return _shown(found, form)
+    return found
 
 
 def _form(request: Request) -> str:

@@ -1,7 +1,8 @@
 """What the handlers stand on: the poster that writes, a pool that reads, the keys, the clock. Opened once per process.
 
-Invariants: one poster, one writing connection; the others are bounded and have the serving role's rights alone; closing
-waits for what was taken. Made by `api.serve` and by tests; handlers reach it through `door_of`.
+Invariants: one poster, one writing connection; the others are bounded, those for keys and for long answers apart, and
+have the serving role's rights alone; closing waits for what was taken. Made by `api.serve` and by tests; handlers reach
+it through `door_of`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import psycopg
 from psycopg_pool import ConnectionPool
 from starlette.requests import Request
 
-from api.auth import Doorkeeper, Pool
+from api import slow
+from api.auth import KEY_READERS_MAX, Doorkeeper, Pool
 from api.problems import Problem
+from api.slow import SlowReads
 from ledger.poster import QUEUE_COMMANDS_MAX, Poster
 from ledger.store import ROLE, open_store
 from settlement.desk import ReceiptSigner
@@ -66,6 +69,7 @@ class Door:
     move_clock: MoveClock | None = None
     receipt_key: ReceiptSigner | None = None
     flights: Flights = field(default_factory=Flights)
+    slow: SlowReads = field(default_factory=SlowReads)
 
     @contextmanager
     def reading(self) -> Iterator[psycopg.Connection[Any]]:
@@ -92,20 +96,26 @@ def open_door(
     """
     assert move_clock is None or not production
     with (
-        ConnectionPool(
-            dsn,
-            min_size=1,
-            max_size=readers_max,
-            timeout=READ_WAIT_SECONDS_MAX,
-            kwargs={"autocommit": True},
-            configure=_humble,
-            open=True,
-        ) as pool,
+        _connections(dsn, readers_max + slow.AT_ONCE_MAX) as pool,
+        _connections(dsn, KEY_READERS_MAX) as keys,
         Poster(open_store(dsn), queue_commands_max=queue_commands_max) as poster,
     ):
         yield Door(
-            poster, pool, Doorkeeper(pool, production=production, now=now), now, inclusions, move_clock, receipt_key
+            poster, pool, Doorkeeper(keys, production=production, now=now), now, inclusions, move_clock, receipt_key
         )
+
+
+def _connections(dsn: str, most: int) -> Pool:
+    """At most so many connections, opened as they are needed."""
+    return ConnectionPool(
+        dsn,
+        min_size=1,
+        max_size=most,
+        timeout=READ_WAIT_SECONDS_MAX,
+        kwargs={"autocommit": True},
+        configure=_humble,
+        open=True,
+    )
 
 
 def _humble(connection: psycopg.Connection[Any]) -> None:

@@ -26,6 +26,7 @@ from psycopg.errors import DivisionByZero, UniqueViolation
 from ledger.answers import Answer
 from ledger.book import Book
 from ledger.commands import Command
+from ledger.registry import Registry
 from ledger.slice import Remembered, Slice
 from ledger.storage import loading, writing
 from ledger.storage.flight import Batch, Flight, Outcome, Tell
@@ -75,6 +76,8 @@ class Store:
         self._named_point = named_point
         self._slice: Slice | None = None
         self._registry_seq = -1
+        self._tried: tuple[int, Registry] | None = None
+        """The registry that the last trial read, and its position: a trial holds up the writer, and reads it once."""
         self._rivals = False
         self._flights: deque[Flight] = deque()
         self._batch_no = 0
@@ -163,12 +166,17 @@ class Store:
     def _preview(self, batch: Batch) -> Answer:
         reader = self._reader
         reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        seq, _ = reader.execute(_PEEK).fetchone() or (0, 0)
-        book = Book(Slice(seq, loading.registry(reader)))
+        seq, registry_seq = reader.execute(_PEEK).fetchone() or (0, 0)
+        known, self._tried = self._tried, None  # another trial may write in it, so it is given away meanwhile
+        registry = known[1] if known is not None and known[0] == registry_seq else loading.registry(reader)
+        book = Book(Slice(seq, registry))
         missing = loading.send(reader, loading.missing(book.slice, batch.wants(), batch.keys))
         loading.fill(reader, book.slice, missing, {})
         reader.sync().wait()
-        return batch.decide(book)[0]
+        answer = batch.decide(book)[0]
+        if not book.effects.configured:
+            self._tried = (registry_seq, registry)
+        return answer
 
     def _begin_ahead(self, batch: Batch) -> bool:
         """Decide on the state as it will be. False when that cannot be done; the batch is then as if nobody had looked

@@ -107,6 +107,12 @@ DOOR: Mapping[str, Row] = {
         "The queue of the ledger is full; nothing of this request was recorded.",
         "Repeat it as Retry-After says.",
     ),
+    "reading-busy": Row(
+        503,
+        "Too many long answers at once",
+        "As many as may wait do so already for answers that take long, as statements do.",
+        "Repeat it as Retry-After says.",
+    ),
     "receipt-unknown": Row(
         404,
         "No such receipt",

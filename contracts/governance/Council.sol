@@ -7,7 +7,8 @@ import {MultiSignerERC7913} from "@openzeppelin/contracts/utils/cryptography/sig
 import {ICouncil} from "../interfaces/ICouncil.sol";
 
 /// @title Council
-/// @notice m of n signers; the parts are OpenZeppelin's, and so is the way signatures are ordered. See ICouncil for the rules.
+/// @notice m of n signers; the parts are OpenZeppelin's, and so is the way signatures are ordered. See ICouncil for the
+/// rules.
 contract Council is ICouncil, MultiSignerERC7913, EIP712 {
     bytes32 private constant CALL_TYPEHASH =
         keccak256("CouncilCall(address target,bytes data,uint256 nonce,uint256 deadline)");

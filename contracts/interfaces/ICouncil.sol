@@ -2,10 +2,10 @@
 pragma solidity 0.8.37;
 
 /// @title The alliance's signers, so many of whom act together
-/// @notice A call is made when `threshold` of the signers have signed it: EIP-712 domain ("TongduiCouncil", "1", chain, this
-/// contract), type CouncilCall(address target,bytes data,uint256 nonce,uint256 deadline). Numbers are used in order, so a
-/// signed call is made at most once and none overtakes another. Anyone may hand it in. Signers and threshold change by a call
-/// of the council to itself.
+/// @notice A call is made when `threshold` of the signers have signed it: EIP-712 domain ("TongduiCouncil", "1", chain,
+/// this contract), type CouncilCall(address target,bytes data,uint256 nonce,uint256 deadline). Numbers are used in
+/// order, so a signed call is made at most once and none overtakes another. Anyone may hand it in. Signers and threshold
+/// change by a call of the council to itself.
 interface ICouncil {
     error NotCouncil(address caller);
     error CallExpired(uint256 deadline);

@@ -350,8 +350,9 @@ def ready(place: Place, programs: Programs) -> bool:
 def halt(place: Place, programs: Programs, account: Account) -> None:
     """A fast shutdown: running statements are rolled back, nothing committed is lost. No server is no error.
 
-    A server in the middle of its recovery was seen not to follow; told to stop at once it loses nothing committed
-    either, and recovers when it is started again.
+    A server in the middle of its recovery was seen not to follow. Why is not known for sure (its start-up process looks
+    for the request only between the records that it replays); told to stop at once it loses nothing committed either,
+    and recovers when it is started again.
     """
     if not alive(place):
         return

@@ -5,6 +5,7 @@ once.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -24,6 +25,9 @@ STATEMENTS_PER_BATCH_MAX = 16
 the batch may reward, purchases of those whose tier is asked for, lots of records, who was merged, accounts, one that
 writes all, COMMIT.
 """
+
+
+PATIENCE_SECONDS = 10.0
 
 
 @pytest.fixture(name="store")
@@ -123,6 +127,24 @@ def test_a_preview_writes_nothing(store: Store, conn: psycopg.Connection) -> Non
     done = store.post([asked])[0]
     assert (done.body, done.replayed) == (previewed.body, False)
     assert store.preview(asked).replayed
+
+
+def test_previews_read_the_registry_when_it_changed(store: Store, conn: psycopg.Connection) -> None:
+    """The writer waits for them, so they do not read again what they know; what one tried is not there for the next."""
+    scene = Scene()
+    store.post([*small_alliance(), scene.earn("m1", A, 10_000)])
+    asked, dearer = scene.redeem("m1", B, 200), rate(A, 2, 1, key="dearer", terms_id=9)
+    assert getattr(store.preview(asked).outcome, "code", None) == "balance-too-low"
+    with ThreadPoolExecutor(1) as pool, conn.transaction():
+        conn.execute("LOCK TABLE ledger.configuration IN ACCESS EXCLUSIVE MODE")
+        assert isinstance(pool.submit(store.preview, dearer).result(PATIENCE_SECONDS).outcome, Receipt)
+    order = scene.earn("m2", A, 10_000)
+    tried = store.preview(order).outcome
+    store.post([dearer])
+    done = store.preview(order).outcome
+    assert isinstance(tried, Receipt)
+    assert isinstance(done, Receipt)
+    assert (tried.legs[0].terms_id, done.legs[0].terms_id) == (A, 9)
 
 
 def test_a_preview_that_fails_spoils_nothing_after_it(store: Store, conn: psycopg.Connection) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from fastapi.testclient import TestClient
 
+from api import slow
 from api.app import create_app
 from api.door import open_door
 from api.signing import EXAMPLE
@@ -64,6 +65,19 @@ def busy(stage: Stage) -> Any:
         answers = [each.result(PATIENCE_SECONDS) for each in asked]
     assert sorted(each.status_code for each in answers) == [201, 201, 429]
     return next(each for each in answers if each.status_code == 429)
+
+
+def reading_busy(stage: Stage) -> Any:
+    """One statement cannot go on, and as many wait as may: the next one is told to come again."""
+    path, places = "/v1/clearing/cycles/open/statement", slow.AT_ONCE_MAX + slow.WAITING_MAX
+    with ThreadPoolExecutor(places) as pool:
+        with stage.locked("ledger.journal"):
+            asked = [pool.submit(stage.tea.get, path) for _ in range(places)]
+            until(lambda: stage.door.slow.taken == places)
+            told = stage.tea.get(path)
+            assert stage.of(TEA).get("/v1/clearing/positions").status_code == 200, "a new key is looked up meanwhile"
+        assert {each.result(PATIENCE_SECONDS).status_code for each in asked} == {200}
+    return told
 
 
 def until(true: Callable[[], object]) -> None:
@@ -142,6 +156,7 @@ WAYS: dict[str, Way] = {
     "occurred-too-long-ago": lambda s: s.redeem(1, occurred_at="2026-07-09T11:59:59Z"),
     "request-in-flight": in_flight,
     "busy": busy,
+    "reading-busy": reading_busy,
     "receipt-unknown": lambda s: s.tea.get("/v1/receipts/never"),
     "signing-off": lambda s: s.tea.post("/v1/signatures", own_event()),
     "signature-refused": signature_refused,

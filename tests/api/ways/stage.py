@@ -73,6 +73,13 @@ class Stage:
         return noodles
 
     @contextmanager
+    def locked(self, table: str) -> Iterator[None]:
+        """While inside, nobody reads the table."""
+        with psycopg.connect(self.database) as connection:
+            connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            yield
+
+    @contextmanager
     def stuck_ledger(self) -> Iterator[None]:
         """While inside, the writer waits for its lock."""
         with psycopg.connect(self.database) as connection:

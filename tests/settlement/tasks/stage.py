@@ -26,7 +26,7 @@ from settlement.tasks.works import Works
 from tests.settlement.chain.conftest import ROOT
 from tests.settlement.tasks import driver
 
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 
 
 def eventually(true: Callable[[], object], *, seconds: float = PATIENCE_S) -> None:

@@ -113,7 +113,7 @@ def test_a_day_is_settled_by_beat_and_workers_alone(field: Field, settling: Stag
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("point", ["sealed", "published"])
 def test_a_worker_killed_while_sealing_leaves_one_batch(field: Field, settling: Stage, point: str) -> None:
     first = settling.begin("worker", HOLD_AT=point)

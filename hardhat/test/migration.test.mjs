@@ -1,0 +1,63 @@
+// From an old hub to a new one: the last settling batch, the wind-down, and that nothing signed for the old domain counts in
+// the new one.
+import assert from "node:assert/strict";
+import { before, describe, it } from "node:test";
+import { ATTESTERS, DAY, HOUR, attestations, commit, newAlliance, nextHeader, refusal } from "./alliance.mjs";
+import { batch, earn, force, laneKey, openLanes, sign } from "./lanes.mjs";
+
+const QUORUM = ATTESTERS.slice(0, 3);
+const NETS = [
+  { merchantId: 1, amount: -700n },
+  { merchantId: 2, amount: 700n },
+];
+const SEQS = { 1: 3, 2: 0 };
+const said = async (promise) => (await refusal(promise)).name;
+
+describe("a migration", () => {
+  let old, next, last;
+  before(async () => {
+    old = await newAlliance({ collateral: 1_000n });
+    await openLanes(old, [1, 2]);
+    await commit(old, { wallets: QUORUM });
+    last = (await commit(old, { nets: NETS, wallets: QUORUM })).header;
+    await old.hub.beginWindDown();
+    next = await newAlliance({ chain: old, collateral: 0n });
+    await openLanes(next, [1, 2]);
+    await commit(next, { wallets: QUORUM });
+  });
+
+  it("settles the old hub's last batch and pays everybody out, with no batch after it", async () => {
+    assert.equal(await said(commit(old, { wallets: QUORUM })), "WindingDown");
+    await old.pass(6 * HOUR);
+    await old.hub.finaliseThrough(1);
+    await old.hub.finaliseBatch(last, NETS);
+    assert.equal((await old.hub.balanceOf(2)).free, 1_700n);
+    const owner = old.hub.connect(old.owner);
+    await owner.requestWithdraw(2, 1_700);
+    await old.pass(7 * DAY);
+    await old.hub.executeWithdraw(2);
+    assert.equal(await old.asset.balanceOf(old.owner.address), 1_700n);
+  });
+
+  it("takes in the new hub only what was signed again", async () => {
+    const lanes = await batch(next, [], SEQS, { wallets: QUORUM });
+    const event = earn(1, 4);
+    const before = await sign(old.hub, "PointsEvent", event, laneKey(1));
+    assert.equal(await said(next.queue.forceEvent(event, before, lanes.rowProof(1))), "WrongSigner");
+    await (await force(next, event, lanes)).wait();
+  });
+
+  it("shares no header and no attestation between the hubs", async () => {
+    assert.notEqual(await next.hub.domainSeparator(), await old.hub.domainSeparator());
+    assert.notEqual(await next.hub.headerHash(0), await old.hub.headerHash(0));
+    const header = await nextHeader(next);
+    const foreign = await attestations(old.hub, header, QUORUM.slice(0, 1));
+    assert.equal(await said(next.hub.commitBatch(header, [], foreign)), "UnknownAttester");
+    const batchNo = await next.hub.nextBatchNo();
+    assert.equal(await said(next.hub.commitBatch({ ...last, batchNo }, NETS, [])), "WrongPrevHeader");
+  });
+
+  it("leaves the old hub's registry to the old hub", async () => {
+    assert.equal(await said(old.registry.bindHub(next.hub.target)), "HubAlreadyBound");
+  });
+});
