@@ -80,8 +80,8 @@ def deposit(alliance: Alliance, outbox: Outbox, *, merchant_id: int, amount: int
 
 def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, publication: Publication) -> Alliance:
     admin = outbox.sender
-    token, deploy_block = create(chain, outbox, "TestToken")
-    registry, _ = create(chain, outbox, "MerchantRegistry", admin)
+    token = _asset(chain, outbox, founding)
+    registry, deploy_block = create(chain, outbox, "MerchantRegistry", admin)
     _register(registry, outbox, founding, first_block=deploy_block)
     attesters = [tuple(attester) for attester in founding.attesters]
     policy, _ = create(
@@ -112,6 +112,12 @@ def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, public
         tables.set_anchor(conn, anchor)
         tables.advance(conn, zero, State.FINALISED)
     return attach(conn, chain)
+
+
+def _asset(chain: Chain, outbox: Outbox, founding: Founding) -> Contract:
+    if founding.asset is None:
+        return create(chain, outbox, "TestToken")[0]
+    return Contract(chain, "TestToken", founding.asset)  # of whose functions only ERC-20's are called
 
 
 def _genesis_argument(zero: Batch) -> tuple[int, bytes, bytes, int, bytes]:
@@ -167,10 +173,11 @@ def _base_units(terms: PublishTerms) -> tuple[int, int]:
 
 
 def _fund(alliance: Alliance, outbox: Outbox, founding: Founding) -> None:
-    """Mint, approve, post the bond, deposit each merchant's collateral: each once."""
+    """Mint if the asset is our own, approve, post the bond, deposit each merchant's collateral: each once."""
     bond = founding.params.operator_bond_min
     total = bond + sum(founding.collateral.values())
-    call(outbox, "mint:founding", alliance.token, "mint", outbox.sender, total)
+    if founding.asset is None:
+        call(outbox, "mint:founding", alliance.token, "mint", outbox.sender, total)
     call(outbox, "approve:founding", alliance.token, "approve", alliance.anchor.hub, UNLIMITED)
     if bond:
         call(outbox, "bond:founding", alliance.hub, "postBond", bond, gas=250_000)

@@ -37,6 +37,10 @@ class Founding:
     terms: Sequence[PublishTerms]
     attesters: Sequence[Attester]
     collateral: Mapping[int, int]
+    asset: bytes | None = None
+    """The settlement asset where there is one already: an ERC-20 with 6 decimals of which the sender holds enough for
+    bond and collateral. None brings a token of our own, for development.
+    """
     params: Params = PARAMS
     handover: Handover | None = None
 

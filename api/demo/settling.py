@@ -33,6 +33,7 @@ from settlement.deploy import found
 from settlement.founding import Founding, Publication
 from settlement.lanes import Keystore, create_keystore
 from settlement.mirrors.folder import FolderMirror
+from settlement.networks import write_addresses
 from settlement.outbox import LocalSigner, Outbox
 from settlement.publish import Recipient
 from settlement.status import status
@@ -142,6 +143,7 @@ def found_settlement(conn: Connection, poster: Poster, chain: Chain, own: Keys, 
     )
     own.keep_recipients()
     alliance = found(conn, chain, outbox, founding, publication)
+    write_addresses(conn, alliance, var / "addresses.json")
     settlement = Settlement(
         conn=conn, alliance=alliance, outbox=outbox, publication=publication, lanes=lanes, ledger=poster
     )
