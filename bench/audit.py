@@ -44,10 +44,10 @@ from proofs.lpb1 import Record
 from proofs.messages import DOMAIN_NAME, DOMAIN_VERSION, PointsEvent, Posting, signed_digest
 from proofs.signature import recover
 from proofs.words import Typed, snake
-from settlement.chains import Tip
 from settlement.mirrors.folder import FolderMirror
 from settlement.publish import Recipient, pack, publish
-from settlement.seal import Opening, Sealed, genesis, seal
+from settlement.sealing.chains import Tip
+from settlement.sealing.seal import Opening, Sealed, genesis, seal
 from tests.attacks import alliance
 from tests.attacks.forge import KID, PRIVATE, SEPARATOR, honest_registry
 

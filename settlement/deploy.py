@@ -20,16 +20,16 @@ from proofs.keccak import keccak256
 from proofs.kinds import BASE_UNITS_PER_AU
 from settlement import tables
 from settlement.alliance import FOUNDING_CONFIG, Alliance, NotFounded, attach
-from settlement.chain import Chain
-from settlement.contracts import Contract
+from settlement.chain.client import Chain
+from settlement.chain.contracts import Contract
+from settlement.chain.gas import bounded_gas
+from settlement.chain.outbox import Outbox
+from settlement.chain.transactions import CALL_GAS, call, create
 from settlement.founding import Founding, Publication, genesis_batch
-from settlement.gas import bounded_gas
 from settlement.handover import hand_over
-from settlement.lanes import Lane
-from settlement.outbox import Outbox
+from settlement.sealing.lanes import Lane
 from settlement.steps import State
 from settlement.tables import Anchor, Batch, Conn
-from settlement.transactions import CALL_GAS, call, create
 
 MERCHANTS_PER_TX, LANES_PER_TX, TERMS_PER_TX = 32, 96, 64
 MERCHANT_GAS, LANE_GAS, TERMS_GAS = 100_000, 45_000, 130_000

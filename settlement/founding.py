@@ -17,11 +17,11 @@ from proofs.headers import genesis_anchor
 from settlement import keys, readers, tables
 from settlement.alliance import FOUNDING_CONFIG, PARAMS, Attester, Params
 from settlement.handover import Handover
-from settlement.lanes import Roster
-from settlement.leaves import registered_accounts
 from settlement.mirrors import Mirror
 from settlement.publish import Recipient, pack, publish
-from settlement.seal import Sealed, genesis
+from settlement.sealing.lanes import Roster
+from settlement.sealing.leaves import registered_accounts
+from settlement.sealing.seal import Sealed, genesis
 from settlement.tables import Batch, Conn, SealedFields
 from settlement.vault import Vault
 

@@ -28,14 +28,14 @@ from proofs.signature import address_of
 from settlement.alliance import AUDITOR, MERCHANT_WATCHER, Attester
 from settlement.attestations import take_attestations
 from settlement.batches import Settlement, seal_next
-from settlement.chain import Chain
+from settlement.chain.client import Chain
+from settlement.chain.outbox import LocalSigner, Outbox
 from settlement.deploy import found
 from settlement.founding import Founding, Publication
-from settlement.lanes import Keystore, create_keystore
 from settlement.mirrors.folder import FolderMirror
 from settlement.networks import write_addresses
-from settlement.outbox import LocalSigner, Outbox
 from settlement.publish import Recipient
+from settlement.sealing.lanes import Keystore, create_keystore
 from settlement.status import status
 from settlement.steps import TERMINAL, State
 from settlement.submitter import Standing, drive

@@ -1,19 +1,20 @@
 """Sealing what the journal holds, taking every batch as far as it goes, and comparing what came of it.
 
-Invariants: when a batch closes is decided by `settlement.closing`, what happens to it by `settlement.submitter`, what
-does not agree by `settlement.reconcile`; here is only the asking. Ticks; called by `turn`.
+Invariants: when a batch closes is decided by `settlement.sealing.closing`, what happens to it by
+`settlement.submitter`, what does not agree by `settlement.reconcile`; here is only the asking. Ticks; called by `turn`.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from settlement import openings, tables
+from settlement import tables
 from settlement.batches import Settlement, seal_next
-from settlement.cadence import cut_off_after
-from settlement.closing import Close, why_close
-from settlement.forced_intake import due_at, take_forced
 from settlement.reconcile import reconcile
+from settlement.sealing import openings
+from settlement.sealing.cadence import cut_off_after
+from settlement.sealing.closing import Close, why_close
+from settlement.sealing.forced_intake import due_at, take_forced
 from settlement.steps import State
 from settlement.submitter import drive
 from settlement.tables import Batch

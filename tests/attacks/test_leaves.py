@@ -16,7 +16,7 @@ from proofs.accounts import cash_account, member_account, points_account
 from proofs.lpb1 import Record, Step
 from proofs.messages import domain_separator, signed_digest
 from proofs.signature import HALF_ORDER, ORDER, sign
-from settlement.lanes import BACK_OFFICE, POS
+from settlement.sealing.lanes import BACK_OFFICE, POS
 from tests.attacks import alliance
 from tests.attacks.alliance import CHAIN_ID, HUB
 from tests.attacks.forge import Forged, World, found, resigned

@@ -21,7 +21,7 @@ from proofs.kinds import Kind, effects
 from proofs.lpb1 import Record, Step
 from proofs.messages import PointsEvent, event_id
 from proofs.tariff import Campaign, Fees, Tariff
-from settlement.lanes import BACK_OFFICE, DELEGATED, POS
+from settlement.sealing.lanes import BACK_OFFICE, DELEGATED, POS
 from tests.attacks import alliance
 from tests.attacks.forge import KID, PRIVATE, World, found, resigned
 

@@ -11,7 +11,7 @@ from api.demo.settling import Keys, attest_all, finalise, found_settlement
 from ledger.poster import Poster
 from ledger.store import open_store
 from settlement.batches import seal_next
-from settlement.chain import Chain
+from settlement.chain.client import Chain
 from settlement.embedded_chain.process import start
 from settlement.networks import require_addresses
 from settlement.status import status

@@ -10,16 +10,16 @@ import pytest
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
 from settlement.alliance import UNIT, NotFounded, OtherChain, OtherCode, attach
 from settlement.batches import Settlement
-from settlement.chain import Chain
-from settlement.contracts import Contract, Refused
+from settlement.chain.client import Chain
+from settlement.chain.contracts import Contract, Refused
+from settlement.chain.outbox import Intent, LocalSigner, Outbox
+from settlement.chain.transactions import create
 from settlement.deploy import NoGasMoney, TermsOutOfOrder, _new_terms, deposit, found
 from settlement.embedded_chain.process import start
 from settlement.founding import Founding
-from settlement.lanes import create_keystore
-from settlement.openings import registered_terms
-from settlement.outbox import Intent, LocalSigner, Outbox
+from settlement.sealing.lanes import create_keystore
+from settlement.sealing.openings import registered_terms
 from settlement.status import status, transactions
-from settlement.transactions import create
 from tests.settlement.chain.field import ATTESTERS, MERCHANTS, RATES, Field, founding
 from tests.settlement.chain.tiny import SENDER
 

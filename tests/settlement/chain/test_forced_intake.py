@@ -8,11 +8,12 @@ from proofs.accounts import ROW_SALT_SEQ, salt
 from proofs.kinds import Kind
 from proofs.messages import AccountRow, PointsEvent
 from proofs.tree import Tree
-from settlement import desk, keys, tables
+from settlement import keys, tables
 from settlement.batches import Settlement
-from settlement.forced_intake import due_at, take_forced
-from settlement.outbox import Intent
-from settlement.self_signed import void
+from settlement.chain.outbox import Intent
+from settlement.sealing import desk
+from settlement.sealing.forced_intake import due_at, take_forced
+from settlement.sealing.self_signed import void
 from settlement.submitter import drive
 from tests.settlement.chain.field import Field, attest, day
 from tests.settlement.chain.test_self_signed import LANE, lane_of, register, sealed, signed

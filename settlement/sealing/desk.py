@@ -21,10 +21,10 @@ from proofs.kinds import Kind
 from proofs.messages import AcceptanceReceipt, PointsEvent, signed_digest
 from proofs.signature import address_of, sign
 from proofs.words import WORD_BYTES
-from settlement.contracts import Contract
-from settlement.lanes import LaneId, Roster, Signature
-from settlement.leaves import LeafMaker, needs
-from settlement.self_signed import (
+from settlement.chain.contracts import Contract
+from settlement.sealing.lanes import LaneId, Roster, Signature
+from settlement.sealing.leaves import LeafMaker, needs
+from settlement.sealing.self_signed import (
     Inbox,
     IntakeRefused,
     SelfLane,

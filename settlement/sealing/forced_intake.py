@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 from ledger.answers import LegRef
 from proofs.kinds import broken_rules
 from proofs.messages import PointsEvent
-from settlement import desk
 from settlement.batches import Settlement
-from settlement.contracts import Contract
-from settlement.lanes import LaneId
-from settlement.self_signed import FREE_KINDS, Signed
+from settlement.chain.contracts import Contract
+from settlement.sealing import desk
+from settlement.sealing.lanes import LaneId
+from settlement.sealing.self_signed import FREE_KINDS, Signed
 from settlement.tables import Conn
 
 _DUE = """
