@@ -26,9 +26,9 @@ from ledger.answers import Leg, Receipt
 from ledger.queries import answer_by_key
 from proofs.kinds import Kind
 from settlement import tables
-from settlement.inclusions import Place, place_of
 from settlement.publish import PublicationError
-from settlement.receipts import NoReceipt
+from settlement.sealing.inclusions import Place, place_of
+from settlement.sealing.receipts import NoReceipt
 from settlement.status import BatchStatus, status
 from settlement.tables import Conn
 from settlement.vault import VaultError

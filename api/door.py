@@ -23,8 +23,8 @@ from api.problems import Problem
 from api.slow import SlowReads
 from ledger.poster import QUEUE_COMMANDS_MAX, Poster
 from ledger.store import ROLE, open_store
-from settlement.desk import ReceiptSigner
-from settlement.inclusions import Inclusions
+from settlement.sealing.desk import ReceiptSigner
+from settlement.sealing.inclusions import Inclusions
 
 READ_WAIT_SECONDS_MAX = 5.0
 RETRY_IN_FLIGHT_SECONDS = 1

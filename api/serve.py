@@ -20,11 +20,11 @@ from api.clockwork import ticking
 from api.door import open_door
 from api.settings import Settings
 from ledger.postgres.migrated import Behind, migrated_database
-from settlement.desk import LocalReceiptKey
-from settlement.inclusions import Inclusions
 from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
 from settlement.mirrors.settings import MirrorsSettings
+from settlement.sealing.desk import LocalReceiptKey
+from settlement.sealing.inclusions import Inclusions
 from settlement.vault import Vault
 
 GRACE_SECONDS_MAX = 20

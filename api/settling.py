@@ -28,8 +28,8 @@ from api.shapes.settling import (
     OnTheWayOut,
     SettlementOut,
 )
-from settlement.alerts import CODES, AlertRow, alerts
-from settlement.overview import Overview, overview
+from settlement.watch.alerts import CODES, AlertRow, alerts
+from settlement.watch.overview import Overview, overview
 
 router = APIRouter()
 OPERATOR = Annotated[Caller, Depends(allowed("settlement:read"))]

@@ -1,7 +1,7 @@
 """Merchants that sign their own events: what waits for them, and taking a signature in. Mounted by `api.app`.
 
-Invariant: a merchant sees and signs for its own keys alone. Taking in is one transaction of `settlement.desk`; sent
-again, the same signature gets the same promise, so no Idempotency-Key is asked for.
+Invariant: a merchant sees and signs for its own keys alone. Taking in is one transaction of `settlement.sealing.desk`;
+sent again, the same signature gets the same promise, so no Idempotency-Key is asked for.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from ledger.answers import LegRef
 from proofs.json_form import JsonFormError, from_json, hex_text, to_json
 from proofs.messages import DOMAIN_NAME, DOMAIN_VERSION, PointsEvent, domain_separator
 from proofs.words import WordError
-from settlement import desk, tables
-from settlement.self_signed import IntakeRefused, Signed
+from settlement import tables
+from settlement.sealing import desk
+from settlement.sealing.self_signed import IntakeRefused, Signed
 from settlement.tables import Anchor
 
 router = APIRouter()

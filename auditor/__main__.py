@@ -33,6 +33,10 @@ from proofs.signature import address_of
 
 CLEAN, FINDINGS, INCOMPLETE, RPCS_DISAGREE, WRONG_USE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _EXIT = {Verdict.CLEAN: CLEAN, Verdict.FINDINGS: FINDINGS, Verdict.INCOMPLETE: INCOMPLETE}
+_EXITS = (
+    "Exit codes: 0 clean; 1 findings; 2 incomplete (data missing, not shared with you, node silent); 3 the nodes "
+    "disagree; 4 wrong use, or an attester that must refuse; 130 interrupted, with a report of what was covered."
+)
 _TAGS = ("finalized", "latest")
 _ADDRESS_BYTES = 20
 
@@ -83,9 +87,7 @@ def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
         outcome = audit(chain, chain.commits, _means(options, key, watch, evidence), first=first, last=last)
     if earlier is not None:
         outcome.on_trust.append(f"batches {earlier.first} to {earlier.last}, which {options.resume.name} found clean")
-    for name, expected, actual in _differences(anchor, chain):
-        outcome.findings.add(_CODES.get(name, "code-differs"), 0, f"anchor.{name}", expected=expected, actual=actual)
-    told = report(outcome, rpc=nodes.names, anchored=anchor.keys() >= {"codeHash", *_CODES})
+    told = _anchored(outcome, anchor, nodes)
     _write(options.out, report_text(told))
     if options.html:
         _write(options.html, page(told))
@@ -138,12 +140,16 @@ def _examine(options: argparse.Namespace, nodes: Nodes) -> int:
         chain = read(nodes, options.hub, tag="latest", from_block=anchor.get("deployBlock", 0))
         commits = [*chain.commits, *sealed_commits(chain, folder)]
         outcome = audit(chain, commits, _means(options, key, watch), first=options.batch, last=options.batch)
-    for name, expected, actual in _differences(anchor, chain):
-        outcome.findings.add("code-differs", 0, f"anchor.{name}", expected=expected, actual=actual)
-    told = report(outcome, rpc=nodes.names, anchored="codeHash" in anchor)
-    _write(options.out, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    _write(options.out, report_text(_anchored(outcome, anchor, nodes)))
     _tell(outcome)
     return _EXIT[outcome.verdict]
+
+
+def _anchored(outcome: Outcome, anchor: dict[str, Any], nodes: Nodes) -> dict[str, Any]:
+    """The report, with what is not as the anchor says among its findings."""
+    for name, expected, actual in _differences(anchor, outcome.chain):
+        outcome.findings.add(_CODES.get(name, "code-differs"), 0, f"anchor.{name}", expected=expected, actual=actual)
+    return report(outcome, rpc=nodes.names, anchored=anchor.keys() >= {"codeHash", *_CODES})
 
 
 def _folder(options: argparse.Namespace, command: str) -> Path:
@@ -249,7 +255,7 @@ def _to(text: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="auditor", description=(__doc__ or "").split("\n", 1)[0])
+    parser = _Parser(prog="auditor", epilog=_EXITS, description=(__doc__ or "").split("\n", 1)[0])
     commands = parser.add_subparsers(required=True, metavar="audit | attest | examine | extract")
     both = _Parser(add_help=False)
     both.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
@@ -261,7 +267,7 @@ def _parser() -> argparse.ArgumentParser:
     both.add_argument("--anchor", type=Path, help="trust anchor file: what must be on the chain whatever a node says")
     both.add_argument("--jobs", type=int, default=processes_here(), help="processes (default: one for each processor)")
     both.add_argument("--quiet", action="store_true", help="no progress")
-    check = commands.add_parser("audit", parents=[both], help="check what is on the chain")
+    check = commands.add_parser("audit", parents=[both], epilog=_EXITS, help="check what is on the chain")
     check.add_argument("--from", dest="first", type=int, default=0, help="first batch (default 0)")
     check.add_argument("--to", type=_to, default="finalized", help="finalized (default), latest, or a batch number")
     check.add_argument("--html", type=Path, help="where a page for people goes")
@@ -276,11 +282,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--journal", type=Path, help="an export of the private journal (python -m ledger export)")
     check.set_defaults(run=_audit)
-    sign = commands.add_parser("attest", parents=[both], help="check what is sealed, and sign it")
+    sign = commands.add_parser("attest", parents=[both], epilog=_EXITS, help="check what is sealed, and sign it")
     sign.add_argument("--signer", required=True, type=Path, help="the attester's key file")
     sign.add_argument("--state", required=True, type=Path, help="file that remembers what was signed")
     sign.set_defaults(run=_attest)
-    look = commands.add_parser("examine", parents=[both], help="check one batch that is sealed; sign nothing")
+    look = commands.add_parser(
+        "examine", parents=[both], epilog=_EXITS, help="check one batch that is sealed; sign nothing"
+    )
     look.add_argument("--batch", required=True, type=int, help="its number")
     look.set_defaults(run=_examine)
     own = commands.add_parser("extract", help="check a merchant's extract of a batch against the chain")

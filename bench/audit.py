@@ -1,24 +1,30 @@
-"""Events audited a second, beside the signature check alone and the usual libraries, on the same leaves in one run.
+"""Events audited a second as the history grows, beside the signature check alone and the usual libraries, in one run.
 
-    python -m bench.audit [--events 100000] [--batch 50000] [--members 5000] [--processes 2]
+    python -m bench.audit [--sizes 10000,100000,1000000] [--batch 50000] [--members 50000] [--processes 2]
+                          [--history FOLDER]
 
-A history is made, sealed and published first; only the audit is timed: fetching, decrypting, decompressing, and every
-check, from genesis on. "Recovery alone" is the one elliptic-curve operation no audit can leave out, on one process: the
-floor; processor time is told too, because neighbours disturb it less than the clock. "Libraries" is what most would
-write: eth_account recovers the typed data, eth_abi encodes postings and leaf; no accounts, no rules, no tree. Memory is
-the highest resident size of any one process. Several processes are measured where an audit would start them.
+One history of the largest size is made, sealed and published first (with --history it is kept there and used again);
+each size is a prefix of it, audited by one process and by several: fetching, decrypting, decompressing, and every
+check, from genesis on. Each audit runs in a process of its own, whose processor time and highest resident memory are
+those of all its processes. "Recovery alone" is the one elliptic-curve operation no audit can leave out, on one process:
+the floor. "Libraries" is what most would write: eth_account recovers
+the typed data, eth_abi encodes postings and leaf; no accounts, no rules, no tree.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import pickle
 import random
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from eth_abi.abi import encode
 from eth_account import Account
@@ -30,7 +36,7 @@ from rich.table import Table
 from auditor.audit import LEAVES_WORTH_PROCESSES, Means, audit
 from auditor.chain import Chain, Commit
 from auditor.fetch import AuditorKey, Folder
-from auditor.outcome import Outcome, Verdict
+from auditor.outcome import Verdict
 from auditor.progress import Watch
 from bench.conditions import keep, machine
 from proofs.kinds import Kind
@@ -38,10 +44,10 @@ from proofs.lpb1 import Record
 from proofs.messages import DOMAIN_NAME, DOMAIN_VERSION, PointsEvent, Posting, signed_digest
 from proofs.signature import recover
 from proofs.words import Typed, snake
-from settlement.chains import Tip
 from settlement.mirrors.folder import FolderMirror
 from settlement.publish import Recipient, pack, publish
-from settlement.seal import Opening, Sealed, genesis, seal
+from settlement.sealing.chains import Tip
+from settlement.sealing.seal import Opening, Sealed, genesis, seal
 from tests.attacks import alliance
 from tests.attacks.forge import KID, PRIVATE, SEPARATOR, honest_registry
 
@@ -49,6 +55,7 @@ SEED = 20_270_115
 SECONDS_OF_PEER = 3.0
 REDEEM_SHARE = 0.2
 SETTLING_EVERY = 4
+RECORDS_KEPT = 2_000
 
 
 def traffic(ledger: alliance.Ledger, events: int, members: int, chance: random.Random) -> None:
@@ -64,8 +71,16 @@ def traffic(ledger: alliance.Ledger, events: int, members: int, chance: random.R
             ledger.act(Kind.EARN, issuer, issuer=issuer, member=member, points=chance.randint(1, 5_000))
 
 
-def history(folder: Path, events: int, batch_leaves: int, members: int) -> tuple[list[Commit], list[Record]]:
-    """Everything sealed and published; the commits in order and the first batch's records."""
+class History(NamedTuple):
+    """Everything sealed and published: the commits in order, some records, and the batch that ends each size."""
+
+    commits: list[Commit]
+    records: list[Record]
+    ends: dict[int, int]
+
+
+def history(folder: Path, sizes: Sequence[int], batch_leaves: int, members: int) -> History:
+    """A history with a batch that ends at each of the sizes, ascending."""
     ledger, chance, tips = alliance.Ledger(), random.Random(SEED), dict[bytes, Tip]()
     zero = genesis(
         chain_id=alliance.CHAIN_ID,
@@ -75,10 +90,11 @@ def history(folder: Path, events: int, batch_leaves: int, members: int) -> tuple
         config_hash=alliance.CONFIG_HASH,
         batch_secret=alliance.batch_secret(0),
     )
-    commits = [_published(zero, folder)]
-    opening, records = zero.opening(commits[0].header), list[Record]()
-    for batch_no in track(range(1, -(-events // batch_leaves) + 1), "making a history", console=Console(stderr=True)):
-        traffic(ledger, min(batch_leaves, events - (batch_no - 1) * batch_leaves), members, chance)
+    made = History([_published(zero, folder)], [], {})
+    opening = zero.opening(made.commits[0].header)
+    lengths = list(_lengths(sizes, batch_leaves))
+    for batch_no, leaves in track(list(enumerate(lengths, 1)), "making a history", console=Console(stderr=True)):
+        traffic(ledger, leaves, members, chance)
         sealed = seal(
             opening,
             ledger.pending,
@@ -94,10 +110,34 @@ def history(folder: Path, events: int, batch_leaves: int, members: int) -> tuple
         )
         ledger.pending = []
         tips |= sealed.member_tips
-        commits.append(_published(sealed, folder))
-        opening = Opening.after(opening, sealed, commits[-1].header)
-        records = records or list(sealed.records)
-    return commits, records
+        made.commits.append(_published(sealed, folder))
+        opening = Opening.after(opening, sealed, made.commits[-1].header)
+        made.records.extend(sealed.records[: RECORDS_KEPT - len(made.records)])
+        made.ends[sum(lengths[:batch_no])] = batch_no
+    return made
+
+
+def _lengths(sizes: Sequence[int], batch_leaves: int) -> Iterator[int]:
+    """Leaves of each batch, so that one ends at each size."""
+    done = 0
+    for size in sizes:
+        while done < size:
+            leaves = min(batch_leaves, size - done)
+            done += leaves
+            yield leaves
+
+
+def kept_history(folder: Path, sizes: Sequence[int], batch_leaves: int, members: int) -> History:
+    """The history in `folder` if it was made for the same figures, else made there."""
+    memory, figures = folder / "history.pickle", (tuple(sizes), batch_leaves, members)
+    if memory.exists():
+        told, known = pickle.loads(memory.read_bytes())  # noqa: S301 - our own file of a benchmark
+        if told == figures:
+            return History(*known)
+    folder.mkdir(parents=True, exist_ok=True)
+    made = history(folder, sizes, batch_leaves, members)
+    memory.write_bytes(pickle.dumps((figures, tuple(made))))
+    return made
 
 
 def _published(sealed: Sealed, folder: Path) -> Commit:
@@ -108,14 +148,34 @@ def _published(sealed: Sealed, folder: Path) -> Commit:
     return Commit(header, header.hash_struct(), list(sealed.nets) if sealed.nets else None)
 
 
-def audited(commits: Sequence[Commit], folder: Path, processes: int) -> Outcome:
-    """One whole audit; headers count as sealed and not yet committed."""
+class Measured(NamedTuple):
+    """One audit: seconds by the clock and of processors, resident megabytes of all its processes, bytes published."""
+
+    seconds: float
+    cpu_seconds: float
+    resident_megabytes: int
+    sealed_bytes: int
+
+
+def audited(commits: Sequence[Commit], folder: Path, processes: int, last: int) -> Measured:
+    """One whole audit of batches 0 to `last`; headers count as sealed only. For a process of its own."""
     registry = honest_registry()
     chain = Chain(alliance.CHAIN_ID, alliance.HUB, bytes(20), bytes(32), 0, bytes(32), registry, list(commits))
     means = Means([Folder(folder)], AuditorKey(KID, PRIVATE), processes, Watch(quiet=True))
-    outcome = audit(chain, commits, means)
+    before = time.process_time()
+    outcome = audit(chain, commits, means, last=last)
+    cpu = time.process_time() - before
     assert outcome.verdict == Verdict.CLEAN, outcome.findings.counts
-    return outcome
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + workers.ru_maxrss * (processes > 1) * processes
+    cpu += workers.ru_utime + workers.ru_stime
+    return Measured(outcome.seconds, cpu, resident // 1024, sum(batch.sealed_bytes for batch in outcome.batches))
+
+
+def apart(commits: Sequence[Commit], folder: Path, processes: int, last: int) -> Measured:
+    """`audited` in a fresh process, so that memory is that of one audit alone."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
+        return alone.submit(audited, commits, folder, processes, last).result()
 
 
 def rate(records: Sequence[Record], check: Callable[[Record], object]) -> int:
@@ -163,44 +223,66 @@ def _fields(kind: type[Typed]) -> list[tuple[str, str]]:
 def main() -> int:
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("events", 100_000), ("batch", 50_000), ("members", 5_000), ("processes", 2)):
+    parser.add_argument("--sizes", type=_sizes, default=(10_000, 100_000, 1_000_000))
+    for name, default in (("batch", 50_000), ("members", 50_000), ("processes", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--history", type=Path)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-audit-") as scratch:
-        folder = Path(scratch)
-        commits, records = history(folder, chosen.events, chosen.batch, chosen.members)
+        folder = chosen.history or Path(scratch)
+        made = kept_history(folder, chosen.sizes, chosen.batch, chosen.members)
         before = machine()
-        cpu = time.process_time()
-        one = audited(commits, folder, 1)
-        cpu = time.process_time() - cpu
-        several = audited(commits, folder, chosen.processes) if chosen.events >= LEAVES_WORTH_PROCESSES else None
-    peers = {
-        "recovery alone, 1 process": rate(records, recovery_alone),
-        "libraries, 1 process": rate(records, by_libraries),
-    }
-    figures = {
-        "audit, 1 process": int(chosen.events / one.seconds),
-        **peers,
-    }
-    seconds = {"1": one.seconds}
-    if several is not None:
-        figures[f"audit, {chosen.processes} processes"] = int(chosen.events / several.seconds)
-        seconds[str(chosen.processes)] = several.seconds
-    memory = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    result = {
-        "conditions": before | vars(chosen),
-        "eventsPerSecond": figures,
-        "auditSeconds": seconds,
-        "cpuMicrosecondsPerEvent": int(cpu / chosen.events * 1_000_000),
-        "residentMegabytesMax": memory // 1024,
-        "publishedBytesPerEvent": sum(batch.sealed_bytes for batch in one.batches) // chosen.events,
-    }
-    table = Table("check", "events/s", "of recovery alone", title=f"{chosen.events:,} events")
-    for name, value in figures.items():
-        table.add_row(name, f"{value:,}", f"{value / figures['recovery alone, 1 process']:.2f}")
-    Console().print(table)
+        peers = {
+            "recovery alone, 1 process": rate(made.records, recovery_alone),
+            "libraries, 1 process": rate(made.records, by_libraries),
+        }
+        runs = {
+            (size, processes): apart(made.commits, folder, processes, made.ends[size])
+            for size in chosen.sizes
+            for processes in (1, chosen.processes)
+            if processes == 1 or size >= LEAVES_WORTH_PROCESSES
+        }
+    conditions = before | {name: value for name, value in vars(chosen).items() if name != "history"}
+    audits = [_told(*key, run) for key, run in runs.items()]
+    result = {"conditions": conditions, "peersPerSecond": peers, "audits": audits}
+    _show(peers, runs)
     print(f"kept in {keep('audit', result)}")
     return 0
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(sorted({int(each) for each in text.split(",")}))
+
+
+def _told(size: int, processes: int, run: Measured) -> dict[str, object]:
+    return {
+        "events": size,
+        "processes": processes,
+        "seconds": round(run.seconds, 3),
+        "eventsPerSecond": int(size / run.seconds),
+        "cpuMicrosecondsPerEvent": round(run.cpu_seconds / size * 1e6, 1),
+        "residentMegabytesMax": run.resident_megabytes,
+        "publishedBytesPerEvent": run.sealed_bytes // size,
+    }
+
+
+def _show(peers: dict[str, int], runs: dict[tuple[int, int], Measured]) -> None:
+    floor = peers["recovery alone, 1 process"]
+    table = Table("events", "check", "events/s", "of recovery alone", "seconds", "CPU µs/event", "resident MB")
+    for name, value in peers.items():
+        table.add_row("", name, f"{value:,}", f"{value / floor:.2f}", "", "", "")
+    for (size, processes), run in runs.items():
+        pace = size / run.seconds
+        table.add_row(
+            f"{size:,}",
+            f"audit, {processes} process{'es' if processes > 1 else ''}",
+            f"{pace:,.0f}",
+            f"{pace / floor:.2f}",
+            f"{run.seconds:.1f}",
+            f"{run.cpu_seconds / size * 1e6:.0f}",
+            f"{run.resident_megabytes:,}",
+        )
+    Console().print(table)
 
 
 if __name__ == "__main__":

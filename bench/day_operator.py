@@ -31,8 +31,8 @@ from ledger.commands import ChargeFees
 from ledger.poster import Poster
 from ledger.store import open_store
 from settlement.batches import seal_next
-from settlement.chain import Chain
-from settlement.outbox import Outbox
+from settlement.chain.client import Chain
+from settlement.chain.outbox import Outbox
 from settlement.status import status
 from settlement.submitter import drive
 from tests.settlement.chain.anvil import Anvil

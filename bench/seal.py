@@ -32,9 +32,9 @@ from proofs.kinds import Kind
 from proofs.lpb1 import Record
 from proofs.messages import DOMAIN_NAME, DOMAIN_VERSION, PointsEvent, Posting, SettlementLeaf
 from proofs.words import Typed, snake
-from settlement.leaves import journal_head
 from settlement.publish import Recipient, pack
-from settlement.seal import Sealed
+from settlement.sealing.leaves import journal_head
+from settlement.sealing.seal import Sealed
 from tests.settlement.alliance import CHAIN_ID, HUB, MEMBERS, MERCHANTS, RATES, Journal, Operator, digest
 
 T = TypeVar("T")

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from proofs.headers import config_hash
 from proofs.keccak import keccak256
 from settlement import tables
-from settlement.chain import Chain
-from settlement.contracts import Contract
+from settlement.chain.client import Chain
+from settlement.chain.contracts import Contract
 from settlement.tables import Anchor, Conn
 
 AUDITOR, MERCHANT_WATCHER = 1, 2

@@ -18,19 +18,20 @@ from ledger.answers import Answer, LegRef
 from ledger.commands import Command
 from ledger.journal import JournalEntry
 from proofs.messages import domain_separator, signed_digest
-from settlement import desk, keys, openings, readers, tables
+from settlement import keys, readers, tables
 from settlement.alliance import Alliance
-from settlement.choosing import Chosen, choose
-from settlement.closing import BATCH_LEAVES_MAX, padded
+from settlement.chain.outbox import Checkpoint, Outbox, unwatched
 from settlement.founding import Publication
-from settlement.inspection import UNINSPECTED, BatchFaulty, Inspector
-from settlement.lanes import Lane, LaneSigner, Roster
-from settlement.leaves import LeafMaker, journal_head, needs, nonces_of, registered_accounts, void_leaves
-from settlement.outbox import Checkpoint, Outbox, unwatched
 from settlement.publish import NotOnEveryMirror, Package, Recipient, Wrapped, pack, publish
-from settlement.seal import Rules, Sealed, seal
-from settlement.self_signed import Inbox
-from settlement.signing import Presigned
+from settlement.sealing import desk, openings
+from settlement.sealing.choosing import Chosen, choose
+from settlement.sealing.closing import BATCH_LEAVES_MAX, padded
+from settlement.sealing.inspection import UNINSPECTED, BatchFaulty, Inspector
+from settlement.sealing.lanes import Lane, LaneSigner, Roster
+from settlement.sealing.leaves import LeafMaker, journal_head, needs, nonces_of, registered_accounts, void_leaves
+from settlement.sealing.seal import Rules, Sealed, seal
+from settlement.sealing.self_signed import Inbox
+from settlement.sealing.signing import Presigned
 from settlement.steps import State
 from settlement.tables import Batch, Conn, SealedFields
 

@@ -20,16 +20,16 @@ from proofs.keccak import keccak256
 from proofs.kinds import BASE_UNITS_PER_AU
 from settlement import tables
 from settlement.alliance import FOUNDING_CONFIG, Alliance, NotFounded, attach
-from settlement.chain import Chain
-from settlement.contracts import Contract
+from settlement.chain.client import Chain
+from settlement.chain.contracts import Contract
+from settlement.chain.gas import bounded_gas
+from settlement.chain.outbox import Outbox
+from settlement.chain.transactions import CALL_GAS, call, create
 from settlement.founding import Founding, Publication, genesis_batch
-from settlement.gas import bounded_gas
 from settlement.handover import hand_over
-from settlement.lanes import Lane
-from settlement.outbox import Outbox
+from settlement.sealing.lanes import Lane
 from settlement.steps import State
 from settlement.tables import Anchor, Batch, Conn
-from settlement.transactions import CALL_GAS, call, create
 
 MERCHANTS_PER_TX, LANES_PER_TX, TERMS_PER_TX = 32, 96, 64
 MERCHANT_GAS, LANE_GAS, TERMS_GAS = 100_000, 45_000, 130_000
@@ -80,8 +80,8 @@ def deposit(alliance: Alliance, outbox: Outbox, *, merchant_id: int, amount: int
 
 def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, publication: Publication) -> Alliance:
     admin = outbox.sender
-    token, deploy_block = create(chain, outbox, "TestToken")
-    registry, _ = create(chain, outbox, "MerchantRegistry", admin)
+    token = _asset(chain, outbox, founding)
+    registry, deploy_block = create(chain, outbox, "MerchantRegistry", admin)
     _register(registry, outbox, founding, first_block=deploy_block)
     attesters = [tuple(attester) for attester in founding.attesters]
     policy, _ = create(
@@ -112,6 +112,12 @@ def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, public
         tables.set_anchor(conn, anchor)
         tables.advance(conn, zero, State.FINALISED)
     return attach(conn, chain)
+
+
+def _asset(chain: Chain, outbox: Outbox, founding: Founding) -> Contract:
+    if founding.asset is None:
+        return create(chain, outbox, "TestToken")[0]
+    return Contract(chain, "TestToken", founding.asset)  # of whose functions only ERC-20's are called
 
 
 def _genesis_argument(zero: Batch) -> tuple[int, bytes, bytes, int, bytes]:
@@ -167,10 +173,11 @@ def _base_units(terms: PublishTerms) -> tuple[int, int]:
 
 
 def _fund(alliance: Alliance, outbox: Outbox, founding: Founding) -> None:
-    """Mint, approve, post the bond, deposit each merchant's collateral: each once."""
+    """Mint if the asset is our own, approve, post the bond, deposit each merchant's collateral: each once."""
     bond = founding.params.operator_bond_min
     total = bond + sum(founding.collateral.values())
-    call(outbox, "mint:founding", alliance.token, "mint", outbox.sender, total)
+    if founding.asset is None:
+        call(outbox, "mint:founding", alliance.token, "mint", outbox.sender, total)
     call(outbox, "approve:founding", alliance.token, "approve", alliance.anchor.hub, UNLIMITED)
     if bond:
         call(outbox, "bond:founding", alliance.hub, "postBond", bond, gas=250_000)

@@ -13,15 +13,15 @@ from typing import Any
 
 from proofs.messages import BatchHeader, PointsEvent, SettlementLeaf
 from settlement import keys, tables
-from settlement.alerts import Alert
 from settlement.batches import Settlement
-from settlement.gas import bounded_gas
-from settlement.outbox import Intent
+from settlement.chain.gas import bounded_gas
+from settlement.chain.outbox import Intent
 from settlement.publish import fetch
-from settlement.receipts import BatchReceipts
+from settlement.sealing.receipts import BatchReceipts
 from settlement.status import leaf_of_event
 from settlement.steps import Fate, State
 from settlement.tables import Batch
+from settlement.watch.alerts import Alert
 
 DISCHARGES_PER_DRIVE_MAX = 16
 DISCHARGE_GAS = bounded_gas(350_000)

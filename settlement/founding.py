@@ -17,11 +17,11 @@ from proofs.headers import genesis_anchor
 from settlement import keys, readers, tables
 from settlement.alliance import FOUNDING_CONFIG, PARAMS, Attester, Params
 from settlement.handover import Handover
-from settlement.lanes import Roster
-from settlement.leaves import registered_accounts
 from settlement.mirrors import Mirror
 from settlement.publish import Recipient, pack, publish
-from settlement.seal import Sealed, genesis
+from settlement.sealing.lanes import Roster
+from settlement.sealing.leaves import registered_accounts
+from settlement.sealing.seal import Sealed, genesis
 from settlement.tables import Batch, Conn, SealedFields
 from settlement.vault import Vault
 
@@ -37,6 +37,10 @@ class Founding:
     terms: Sequence[PublishTerms]
     attesters: Sequence[Attester]
     collateral: Mapping[int, int]
+    asset: bytes | None = None
+    """The settlement asset where there is one already: an ERC-20 with 6 decimals of which the sender holds enough for
+    bond and collateral. None brings a token of our own, for development.
+    """
     params: Params = PARAMS
     handover: Handover | None = None
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from settlement.alliance import Alliance
-from settlement.contracts import Contract
-from settlement.outbox import Outbox
-from settlement.transactions import call, create
+from settlement.chain.contracts import Contract
+from settlement.chain.outbox import Outbox
+from settlement.chain.transactions import call, create
 
 SLOW_DELAY_S = 14 * 86_400
 FAST_DELAY_S = 48 * 3_600

@@ -27,8 +27,8 @@ from proofs.json_form import hex_text, to_json
 from proofs.keccak import keccak256
 from settlement import tables
 from settlement.alliance import Alliance, AllianceError, OtherChain, OtherCode, attach
-from settlement.chain import Chain, ChainError
-from settlement.senders import KeyRefused, open_keystore, write_keystore
+from settlement.chain.client import Chain, ChainError
+from settlement.chain.senders import KeyRefused, open_keystore, write_keystore
 from settlement.tables import Conn
 
 ADDRESSES_BYTES_MAX = 64 * 1024

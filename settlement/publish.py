@@ -36,7 +36,7 @@ from proofs.messages import BatchHeader
 from proofs.tariff import TARIFF_CONTEXT, Tariff
 from proofs.words import ZERO_WORD
 from settlement.mirrors import Mirror, MirrorDown, MirrorError, MirrorWrong
-from settlement.seal import Sealed
+from settlement.sealing.seal import Sealed
 
 CHUNK_BYTES_MAX: Final = 2**20
 AEAD_TAG_BYTES: Final = 16

@@ -22,16 +22,18 @@ import psycopg
 from ledger import queries
 from ledger.reports import positions as recorded
 from proofs.kinds import BASE_UNITS_PER_AU
-from settlement import alerts, look, moved, openings, tables, watcher
-from settlement.alerts import URGENT, Alert
+from settlement import tables
 from settlement.alliance import Alliance, AllianceError, attach
-from settlement.chain import Chain, ChainError
-from settlement.look import Collateral, Look
+from settlement.chain.client import Chain, ChainError
 from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
-from settlement.seal import cash_balances
+from settlement.sealing import openings
+from settlement.sealing.seal import cash_balances
 from settlement.steps import State
 from settlement.tables import Conn
+from settlement.watch import alerts, look, moved, watcher
+from settlement.watch.alerts import URGENT, Alert
+from settlement.watch.look import Collateral, Look
 
 WATCH_LAG_S_MAX = 1_800
 SLOW_S_MAX = 3_600

@@ -26,6 +26,10 @@ class SettlementSettings(MirrorsSettings):
     """RabbitMQ's address (amqp:// or amqps://); without one the queues live in the database itself."""
     rpc_url: str | None = None
     """An Ethereum node's address; without one an embedded chain runs under `var`."""
+    confirmations: int | None = Field(default=None, ge=0, le=10_000)
+    """How many blocks make one final, on a network whose nodes know no `finalized` block."""
+    addresses: Path | None = None
+    """The file of addresses (`settlement.networks`) that the chain has to bear out before anything is done on it."""
     keys: Path | None = None
     """The folder of operator.key, vault.key, lanes.json and recipients.json; `keys` under `var` when left out."""
     signer_url: str | None = None

@@ -15,20 +15,21 @@ import structlog
 
 from ledger.answers import Refusal
 from ledger.commands import Net, SettleNets
-from settlement import alerts, batches, forced, moved, tables, watcher
-from settlement.alerts import Alert
+from settlement import batches, forced, tables
 from settlement.attestations import has_quorum, wire_form
 from settlement.batches import Settlement
-from settlement.chain import ChainUnclear, Head
-from settlement.contracts import Event, Refused
-from settlement.gas import commit_gas, finalise_gas
-from settlement.inspection import BatchFaulty
-from settlement.leaves import MS_PER_SECOND
-from settlement.outbox import FeeCeiling, ForeignPending, Intent
+from settlement.chain.client import ChainUnclear, Head
+from settlement.chain.contracts import Event, Refused
+from settlement.chain.gas import commit_gas, finalise_gas
+from settlement.chain.outbox import FeeCeiling, ForeignPending, Intent
+from settlement.chain.senders import SignerRefused
 from settlement.publish import NotOnEveryMirror, PublicationError
-from settlement.senders import SignerRefused
+from settlement.sealing.inspection import BatchFaulty
+from settlement.sealing.leaves import MS_PER_SECOND
 from settlement.steps import ABSENT, Become, Do, Fate, Observation, State, Step, Submission, Wait, next_step
 from settlement.tables import Batch
+from settlement.watch import alerts, moved, watcher
+from settlement.watch.alerts import Alert
 
 STEPS_PER_DRIVE_MAX = 32
 

@@ -21,7 +21,7 @@ from api.demo.settling import Stuck
 from ledger.postgres.embedded import EmbeddedPostgresError
 from ledger.postgres.migrated import Behind
 from settlement.alliance import AllianceError
-from settlement.chain import ChainUnclear
+from settlement.chain.client import ChainUnclear
 from settlement.embedded_chain.process import NodeFailed
 
 WRONG, CANNOT_RUN = 1, 2

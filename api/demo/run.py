@@ -42,7 +42,7 @@ from ledger.journal import head_seq
 from ledger.poster import Poster
 from ledger.postgres.migrated import migrated_database
 from ledger.store import open_store
-from settlement.chain import Chain
+from settlement.chain.client import Chain
 from settlement.embedded_chain.process import EmbeddedNode, start
 from settlement.status import status
 

@@ -28,13 +28,14 @@ from proofs.signature import address_of
 from settlement.alliance import AUDITOR, MERCHANT_WATCHER, Attester
 from settlement.attestations import take_attestations
 from settlement.batches import Settlement, seal_next
-from settlement.chain import Chain
+from settlement.chain.client import Chain
+from settlement.chain.outbox import LocalSigner, Outbox
 from settlement.deploy import found
 from settlement.founding import Founding, Publication
-from settlement.lanes import Keystore, create_keystore
 from settlement.mirrors.folder import FolderMirror
-from settlement.outbox import LocalSigner, Outbox
+from settlement.networks import write_addresses
 from settlement.publish import Recipient
+from settlement.sealing.lanes import Keystore, create_keystore
 from settlement.status import status
 from settlement.steps import TERMINAL, State
 from settlement.submitter import Standing, drive
@@ -142,6 +143,7 @@ def found_settlement(conn: Connection, poster: Poster, chain: Chain, own: Keys, 
     )
     own.keep_recipients()
     alliance = found(conn, chain, outbox, founding, publication)
+    write_addresses(conn, alliance, var / "addresses.json")
     settlement = Settlement(
         conn=conn, alliance=alliance, outbox=outbox, publication=publication, lanes=lanes, ledger=poster
     )

@@ -9,7 +9,7 @@ interface IFloors {
     event FloorSet(uint32 indexed merchantId, uint256 floor, uint64 fromTime);
 
     /// @notice Sets what must stay free after a withdrawal. RISK only. At most ten times the last value (a first one at most
-    /// 100,000 units), so the role cannot hold a merchant's money. A raise holds at once, a cut after 7 days.
+    /// 100,000 units). A raise holds at once, a cut after 7 days.
     function setFloor(uint32 merchantId, uint96 floor) external;
 
     /// @notice Floor that a withdrawal must respect now.

@@ -20,12 +20,12 @@ from datetime import UTC, datetime
 import psycopg
 
 from ledger.postgres.embedded import running
-from settlement import alerts
-from settlement.alerts import Alert
 from settlement.mirrors import Mirror, MirrorError
 from settlement.mirrors.keeping import RETENTION_YEARS_MIN, Fault, Finding, erase, expired, published, verify
 from settlement.mirrors.settings import MirrorsSettings
 from settlement.tables import Conn
+from settlement.watch import alerts
+from settlement.watch.alerts import Alert
 
 WHOLE, FAULTY, NOT_ASKED = 0, 1, 2
 FINDINGS_SHOWN_MAX = 200

@@ -15,8 +15,8 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from settlement import alerts
-from settlement.alerts import Alert
+from settlement.watch import alerts
+from settlement.watch.alerts import Alert
 
 ERROR_CHARS_MAX = 2_000
 SOURCE = "tasks"

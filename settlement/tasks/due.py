@@ -11,7 +11,7 @@ from typing import Final
 from ledger import clockwork, queries
 from ledger.answers import Receipt
 from ledger.commands import ChargeFees
-from settlement.cadence import last_month
+from settlement.sealing.cadence import last_month
 from settlement.tasks import attempts
 from settlement.tasks.asking import Told, Turn
 from settlement.tasks.works import Writer

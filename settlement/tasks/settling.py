@@ -1,16 +1,20 @@
 """Sealing what the journal holds, taking every batch as far as it goes, and comparing what came of it.
 
-Invariants: when a batch closes is decided by `settlement.closing`, what happens to it by `settlement.submitter`, what
-does not agree by `settlement.reconcile`; here is only the asking. Ticks; called by `turn`.
+Invariants: when a batch closes is decided by `settlement.sealing.closing`, what happens to it by
+`settlement.submitter`, what does not agree by `settlement.reconcile`; here is only the asking. Ticks; called by `turn`.
 """
 
 from __future__ import annotations
 
-from settlement import openings, tables
+from dataclasses import replace
+
+from settlement import tables
 from settlement.batches import Settlement, seal_next
-from settlement.cadence import cut_off_after
-from settlement.closing import Close, why_close
 from settlement.reconcile import reconcile
+from settlement.sealing import openings
+from settlement.sealing.cadence import cut_off_after
+from settlement.sealing.closing import Close, why_close
+from settlement.sealing.forced_intake import due_at, take_forced
 from settlement.steps import State
 from settlement.submitter import drive
 from settlement.tables import Batch
@@ -23,13 +27,15 @@ def seal(turn: Turn) -> Told:
     """Close the open batch if it is time, and again while another is full."""
     sealed: dict[str, object] = {}
     with turn.works.settlement(turn.conn) as s:
+        unposted = take_forced(s, now=s.alliance.chain.now())
         for _ in range(BATCHES_PER_TURN_MAX):
             why = _why(turn, s)
             batch = seal_next(s, settling=why is Close.SETTLEMENT) if why is not None else None
             if why is None or batch is None:
                 break
             sealed[str(batch.batch_no)] = why.value
-    return {"sealed": sealed} if sealed else {}
+    told: dict[str, object] = {"sealed": sealed} if sealed else {}
+    return told | ({"forced-unposted": [each.id for each in unposted]} if unposted else {})
 
 
 def _why(turn: Turn, s: Settlement) -> Close | None:
@@ -39,7 +45,8 @@ def _why(turn: Turn, s: Settlement) -> Close | None:
         minute_of_day=settings.cut_off_minute,
         utc_offset_minutes=settings.utc_offset_minutes,
     )
-    return why_close(openings.pending(turn.conn, last.done.last_seq), now=s.alliance.chain.now(), cut_off=cut_off)
+    pending = replace(openings.pending(turn.conn, last.done.last_seq), forced_deadline=due_at(turn.conn))
+    return why_close(pending, now=s.alliance.chain.now(), cut_off=cut_off)
 
 
 def _last_sealed(turn: Turn) -> Batch:

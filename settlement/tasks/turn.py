@@ -13,9 +13,8 @@ from typing import Any
 import psycopg
 import structlog
 
-from settlement import alerts
 from settlement.alliance import NotFounded
-from settlement.chain import ChainUnclear
+from settlement.chain.client import ChainUnclear
 from settlement.embedded_chain.process import NodeFailed
 from settlement.lease import LeaseHeld, LeaseLost
 from settlement.tables import Conn, StateMoved
@@ -25,6 +24,7 @@ from settlement.tasks.attempts import Parked
 from settlement.tasks.leading import leading
 from settlement.tasks.ticks import Tick
 from settlement.tasks.works import Works
+from settlement.watch import alerts
 
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, ChainUnclear, NodeFailed)
 """A server does not answer: nobody's fault here, and nothing a release could mend."""

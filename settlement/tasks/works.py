@@ -20,17 +20,19 @@ import psycopg
 from ledger.answers import Answer
 from ledger.commands import Command
 from ledger.store import BATCH_COMMANDS_MAX, Store, open_store
-from settlement import senders, tables
+from settlement import tables
 from settlement.alliance import NotFounded, attach
 from settlement.batches import Settlement
-from settlement.chain import Chain
-from settlement.closing import BUCKETS_LEAVES
+from settlement.chain import senders
+from settlement.chain.client import Chain
+from settlement.chain.outbox import Checkpoint, Outbox, unwatched
+from settlement.chain.senders import LocalSigner, RemoteSigner, TransactionSigner
 from settlement.embedded_chain.process import start
 from settlement.founding import Publication
-from settlement.lanes import open_keystore
-from settlement.outbox import Checkpoint, Outbox, unwatched
+from settlement.networks import require_addresses
 from settlement.publish import Recipient
-from settlement.senders import LocalSigner, RemoteSigner, TransactionSigner
+from settlement.sealing.closing import BUCKETS_LEAVES
+from settlement.sealing.lanes import open_keystore
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
 from settlement.vault import Vault
@@ -94,12 +96,19 @@ class Works:
             return self.settings.rpc_url
         return start(self.settings.var / "chain", fund=[f"0x{self._sender().address.hex()}"]).url
 
+    def chain(self) -> Chain:
+        """The node, once the chain behind it bears out the file of addresses. Raises `OtherChain`, `OtherCode`."""
+        made = Chain(self.rpc_url(), confirmations=self.settings.confirmations)
+        if self.settings.addresses is not None:
+            require_addresses(made, self.settings.addresses)
+        return made
+
     @contextmanager
     def settlement(self, conn: Conn) -> Iterator[Settlement]:
-        """The alliance's settlement. Raises `settlement.alliance.AllianceError`, `settlement.senders.KeyRefused`."""
+        """The alliance's settlement. Raises `AllianceError`, `senders.KeyRefused`."""
         if tables.anchor(conn) is None:  # before any key or chain is asked for
             raise NotFounded("no contracts are recorded in this database")
-        keys, chain = self.settings.keys_folder, Chain(self.rpc_url())
+        keys, chain = self.settings.keys_folder, self.chain()
         with ExitStack() as stack:
             yield Settlement(
                 conn=conn,

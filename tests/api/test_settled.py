@@ -20,9 +20,9 @@ from proofs.receipt import check
 from settlement.attestations import take_attestations
 from settlement.batches import seal_next
 from settlement.embedded_chain.process import EmbeddedNode, start
-from settlement.inclusions import Inclusions
 from settlement.mirrors.folder import FolderMirror
 from settlement.reconcile import reconcile
+from settlement.sealing.inclusions import Inclusions
 from settlement.submitter import drive
 from settlement.vault import Vault
 from tests.api.conftest import Caller, Clock

@@ -21,10 +21,10 @@ from proofs.json_form import from_json
 from proofs.messages import AcceptanceReceipt, PointsEvent, domain_separator, signed_digest
 from proofs.signature import address_of, recover
 from settlement.batches import seal_next
-from settlement.desk import LocalReceiptKey
+from settlement.chain.outbox import Intent
 from settlement.embedded_chain.process import EmbeddedNode, start
-from settlement.lanes import LaneId
-from settlement.outbox import Intent
+from settlement.sealing.desk import LocalReceiptKey
+from settlement.sealing.lanes import LaneId
 from tests.api.conftest import Caller, Clock
 from tests.settlement.chain.field import Field, day, registry_commands
 from tests.settlement.chain.tiny import SENDER

@@ -20,11 +20,11 @@ from proofs.keccak import keccak256
 from proofs.kinds import ON_REDEMPTION, Kind, Terms, effects
 from proofs.messages import BatchHeader, PointsEvent, event_id
 from proofs.words import ZERO_WORD
-from settlement.chains import Tip
-from settlement.lanes import BACK_OFFICE, DELEGATED, HOSTED_KINDS, POS, Keystore, LaneId
-from settlement.leaves import Move, UnsealedLeaf, registered_accounts
 from settlement.publish import Package, Recipient, pack
-from settlement.seal import Opening, Rules, Sealed, genesis, seal
+from settlement.sealing.chains import Tip
+from settlement.sealing.lanes import BACK_OFFICE, DELEGATED, HOSTED_KINDS, POS, Keystore, LaneId
+from settlement.sealing.leaves import Move, UnsealedLeaf, registered_accounts
+from settlement.sealing.seal import Opening, Rules, Sealed, genesis, seal
 
 CHAIN_ID = 31337
 HUB = bytes.fromhex("5fbdb2315678afecb367f032d93f642f64180aa3")

@@ -22,8 +22,8 @@ from web3 import Web3
 
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
 from proofs.keccak import keccak256
-from settlement.chain import Chain
-from settlement.contracts import Contract, Name, deployment_data
+from settlement.chain.client import Chain
+from settlement.chain.contracts import Contract, Name, deployment_data
 from settlement.mirrors.folder import FolderMirror
 from settlement.publish import Recipient, publish
 from tests.attacks.alliance import CONFIG_HASH, FOUNDED_AT, Batch, Place, history, keystore, rules

@@ -12,7 +12,7 @@ from auditor.registry import Key
 from proofs.accounts import cash_account, lane_account, points_account
 from proofs.headers import nets_hash
 from proofs.lpb1 import Row
-from settlement.lanes import DELEGATED, POS
+from settlement.sealing.lanes import DELEGATED, POS
 from tests.attacks.forge import World, found
 
 Attack = Callable[[World], None]

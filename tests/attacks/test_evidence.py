@@ -23,7 +23,7 @@ from proofs.journal_file import JournalFileError, read_journal, write_journal
 from proofs.json_form import hex_text, to_json
 from proofs.messages import AcceptanceReceipt, signed_digest
 from proofs.signature import sign
-from settlement.lanes import POS
+from settlement.sealing.lanes import POS
 from tests.attacks.forge import KID, PRIVATE, SEPARATOR, World, address, found
 
 RECEIPT_KEY = PrivateKey(b"\x51" * 32)

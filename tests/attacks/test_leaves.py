@@ -14,9 +14,11 @@ import pytest
 
 from proofs.accounts import cash_account, member_account, points_account
 from proofs.lpb1 import Record, Step
-from proofs.signature import HALF_ORDER, ORDER
-from settlement.lanes import BACK_OFFICE, POS
+from proofs.messages import domain_separator, signed_digest
+from proofs.signature import HALF_ORDER, ORDER, sign
+from settlement.sealing.lanes import BACK_OFFICE, POS
 from tests.attacks import alliance
+from tests.attacks.alliance import CHAIN_ID, HUB
 from tests.attacks.forge import Forged, World, found, resigned
 
 Attack = Callable[[World], None]
@@ -96,6 +98,14 @@ def high_s_twin(record: Record) -> Record:
     return replace(record, sig_vs=(ORDER - s).to_bytes(32, "big"))
 
 
+def elsewhere(record: Record, chain_id: int, hub: bytes) -> Record:
+    """The same event under the signature that its merchant gave to another alliance."""
+    key = alliance.key_of(record.event.merchant_id, record.event.key_id)
+    digest = signed_digest(domain_separator(chain_id=chain_id, hub=hub), record.event.hash_struct())
+    r, vs = sign(key, digest)
+    return replace(record, sig_r=r, sig_vs=vs)
+
+
 def s_above_half(record: Record) -> Record:
     return replace(record, sig_vs=(HALF_ORDER + 1).to_bytes(32, "big"))
 
@@ -145,6 +155,8 @@ CASES: dict[str, tuple[Attack, set[int]]] = {
         in_place(1, 0, lambda r: resigned(r, r.event, alliance.key_of(1, BACK_OFFICE))),
         {9},
     ),
+    "signed for another hub": (in_place(1, 0, lambda r: elsewhere(r, CHAIN_ID, b"\x22" * 20)), {9}),
+    "signed for another chain": (in_place(1, 0, lambda r: elsewhere(r, 1, HUB)), {9}),
     # lanes
     "an event left out": (rearrange(1, lambda records: records.pop(5)), {10}),
     "an event twice": (rearrange(1, lambda records: records.insert(5, records[4])), {10}),

@@ -12,6 +12,7 @@ import pytest
 
 from auditor.audit import Means, audit
 from auditor.fetch import AuditorKey, Folder
+from auditor.figures import DORMANT_DAYS
 from auditor.outcome import Outcome
 from auditor.progress import Watch
 from auditor.report import checks
@@ -20,7 +21,7 @@ from proofs.kinds import Kind, effects
 from proofs.lpb1 import Record, Step
 from proofs.messages import PointsEvent, event_id
 from proofs.tariff import Campaign, Fees, Tariff
-from settlement.lanes import BACK_OFFICE, DELEGATED, POS
+from settlement.sealing.lanes import BACK_OFFICE, DELEGATED, POS
 from tests.attacks import alliance
 from tests.attacks.forge import KID, PRIVATE, World, found, resigned
 
@@ -275,3 +276,28 @@ def test_what_points_before_the_range_is_not_held(world: World) -> None:
     outcome = audit_from(world, 2)
     assert found(outcome) == set()
     assert states(world, 2)[20] == "not checked"
+
+
+# what proves nothing, but shows
+
+
+def test_a_sleeping_member_who_suddenly_spends_is_told(world: World) -> None:
+    """Operator and acceptor invent a redemption: everything fits, and only a person can ask the member."""
+    later = world.batches[4].header.sealed_at + (DORMANT_DAYS + 1) * 86_400
+    world.batches[4].forced = {"sealed_at": later}
+    cash = alliance.UNITS_PER_POINT[1] * 5
+    append(world, 4, Kind.REDEEM, 2, POS, issuer_id=1, member="y", points=5, settle_amount=cash)
+    outcome = world.audit()
+    assert found(outcome) == set()
+    assert (outcome.figures.dormant_redemptions, outcome.figures.dormant_points) == (1, 5)
+
+
+def test_points_minted_by_their_issuer_are_paid_by_their_issuer(world: World) -> None:
+    """Operator and issuer mint points and redeem them elsewhere: no lie, and the issuer's own net pays for it."""
+    before = dict(world.batches[4].nets)
+    append(world, 4, Kind.EARN, 1, POS, issuer_id=1, member="y", points=700)
+    cash = alliance.UNITS_PER_POINT[1] * 700
+    append(world, 4, Kind.REDEEM, 2, POS, issuer_id=1, member="y", points=700, settle_amount=cash)
+    assert found(world.audit()) == set()
+    after = dict(world.batches[4].nets)
+    assert (after[1] - before[1], after[2] - before[2]) == (-cash, cash)

@@ -20,8 +20,8 @@ from auditor.__main__ import CLEAN, FINDINGS, WRONG_USE, main
 from proofs.accounts import cash_account
 from settlement.batches import Settlement, seal_next
 from settlement.embedded_chain.process import EmbeddedNode, start
-from settlement.inclusions import Inclusions
 from settlement.mirrors.folder import FolderMirror
+from settlement.sealing.inclusions import Inclusions
 from settlement.submitter import drive
 from tests.api.conftest import START, Caller
 from tests.settlement.chain.field import ATTESTERS, Field, attest, cycle, day, registry_commands

@@ -25,7 +25,7 @@ from proofs.receipt import facts
 from settlement import tables
 from settlement.batches import seal_next
 from settlement.embedded_chain.process import EmbeddedNode, start
-from settlement.inclusions import Inclusions, place_of
+from settlement.sealing.inclusions import Inclusions, place_of
 from settlement.submitter import drive
 from tests.conftest import ROOT
 from tests.e2e.browser import browser

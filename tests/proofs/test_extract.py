@@ -20,9 +20,9 @@ from proofs.extract import ExtractError, check
 from proofs.json_form import hex_text, to_json
 from proofs.messages import AccountRow, BatchHeader, Posting
 from proofs.tree import leaf_hash
-from settlement.extracts import SealedRows, head
-from settlement.receipts import BatchReceipts
-from settlement.seal import Sealed
+from settlement.sealing.extracts import SealedRows, head
+from settlement.sealing.receipts import BatchReceipts
+from settlement.sealing.seal import Sealed
 from tests.attacks.alliance import CHAIN_ID, HUB
 from tests.settlement.ledger_traffic import RATES, founding, traffic
 from tests.settlement.sealer import read_all, seal_all

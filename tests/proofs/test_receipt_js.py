@@ -19,8 +19,8 @@ from ledger.commands import PublishTerms
 from ledger.store import open_store
 from proofs.messages import BatchHeader
 from proofs.receipt import SLOTS, ReceiptError, check, facts
-from settlement.receipts import BatchReceipts, NoReceipt
-from settlement.seal import Sealed
+from settlement.sealing.receipts import BatchReceipts, NoReceipt
+from settlement.sealing.seal import Sealed
 from tests.attacks.alliance import CHAIN_ID, HUB
 from tests.settlement.ledger_traffic import founding, traffic
 from tests.settlement.sealer import read_all, seal_all

@@ -25,7 +25,7 @@ from ledger.commands import Command
 from ledger.poster import Poster
 from ledger.store import Store, Tell
 from proofs.words import ZERO_WORD
-from settlement.leaves import journal_head
+from settlement.sealing.leaves import journal_head
 from tests.properties import grouping
 from tests.properties.pair import VERBS, Pair, command_of
 from tests.properties.worlds import Plain, opening

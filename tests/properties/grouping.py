@@ -21,7 +21,7 @@ from ledger.postgres.embedded import EmbeddedServer
 from ledger.slice import Slice
 from ledger.store import open_store
 from proofs.words import ZERO_WORD
-from settlement.leaves import journal_head
+from settlement.sealing.leaves import journal_head
 
 BATCHES = (1, 7, 1_000)
 _serial = itertools.count(1)

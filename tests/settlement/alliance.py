@@ -22,9 +22,9 @@ from ledger.journal import JournalEntry
 from proofs.accounts import OPERATOR_ID, RESERVE_ID, member_account
 from proofs.kinds import BASE_UNITS_PER_AU, ON_REDEMPTION, Kind, Terms
 from proofs.words import ZERO_WORD
-from settlement.chains import Tip
-from settlement.lanes import HOSTED_KINDS, Keystore, LaneId
-from settlement.leaves import (
+from settlement.sealing.chains import Tip
+from settlement.sealing.lanes import HOSTED_KINDS, Keystore, LaneId
+from settlement.sealing.leaves import (
     UnsealedLeaf,
     journal_head,
     needs,
@@ -32,7 +32,7 @@ from settlement.leaves import (
     registered_accounts,
     unsealed,
 )
-from settlement.seal import Opening, Rules, Sealed, genesis, seal
+from settlement.sealing.seal import Opening, Rules, Sealed, genesis, seal
 
 CHAIN_ID = 31337
 HUB = bytes(range(20))

@@ -17,10 +17,10 @@ from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from settlement.lanes import Roster
-from settlement.leaves import journal_head
 from settlement.publish import Recipient, pack
-from settlement.seal import seal
+from settlement.sealing.lanes import Roster
+from settlement.sealing.leaves import journal_head
+from settlement.sealing.seal import seal
 from tests.settlement.alliance import FOUNDED_AT, Operator, digest, keystore, registered, rules
 from tests.settlement.test_seal_properties import play
 

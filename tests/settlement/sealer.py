@@ -18,12 +18,12 @@ from proofs.accounts import OPERATOR_ID, RESERVE_ID, member_account
 from proofs.kinds import BASE_UNITS_PER_AU, Terms
 from proofs.messages import BatchHeader
 from proofs.words import ZERO_WORD
-from settlement.chains import Tip
-from settlement.lanes import HOSTED_KINDS, Keystore, LaneId
-from settlement.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed
 from settlement.mirrors.folder import FolderMirror
 from settlement.publish import Package, Recipient, pack, publish
-from settlement.seal import Opening, Rules, Sealed, genesis, seal
+from settlement.sealing.chains import Tip
+from settlement.sealing.lanes import HOSTED_KINDS, Keystore, LaneId
+from settlement.sealing.leaves import journal_head, needs, nonces_of, registered_accounts, unsealed
+from settlement.sealing.seal import Opening, Rules, Sealed, genesis, seal
 from tests.attacks.alliance import CHAIN_ID, HUB
 from tests.attacks.forge import KID, PRIVATE, Forged, World
 from tests.settlement.alliance import FOUNDED_AT, digest, secret_of

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settlement.cadence import cut_off_after, last_month
+from settlement.sealing.cadence import cut_off_after, last_month
 
 TIMES = st.integers(0, 4_000_000_000)
 OFFSETS = st.integers(-720, 840)

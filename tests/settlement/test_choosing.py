@@ -11,11 +11,11 @@ from ledger.answers import LegRef
 from proofs.accounts import points_account
 from proofs.kinds import Kind
 from proofs.lpb1 import Row
-from settlement.choosing import Chosen, Late, choose
-from settlement.lanes import POS, LaneId
-from settlement.leaves import LeafMaker, needs
-from settlement.refusals import Reason, SealRefused
-from settlement.self_signed import Inbox, SelfLane, Signed, void
+from settlement.sealing.choosing import Chosen, Late, choose
+from settlement.sealing.lanes import POS, LaneId
+from settlement.sealing.leaves import LeafMaker, needs
+from settlement.sealing.refusals import Reason, SealRefused
+from settlement.sealing.self_signed import Inbox, SelfLane, Signed, void
 from tests.settlement.alliance import MEMBERS, Journal, Operator, digest, keystore, secret_of
 
 OWN = LaneId(2, 9)

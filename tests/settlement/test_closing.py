@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settlement.closing import (
+from settlement.sealing.closing import (
     BATCH_AGE_SECONDS_MAX,
     BATCH_LEAVES_MAX,
     BATCHES_PENDING_MAX,

@@ -11,7 +11,7 @@ import pytest
 from proofs.accounts import OPERATOR_ID, lane_account
 from proofs.kinds import Kind
 from proofs.signature import recover
-from settlement.lanes import (
+from settlement.sealing.lanes import (
     BACK_OFFICE,
     DELEGATED,
     HOSTED_KINDS,

@@ -17,8 +17,8 @@ from proofs.keccak import keccak256
 from proofs.kinds import Kind
 from proofs.messages import event_id
 from proofs.words import ZERO_WORD
-from settlement.lanes import BACK_OFFICE, DELEGATED, POS, LaneId
-from settlement.leaves import (
+from settlement.sealing.lanes import BACK_OFFICE, DELEGATED, POS, LaneId
+from settlement.sealing.leaves import (
     Move,
     UnsealedLeaf,
     detail_salt,
@@ -31,7 +31,7 @@ from settlement.leaves import (
     unsealed,
     void_leaves,
 )
-from settlement.refusals import Reason, SealRefused
+from settlement.sealing.refusals import Reason, SealRefused
 from tests.settlement.alliance import FOUNDED_AT, Journal, Operator, digest, keystore, secret_of, tag
 
 MARCH_2027 = 2027 * 12 + 2

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proofs.kinds import BASE_UNITS_PER_AU as AU
-from settlement.moved import Unbalanced, in_whole_au, newly_settled, really_moved, summed
+from settlement.watch.moved import Unbalanced, in_whole_au, newly_settled, really_moved, summed
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from proofs.receipt import ReceiptError, check
-from settlement.receipts import BatchReceipts, NoReceipt
+from settlement.sealing.receipts import BatchReceipts, NoReceipt
 from tests.settlement.test_seal_ex1 import EX1, HEADER_HASH_1, raw, rules, seal_example
 
 

@@ -16,7 +16,7 @@ from ledger.book import Book
 from proofs.accounts import CASH, RESERVE_ID
 from proofs.journal_file import write_journal
 from proofs.kinds import ON_ISSUANCE, ON_REDEMPTION, Kind
-from settlement.seal import Sealed
+from settlement.sealing.seal import Sealed
 from tests.attacks.forge import found, resigned
 from tests.ledger.scene import Scene
 from tests.ledger.test_july import JULY, alliance, by_number, play

@@ -18,9 +18,9 @@ from proofs.kinds import Kind, Terms
 from proofs.lpb1 import open_file
 from proofs.messages import BatchHeader, PointsEvent
 from proofs.words import ZERO_WORD, snake
-from settlement.lanes import Keystore, LaneId
-from settlement.leaves import Move, UnsealedLeaf, registered_accounts
-from settlement.seal import Rules, Sealed, genesis, seal
+from settlement.sealing.lanes import Keystore, LaneId
+from settlement.sealing.leaves import Move, UnsealedLeaf, registered_accounts
+from settlement.sealing.seal import Rules, Sealed, genesis, seal
 
 EX1: dict[str, Any] = json.loads((Path(__file__).parents[2] / "proofs" / "vectors" / "ex1.json").read_text())
 HEADER_HASH_0 = "4d7128558beaca918c2cb53ac7a8cf9339caf3e8f52ab4c9508d6290df4e386c"

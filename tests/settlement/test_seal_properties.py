@@ -21,7 +21,7 @@ from proofs.kinds import Kind
 from proofs.lpb1 import Reader, Record, Row, open_file
 from proofs.messages import AccountRow, BatchHeader, PointsEvent, Posting, SettlementLeaf
 from proofs.words import ZERO_WORD, Typed, snake
-from settlement.seal import Sealed
+from settlement.sealing.seal import Sealed
 from tests.settlement.alliance import (
     CHAIN_ID,
     HUB,

@@ -14,12 +14,12 @@ from proofs.kinds import Kind
 from proofs.lpb1 import LEAVES_MAX
 from proofs.signature import HALF_ORDER, ORDER
 from proofs.words import ZERO_WORD
-from settlement.chains import Tip
-from settlement.lanes import POS, Keystore, LaneId, Signature
-from settlement.leaves import UnsealedLeaf
-from settlement.refusals import Reason, SealRefused
-from settlement.seal import Opening, Sealed, seal
-from settlement.signing import PIECE_LEAVES
+from settlement.sealing.chains import Tip
+from settlement.sealing.lanes import POS, Keystore, LaneId, Signature
+from settlement.sealing.leaves import UnsealedLeaf
+from settlement.sealing.refusals import Reason, SealRefused
+from settlement.sealing.seal import Opening, Sealed, seal
+from settlement.sealing.signing import PIECE_LEAVES
 from tests.settlement.alliance import (
     FOUNDED_AT,
     Journal,

@@ -6,10 +6,10 @@ import pytest
 from coincurve import PrivateKey
 
 from proofs.kinds import Kind
-from settlement.lanes import POS, Keystore, Lane, LaneId, Roster
-from settlement.leaves import UnsealedLeaf
-from settlement.refusals import Reason, SealRefused
-from settlement.signing import LEAVES_WORTH_PROCESSES, PIECE_LEAVES, signing
+from settlement.sealing.lanes import POS, Keystore, Lane, LaneId, Roster
+from settlement.sealing.leaves import UnsealedLeaf
+from settlement.sealing.refusals import Reason, SealRefused
+from settlement.sealing.signing import LEAVES_WORTH_PROCESSES, PIECE_LEAVES, signing
 from tests.settlement.alliance import CHAIN_ID, HUB, Journal, Operator, digest, keystore
 
 

@@ -11,8 +11,9 @@ from api.demo.settling import Keys, attest_all, finalise, found_settlement
 from ledger.poster import Poster
 from ledger.store import open_store
 from settlement.batches import seal_next
-from settlement.chain import Chain
+from settlement.chain.client import Chain
 from settlement.embedded_chain.process import start
+from settlement.networks import require_addresses
 from settlement.status import status
 from tests.settlement.chain.field import day, registry_commands
 
@@ -40,3 +41,5 @@ def test_a_run_resumed_too_late_for_the_attesters_still_ends(tmp_path: Path, dat
         finalise(settling)
         (batch,) = status(conn, first=1)
         assert (batch.incarnation, batch.state, batch.attesters) == (1, "FINALISED", [])
+        told = require_addresses(chain, tmp_path / "addresses.json")
+        assert told["hub"] == f"0x{settling.settlement.alliance.anchor.hub.hex()}"

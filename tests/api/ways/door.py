@@ -14,7 +14,7 @@ from api import slow
 from api.app import create_app
 from api.door import open_door
 from api.signing import EXAMPLE
-from settlement.desk import LocalReceiptKey
+from settlement.sealing.desk import LocalReceiptKey
 from tests.api.conftest import TEA
 from tests.api.ways.stage import AT, Stage, Way
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from settlement.chain import Chain
+from settlement.chain.client import Chain
 from settlement.embedded_chain.process import EmbeddedNode, start
 from tests.settlement.chain.anvil import ANVIL
 from tests.settlement.chain.field import Field, registry_commands

@@ -37,13 +37,13 @@ from proofs.signature import address_of, sign
 from settlement.alliance import AUDITOR, MERCHANT_WATCHER, PARAMS, UNIT, Alliance, Attester, Params
 from settlement.attestations import take_attestations
 from settlement.batches import Settlement
-from settlement.chain import Chain
+from settlement.chain.client import Chain
+from settlement.chain.outbox import Checkpoint, LocalSigner, Outbox, TransactionSigner, unwatched
 from settlement.deploy import found
 from settlement.founding import Founding, Publication
-from settlement.lanes import Keystore, create_keystore
 from settlement.mirrors.folder import FolderMirror
-from settlement.outbox import Checkpoint, LocalSigner, Outbox, TransactionSigner, unwatched
 from settlement.publish import Recipient
+from settlement.sealing.lanes import Keystore, create_keystore
 from settlement.vault import Vault
 from tests.settlement.chain.tiny import SENDER
 

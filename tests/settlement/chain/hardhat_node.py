@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -57,6 +58,7 @@ def running() -> Iterator[HardhatNode]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     assert process.stdout is not None
     try:
@@ -71,6 +73,6 @@ def running() -> Iterator[HardhatNode]:
                 return
         raise AssertionError(f"hardhat node did not start: {said[-800:]}")
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # `node` may be a wrapper around the real one
         process.wait()
         process.stdout.close()

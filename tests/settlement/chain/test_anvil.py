@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from settlement.batches import seal_next
-from settlement.chain import Chain, NodeRefused, Reverted, SendCase
-from settlement.outbox import FeeCeiling, Intent, LocalSigner, Outbox, Outcome
+from settlement.chain.client import Chain, NodeRefused, Reverted, SendCase
+from settlement.chain.outbox import FeeCeiling, Intent, LocalSigner, Outbox, Outcome
 from settlement.status import status
 from settlement.steps import Fate
 from settlement.submitter import drive, purpose

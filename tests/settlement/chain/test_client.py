@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from settlement.chain import Chain, ChainUnclear, NodeRefused, NoSuchMethod, Reverted
-from settlement.gas import TRANSACTION_GAS_MAX, commit_gas, finalise_gas
-from settlement.send_cases import SendCase, send_case
+from settlement.chain.client import Chain, ChainUnclear, NodeRefused, NoSuchMethod, Reverted
+from settlement.chain.gas import TRANSACTION_GAS_MAX, commit_gas, finalise_gas
+from settlement.chain.send_cases import SendCase, send_case
 
 
 @pytest.mark.parametrize(

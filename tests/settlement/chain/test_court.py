@@ -4,10 +4,10 @@ from pathlib import Path
 
 from settlement import tables
 from settlement.batches import Settlement, seal_next
+from settlement.chain.transactions import call
 from settlement.status import status
 from settlement.steps import State
 from settlement.submitter import drive
-from settlement.transactions import call
 from tests.settlement.chain.field import ATTESTERS, MERCHANTS, Field, attest, cycle, day
 
 CHALLENGER = b"\x07" * 20

@@ -8,15 +8,15 @@ import pytest
 
 from proofs.keccak import keccak256
 from settlement import reconcile
-from settlement.alerts import alerts
 from settlement.alliance import UNIT
 from settlement.batches import Settlement, seal_next
-from settlement.outbox import Intent
+from settlement.chain.outbox import Intent
 from settlement.signoff import NotToBeSealedAgain, seal_again
 from settlement.status import status
 from settlement.steps import State
 from settlement.submitter import drive
 from settlement.tables import batch as batch_row
+from settlement.watch.alerts import alerts
 from tests.settlement.chain.field import ATTESTERS, MERCHANTS, Field, attest, cycle, day
 
 COURT = keccak256(b"COURT_ROLE")

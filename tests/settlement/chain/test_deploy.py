@@ -1,6 +1,7 @@
 """Founding: goes on wherever it was cut, and never on another chain."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -9,14 +10,15 @@ import pytest
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
 from settlement.alliance import UNIT, NotFounded, OtherChain, OtherCode, attach
 from settlement.batches import Settlement
-from settlement.chain import Chain
-from settlement.contracts import Contract, Refused
+from settlement.chain.client import Chain
+from settlement.chain.contracts import Contract, Refused
+from settlement.chain.outbox import Intent, LocalSigner, Outbox
+from settlement.chain.transactions import create
 from settlement.deploy import NoGasMoney, TermsOutOfOrder, _new_terms, deposit, found
 from settlement.embedded_chain.process import start
 from settlement.founding import Founding
-from settlement.lanes import create_keystore
-from settlement.openings import registered_terms
-from settlement.outbox import Intent, LocalSigner, Outbox
+from settlement.sealing.lanes import create_keystore
+from settlement.sealing.openings import registered_terms
 from settlement.status import status, transactions
 from tests.settlement.chain.field import ATTESTERS, MERCHANTS, RATES, Field, founding
 from tests.settlement.chain.tiny import SENDER
@@ -73,6 +75,23 @@ def test_founding_goes_on_wherever_it_was_cut(field: Field) -> None:
             assert terms[number].num * den == terms[number].den * num * 10_000
         assert s.alliance.policy.read("quorum") == (3, 5)
         assert [s.alliance.policy.read("attesterOf", field_address(key))[0] for key in ATTESTERS] == [1, 2, 2]
+
+
+def test_an_alliance_is_founded_on_an_asset_that_is_there(field: Field) -> None:
+    lanes = create_keystore(field.folder / "lanes.json", MERCHANTS)
+    with psycopg.connect(field.dsn, autocommit=True) as conn:
+        chain = Chain(field.url)
+        outbox = Outbox(conn, chain, LocalSigner(SENDER.key))
+        asset, _ = create(chain, outbox, "TestToken")
+        made = replace(founding(conn, lanes), asset=asset.address)
+        with pytest.raises(Refused, match="ERC20InsufficientBalance"):
+            found(conn, chain, outbox, made, field.publication())
+        mint = asset.data("mint", outbox.sender, 10**12)
+        outbox.complete(Intent("somebody pays in", asset.address, mint, 100_000))
+        alliance = found(conn, chain, outbox, made, field.publication())
+        assert alliance.anchor.token == asset.address
+        assert alliance.hub.read("balanceOf", 1) == (10_000 * UNIT, 0)
+        assert "mint:founding" not in {tx.purpose for tx in transactions(conn)}
 
 
 def field_address(key: bytes) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from settlement.chain import Chain, ChainUnclear, NodeRefused, Reverted, SendCase
+from settlement.chain.client import Chain, ChainUnclear, NodeRefused, Reverted, SendCase
 from settlement.embedded_chain.methods import EMPTY_BLOCKS_MAX, METHODS
 from settlement.embedded_chain.process import EmbeddedNode, NodeFailed, attach, start
 from settlement.embedded_chain.server import BATCH_CALLS_MAX, BODY_BYTES_MAX

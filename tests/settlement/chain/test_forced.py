@@ -5,13 +5,13 @@ from proofs.kinds import Kind
 from proofs.messages import AccountRow, PointsEvent, domain_separator, signed_digest
 from proofs.tree import Tree
 from settlement import forced, keys
-from settlement.alerts import alerts
 from settlement.batches import Settlement, seal_next
-from settlement.lanes import Lane
-from settlement.outbox import Intent
+from settlement.chain.outbox import Intent
+from settlement.sealing.lanes import Lane
 from settlement.status import leaf_of_event, status
 from settlement.submitter import drive
 from settlement.tables import batch as batch_row
+from settlement.watch.alerts import alerts
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
 
 MERCHANT = 1

@@ -11,8 +11,10 @@ from eth_abi.abi import encode
 
 from proofs.keccak import keccak256
 from settlement.alliance import PARAMS, UNIT, Alliance
-from settlement.chain import Chain
-from settlement.contracts import Contract, Refused
+from settlement.chain.client import Chain
+from settlement.chain.contracts import Contract, Refused
+from settlement.chain.outbox import LocalSigner, Outbox
+from settlement.chain.transactions import call
 from settlement.deploy import found
 from settlement.founding import Founding
 from settlement.handover import (
@@ -23,9 +25,7 @@ from settlement.handover import (
     HandoverUnfit,
     hand_over,
 )
-from settlement.lanes import create_keystore
-from settlement.outbox import LocalSigner, Outbox
-from settlement.transactions import call
+from settlement.sealing.lanes import create_keystore
 from tests.settlement.chain.field import MERCHANTS, Field, address, founding
 from tests.settlement.chain.tiny import SENDER
 

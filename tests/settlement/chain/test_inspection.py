@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from settlement.batches import Settlement, publish_again, seal_next
-from settlement.inspection import AuditorProcess, BatchFaulty
-from settlement.lanes import create_keystore
+from settlement.sealing.inspection import AuditorProcess, BatchFaulty
+from settlement.sealing.lanes import create_keystore
 from settlement.steps import State
 from settlement.submitter import drive
 from settlement.tables import Batch

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from settlement.alerts import alerts
 from settlement.alliance import OtherChain
 from settlement.batches import Settlement, seal_next
-from settlement.chain import ChainUnclear
+from settlement.chain.client import ChainUnclear
 from settlement.embedded_chain.process import EmbeddedNode
 from settlement.status import status
 from settlement.submitter import Standing, drive
+from settlement.watch.alerts import alerts
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day, registry_commands
 from tests.settlement.chain.liar import Liar, lying
 

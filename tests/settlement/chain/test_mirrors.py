@@ -13,7 +13,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from settlement.alerts import alerts
 from settlement.batches import Settlement, seal_next
 from settlement.mirrors import Mirror
 from settlement.mirrors.__main__ import FAULTY, NOT_ASKED, WHOLE, main
@@ -23,6 +22,7 @@ from settlement.mirrors.web import WebMirror
 from settlement.publish import published_header
 from settlement.steps import State
 from settlement.submitter import drive
+from settlement.watch.alerts import alerts
 from tests.settlement.chain.field import Field, attest, day
 from tests.settlement.mirrors.servers import Shelf, web_server
 

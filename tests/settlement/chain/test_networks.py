@@ -16,10 +16,10 @@ from auditor.rpc import Node as AuditorsNode
 from auditor.rpc import Nodes
 from settlement.alliance import OtherChain, OtherCode
 from settlement.batches import Settlement, seal_next
-from settlement.chain import Chain, SendCase
-from settlement.gas import TRANSACTION_GAS_MAX
+from settlement.chain.client import Chain, SendCase
+from settlement.chain.gas import TRANSACTION_GAS_MAX
+from settlement.chain.senders import open_keystore, write_keystore
 from settlement.networks import NotAddresses, main, require_addresses, write_addresses
-from settlement.senders import open_keystore, write_keystore
 from settlement.status import status
 from settlement.submitter import drive
 from tests.settlement.chain import anvil, hardhat_node

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from settlement import lease
-from settlement.chain import Chain
-from settlement.outbox import Intent, LocalSigner, NotAutocommit, Outbox, TransactionFailed
+from settlement.chain.client import Chain
+from settlement.chain.outbox import Intent, LocalSigner, NotAutocommit, Outbox, TransactionFailed
 from settlement.steps import Fate
 from settlement.vault import MemberUnknown, Vault, VaultError, fresh
 from tests.settlement.chain.tiny import ADDRESS, SENDER, deploy, send

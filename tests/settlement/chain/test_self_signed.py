@@ -23,11 +23,11 @@ from proofs.accounts import CASH, POINTS
 from proofs.kinds import BASE_UNITS_PER_AU, Kind
 from proofs.messages import AcceptanceReceipt, PointsEvent, domain_separator, signed_digest
 from proofs.signature import ORDER, address_of, recover, sign
-from settlement import desk
 from settlement.batches import Settlement, publish_again, seal_next
-from settlement.lanes import LaneId, Signature
-from settlement.outbox import Intent
-from settlement.self_signed import (
+from settlement.chain.outbox import Intent
+from settlement.sealing import desk
+from settlement.sealing.lanes import LaneId, Signature
+from settlement.sealing.self_signed import (
     MERGE_SECONDS_MAX,
     VOIDS_WAITING_MAX,
     IntakeRefused,

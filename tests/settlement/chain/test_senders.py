@@ -13,10 +13,9 @@ import pytest
 from eth_account import Account
 from web3 import Web3
 
-from settlement.chain import Chain
-from settlement.networks import main
-from settlement.outbox import Intent, Outbox
-from settlement.senders import (
+from settlement.chain.client import Chain
+from settlement.chain.outbox import Intent, Outbox
+from settlement.chain.senders import (
     KeyRefused,
     LocalSigner,
     RemoteSigner,
@@ -24,6 +23,7 @@ from settlement.senders import (
     open_keystore,
     refuse_test_keys,
 )
+from settlement.networks import main
 from settlement.steps import Fate
 from tests.settlement.chain.tiny import ADDRESS, SENDER, deploy
 

@@ -8,13 +8,13 @@ import pytest
 from ledger import queries
 from proofs.accounts import OPERATOR_ID
 from proofs.kinds import BASE_UNITS_PER_AU
-from settlement import moved
 from settlement.alliance import PARAMS
 from settlement.attestations import AttestationRefused, take_attestations
 from settlement.batches import Settlement, seal_next
 from settlement.status import leaf_of, status
 from settlement.steps import State
 from settlement.submitter import Standing, drive
+from settlement.watch import moved
 from tests.settlement.chain.field import ATTESTERS, MERCHANTS, Field, attest, cycle, day, write_attestations
 
 KEYS = list(ATTESTERS)

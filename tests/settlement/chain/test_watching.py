@@ -9,14 +9,15 @@ import psycopg
 import pytest
 
 from ledger.commands import Net, SettleNets
-from settlement import look, reconcile, watcher
-from settlement.alerts import alerts
+from settlement import reconcile
 from settlement.batches import Settlement, seal_next
-from settlement.chain import Chain, Head
+from settlement.chain.client import Chain, Head
 from settlement.reconcile import Facts, differences, gather
 from settlement.status import status
 from settlement.steps import State
 from settlement.submitter import drive
+from settlement.watch import look, watcher
+from settlement.watch.alerts import alerts
 from tests.settlement.chain.field import AT_MS, ATTESTERS, Field, attest, day
 from tests.settlement.chain.tiny import ADDRESS
 

@@ -7,7 +7,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from web3 import Web3
 
-from settlement.chain import Chain, Receipt, SendCase, Sent
+from settlement.chain.client import Chain, Receipt, SendCase, Sent
 
 # CALLDATASIZE == 1 ? revert : log1(calldata, topic 7)
 RUNTIME = bytes.fromhex("36600114601157365f5f376007365fa1005b5f5ffd")

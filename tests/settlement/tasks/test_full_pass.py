@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from settlement.chain import Chain
+from settlement.chain.client import Chain
 from settlement.status import BatchStatus, status
 from tests.conftest import one
 from tests.settlement.chain.conftest import ROOT

@@ -11,8 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from settlement.alerts import alerts
-from settlement.chain import ChainUnclear
+from settlement.chain.client import ChainUnclear
 from settlement.tasks import __main__ as command
 from settlement.tasks import attempts, turn
 from settlement.tasks.asking import Told, Turn
@@ -20,6 +19,7 @@ from settlement.tasks.attempts import Parked
 from settlement.tasks.ticks import LEDGER, TICKS, Tick
 from settlement.tasks.turn import Outcome
 from settlement.tasks.works import Works
+from settlement.watch.alerts import alerts
 from tests.settlement.tasks.stage import stage
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from settlement.chain import Chain
-from settlement.contracts import Contract, Name, deployment_data
-from settlement.gas import bounded_gas
-from settlement.outbox import Intent, Outbox
+from settlement.chain.client import Chain
+from settlement.chain.contracts import Contract, Name, deployment_data
+from settlement.chain.gas import bounded_gas
+from settlement.chain.outbox import Intent, Outbox
 
 CALL_GAS = 100_000
 CREATE_GAS_PER_BYTE = 300

@@ -22,12 +22,12 @@ from proofs.lpb1 import LEAVES_MAX, NETS_MAX, Records, Row, file_front
 from proofs.messages import BatchHeader
 from proofs.tree import root_of
 from proofs.words import ZERO_WORD
-from settlement.admission import Admission
-from settlement.chains import UNTOUCHED, Chains, Drafts, Tip
-from settlement.lanes import LaneSigner, Roster
-from settlement.leaves import UnsealedLeaf
-from settlement.refusals import Reason, SealRefused
-from settlement.signing import PIECE_LEAVES, signing
+from settlement.sealing.admission import Admission
+from settlement.sealing.chains import UNTOUCHED, Chains, Drafts, Tip
+from settlement.sealing.lanes import LaneSigner, Roster
+from settlement.sealing.leaves import UnsealedLeaf
+from settlement.sealing.refusals import Reason, SealRefused
+from settlement.sealing.signing import PIECE_LEAVES, signing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

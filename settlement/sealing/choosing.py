@@ -16,10 +16,10 @@ from typing import NamedTuple
 from ledger.answers import Leg, LegRef
 from ledger.journal import JournalEntry
 from proofs.lpb1 import Row
-from settlement.lanes import LaneId, Signature
-from settlement.leaves import LeafMaker, Move, UnsealedLeaf, nonces_of
-from settlement.refusals import Reason, SealRefused
-from settlement.self_signed import Inbox, SelfLane, Signed
+from settlement.sealing.lanes import LaneId, Signature
+from settlement.sealing.leaves import LeafMaker, Move, UnsealedLeaf, nonces_of
+from settlement.sealing.refusals import Reason, SealRefused
+from settlement.sealing.self_signed import Inbox, SelfLane, Signed
 
 Late = tuple[JournalEntry, Leg]
 """A leg that an earlier batch left out."""

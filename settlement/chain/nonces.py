@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from settlement.chain import Receipt
+from settlement.chain.client import Receipt
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('settlement.chain_nonce', 0))"
 _OF_PURPOSE = """

@@ -12,12 +12,13 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from settlement import tables, watcher
+from settlement import tables
 from settlement.alliance import Alliance
-from settlement.chain import Head
+from settlement.chain.client import Head
 from settlement.mirrors import Mirror, MirrorError
 from settlement.publish import published_header
 from settlement.tables import Conn
+from settlement.watch import watcher
 
 MIRRORED_BATCHES_MAX = 64
 """So many of the newest batches are looked for on each mirror."""

@@ -19,7 +19,7 @@ from proofs.accounts import lane_account
 from proofs.kinds import Kind
 from proofs.messages import AcceptanceReceipt, PointsEvent, signed_digest
 from proofs.signature import SignatureError, recover
-from settlement.lanes import LaneId, Signature
+from settlement.sealing.lanes import LaneId, Signature
 
 SELF_SIGNED_KINDS: Final = frozenset(Kind) - {Kind.FEE, Kind.EXPIRE, Kind.TRANSFER_OUT, Kind.TRANSFER_IN}
 """What a merchant may sign itself; time and members cause the others, and the delegated lane signs them."""

@@ -15,11 +15,11 @@ from typing import Any
 
 from proofs.words import ZERO_WORD
 from settlement import tables
-from settlement.extracts import SealedRows, head
 from settlement.keys import batch_secret, data_key
 from settlement.mirrors import Mirror
 from settlement.publish import fetch
-from settlement.receipts import BatchReceipts
+from settlement.sealing.extracts import SealedRows, head
+from settlement.sealing.receipts import BatchReceipts
 from settlement.status import leaf_of
 from settlement.tables import Batch, Conn
 from settlement.vault import Vault

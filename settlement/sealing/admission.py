@@ -25,9 +25,9 @@ from proofs.kinds import (
 )
 from proofs.messages import PointsEvent
 from proofs.words import ZERO_WORD
-from settlement.lanes import Roster
-from settlement.leaves import Move, UnsealedLeaf
-from settlement.refusals import Reason, SealRefused
+from settlement.sealing.lanes import Roster
+from settlement.sealing.leaves import Move, UnsealedLeaf
+from settlement.sealing.refusals import Reason, SealRefused
 
 FORMS_MAX = 2**16
 """Forms remembered before all are forgotten: the number of merchants, terms and campaigns has no other bound."""

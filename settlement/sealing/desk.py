@@ -21,10 +21,10 @@ from proofs.kinds import Kind
 from proofs.messages import AcceptanceReceipt, PointsEvent, signed_digest
 from proofs.signature import address_of, sign
 from proofs.words import WORD_BYTES
-from settlement.contracts import Contract
-from settlement.lanes import LaneId, Roster, Signature
-from settlement.leaves import LeafMaker, needs
-from settlement.self_signed import (
+from settlement.chain.contracts import Contract
+from settlement.sealing.lanes import LaneId, Roster, Signature
+from settlement.sealing.leaves import LeafMaker, needs
+from settlement.sealing.self_signed import (
     VOIDS_WAITING_MAX,
     Inbox,
     IntakeRefused,
@@ -127,6 +127,8 @@ SELECT journal_seq, leg_no FROM settlement.parked
 WHERE parked_in < %(batch_no)s AND (sealed_in IS NULL OR sealed_in >= %(batch_no)s) ORDER BY journal_seq, leg_no
 """
 WAITING_MAX = 1_000
+NO_RECEIPT = bytes(2 * WORD_BYTES)
+"""Stands for the operator's promise where the chain's deadline is one."""
 
 
 class ReceiptSigner(Protocol):
@@ -264,7 +266,7 @@ def take_in(
         lane = next((each for each in lanes(conn) if each.id == (event.merchant_id, event.key_id)), None)
         if lane is None:
             raise IntakeRefused(Why.LANE_UNKNOWN, "lane", expected="a key of this merchant", actual=event.key_id)
-        given = _given_before(conn, signed)
+        given = _given_before(conn, signed, separator, key)
         if given is not None:
             return given
         if lane.to_batch is not None:
@@ -280,7 +282,22 @@ def take_in(
         return promise, promised
 
 
-def _given_before(conn: Conn, signed: Signed) -> tuple[AcceptanceReceipt, Signature] | None:
+def take_in_forced(conn: Conn, signed: Signed, *, now: int, due_at: int) -> None:
+    """Take in what the chain's queue holds; form, number and signature were checked there. Unix seconds."""
+    event = signed.event
+    with conn.transaction():
+        conn.execute(_LOCK, [event.merchant_id])
+        if event.nonce != last_nonce(conn, LaneId(event.merchant_id, event.key_id)) + 1:
+            return
+        source, signature = signed.source or (None, None), signed.signature[0] + signed.signature[1]
+        who = [event.merchant_id, event.key_id, event.nonce]
+        accepted = min(now, due_at - 1)
+        conn.execute(_TAKE, [*who, event.words(), signature, *source, accepted, due_at, NO_RECEIPT])
+
+
+def _given_before(
+    conn: Conn, signed: Signed, separator: bytes, key: ReceiptSigner
+) -> tuple[AcceptanceReceipt, Signature] | None:
     event = signed.event
     source = signed.source or LegRef(-1, -1)
     row = conn.execute(_TAKEN, [event.merchant_id, event.key_id, event.nonce, *source]).fetchone()
@@ -289,7 +306,10 @@ def _given_before(conn: Conn, signed: Signed) -> tuple[AcceptanceReceipt, Signat
     if bytes(row[0]) != event.words():
         first = PointsEvent.from_words(bytes(row[0]))
         raise IntakeRefused(Why.SIGNED, "nonce or leg", expected=first.event_id.hex(), actual=event.event_id.hex())
-    return replace(receipt(signed, accepted_at=row[1]), merge_by=row[2]), _halves(row[3])
+    promise = replace(receipt(signed, accepted_at=row[1]), merge_by=row[2])
+    if bytes(row[3]) == NO_RECEIPT:
+        return promise, key.sign(signed_digest(separator, promise.hash_struct()))
+    return promise, _halves(row[3])
 
 
 def _prepared(conn: Conn, signed: Signed, lane: SelfLane, now: int) -> PointsEvent:

@@ -20,9 +20,9 @@ from proofs.kinds import MAY_OWE
 from proofs.lpb1 import EMPTY_SLOT, EVENT_BYTES, RECORD_BYTES, Row, slot_hash, slot_words
 from proofs.messages import PointsEvent, SettlementLeaf
 from proofs.words import WORD_BYTES, ZERO_WORD, int_word
-from settlement.lanes import Signature
-from settlement.leaves import Move, UnsealedLeaf
-from settlement.refusals import Reason, SealRefused
+from settlement.sealing.lanes import Signature
+from settlement.sealing.leaves import Move, UnsealedLeaf
+from settlement.sealing.refusals import Reason, SealRefused
 
 _NUMBERS = struct.Struct(">24xQ24xQ")
 _SIGNATURE = struct.Struct("32s32s")

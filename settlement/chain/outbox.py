@@ -20,11 +20,11 @@ from hexbytes import HexBytes
 from psycopg import Connection
 
 from settlement import lease as leases
-from settlement.chain import Chain, Receipt, SendCase, Sent
-from settlement.gas import Fees, raised
+from settlement.chain.client import Chain, Receipt, SendCase, Sent
+from settlement.chain.gas import Fees, raised
+from settlement.chain.nonces import NonceBook, StoredTx
+from settlement.chain.senders import LocalSigner, TransactionSigner
 from settlement.lease import LEASE_S, Lease
-from settlement.nonces import NonceBook, StoredTx
-from settlement.senders import LocalSigner, TransactionSigner
 from settlement.steps import BUMPS_MAX, Fate, stuck
 
 __all__ = ["Checkpoint", "Intent", "LocalSigner", "Outbox", "Outcome", "TransactionSigner", "unwatched"]

@@ -18,7 +18,7 @@ from web3 import Web3
 from web3.contract import Contract as WebContract
 
 from proofs.keccak import keccak256
-from settlement.chain import Chain, ChainUnclear, Log, Reverted, Tag
+from settlement.chain.client import Chain, ChainUnclear, Log, Reverted, Tag
 
 ADDRESS_BYTES = 20
 

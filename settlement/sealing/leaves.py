@@ -30,8 +30,8 @@ from proofs.kinds import BASE_UNITS_PER_AU, Kind
 from proofs.lpb1 import Row
 from proofs.messages import PointsEvent
 from proofs.words import ZERO_WORD
-from settlement.lanes import LaneId, LaneUnknown, Roster
-from settlement.refusals import Reason, SealRefused
+from settlement.sealing.lanes import LaneId, LaneUnknown, Roster
+from settlement.sealing.refusals import Reason, SealRefused
 
 MS_PER_SECOND: Final = 1_000
 SECONDS_PER_DAY: Final = 86_400

@@ -16,12 +16,12 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from settlement import alerts
-from settlement.alerts import Alert
 from settlement.alliance import Alliance
-from settlement.chain import ChainUnclear, Head, NodeRefused
-from settlement.contracts import Event
+from settlement.chain.client import ChainUnclear, Head, NodeRefused
+from settlement.chain.contracts import Event
 from settlement.tables import Conn
+from settlement.watch import alerts
+from settlement.watch.alerts import Alert
 
 BLOCKS_PER_READ_MAX = 2_000
 READS_PER_WATCH_MAX = 256

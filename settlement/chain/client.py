@@ -18,7 +18,7 @@ from web3 import HTTPProvider
 from web3.exceptions import Web3Exception
 from web3.types import RPCEndpoint
 
-from settlement.chain_answers import (
+from settlement.chain.answers import (
     ChainError,
     ChainUnclear,
     Head,
@@ -36,8 +36,8 @@ from settlement.chain_answers import (
     shaped,
     word_of,
 )
-from settlement.gas import Fees
-from settlement.send_cases import SendCase, send_case
+from settlement.chain.gas import Fees
+from settlement.chain.send_cases import SendCase, send_case
 
 __all__ = [
     "Chain",

@@ -16,11 +16,11 @@ from ledger.journal import JournalEntry
 from proofs.accounts import OPERATOR_ID, RESERVE_ID, member_account
 from proofs.kinds import Terms
 from settlement import tables
-from settlement.chains import Tip
-from settlement.closing import Pending
-from settlement.contracts import Contract
-from settlement.leaves import MS_PER_SECOND, Needs
-from settlement.seal import Opening, cash_balances
+from settlement.chain.contracts import Contract
+from settlement.sealing.chains import Tip
+from settlement.sealing.closing import Pending
+from settlement.sealing.leaves import MS_PER_SECOND, Needs
+from settlement.sealing.seal import Opening, cash_balances
 from settlement.tables import Batch, Conn
 
 BATCH_NO_MAX = 2**62

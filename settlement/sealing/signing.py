@@ -22,10 +22,10 @@ from typing import Final
 
 from proofs.messages import domain_separator, signed_digest
 from proofs.signature import Recovery
-from settlement.lanes import Keystore, LaneId, LaneSigner, Roster, Signature
-from settlement.leaves import UnsealedLeaf
-from settlement.refusals import Reason, SealRefused
-from settlement.signer_process import COUNT, DIGEST, LANE, NONE_WRONG, SIGNATURE, signed_by
+from settlement.sealing.lanes import Keystore, LaneId, LaneSigner, Roster, Signature
+from settlement.sealing.leaves import UnsealedLeaf
+from settlement.sealing.refusals import Reason, SealRefused
+from settlement.sealing.signer_process import COUNT, DIGEST, LANE, NONE_WRONG, SIGNATURE, signed_by
 
 PIECE_LEAVES: Final = 1_024
 THREADS_MAX: Final = 8
@@ -179,7 +179,7 @@ class _Processes:
 @contextmanager
 def _started(start: bytes) -> Iterator[subprocess.Popen[bytes]]:
     """A signing process; it ends with its input."""
-    command = [sys.executable, "-m", "settlement.signer_process"]
+    command = [sys.executable, "-m", "settlement.sealing.signer_process"]
     root = Path(__file__).parents[1]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root) as process:
         assert process.stdin is not None

@@ -1,0 +1,1 @@
+"""One client for every node: contracts, gas, nonces, and an outbox that sends each purpose once."""

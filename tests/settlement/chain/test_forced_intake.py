@@ -1,0 +1,78 @@
+"""Events forced through the real queue: taken in from its finalised events, sealed, and due when it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from proofs.accounts import ROW_SALT_SEQ, salt
+from proofs.kinds import Kind
+from proofs.messages import AccountRow, PointsEvent
+from proofs.tree import Tree
+from settlement import keys, tables
+from settlement.batches import Settlement
+from settlement.chain.outbox import Intent
+from settlement.sealing import desk
+from settlement.sealing.forced_intake import due_at, take_forced
+from settlement.sealing.self_signed import void
+from settlement.submitter import drive
+from tests.settlement.chain.field import Field, attest, day
+from tests.settlement.chain.test_self_signed import LANE, lane_of, register, sealed, signed
+from tests.settlement.chain.test_settling import KEYS, sealed_hashes
+
+
+def force(s: Settlement, event: PointsEvent) -> None:
+    """As the merchant would: its lane's row in the last committed batch, and its own signature."""
+    batch = tables.last_batch(s.conn)
+    assert batch is not None
+    secret = keys.batch_secret(s.publication.vault, batch)
+    rows = batch.done.rows
+    place = next(at for at, row in enumerate(rows) if row.account == lane_of(s).account)
+    row = rows[place]
+    words = AccountRow(row.account, row.seq, row.last_leaf_no, row.balance, salt(secret, row.account, ROW_SALT_SEQ))
+    path = Tree([each.row_hash(secret) for each in rows]).path(place)
+    proof = (batch.done.header, words, place, path)
+    data = s.alliance.queue.data("forceEvent", event, list(signed(s, event, None).signature), proof)
+    s.outbox.complete(Intent(f"force:{event.nonce}", s.alliance.queue.address, data, 900_000))
+
+
+def commit(s: Settlement, field: Field) -> None:
+    attest(s, field.folder, sealed_hashes(s), KEYS)
+    drive(s)
+
+
+def test_a_forced_void_and_a_forced_earning_are_taken_in_and_sealed(field: Field) -> None:
+    field.post(day(1))
+    with field.settlement() as s:
+        register(s)
+        sealed(s)
+        commit(s, field)
+    field.post(day(2))
+    with field.settlement() as s:
+        now = s.alliance.chain.now()
+        desk.prepare(s.conn, s.publication.vault, s.lanes.roster, batch_no=2)
+        source, earning = next(
+            (source, event)
+            for source, event in desk.waiting(s.conn, lane_of(s))
+            if event is not None and event.kind == Kind.EARN
+        )
+        force(s, void(lane_of(s), nonce=1, occurred_at=now - 60))
+        force(s, replace(earning, nonce=2))
+        unknown = replace(earning, nonce=3, points=earning.points + 1)
+        force(s, unknown)
+        left = take_forced(s, now=now)
+        assert [each.signed.event for each in left] == [unknown], "the ledger has posted no such thing"
+        due = due_at(s.conn)
+        assert due is not None
+        assert now < due <= now + 86_400 + 3_600
+        assert [each.signed.event for each in take_forced(s, now=now)] == [unknown], "twice does nothing twice"
+        batch = sealed(s)
+        found = s.conn.execute(
+            "SELECT event_id, journal_seq, leg_no FROM settlement.batch_leaf WHERE batch_no = %s ORDER BY leaf_no",
+            [batch.batch_no],
+        ).fetchall()
+        lane = LANE.merchant_id.to_bytes(4, "big") + LANE.key_id.to_bytes(4, "big")
+        own = [(bytes(event)[8:16], seq, no) for event, seq, no in found if bytes(event)[:8] == lane]
+        assert [int.from_bytes(nonce, "big") for nonce, _, _ in own] == [1, 2]
+        assert (own[0][2], own[1][1:]) == (0, tuple(source))
+        assert due_at(s.conn) is None
+        assert desk.last_nonce(s.conn, LANE) == 2
