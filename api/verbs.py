@@ -155,6 +155,7 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
     "cancel_redemption": (
         "redemption-unknown",
         "not-captured",
+        "member-closed",
         "cancellation-exists",
         "cancel-exceeds-redemption",
         "cancel-below-a-point",

@@ -252,10 +252,10 @@ def _anything(conn: Conn, entries: Sequence[JournalEntry], inbox: Inbox, previou
     if sum(len(entry.legs) for entry in entries) >= leaves_max:
         return True
     waiting = set(desk.late_legs(conn, batch_no=previous.batch_no + 1))
-    if inbox.free or any(source in waiting for source in inbox.signed):
+    batch_no = previous.batch_no + 1
+    if inbox.burns(batch_no) or any(source in waiting for source in inbox.signed):
         return True
     legs = ((entry.seq, leg) for entry in entries for leg in entry.legs)
-    batch_no = previous.batch_no + 1
     return any(
         LegRef(seq, leg.no) in inbox.signed or inbox.lane_for(leg.signer, leg.kind, seq=seq, batch_no=batch_no) is None
         for seq, leg in legs

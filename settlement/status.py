@@ -26,8 +26,9 @@ ORDER BY batch_no
 _TRANSACTIONS = """
 SELECT nonce.batch_no, nonce.purpose, tx.tx_hash, tx.status, tx.block_number, tx.gas_used
 FROM settlement.chain_nonce AS nonce JOIN settlement.chain_tx AS tx USING (chain_id, sender, nonce)
-ORDER BY nonce.nonce, tx.max_fee
 """
+_OF_BATCHES = "WHERE nonce.batch_no BETWEEN %(first)s AND %(last)s"
+_IN_ORDER = " ORDER BY nonce.nonce, tx.max_fee"
 _LEAF = "SELECT leaf_no, batch_no FROM settlement.batch_leaf WHERE journal_seq = %s AND leg_no = %s"
 _LEAF_OF_EVENT = "SELECT leaf_no, batch_no FROM settlement.batch_leaf WHERE event_id = %s"
 _NUMBER_MAX = 2**62
@@ -78,16 +79,18 @@ class BatchStatus:
 def status(conn: Conn, *, first: int = 0, last: int = _NUMBER_MAX) -> list[BatchStatus]:
     """The live batches with these numbers, ascending; genesis is batch 0."""
     of_batch: dict[int | None, list[TransactionStatus]] = {}
-    for tx in transactions(conn):
+    wanted = {"first": first, "last": last}
+    for row in conn.execute(_TRANSACTIONS + _OF_BATCHES + _IN_ORDER, wanted).fetchall():
+        tx = TransactionStatus(*row)
         of_batch.setdefault(tx.batch_no, []).append(tx)
     with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_BATCHES, {"first": first, "last": last}).fetchall()
-    return [_status(row, of_batch.get(row["batch_no"], [])) for row in rows]
+        rows = cursor.execute(_BATCHES, wanted).fetchall()
+    return [_status(each, of_batch.get(each["batch_no"], [])) for each in rows]
 
 
 def transactions(conn: Conn) -> list[TransactionStatus]:
     """Every transaction ever signed, in nonce order; those of deployment have no batch."""
-    return [TransactionStatus(*row) for row in conn.execute(_TRANSACTIONS).fetchall()]
+    return [TransactionStatus(*row) for row in conn.execute(_TRANSACTIONS + _IN_ORDER).fetchall()]
 
 
 def leaf_of(conn: Conn, *, journal_seq: int, leg_no: int) -> tuple[int, int] | None:

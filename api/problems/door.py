@@ -128,7 +128,7 @@ DOOR: Mapping[str, Row] = {
     "signature-refused": Row(
         422,
         "The signature is not taken in",
-        "`why` in `data` says it: lane-unknown, signed, nothing-to-sign, waits, fields, nonce or signature.",
+        "`why` in `data` says it: lane-unknown, signed, too-many, nothing-to-sign, waits, fields, nonce or signature.",
         "Sign what GET /v1/signatures offers, in its order, with your key's next nonce.",
     ),
     "batch-unknown": Row(404, "No such batch", "No batch of this number is sealed yet.", "Batches count from 0."),

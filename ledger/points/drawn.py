@@ -197,6 +197,17 @@ def restore(entry: Entry, deal: Deal, returned: Returned, *, was_applied: bool =
     return restored
 
 
+def forfeit(entry: Entry, deal: Deal, returned: Returned) -> int:
+    """What of a held leg would come back to a member who has left is its issuer's again, as a correction: nobody could
+    use it, and it would end by nothing. Answers how many points.
+    """
+    points = returned.drawn.points - returned.repaid
+    if points:
+        terms = _terms(entry.slice, returned.drawn)
+        wallet.debit(entry, Kind.ADJUST_DOWN, member=deal.member, terms=terms, points=points, from_lots=points)
+    return points
+
+
 def show(entry: Entry, draws: Iterable[Drawn], *, sign: int = 1) -> None:
     """Let the receipt list lots whose points were taken before, with the AU now applied to them."""
     for each in draws:

@@ -160,12 +160,15 @@ def give(entry: Entry, member: Member, draws: list[Draw]) -> None:
 
 
 def release(entry: Entry, acceptor: int, redemption: str, record: Redemption) -> dict[str, int | str]:
-    """Everything held goes back to its lots; what the receipt says of it."""
+    """Everything held goes back to its lots, or from who has left to its issuers; what the receipt says of it."""
     deal = drawn.of(entry.slice, acceptor, record)
     returned = [drawn.let_go(entry, deal, each) for each in record.draws]
-    restored = sum([drawn.restore(entry, deal, each) for each in returned])
+    back = drawn.forfeit if deal.member.closed else drawn.restore
+    points = sum([back(entry, deal, each) for each in returned])
     entry.record(name(acceptor, redemption), replace(record, state=RELEASED, draws=()))
-    return {"au": drawn.total(record.draws), "restored": restored, "repaid": sum(each.repaid for each in returned)}
+    repaid = sum(each.repaid for each in returned)
+    told: dict[str, int | str] = {"au": drawn.total(record.draws), "restored": points, "repaid": repaid}
+    return told | {"restored": 0, "forfeited": points} if deal.member.closed else told
 
 
 def _within_limits(command: Redeem | Authorize, state: Slice, lots: list[Lot]) -> tuple[list[Draw], list[int]]:

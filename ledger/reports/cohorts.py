@@ -174,15 +174,16 @@ class Cohorts:
 
     def _resolved(self, acceptor: int, redemption: str, receipt: Receipt) -> None:
         """A hold ends. What is captured is drawn from the lots in their order; what neither was captured nor came
-        back to its lot repaid a debt.
+        back to its lot repaid a debt, or was forfeited by a member who had left.
         """
         restored = {move.lot: move.points for move in receipt.lots if move.points}
         captured = {leg.terms_id: leg.points for leg in receipt.legs if leg.kind == Kind.REDEEM}
+        gone = "adjusted" if "forfeited" in receipt.why else "repaid"
         for move in self._open.pop((acceptor, redemption)):
             used = min(-move.points, captured.get(move.terms_id, 0))
             captured[move.terms_id] = captured.get(move.terms_id, 0) - used
             self._change(move, _where(acceptor, move), used)
-            self._change(move, "repaid", -move.points - used - restored.get(move.lot, 0))
+            self._change(move, gone, -move.points - used - restored.get(move.lot, 0))
         for move in receipt.lots:
             if not move.points:
                 self._pay(acceptor, move, move.au)

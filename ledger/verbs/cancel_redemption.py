@@ -5,7 +5,8 @@ What is left is priced as if it had been all, and the difference is posted, fee 
 the last leg and the lots drawn last, so that redeeming less in the first place would have come to the same.
 
 What the acceptor is owed for a redemption counts for it wherever its own points are used. So it can give back only what
-its collateral bears without: else it could accept, let its points be used up to all that, and cancel.
+its collateral bears without: else it could accept, let its points be used up to all that, and cancel. A member who has
+left gets nothing back: it could not use it.
 """
 
 from __future__ import annotations
@@ -27,14 +28,16 @@ def wants(command: CancelRedemption, want: Wants) -> None:
 
 
 def cancel_redemption(command: CancelRedemption, entry: Entry) -> dict[str, int | str]:
-    """Refusals in order: redemption-unknown, not-captured, cancellation-exists, cancel-exceeds-redemption,
-    cancel-below-a-point, issuer-over-limit.
+    """Refusals in order: redemption-unknown, not-captured, member-closed, cancellation-exists,
+    cancel-exceeds-redemption, cancel-below-a-point, issuer-over-limit.
     """
     record = redemptions.captured(entry.slice, command.merchant_id, command.redemption)
+    deal = drawn.of(entry.slice, command.merchant_id, record)
+    if deal.member.closed:
+        raise Refused("member-closed", "redemption", member=record.member)
     if entry.slice.claims[_claim(command)] is not None:
         raise Refused("cancellation-exists", "cancellation", cancellation=command.cancellation)
     asked = _asked(command, record)
-    deal = drawn.of(entry.slice, command.merchant_id, record)
     left = drawn.total(record.draws) - asked
     kept, back = drawn.divide(record.draws, entry.slice.registry.terms, deal, au=left)
     for each in back:

@@ -1,5 +1,5 @@
-"""Resolve dispute: a disputed redemption stands and re-enters the net, or falls and its points are the member's again.
-The verb; called by the book.
+"""Resolve dispute: a disputed redemption stands and re-enters the net, or falls and its points are the member's again,
+of a member who has left their issuers'. The verb; called by the book.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class _Choice:
     def burn_all(self, last_seq: int) -> None:
         """What posts nothing and is next on its lane needs no leg to wait for."""
         for lane in self._inbox.lanes:
-            if lane.account in self._tips:
+            if lane.account in self._tips and lane.in_force(self._batch_no):
                 self._burn(lane, last_seq)
 
     def _turn(self, leg: Leg, source: LegRef) -> _Turn | None:

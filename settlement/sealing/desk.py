@@ -25,6 +25,7 @@ from settlement.chain.contracts import Contract
 from settlement.sealing.lanes import LaneId, Roster, Signature
 from settlement.sealing.leaves import LeafMaker, needs
 from settlement.sealing.self_signed import (
+    VOIDS_WAITING_MAX,
     Inbox,
     IntakeRefused,
     SelfLane,
@@ -110,6 +111,15 @@ INSERT INTO settlement.signed_event (merchant_id, key_id, nonce, event, signatur
     merge_by, receipt_signature)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
+_VOIDS_WAITING = """
+SELECT count(*) FROM settlement.signed_event AS own
+WHERE own.merchant_id = %s AND own.journal_seq IS NULL AND NOT EXISTS (
+    SELECT FROM settlement.batch_leaf AS leaf
+    WHERE leaf.event_id = decode(
+        lpad(to_hex(own.merchant_id), 8, '0') || lpad(to_hex(own.key_id), 8, '0') || lpad(to_hex(own.nonce), 16, '0')
+        || repeat('0', 32), 'hex')
+)
+"""
 _PARK = "INSERT INTO settlement.parked (journal_seq, leg_no, parked_in) VALUES (%s, %s, %s)"
 _UNPARK = "UPDATE settlement.parked SET sealed_in = %s WHERE journal_seq = %s AND leg_no = %s"
 _LATE = """
@@ -145,7 +155,9 @@ class LocalReceiptKey:
 
 
 def adopt_lanes(conn: Conn, registry: Contract, hosted: Roster, *, first_block: int) -> None:
-    """Every lane in the registry whose key is not kept here, from the journal's end of this moment on."""
+    """Every lane in the registry whose key is not kept here, from the journal's end of this moment on, and its end. A
+    revocation counts as soon as it is seen: should its block go, the alliance signs, which it may.
+    """
     seq = journal.head_seq(conn)
     for event in registry.events("KeySet", first=first_block, last="finalized"):
         merchant, key = event.fields["merchantId"], event.fields["keyId"]
@@ -153,7 +165,7 @@ def adopt_lanes(conn: Conn, registry: Contract, hosted: Roster, *, first_block: 
             address = bytes.fromhex(event.fields["signer"].removeprefix("0x"))
             fields = {"merchant": merchant, "key": key, "address": address, "mask": event.fields["kindMask"]}
             conn.execute(_ADOPT, {**fields, "seq": seq})
-    for event in registry.events("KeyRevoked", first=first_block, last="finalized"):
+    for event in registry.events("KeyRevoked", first=first_block, last="latest"):
         conn.execute(_END, [event.fields["toBatch"], event.fields["merchantId"], event.fields["keyId"]])
 
 
@@ -257,6 +269,8 @@ def take_in(
         given = _given_before(conn, signed, separator, key)
         if given is not None:
             return given
+        if lane.to_batch is not None:
+            raise IntakeRefused(Why.LANE_UNKNOWN, "lane", expected="a key that is in force", actual=event.key_id)
         prepared = _prepared(conn, signed, lane, now)
         check(signed, prepared=prepared, lane=lane, last_nonce=last_nonce(conn, lane.id), separator=separator)
         promise = receipt(signed, accepted_at=now)
@@ -303,6 +317,7 @@ def _prepared(conn: Conn, signed: Signed, lane: SelfLane, now: int) -> PointsEve
     batch could hold it.
     """
     if signed.source is None:
+        _room_for_void(conn, lane)
         return void(lane, nonce=0, occurred_at=min(signed.event.occurred_at, now))
     row = conn.execute(_ASKED, [*signed.source, *lane.id]).fetchone()
     if row is None or row[1] is None:
@@ -311,6 +326,13 @@ def _prepared(conn: Conn, signed: Signed, lane: SelfLane, now: int) -> PointsEve
     if before is not None:
         raise IntakeRefused(Why.WAITS, "leg", expected=f"a signature for {before} first", actual=tuple(signed.source))
     return PointsEvent.from_words(bytes(row[1]))
+
+
+def _room_for_void(conn: Conn, lane: SelfLane) -> None:
+    row = conn.execute(_VOIDS_WAITING, [lane.merchant_id]).fetchone()
+    if row is not None and row[0] >= VOIDS_WAITING_MAX:
+        expected = f"at most {VOIDS_WAITING_MAX} that wait for a batch"
+        raise IntakeRefused(Why.TOO_MANY, "voids", expected=expected, actual=row[0])
 
 
 def late_legs(conn: Conn, *, batch_no: int) -> list[LegRef]:

@@ -26,6 +26,8 @@ SELF_SIGNED_KINDS: Final = frozenset(Kind) - {Kind.FEE, Kind.EXPIRE, Kind.TRANSF
 FREE_KINDS: Final = frozenset({Kind.VOID, Kind.REFERRAL_CASH})
 """Kinds that post nothing: no leg of the journal stands behind them."""
 MERGE_SECONDS_MAX: Final = 2 * 60 * 60
+VOIDS_WAITING_MAX: Final = 64
+"""Of one merchant, with all its keys: a VOID costs it nothing, and everybody's batch has room for so many leaves."""
 
 
 class SelfLane(NamedTuple):
@@ -49,6 +51,10 @@ class SelfLane(NamedTuple):
         """The lane's account, as in the rows."""
         return lane_account(self.merchant_id, self.key_id)
 
+    def in_force(self, batch_no: int) -> bool:
+        """Whether the contracts know the key in this batch."""
+        return self.to_batch is None or batch_no < self.to_batch
+
 
 class Signed(NamedTuple):
     """An event with its merchant's signature, and the leg it stands for; None for one that posts nothing."""
@@ -69,19 +75,26 @@ class Inbox:
     def lane_for(self, merchant_id: int, kind: int, *, seq: int, batch_no: int) -> SelfLane | None:
         """The lane that must sign a leg of journal entry `seq` in this batch; None where the alliance signs."""
         for lane in self.lanes:
-            in_force = lane.from_seq < seq and (lane.to_batch is None or batch_no < lane.to_batch)
+            in_force = lane.from_seq < seq and lane.in_force(batch_no)
             if lane.merchant_id == merchant_id and kind in lane.kinds & SELF_SIGNED_KINDS and in_force:
                 return lane
         return None
+
+    def burns(self, batch_no: int) -> bool:
+        """Whether a nonce waits to be burned that can be in this batch."""
+        in_force = {lane.id for lane in self.lanes if lane.in_force(batch_no)}
+        return any(lane_id in in_force for lane_id, _ in self.free)
 
 
 class Why(StrEnum):
     """Why a signature is not taken in."""
 
     LANE_UNKNOWN = "lane-unknown"
-    """No key of this merchant and number, or not for this kind."""
+    """No key of this merchant and number, or not for this kind, or revoked."""
     NOTHING_TO_SIGN = "nothing-to-sign"
     """No leg waits for this lane there, or what it refers to has no id yet."""
+    TOO_MANY = "too-many"
+    """As many VOIDs of this merchant wait for a batch as may."""
     WAITS = "waits"
     """An earlier leg of the same member waits for its signature: this one could not be sealed in time."""
     FIELDS = "fields"

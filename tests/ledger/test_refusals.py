@@ -13,6 +13,7 @@ from ledger.answers import Refusal
 from ledger.book import Book
 from ledger.commands import (
     ChargeFees,
+    CloseMember,
     Command,
     Confirm,
     Earn,
@@ -78,6 +79,10 @@ def scene_of_redemptions() -> list[Command]:
         scene.earn("m4", RELYING, 1_000, at=DAY, order="relying"),
         Redeem(key="relied", at_ms=DAY, merchant_id=RELYING, member="m5", redemption="relied", au=10),
         Redeem(key="relying", at_ms=DAY, merchant_id=B, member="m4", redemption="relying", au=10),
+        scene.enrol("left"),
+        scene.earn("left", 70, 10, at=DAY, order="last"),
+        Redeem(key="last", at_ms=DAY, merchant_id=B, member="left", redemption="last", au=50),
+        CloseMember(key="left", at_ms=DAY, member="left"),
     ]
 
 
@@ -161,6 +166,7 @@ IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
     "cancel_redemption": [
         ("redemption-unknown", "redemption", changed(CANCEL, redemption="none")),
         ("not-captured", "redemption", changed(CANCEL, redemption="disputed")),
+        ("member-closed", "redemption", changed(CANCEL, redemption="last")),
         ("cancellation-exists", "cancellation", CANCEL),
         ("cancel-exceeds-redemption", "au", changed(CANCEL, cancellation="new")),
         ("cancel-below-a-point", "au", changed(CANCEL, cancellation="new", au=1)),

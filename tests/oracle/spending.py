@@ -16,7 +16,7 @@ A redemption is a hold captured at once. Where the rule book leaves room, July d
 from __future__ import annotations
 
 from tests.oracle.books import DAY_MS, RESERVE, Books, Command, Draw, Lot, No, Part, refuse_if
-from tests.oracle.earning import charge, known_merchant, known_spender, like, own
+from tests.oracle.earning import charge, known_merchant, known_spender, like, own, take
 from tests.oracle.limits import bears, on_credit
 from tests.oracle.pricing import (
     ask,
@@ -25,6 +25,7 @@ from tests.oracle.pricing import (
     by_terms,
     fee,
     given,
+    in_turn,
     left_over,
     legs,
     points_for,
@@ -148,17 +149,33 @@ def lapse_hold(books: Books, command: Command) -> None:
 
 
 def release(books: Books, draw: Draw) -> None:
+    owner = owner_of(books, draw)
     reprice(books, draw, draw.au())
     draw.state = "released"
+    if owner in books.closed:
+        forfeit(books, owner)
+
+
+def forfeit(books: Books, owner: str) -> None:
+    """Who has left had nothing, so that all its lots hold is what just came back: its issuers correct that away."""
+    for issuer in sorted({lot.issuer for lot in books.members[owner]}):
+        mine = [lot for lot in in_turn(books.members[owner]) if lot.issuer == issuer]
+        books.adjusted[issuer] -= take(books, owner, mine, sum(lot.left for lot in mine), None)
+
+
+def owner_of(books: Books, draw: Draw) -> str:
+    """Whose the drawn points are by now: accounts may have been merged, and parted."""
+    gave = given(books, draw.parts)
+    return next((books.who(lot.member) for lot in by_leg(gave) if gave[lot]), draw.member)
 
 
 def reprice(books: Books, draw: Draw, au: int) -> None:
     """The same draw for `au` less: what its lots no longer give is back in them, leg by leg."""
     gave, bore = given(books, draw.parts), {part.lot: part.au for part in draw.parts}
+    owner = owner_of(books, draw)
     draw.parts = without(draw.parts, au)
     gives, bears_now = given(books, draw.parts), {part.lot: part.au for part in draw.parts}
     order = by_leg(gave)
-    owner = next((books.who(lot.member) for lot in order if gave[lot]), draw.member)
     for lot in order:
         if gave[lot] > gives[lot] or bore[lot] > bears_now[lot]:
             give_back(books, lot, owner, gave[lot] - gives[lot])
@@ -184,6 +201,7 @@ def cancel_redemption(books: Books, command: Command) -> None:
     """Give `au` of a captured redemption back."""
     draw = known_draw(books, command)
     refuse_if(draw.state != "captured", "not-captured")
+    refuse_if(owner_of(books, draw) in books.closed, "member-closed")
     name = ("cancellation", command["merchant_id"], command["cancellation"])
     refuse_if(name in books.names, "cancellation-exists")
     au = draw.au() if command["au"] is None else command["au"]

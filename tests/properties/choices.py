@@ -254,8 +254,9 @@ class Choices(Settings):
         return {"member": self.member() if self.chance(50) else self.name()}
 
     def close_member(self) -> Plain:
-        """Mostly somebody who came only to go."""
-        return {"member": self.newcomer()}
+        """Mostly somebody who came only to go, or has used up everything."""
+        paid = [draw.member for draw in self.oracle.books.draws.values() if draw.state == "captured"]
+        return {"member": self.one_of(paid) if paid and self.chance(30) else self.newcomer()}
 
 
 MAKERS: dict[str, Callable[[Choices], Plain]] = {

@@ -27,7 +27,15 @@ from settlement.batches import Settlement, publish_again, seal_next
 from settlement.chain.outbox import Intent
 from settlement.sealing import desk
 from settlement.sealing.lanes import LaneId, Signature
-from settlement.sealing.self_signed import MERGE_SECONDS_MAX, IntakeRefused, SelfLane, Signed, Why, void
+from settlement.sealing.self_signed import (
+    MERGE_SECONDS_MAX,
+    VOIDS_WAITING_MAX,
+    IntakeRefused,
+    SelfLane,
+    Signed,
+    Why,
+    void,
+)
 from settlement.steps import State
 from settlement.tables import Batch, last_batch
 from tests.settlement.chain.field import Field, cycle, day
@@ -197,6 +205,48 @@ def test_what_is_not_taken_in(field: Field) -> None:
             take_in(s, signed(s, replace(event, nonce=2), after))
         assert (refused.value.why, refused.value.actual) == (Why.WAITS, tuple(after))
         assert str(before.seq) in str(refused.value.expected)
+
+
+def test_a_revoked_key_signs_nothing_more(field: Field) -> None:
+    """What it signed before and no batch holds yet does not go into one in which the contracts would not know it."""
+    field.post(day(1))
+    with field.settlement() as s:
+        register(s)
+        first = sealed(s)
+        take_in(s, burnt(s, 1))
+        data = s.alliance.registry.data("revokeKey", *LANE)
+        s.outbox.complete(Intent("revoke", s.alliance.registry.address, data, 300_000))
+        assert seal_next(s) is None, "and a VOID that can go nowhere makes no batch"
+        assert lane_of(s).to_batch == first.batch_no + 1
+        with pytest.raises(IntakeRefused) as refused:
+            take_in(s, burnt(s, 2))
+        assert refused.value.why == Why.LANE_UNKNOWN
+    field.post(day(2))
+    with field.settlement() as s:
+        second = sealed(s)
+        assert count(s, PARKED) == 0, "the alliance signs again"
+        assert next(row.seq for row in second.done.rows if row.account == lane_of(s).account) == 0
+        outcome = judged(field, s)
+        assert (dict(outcome.findings.counts), outcome.incomplete) == ({}, [])
+
+
+def test_nobody_fills_batches_with_voids(field: Field) -> None:
+    with field.settlement() as s:
+        register(s)
+        seal_next(s, settling=True)
+        for nonce in range(1, VOIDS_WAITING_MAX + 1):
+            take_in(s, burnt(s, nonce))
+        with pytest.raises(IntakeRefused) as refused:
+            take_in(s, burnt(s, VOIDS_WAITING_MAX + 1))
+        assert (refused.value.why, refused.value.place) == (Why.TOO_MANY, "voids")
+        take_in(s, burnt(s, VOIDS_WAITING_MAX))
+        assert sealed(s).done.header.leaf_count == VOIDS_WAITING_MAX
+        take_in(s, burnt(s, VOIDS_WAITING_MAX + 1))
+
+
+def burnt(s: Settlement, nonce: int) -> Signed:
+    """A VOID of the merchant's, signed."""
+    return signed(s, void(lane_of(s), nonce=nonce, occurred_at=0), None)
 
 
 def two_legs_of_a_member(s: Settlement) -> list[LegRef]:
