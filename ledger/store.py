@@ -82,7 +82,11 @@ class Store:
         self._flights: deque[Flight] = deque()
         self._batch_no = 0
         self._writer = _connect(dsn)
-        self._reader = _connect(dsn)
+        try:
+            self._reader = _connect(dsn)
+        except BaseException:
+            self._writer.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -342,6 +346,10 @@ def open_store(dsn: str) -> Store:
 
 def _connect(dsn: str) -> Wire:
     conn = psycopg.connect(dsn, options=_SESSION, connect_timeout=CONNECT_SECONDS_MAX)
-    conn.execute(f"SET ROLE {ROLE}")
-    conn.commit()
-    return Wire(conn)
+    try:
+        conn.execute(f"SET ROLE {ROLE}")
+        conn.commit()
+        return Wire(conn)
+    except BaseException:
+        conn.close()
+        raise

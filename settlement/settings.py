@@ -32,6 +32,10 @@ class SettlementSettings(MirrorsSettings):
     """The file of addresses (`settlement.networks`) that the chain has to bear out before anything is done on it."""
     keys: Path | None = None
     """The folder of operator.key, vault.key, lanes.json and recipients.json; `keys` under `var` when left out."""
+    inspector_keys: Path | None = None
+    """The data key of one reader, with which the auditor looks at each batch before it is published;
+    `auditor.reader.json` in the folder of keys when left out. Where neither is there, nobody looks.
+    """
     signer_url: str | None = None
     """A signer elsewhere for transactions (`eth_signTransaction`), instead of operator.key."""
     signer_address: str | None = None
@@ -62,6 +66,11 @@ class SettlementSettings(MirrorsSettings):
     @property
     def keys_folder(self) -> Path:
         return self.keys or self.var / "keys"
+
+    @property
+    def inspector_file(self) -> Path | None:
+        usual = self.keys_folder / "auditor.reader.json"
+        return self.inspector_keys or (usual if usual.exists() else None)
 
     @property
     def attestations_folder(self) -> Path:

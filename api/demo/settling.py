@@ -35,6 +35,7 @@ from settlement.founding import Founding, Publication
 from settlement.mirrors.folder import FolderMirror
 from settlement.networks import write_addresses
 from settlement.publish import Recipient
+from settlement.sealing.inspection import auditor_for
 from settlement.sealing.lanes import Keystore, create_keystore
 from settlement.status import status
 from settlement.steps import TERMINAL, State
@@ -46,6 +47,8 @@ ATTESTERS = {"first-auditor": (AUDITOR, 2), "second-auditor": (AUDITOR, 1), "mer
 """Role and weight: five together, so that three make a quorum."""
 AUDITOR_KID = "auditor"
 MIRRORS = ("published", "mirror")
+INSPECTED = "inspected"
+"""Where batches stand while the auditor looks at them, before anybody else may."""
 
 Connection = psycopg.Connection[Any]
 _NEWEST_MS = "SELECT max(at_ms) FROM ledger.journal WHERE shard = 0"
@@ -146,7 +149,13 @@ def found_settlement(conn: Connection, poster: Poster, chain: Chain, own: Keys, 
     alliance = found(conn, chain, outbox, founding, publication)
     write_addresses(conn, alliance, var / "addresses.json")
     settlement = Settlement(
-        conn=conn, alliance=alliance, outbox=outbox, publication=publication, lanes=lanes, ledger=poster
+        conn=conn,
+        alliance=alliance,
+        outbox=outbox,
+        publication=publication,
+        lanes=lanes,
+        ledger=poster,
+        inspector=auditor_for(alliance, publication.mirrors, private=var / INSPECTED, keys=own.reader(AUDITOR_KID)),
     )
     return Settling(settlement, own, var / "attesters", var / MIRRORS[0])
 

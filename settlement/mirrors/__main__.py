@@ -21,11 +21,20 @@ import psycopg
 
 from ledger.postgres.embedded import running
 from settlement.mirrors import Mirror, MirrorError
-from settlement.mirrors.keeping import RETENTION_YEARS_MIN, Fault, Finding, erase, expired, published, verify
+from settlement.mirrors.keeping import (
+    ALERTS,
+    RETENTION_YEARS_MIN,
+    Fault,
+    Finding,
+    alerts_of,
+    erase,
+    expired,
+    published,
+    verify,
+)
 from settlement.mirrors.settings import MirrorsSettings
 from settlement.tables import Conn
 from settlement.watch import alerts
-from settlement.watch.alerts import Alert
 
 WHOLE, FAULTY, NOT_ASKED = 0, 1, 2
 FINDINGS_SHOWN_MAX = 200
@@ -88,7 +97,7 @@ def verify_mirrors(conn: Conn, mirrors: Sequence[Mirror], options: argparse.Name
     for finding in found[:FINDINGS_SHOWN_MAX]:
         _say(_told(finding))
     left = [finding for finding in found if finding.repaired_from is None]
-    alerts.keep(conn, "mirrors", [_alert(left, mirror.name) for mirror in mirrors if _of(left, mirror.name)])
+    alerts.keep(conn, ALERTS, alerts_of(left))
     _say(f"{len(batches)} batches on {len(mirrors)} mirrors: {len(found)} faults, {len(found) - len(left)} repaired")
     if not left:
         return WHOLE
@@ -103,16 +112,6 @@ def expire(conn: Conn, mirrors: Sequence[Mirror], options: argparse.Namespace, n
         _say(f"batch {each.header.batch_no} of {datetime.fromtimestamp(each.header.sealed_at, UTC):%Y-%m-%d}: {done}")
     _say(f"{len(going)} batches older than {options.years} years")
     return WHOLE
-
-
-def _of(found: Sequence[Finding], mirror: str) -> list[Finding]:
-    return [finding for finding in found if finding.mirror == mirror]
-
-
-def _alert(left: Sequence[Finding], mirror: str) -> Alert:
-    faults = _of(left, mirror)
-    actual = f"{len(faults)} faults, the first: {faults[0].path} {faults[0].fault.value}"
-    return Alert(code="mirror-behind", place=mirror, expected="every published blob, whole", actual=actual)
 
 
 def _told(finding: Finding) -> str:

@@ -2,12 +2,14 @@
 
 Invariants: right bytes are known by their hash alone, so a mirror is repaired from another mirror and never from
 anything made anew; what no mirror has is lost and said so. Nothing younger than `RETENTION_YEARS_MIN` is erased, and of
-what is older only what is finished. Called by `python -m settlement.mirrors`.
+what is older only what is finished. Called by `python -m settlement.mirrors` and
+a daily tick.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +23,10 @@ from settlement.mirrors import Mirror, MirrorDown, MirrorError
 from settlement.publish import BLOB_BYTES_MAX, blob_path, header_path, keep_header, published_header
 from settlement.steps import TERMINAL, State
 from settlement.tables import Conn
+from settlement.watch.alerts import Alert
 
+ALERTS: Final = "mirrors"
+"""Under which source alerts about mirrors are kept."""
 RETENTION_YEARS_MIN: Final = 7
 """Fraud proofs and disputes may need an old leaf; tax and accounting law ask for no less."""
 
@@ -79,6 +84,23 @@ def verify(batches: Iterable[Published], mirrors: Sequence[Mirror], *, repair: b
         if each.live:
             for mirror in mirrors:
                 yield from _check_header(each.header, mirror, repair=repair)
+
+
+def alerts_of(left: Sequence[Finding]) -> list[Alert]:
+    """One for each mirror that has faults left."""
+    first: dict[str, Finding] = {}
+    count = Counter(finding.mirror for finding in left)
+    for finding in left:
+        first.setdefault(finding.mirror, finding)
+    return [
+        Alert(
+            code="mirror-behind",
+            place=mirror,
+            expected="every published blob, whole",
+            actual=f"{count[mirror]} faults, the first: {finding.path} {finding.fault.value}",
+        )
+        for mirror, finding in first.items()
+    ]
 
 
 def blob_names(manifest: bytes) -> list[str]:

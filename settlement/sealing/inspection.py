@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from proofs.messages import BatchHeader
+from settlement.alliance import Alliance
+from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
 from settlement.publish import Package, publish, published_header
 
 INSPECTION_SECONDS_MAX: Final = 600
 WORDS_KEPT_MAX: Final = 4_000
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 
 
 class BatchFaulty(RuntimeError):
@@ -63,6 +65,7 @@ class AuditorProcess:
 
     def inspect(self, package: Package, header: BatchHeader) -> None:
         """As `Inspector`."""
+        self.private.mkdir(mode=0o700, parents=True, exist_ok=True)
         publish(package, header, [FolderMirror(self.private)], supersedes=self._standing(header))
         command = [sys.executable, "-m", "auditor", "examine", "--rpc", self.rpc, "--hub", "0x" + self.hub.hex()]
         command += ["--batch", str(header.batch_no), "--keys", str(self.keys), "--anchor", str(self._anchor())]
@@ -89,3 +92,16 @@ class AuditorProcess:
         """What an earlier incarnation left in the private folder may be replaced."""
         standing = published_header(FolderMirror(self.private), header.batch_no)
         return None if standing is None else standing.hash_struct()
+
+
+def auditor_for(alliance: Alliance, mirrors: Sequence[Mirror], *, private: Path, keys: Path) -> AuditorProcess:
+    """The verifier over an alliance's own node, contracts and mirrors, those of them it can read: folders, http."""
+    anchor = alliance.anchor
+    return AuditorProcess(
+        rpc=alliance.chain.url,
+        hub=anchor.hub,
+        deploy_block=anchor.deploy_block,
+        private=private,
+        mirrors=[each.name for each in mirrors if not each.name.startswith("s3://")],
+        keys=keys,
+    )

@@ -180,7 +180,7 @@ class _Processes:
 def _started(start: bytes) -> Iterator[subprocess.Popen[bytes]]:
     """A signing process; it ends with its input."""
     command = [sys.executable, "-m", "settlement.sealing.signer_process"]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root) as process:
         assert process.stdin is not None
         process.stdin.write(start)

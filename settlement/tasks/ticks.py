@@ -14,6 +14,7 @@ from typing import Final
 from settlement.tasks.asking import Told, Turn
 from settlement.tasks.collecting import collect
 from settlement.tasks.due import cycle, due, tiers
+from settlement.tasks.mirroring import read_back
 from settlement.tasks.settling import compare, drive_all, seal
 
 LEDGER: Final = "tongdui.ledger"
@@ -50,5 +51,6 @@ TICKS: Final = (
         compare,
         "reads the chain's events, and compares chain, batches, ledger and mirrors",
     ),
+    Tick("mirrors", 60, SETTLEMENT, read_back, "reads everything published back from every mirror, once a day"),
 )
 BY_NAME: Final = {tick.name: tick for tick in TICKS}

@@ -21,7 +21,7 @@ from ledger.answers import Answer
 from ledger.commands import Command
 from ledger.store import BATCH_COMMANDS_MAX, Store, open_store
 from settlement import tables
-from settlement.alliance import NotFounded, attach
+from settlement.alliance import Alliance, NotFounded, attach
 from settlement.batches import Settlement
 from settlement.chain import senders
 from settlement.chain.client import Chain
@@ -29,9 +29,11 @@ from settlement.chain.outbox import Checkpoint, Outbox, unwatched
 from settlement.chain.senders import LocalSigner, RemoteSigner, TransactionSigner
 from settlement.embedded_chain.process import start
 from settlement.founding import Publication
+from settlement.mirrors import Mirror
 from settlement.networks import require_addresses
 from settlement.publish import Recipient
 from settlement.sealing.closing import BUCKETS_LEAVES
+from settlement.sealing.inspection import UNINSPECTED, Inspector, auditor_for
 from settlement.sealing.lanes import open_keystore
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
@@ -109,21 +111,29 @@ class Works:
         if tables.anchor(conn) is None:  # before any key or chain is asked for
             raise NotFounded("no contracts are recorded in this database")
         keys, chain = self.settings.keys_folder, self.chain()
+        alliance, mirrors = attach(conn, chain), self.settings.open()
         with ExitStack() as stack:
             yield Settlement(
                 conn=conn,
-                alliance=attach(conn, chain),
+                alliance=alliance,
                 outbox=Outbox(conn, chain, self._sender(), checkpoint=self.checkpoint),
                 publication=Publication(
                     vault=Vault(_secret(keys / "vault.key")),
                     recipients=read_recipients(keys / "recipients.json"),
-                    mirrors=self.settings.open(),
+                    mirrors=mirrors,
                 ),
                 lanes=open_keystore(keys / "lanes.json", production=self.settings.environment == "production"),
                 ledger=stack.enter_context(Writer(self.dsn)),
                 checkpoint=self.checkpoint,
+                inspector=self._inspector(alliance, mirrors),
                 padding=BUCKETS_LEAVES if self.settings.padding else (),
             )
+
+    def _inspector(self, alliance: Alliance, mirrors: Sequence[Mirror]) -> Inspector:
+        keys = self.settings.inspector_file
+        if keys is None:
+            return UNINSPECTED
+        return auditor_for(alliance, mirrors, private=self.settings.var / "inspected", keys=keys)
 
     def _sender(self) -> TransactionSigner:
         """Who pays and signs: a signer elsewhere, an encrypted keystore, or a development key, as the settings say."""

@@ -20,8 +20,12 @@ from settlement.mirrors.folder import FolderMirror
 from settlement.mirrors.keeping import RETENTION_YEARS_MIN, Fault, erase, expired, published, verify
 from settlement.mirrors.web import WebMirror
 from settlement.publish import published_header
+from settlement.settings import SettlementSettings
 from settlement.steps import State
 from settlement.submitter import drive
+from settlement.tasks import turn
+from settlement.tasks.ticks import BY_NAME
+from settlement.tasks.works import Works
 from settlement.watch.alerts import alerts
 from tests.settlement.chain.field import Field, attest, day
 from tests.settlement.mirrors.servers import Shelf, web_server
@@ -81,6 +85,28 @@ def told(field: Field, monkeypatch: pytest.MonkeyPatch) -> Field:
     monkeypatch.setenv("TONGDUI_MIRRORS", f"[{listed}]")
     monkeypatch.setenv("TONGDUI_DATABASE_URL", field.dsn)
     return field
+
+
+def test_once_a_day_everything_is_read_back_and_faults_stay_told_until_a_whole_walk(told: Field) -> None:
+    day_ms, now = 86_400_000, [1_800_000_000_000]
+    works = Works(settings=SettlementSettings(var=told.folder), dsn=told.dsn, now_ms=lambda: now[0])
+
+    def walk() -> set[tuple[str, str]]:
+        for _ in range(3):  # genesis and batch 1, then the end, then nothing more today
+            assert turn.take(BY_NAME["mirrors"], works) is turn.Outcome.DONE
+        return open_alerts(told)
+
+    assert walk() == set()
+    one, lost = told.mirrors[0], folder_of(told.mirrors[0])
+    data = lost.read_bytes()
+    lost.unlink()
+    assert walk() == set(), "today it was read"
+    now[0] += day_ms
+    assert walk() == {("mirror-behind", str(one))}
+    lost.write_bytes(data)
+    assert walk() == {("mirror-behind", str(one))}
+    now[0] += day_ms
+    assert walk() == set()
 
 
 def test_what_is_missing_or_wrong_is_taken_from_another_mirror(told: Field, capsys: pytest.CaptureFixture[str]) -> None:

@@ -85,6 +85,9 @@ def positions(played: Stage) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_day_is_settled_by_beat_and_workers_alone(field: Field, settling: Stage) -> None:
+    keep(inspector := field.folder / "inspector.json", json.dumps({"kid": "auditor", "x25519": (b"\x05" * 32).hex()}))
+    patient = {"TONGDUI_TASK_SECONDS_MAX": "100", "TONGDUI_REDELIVERY_SECONDS": "101"}
+    settling.more |= patient | {"TONGDUI_INSPECTOR_KEYS": str(inspector)}
     settling.begin("run")
     settling.begin("run")  # two workers, and two beats that ask everything twice
     (settling.folder / "attesters").mkdir()
@@ -96,6 +99,7 @@ def test_a_day_is_settled_by_beat_and_workers_alone(field: Field, settling: Stag
     eventually(lambda: states(settling).get(1) == "FINALISED")
     first = batches(settling)[0]
     assert first.settling
+    assert json.loads((settling.folder / "inspected" / "examined-1.json").read_text())["findings"] == []
     assert len(first.attesters) >= QUORUM_ATTESTERS_MIN
     assert [tx.purpose for tx in first.transactions] == ["commit:1.0", "finalise:1.0"]
     assert positions(settling)["settle_nets"] == 1
