@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m ledger",
         description="Check a ledger's books, and read them.",
-        epilog="Exit codes: 0 it held, or here is the answer; 1 something is broken and named; 2 it could not be asked.",
+        epilog="Exit codes: 0 it held, or here is the answer; 1 something is broken and named; 2 it could not ask.",
     )
     commands = top.add_subparsers(metavar="command", required=True)
 

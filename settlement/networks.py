@@ -69,7 +69,7 @@ def addresses(conn: Conn, alliance: Alliance) -> dict[str, Any]:
 
 def _places(alliance: Alliance) -> dict[str, bytes]:
     """The hub's partners, the settlement asset included, by the names that the auditor's anchor has for them."""
-    ours = {contract.name: contract.address for contract in alliance.contracts}
+    ours: dict[str, bytes] = {contract.name: contract.address for contract in alliance.contracts}
     return {**{name: ours[contract] for name, contract in PARTNERS.items()}, "asset": alliance.token.address}
 
 

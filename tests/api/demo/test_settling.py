@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -17,7 +16,10 @@ from settlement.batches import seal_next
 from settlement.chain.client import Chain
 from settlement.embedded_chain.process import start
 from settlement.networks import require_addresses
+from settlement.reconcile import reconcile
+from settlement.sealing.refusals import SealRefused
 from settlement.status import status
+from settlement.watch.alerts import URGENT
 from tests.settlement.chain.field import day, registry_commands
 
 TOO_OLD_S = 7 * 3_600
@@ -61,8 +63,15 @@ def test_a_journal_dated_ahead_by_the_test_clock_is_sealed_all_the_same(tmp_path
         chain = Chain(node.url)
         settling = found_settlement(conn, poster, chain, keys, tmp_path)
         ahead_ms = (chain.now() + AHEAD_S) * 1_000
-        [earned] = poster.post([replace(next(each for each in day(2) if isinstance(each, Earn)), at_ms=ahead_ms)])
+        bought = Earn(key="e-1", at_ms=ahead_ms, merchant_id=2, member="bo", order="e-1", amount_minor=9_000)
+        [earned] = poster.post([bought])
         assert isinstance(earned.outcome, Receipt)
+        with pytest.raises(SealRefused, match="clock"):
+            seal_next(settling.settlement)
+        alliance = settling.settlement.alliance
+        assert not [
+            each for each in reconcile(conn, alliance, sender=alliance.anchor.deployer) if each.severity == URGENT
+        ]
         seal(settling, lambda: None)
         attest_all(settling)
         finalise(settling)
