@@ -139,23 +139,27 @@ def get_batch(request: Request, batch_no: PathText) -> Response:
         " them with nobody's help but the chain's (`python -m auditor extract`): nothing is missing or altered.",
         gives=(200, "A page of the extract", "ExtractOut"),
         parameters=(in_path("batch_no", BATCH_NO_SCHEMA, "1"), CURSOR, LIMIT),
-        codes=("field-invalid", "batch-unknown", "batch-unopened"),
+        codes=("field-invalid", "batch-unknown", "batch-unopened", "reading-busy"),
     ),
 )
-def get_mine(
+async def get_mine(
     request: Request, batch_no: PathText, caller: Annotated[Caller, Depends(allowed("receipts:read"))]
 ) -> Response:
-    number = _number(batch_no)
+    number, door = _number(batch_no), door_of(request)
     place, limit = page_of(request, LeafPlace)
-    door = door_of(request)
+    after = place.after if place else 0
+    mine = caller.merchant_id
+    return await door.slow.run(lambda: _extract(door, number, mine, after=after, limit=limit), merchant_id=mine)
+
+
+def _extract(door: Door, number: int, merchant_id: int, *, after: int, limit: int) -> Response:
+    """A page: trees of whole batches are made for it. Refuses with batch-unopened or batch-unknown."""
     if door.inclusions is None:
         raise Problem("batch-unopened", "This server has no key for batches.")
     with door.reading() as connection:
         _sealed(connection, number)
         try:
-            extract = door.inclusions.extract(
-                connection, number, merchant_id=caller.merchant_id, after=place.after if place else 0, limit=limit
-            )
+            extract = door.inclusions.extract(connection, number, merchant_id=merchant_id, after=after, limit=limit)
         except (PublicationError, VaultError) as error:
             log.warning("unopened", batch_no=number, reason=str(error))
             raise Problem("batch-unopened", f"The file of batch {number} cannot be opened here.") from error

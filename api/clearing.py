@@ -112,7 +112,9 @@ def get_cycles(request: Request, _caller: READER) -> Response:
 async def get_statement(request: Request, cycle: PathText, caller: READER) -> Response:
     id_in(cycle, pointer="#path/cycle", chars_max=NAME_CHARS_MAX)
     form, merchant_id, door = _form(request), _whose(request, caller), door_of(request)
-    return await door.slow.run(lambda: _shown(_statement(door, cycle, merchant_id), form))
+    return await door.slow.run(
+        lambda: _shown(_statement(door, cycle, merchant_id), form), merchant_id=caller.merchant_id
+    )
 
 
 def _statement(door: Door, cycle: str, merchant_id: int) -> Statement:

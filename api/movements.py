@@ -64,6 +64,7 @@ mount(
         makes=moving.approve,
         verbs=("approve_adjustment",),
         named=ADJUSTMENT,
+        age_seconds_max=SPENDING_AGE_SECONDS_MAX,
         summary="Approve an adjustment that waits",
         text="By another person than who made it, with a key that was issued for this.",
         example=examples.DECISION,
@@ -87,6 +88,7 @@ mount(
         takes=OpeningBalance,
         makes=moving.opening_balance,
         verbs=("open_balance",),
+        age_seconds_max=SPENDING_AGE_SECONDS_MAX,
         summary="Bring in a member's points of an old system",
         text="They are confirmed at once under your terms of today, once for each source and member. The key has to be"
         " one that was issued for it.",

@@ -74,7 +74,7 @@ REQUEST_ID: Json = {
     "schema": {"type": "string"},
 }
 KEYED_CODES = ("credentials-missing", "credentials-unknown", "credentials-expired", "test-key-refused", "scope-missing")
-BODY_CODES = ("media-type-unsupported", "body-too-large", "body-malformed", "field-invalid")
+BODY_CODES = ("media-type-unsupported", "body-too-large", "body-too-slow", "body-malformed", "field-invalid")
 FAULT_CODES = ("unavailable", "internal")
 
 

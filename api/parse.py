@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TypeVar
 
+import anyio
 import msgspec
 from starlette.requests import Request
 
@@ -22,6 +23,7 @@ ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._~:@+=-]*$"
 BODY_BYTES_MAX = 16 * 1024
 DAYS_CACHED_MAX = 1_000
 BATCH_BODY_BYTES_MAX = 1024 * 1024
+BODY_SECONDS_MAX = 30
 NUMBER_MAX = 2**31 - 1
 NUMBER_PATTERN = r"^[1-9][0-9]{0,9}$"
 _ID = re.compile(ID_PATTERN)
@@ -35,10 +37,21 @@ T = TypeVar("T")
 
 
 async def body_of(request: Request, *, bytes_max: int) -> bytes:
-    """The body of a JSON request. Refuses another media type, then a body over `bytes_max`."""
+    """The body of a JSON request. Refuses another media type, then a body over `bytes_max` or one that takes too long:
+    whoever sends a byte a minute would keep a connection from everybody.
+    """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/json":
         raise Problem("media-type-unsupported", f"Content-Type: {media or 'absent'} is not application/json.")
+    try:
+        with anyio.fail_after(BODY_SECONDS_MAX):
+            return await _whole(request, bytes_max)
+    except TimeoutError:
+        message, headers = f"The body took over {BODY_SECONDS_MAX} s.", {"Connection": "close"}
+        raise Problem("body-too-slow", message, headers=headers) from None
+
+
+async def _whole(request: Request, bytes_max: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():

@@ -1,12 +1,14 @@
 """Long answers, kept apart from short ones: so many are worked on, so many wait, and others are told to come again.
 
 A statement folds a journal. Were it read where keys are looked up, many at once would leave no thread and no connection
-for anything else. Invariant: at most `AT_ONCE_MAX` threads and connections are taken, beside those of everybody. One
-event loop, hence no lock. A `Door` has one; handlers run their reading through it.
+for anything else. Invariants: at most `AT_ONCE_MAX` threads and connections are taken, beside those of everybody; of
+the places one caller has at most `EACH_MAX`, so that nobody keeps the others out. One event loop, hence no lock. A
+`Door` has one; handlers run their reading through it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -17,6 +19,8 @@ from api.problems import Problem
 
 AT_ONCE_MAX = 1
 WAITING_MAX = 8
+EACH_MAX = 3
+"""Long answers that one merchant, with all its keys, has worked on or waits for."""
 RETRY_AFTER_SECONDS = 2
 
 T = TypeVar("T")
@@ -27,20 +31,27 @@ class SlowReads:
 
     def __init__(self) -> None:
         self._limiter = anyio.CapacityLimiter(AT_ONCE_MAX)
-        self._taken = 0
+        self._taken: Counter[int] = Counter()
 
     @property
     def taken(self) -> int:
         """How many are worked on or wait."""
-        return self._taken
+        return self._taken.total()
 
-    async def run(self, read: Callable[[], T]) -> T:
-        """What `read` answers, in a thread of its own. Refuses with reading-busy when too many wait."""
-        if self._taken >= AT_ONCE_MAX + WAITING_MAX:
-            headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-            raise Problem("reading-busy", f"{WAITING_MAX} others wait for a long answer.", headers=headers)
-        self._taken += 1
+    async def run(self, read: Callable[[], T], *, merchant_id: int) -> T:
+        """What `read` answers this merchant, in a thread of its own. Refuses with reading-busy when too many wait."""
+        if self.taken >= AT_ONCE_MAX + WAITING_MAX:
+            raise _busy(f"{WAITING_MAX} others wait for a long answer.")
+        if self._taken[merchant_id] >= EACH_MAX:
+            raise _busy(f"You wait for {EACH_MAX} long answers already.")
+        self._taken[merchant_id] += 1
         try:
             return await anyio.to_thread.run_sync(read, limiter=self._limiter)
         finally:
-            self._taken -= 1
+            self._taken[merchant_id] -= 1
+            if not self._taken[merchant_id]:
+                del self._taken[merchant_id]
+
+
+def _busy(detail: str) -> Problem:
+    return Problem("reading-busy", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})

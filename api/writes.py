@@ -30,7 +30,9 @@ from ledger.commands import Command
 
 WRITE_CODES = ("idempotency-key-invalid", "occurred-in-future", "request-in-flight", "busy", "key-reused")
 SPENDING_AGE_SECONDS_MAX = 24 * 3_600
-"""How old what spends points may be: its time decides which have expired."""
+"""How old what spends points may be, or gives them without an order: its time decides which have expired, and at which
+rate they are given.
+"""
 PROMISE_AGE_SECONDS_MAX = 300
 """How old a promise may be: its time decides whether a notice period was kept."""
 

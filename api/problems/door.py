@@ -59,6 +59,9 @@ DOOR: Mapping[str, Row] = {
     "body-too-large": Row(
         413, "The body is too large", "It has more bytes than the detail allows.", "Split it into several requests."
     ),
+    "body-too-slow": Row(
+        408, "The body came too slowly", "It was not whole in the time the detail allows.", "Repeat the request."
+    ),
     "body-malformed": Row(
         400,
         "The body is not JSON",
@@ -110,7 +113,7 @@ DOOR: Mapping[str, Row] = {
     "reading-busy": Row(
         503,
         "Too many long answers at once",
-        "As many as may wait do so already for answers that take long, as statements do.",
+        "As many as may wait do so already for long answers, as statements and extracts are, or as many of yours.",
         "Repeat it as Retry-After says.",
     ),
     "receipt-unknown": Row(

@@ -104,6 +104,8 @@ def test_a_large_adjustment_waits_for_a_second_person(noodles: Caller, http: Tes
     assert points(noodles, "m") == 110, "nothing has moved yet"
     assert noodles.refused("/v1/adjustments/large/approve", by="zhao") == (403, "scope-missing")
     second = Caller(http, new_key(NOODLES, scopes=["adjustments:approve"]))
+    older = second.post("/v1/adjustments/large/approve", {"occurred_at": TWO_DAYS_AGO, "by": "zhao"}, key="second-0")
+    assert older.json()["code"] == "occurred-too-long-ago", "nor is it approved at a rate of long ago"
     assert (
         second.post("/v1/adjustments/large/approve", {"occurred_at": NOON, "by": "li"}, key="second-1").json()["code"]
         == "same-person"
@@ -136,6 +138,8 @@ def test_points_of_an_old_system_end_when_they_are_said_to(
     bringing = Caller(http, new_key(NOODLES, scopes=["openings:write"]), 100)
     bringing.done("/v1/opening-balances", **brought)
     assert bringing.refused("/v1/opening-balances", **brought) == (409, "opening-exists")
+    older = brought | {"source": "older", "occurred_at": TWO_DAYS_AGO}
+    assert bringing.refused("/v1/opening-balances", **older) == (422, "occurred-too-long-ago"), "at no rate of long ago"
     [lot] = noodles.get("/v1/members/n/lots").json()["data"]
     assert (lot["remaining"], lot["order"], lot["expires_at"]) == (80, None, "2026-12-30T16:00:00.000Z")
 

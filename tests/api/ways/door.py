@@ -5,17 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
+import anyio
+import httpx2
 import psycopg
+import pytest
 from fastapi.testclient import TestClient
 
-from api import slow
+from api import parse, slow
 from api.app import create_app
 from api.door import open_door
 from api.signing import EXAMPLE
 from settlement.sealing.desk import LocalReceiptKey
-from tests.api.conftest import TEA
+from tests.api.conftest import BOOKS, LATER, TEA
 from tests.api.ways.stage import AT, Stage, Way
 
 PATIENCE_SECONDS = 10.0
@@ -67,14 +71,49 @@ def busy(stage: Stage) -> Any:
     return next(each for each in answers if each.status_code == 429)
 
 
+def body_too_slow(stage: Stage) -> Any:
+    """The beginning of a body, and then nothing. Nobody waits here as long as the door does."""
+    begun, said = [{"type": "http.request", "body": b"{", "more_body": True}], []
+
+    async def receive() -> Any:
+        if not begun:
+            await anyio.sleep_forever()
+        return begun.pop()
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    headers = [(b"authorization", f"Bearer {stage.tea.token}".encode()), (b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/events", "query_string": b"", "headers": headers}
+    portal = stage.tea.http.portal
+    assert portal is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parse, "BODY_SECONDS_MAX", 0.05)
+        portal.call(stage.tea.http.app, scope, receive, send)
+    start, body = said
+    request = httpx2.Request("POST", "http://testserver/v1/events")
+    return httpx2.Response(start["status"], headers=start["headers"], content=body["body"], request=request)
+
+
 def reading_busy(stage: Stage) -> Any:
-    """One statement cannot go on, and as many wait as may: the next one is told to come again."""
+    """One statement cannot go on, and as many wait as may: the next one is told to come again. One merchant alone does
+    not take all places, and the last one is the operator's.
+    """
     path, places = "/v1/clearing/cycles/open/statement", slow.AT_ONCE_MAX + slow.WAITING_MAX
+    callers = [stage.tea, stage.of(BOOKS), stage.of(LATER)]
+
+    def taken(count: int) -> bool:
+        return stage.door.slow.taken == count
+
     with ThreadPoolExecutor(places) as pool:
         with stage.locked("ledger.journal"):
-            asked = [pool.submit(stage.tea.get, path) for _ in range(places)]
-            until(lambda: stage.door.slow.taken == places)
-            told = stage.tea.get(path)
+            asked = []
+            for no, caller in enumerate(callers, start=1):
+                asked += [pool.submit(caller.get, path) for _ in range(slow.EACH_MAX)]
+                until(partial(taken, no * slow.EACH_MAX))
+                assert caller.get(path).status_code == 503
+            assert stage.door.slow.taken == places
+            told = stage.operator.get(f"{path}?merchant={TEA}")
             assert stage.of(TEA).get("/v1/clearing/positions").status_code == 200, "a new key is looked up meanwhile"
         assert {each.result(PATIENCE_SECONDS).status_code for each in asked} == {200}
     return told
@@ -147,6 +186,7 @@ WAYS: dict[str, Way] = {
     "idempotency-key-invalid": lambda s: s.redeem(1, key="two words"),
     "media-type-unsupported": lambda s: s.tea.http.post("/v1/events", content=b"x", headers=bearer(s.tea.token)),
     "body-too-large": lambda s: s.tea.post("/v1/events", {"x": "x" * 20_000}),
+    "body-too-slow": body_too_slow,
     "body-malformed": lambda s: s.tea.http.post(
         "/v1/events", content=b"{", headers=bearer(s.tea.token) | {"content-type": "application/json"}
     ),
