@@ -5,7 +5,8 @@ code.
 
 Invariants: what is compared is gathered first (`gather`), and judged by one pure function (`differences`); money is
 compared exactly; nothing is corrected here. A difference is an alert until a later run does not find it. May be run
-twice, late, or by two workers. Exit: 0 nothing found, 1 something urgent, 2 warnings only, 3 the chain cannot be asked.
+twice, late, or by two workers. Exit: 0 nothing found, 1 something urgent, 2 warnings only, 3 the chain or the
+database cannot be asked.
 Called by periodic tasks, and by operators as a command.
 """
 
@@ -237,14 +238,14 @@ def _alert(code: str, place: str, expected: str, actual: str) -> Alert:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare and print; the exit code says what was found."""
     asked = _parser().parse_args(arguments)
-    with psycopg.connect(asked.dsn, autocommit=True) as conn:
-        try:
+    try:
+        with psycopg.connect(asked.dsn, autocommit=True) as conn:
             alliance = attach(conn, Chain(asked.rpc, confirmations=asked.confirmations))
             sender = asked.sender or alliance.anchor.deployer
             found = reconcile(conn, alliance, sender=sender, mirrors=[FolderMirror(each) for each in asked.mirror])
-        except (ChainError, AllianceError, watcher.FinalityBroken) as error:
-            sys.stderr.write(f"settlement.reconcile: {error}\n")
-            return 3
+    except (ChainError, AllianceError, watcher.FinalityBroken, psycopg.OperationalError) as error:
+        sys.stderr.write(f"settlement.reconcile: {error}\n")
+        return 3
     for alert in found:
         sys.stdout.write(
             f"{alert.severity}\t{alert.code}\t{alert.place}\texpected {alert.expected}\tfound {alert.actual}\n"
@@ -255,7 +256,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m settlement.reconcile", description="Compare ledger and chain.")
+    parser = argparse.ArgumentParser(
+        prog="python -m settlement.reconcile",
+        description="Compare ledger and chain.",
+        epilog="Exit codes: 0 nothing found; 1 something urgent; 2 warnings only; 3 chain or database cannot be asked.",
+    )
     parser.add_argument("--dsn", required=True, help="the database")
     parser.add_argument("--rpc", required=True, help="the node")
     parser.add_argument("--confirmations", type=int, help="blocks that make one final, where the node has no such tag")
