@@ -7,6 +7,7 @@ taken, those at hand are answered, then the ledger closes. This is the one place
 
 from __future__ import annotations
 
+import argparse
 from contextlib import nullcontext
 from datetime import UTC, datetime
 
@@ -97,5 +98,15 @@ def main() -> None:
         raise SystemExit(f"api.serve: {behind}") from behind
 
 
+def _parser() -> argparse.ArgumentParser:
+    """It takes no arguments; whoever asks for help, or mistypes, should not start a server."""
+    return argparse.ArgumentParser(
+        prog="python -m api.serve",
+        description="Serve the API, on loopback unless told otherwise, until Ctrl-C.",
+        epilog="Settings are environment variables TONGDUI_*: docs/api.md, docs/operations.md.",
+    )
+
+
 if __name__ == "__main__":
+    _parser().parse_args()
     main()

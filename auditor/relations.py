@@ -16,8 +16,8 @@ from typing import NamedTuple
 from auditor.findings import Findings
 from auditor.originals import EVENT_ID_BYTES, LANE_BYTES, PAIRED, Original, Originals, Run
 from proofs.accounts import OPERATOR_ID
-from proofs.kinds import Kind, Terms
-from proofs.tariff import BPS, NO_FEES, Fees, Tariff, reward_value
+from proofs.kinds import BASE_UNITS_PER_AU, Kind, Terms
+from proofs.tariff import BPS, NO_FEES, Fees, Rate, Tariff, reward_value
 
 TAKEN, EXPIRED, GIVEN, CHARGED, REWARDED = 20, 21, 22, 23, 24
 _SECONDS_PER_DAY = 86_400
@@ -248,20 +248,23 @@ class _Judge:
 
     def _exchanged(self, taken: list[Original]) -> None:
         source, given, tariff = taken[0].issuer_id, self.it.points, self.on.tariff
-        rate = None if tariff is None else tariff.exchanges.get((source, self.it.issuer_id))
         if tariff is None:
             self.on.unseen[GIVEN] += 1
             return
-        if rate is None:
+        rates = tariff.rates_at(source, self.it.issuer_id, self.it.occurred_at)
+        points, spare = sum(each.points for each in taken), sum(self._spare(each.terms_id) for each in taken)
+        if not rates:
             self._add("exchange-rate", f"from {source} to {self.it.issuer_id}", "a published rate", "none")
-            return
-        num, den = rate
-        points = sum(each.points for each in taken)
-        fewest = -(-given * den // num) if num else 0
-        if given != fewest * num // den or not fewest <= points <= fewest + len(taken):
+        elif not any(_fair(rate, given, points, spare) for rate in rates):
+            told = " or ".join(f"{rate.num}/{rate.den}" for rate in rates)
             self._add(
-                "exchange-rate", "points", f"as many as the fewest points give, at {num}/{den}", f"{given} for {points}"
+                "exchange-rate", "points", f"as many as the fewest points give, at {told}", f"{given} for {points}"
             )
+
+    def _spare(self, terms_id: int) -> int:
+        """By how many points a leaf may be rounded up: its points are a ceiling of its whole AU (decision 0069)."""
+        terms = self.on.terms.get(terms_id)
+        return 0 if terms is None or not terms.num else -(-BASE_UNITS_PER_AU * terms.den // terms.num) - 1
 
     def _reward(self) -> None:
         it = self.it
@@ -351,6 +354,12 @@ class _Judge:
         self.findings.add(
             code, self.batch_no, place, expected=expected, actual=actual, leaf_no=it.leaf_no, account=account
         )
+
+
+def _fair(rate: Rate, given: int, points: int, spare: int) -> bool:
+    """Whether `points` are the fewest that give `given`, or up to `spare` more."""
+    fewest = -(-given * rate.den // rate.num) if rate.num else 0
+    return given == fewest * rate.num // rate.den and fewest <= points <= fewest + spare
 
 
 def _merchant(event_id: bytes) -> int:

@@ -49,7 +49,11 @@ def parser() -> argparse.ArgumentParser:
     """Every command with its options."""
     dsn = argparse.ArgumentParser(add_help=False)
     dsn.add_argument("--dsn", help="libpq address of the ledger's database; default: the embedded server that runs")
-    top = argparse.ArgumentParser(prog="python -m ledger", description="Check a ledger's books, and read them.")
+    top = argparse.ArgumentParser(
+        prog="python -m ledger",
+        description="Check a ledger's books, and read them.",
+        epilog="Exit codes: 0 it held, or here is the answer; 1 something is broken and named; 2 it could not ask.",
+    )
     commands = top.add_subparsers(metavar="command", required=True)
 
     def add(name: str, run: Callable[..., int], words: str) -> argparse.ArgumentParser:

@@ -162,6 +162,11 @@ def registry(conn: Connection) -> Registry:
     return loading.registry(conn)
 
 
+def registry_at(conn: Connection, seq: int) -> Registry:
+    """What merchants had promised when journal entry `seq` was written."""
+    return loading.played(conn.execute(selects.REGISTRY_AT, [seq]))
+
+
 def merchants(conn: Connection) -> list[OpenMerchant]:
     """As they were opened, by number."""
     return [merchant for _, merchant in sorted(registry(conn).merchants.items())]

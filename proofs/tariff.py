@@ -10,9 +10,9 @@ auditor. Source: docs/decisions/0150.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 BPS = 10_000
 NUMBER_MAX = 2**53 - 1
@@ -53,21 +53,35 @@ class Campaign:
     reward_max: int
 
 
+class Rate(NamedTuple):
+    """`num` points for `den` from the second `since` on, until another rate of the pair begins."""
+
+    since: int
+    num: int
+    den: int
+
+
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """All of it. `fee_unit` is the least amount that fees are charged in; `exchanges` are num, den by (from, to);
-    `validity_days` the days that an issuer's points are good for.
+    """All of it. `fee_unit` is the least amount that fees are charged in; `exchanges` are the rates by (from, to), in
+    the order in which they began; `validity_days` the days that an issuer's points are good for.
     """
 
     fee_unit: int = 1
     fees: Mapping[int, Fees] = field(default_factory=dict)
-    exchanges: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    exchanges: Mapping[tuple[int, int], tuple[Rate, ...]] = field(default_factory=dict)
     campaigns: Mapping[int, Campaign] = field(default_factory=dict)
     validity_days: Mapping[int, int] = field(default_factory=dict)
 
     def fee(self, amount: int, bps: int) -> int:
         """The fee on `amount` base units: both rounded down to whole fee units."""
         return amount // self.fee_unit * bps // BPS * self.fee_unit
+
+    def rates_at(self, source: int, target: int, at: int) -> list[Rate]:
+        """The rates of a pair at second `at`: the one in force when it began, and all that began within it."""
+        begun = [rate for rate in self.exchanges.get((source, target), ()) if rate.since <= at]
+        before = [rate for rate in begun if rate.since < at]
+        return before[-1:] + begun[len(before) :]
 
     def to_bytes(self) -> bytes:
         """The canonical JSON of it: names in order, no blanks."""
@@ -84,8 +98,9 @@ class Tariff:
                 for number, each in sorted(self.campaigns.items())
             ],
             "exchanges": [
-                {"den": den, "from": source, "num": num, "to": target}
-                for (source, target), (num, den) in sorted(self.exchanges.items())
+                {"den": rate.den, "from": source, "num": rate.num, "since": rate.since, "to": target}
+                for (source, target), rates in sorted(self.exchanges.items())
+                for rate in sorted(rates, key=lambda rate: rate.since)
             ],
             "feeUnit": self.fee_unit,
             "fees": [
@@ -119,16 +134,13 @@ def read_tariff(data: bytes) -> Tariff:
         made = Tariff(
             fee_unit=_number(form, "feeUnit"),
             fees={_number(e, "merchantId"): _fees(e) for e in form["fees"]},
-            exchanges={
-                (_number(e, "from"), _number(e, "to")): (_number(e, "num"), _number(e, "den"))
-                for e in form["exchanges"]
-            },
+            exchanges=_exchanges(form["exchanges"]),
             campaigns={_number(e, "campaignId"): _campaign(e) for e in form["campaigns"]},
             validity_days={_number(e, "issuerId"): _number(e, "days") for e in form["validities"]},
         )
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise TariffError(f"not a tariff: {error!r}") from error
-    if made.to_bytes() != data or made.fee_unit < 1 or any(den < 1 for _, den in made.exchanges.values()):
+    if made.to_bytes() != data or made.fee_unit < 1 or not _divisible(made):
         raise TariffError("a tariff that is not in its canonical form, or that divides by zero")
     return made
 
@@ -142,9 +154,16 @@ def _campaign(form: Mapping[str, Any]) -> Campaign:
     return Campaign(sponsor, levels, bucket, least, most)
 
 
-def _exchange(form: Mapping[str, Any]) -> tuple[tuple[int, int], tuple[int, int]]:
-    source, target, num, den = (_number(form, name) for name in ("from", "to", "num", "den"))
-    return (source, target), (num, den)
+def _exchanges(forms: Iterable[Mapping[str, Any]]) -> dict[tuple[int, int], tuple[Rate, ...]]:
+    made: dict[tuple[int, int], tuple[Rate, ...]] = {}
+    for form in forms:
+        source, target, since, num, den = (_number(form, name) for name in ("from", "to", "since", "num", "den"))
+        made[source, target] = (*made.get((source, target), ()), Rate(since, num, den))
+    return made
+
+
+def _divisible(tariff: Tariff) -> bool:
+    return all(rate.den > 0 for rates in tariff.exchanges.values() for rate in rates)
 
 
 def _fees(form: Mapping[str, Any]) -> Fees:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from ledger import queries
 from ledger.answers import Answer, LegRef
 from ledger.commands import Command
 from ledger.journal import JournalEntry
@@ -32,6 +33,7 @@ from settlement.sealing.leaves import LeafMaker, journal_head, needs, nonces_of,
 from settlement.sealing.seal import Rules, Sealed, seal
 from settlement.sealing.self_signed import Inbox
 from settlement.sealing.signing import Presigned
+from settlement.sealing.tariffs import tariff_of, tellable
 from settlement.steps import State
 from settlement.tables import Batch, Conn, SealedFields
 
@@ -240,7 +242,15 @@ def _build(
         settling=terms.settling,
     )
     data_key = keys.data_key(s.publication.vault, batch)
-    return sealed, pack(sealed, data_key=data_key, recipients=terms.recipients, wrapped=terms.wrapped), chosen
+    told = tellable(leaves, parked=bool(chosen.parked))
+    package = pack(
+        sealed,
+        data_key=data_key,
+        recipients=terms.recipients,
+        wrapped=terms.wrapped,
+        tariff=tariff_of(queries.registry_at(s.conn, last_seq)) if told else None,
+    )
+    return sealed, package, chosen
 
 
 def _anything(conn: Conn, entries: Sequence[JournalEntry], inbox: Inbox, previous: Batch, leaves_max: int) -> bool:

@@ -34,6 +34,13 @@ from settlement.tables import Conn
 ADDRESSES_BYTES_MAX = 64 * 1024
 PASSWORD_CHARS_MIN = 16
 KEY_BYTES = 32
+PARTNERS = {
+    "registry": "MerchantRegistry",
+    "policy": "AlliancePolicy",
+    "fund": "GuaranteeFund",
+    "queue": "ForcedQueue",
+}
+"""The hub's partners: an auditor's name of each, and its contract's."""
 
 
 class NotAddresses(ValueError):
@@ -61,8 +68,9 @@ def addresses(conn: Conn, alliance: Alliance) -> dict[str, Any]:
 
 
 def _places(alliance: Alliance) -> dict[str, bytes]:
-    """Every contract of ours, the settlement asset included, by name."""
-    return {**{contract.name: contract.address for contract in alliance.contracts}, "asset": alliance.token.address}
+    """The hub's partners, the settlement asset included, by the names that the auditor's anchor has for them."""
+    ours: dict[str, bytes] = {contract.name: contract.address for contract in alliance.contracts}
+    return {**{name: ours[contract] for name, contract in PARTNERS.items()}, "asset": alliance.token.address}
 
 
 def write_addresses(conn: Conn, alliance: Alliance, path: Path) -> None:
@@ -81,6 +89,7 @@ def require_addresses(chain: Chain, path: Path) -> dict[str, Any]:
     try:
         chain_id, genesis = told["chainId"], told["genesisBlockHash"]
         contracts = {name: (_bytes(each["address"]), each["codeHash"]) for name, each in told["contracts"].items()}
+        contracts["hub"] = (_bytes(told["hub"]), told["codeHash"])
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise NotAddresses(f"{path}: not a file of addresses: {error!r}") from error
     if (chain.chain_id(), hex_text(chain.genesis_hash())) != (chain_id, genesis):
@@ -140,7 +149,11 @@ def _done(asked: argparse.Namespace) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m settlement.networks", description="Addresses and keys.")
+    parser = argparse.ArgumentParser(
+        prog="python -m settlement.networks",
+        description="Addresses and keys.",
+        epilog="Exit codes: 0 as it should be; 1 not, and why; 2 wrong use.",
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, tells in (("write", "the addresses of this database's alliance"), ("check", "whether they hold")):
         command = commands.add_parser(name, help=tells)

@@ -5,7 +5,8 @@ code.
 
 Invariants: what is compared is gathered first (`gather`), and judged by one pure function (`differences`); money is
 compared exactly; nothing is corrected here. A difference is an alert until a later run does not find it. May be run
-twice, late, or by two workers. Exit: 0 nothing found, 1 something urgent, 2 warnings only, 3 the chain cannot be asked.
+twice, late, or by two workers. Exit: 0 nothing found, 1 something urgent, 2 warnings only, 3 the chain or the
+database cannot be asked.
 Called by periodic tasks, and by operators as a command.
 """
 
@@ -27,7 +28,7 @@ from settlement.alliance import Alliance, AllianceError, attach
 from settlement.chain.client import Chain, ChainError
 from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
-from settlement.sealing import openings
+from settlement.sealing import desk, openings
 from settlement.sealing.seal import cash_balances
 from settlement.steps import State
 from settlement.tables import Conn
@@ -59,7 +60,8 @@ class LocalBatch:
 class Facts:
     """What is compared. `settled_au` is the ledger's word for what the chain moved, `moved` the chain's own, in base
     units over all batches that ended here; `ledger_cash` and `sealed_cash` are the cash of all parties at the end of
-    the newest sealed batch, from the books and as it was sealed; `committed` are the headers of the chain's events.
+    the newest sealed batch, from the books and as it was sealed, `parked_cash` what of the books' is on legs that wait
+    for a merchant's signature; `committed` are the headers of the chain's events.
     """
 
     look: Look
@@ -70,6 +72,7 @@ class Facts:
     moved: Mapping[int, int]
     ledger_cash: Mapping[int, int]
     sealed_cash: Mapping[int, int]
+    parked_cash: Mapping[int, int]
 
 
 def reconcile(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[Mirror] = ()) -> list[Alert]:
@@ -89,6 +92,7 @@ def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[M
     last = tables.last_sealed(conn)
     ended = tables.last_finalised(conn)
     cash = recorded.at(conn, last.done.last_seq) if last and last.done.last_seq else {}
+    parked = desk.parked_cash(conn, batch_no=last.batch_no) if last else {}
     return Facts(
         look=seen,
         batches=[_local(batch) for batch in tables.unfinished(conn) if batch.sealed],
@@ -98,6 +102,7 @@ def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[M
         moved=moved.summed(moved.of_batches(conn, upto=ended), upto=ended),
         ledger_cash={party: position.cash * BASE_UNITS_PER_AU for party, position in cash.items()},
         sealed_cash=cash_balances(last.done.rows) if last and cash else {},
+        parked_cash={party: au * BASE_UNITS_PER_AU for party, au in parked.items()},
     )
 
 
@@ -146,8 +151,9 @@ def _money(facts: Facts) -> list[Alert]:
         told, real = facts.settled_au.get(party, 0), whole.get(party, 0)
         if told != real:
             found.append(_alert("ledger-unlike-chain", f"party {party}", f"{real} AU moved by the chain", f"{told} AU"))
-    for party in sorted({*facts.sealed_cash, *facts.ledger_cash}):
-        books, sealed = facts.ledger_cash.get(party, 0), facts.sealed_cash.get(party, 0)
+    for party in sorted({*facts.sealed_cash, *facts.ledger_cash, *facts.parked_cash}):
+        books = facts.ledger_cash.get(party, 0) - facts.parked_cash.get(party, 0)
+        sealed = facts.sealed_cash.get(party, 0)
         if books != sealed:
             found.append(
                 _alert("nets-unlike-ledger", f"party {party}", f"{books} base units in the books", f"{sealed} sealed")
@@ -232,14 +238,14 @@ def _alert(code: str, place: str, expected: str, actual: str) -> Alert:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare and print; the exit code says what was found."""
     asked = _parser().parse_args(arguments)
-    with psycopg.connect(asked.dsn, autocommit=True) as conn:
-        try:
+    try:
+        with psycopg.connect(asked.dsn, autocommit=True) as conn:
             alliance = attach(conn, Chain(asked.rpc, confirmations=asked.confirmations))
             sender = asked.sender or alliance.anchor.deployer
             found = reconcile(conn, alliance, sender=sender, mirrors=[FolderMirror(each) for each in asked.mirror])
-        except (ChainError, AllianceError, watcher.FinalityBroken) as error:
-            sys.stderr.write(f"settlement.reconcile: {error}\n")
-            return 3
+    except (ChainError, AllianceError, watcher.FinalityBroken, psycopg.OperationalError) as error:
+        sys.stderr.write(f"settlement.reconcile: {error}\n")
+        return 3
     for alert in found:
         sys.stdout.write(
             f"{alert.severity}\t{alert.code}\t{alert.place}\texpected {alert.expected}\tfound {alert.actual}\n"
@@ -250,7 +256,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m settlement.reconcile", description="Compare ledger and chain.")
+    parser = argparse.ArgumentParser(
+        prog="python -m settlement.reconcile",
+        description="Compare ledger and chain.",
+        epilog="Exit codes: 0 nothing found; 1 something urgent; 2 warnings only; 3 chain or database cannot be asked.",
+    )
     parser.add_argument("--dsn", required=True, help="the database")
     parser.add_argument("--rpc", required=True, help="the node")
     parser.add_argument("--confirmations", type=int, help="blocks that make one final, where the node has no such tag")

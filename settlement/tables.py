@@ -122,7 +122,10 @@ _ADVANCE = """
 UPDATE settlement.batch SET state = %(to)s
 WHERE batch_no = %(batch_no)s AND incarnation = %(incarnation)s AND state = %(seen)s AND superseded_by IS NULL
 """
-_HASHES = "SELECT header_hash FROM settlement.batch WHERE superseded_by IS NULL AND batch_no < %s ORDER BY batch_no"
+_HASHES = """
+SELECT header_hash FROM settlement.batch
+WHERE superseded_by IS NULL AND header_hash IS NOT NULL AND batch_no < %s ORDER BY batch_no
+"""
 _SUPERSEDE = """
 UPDATE settlement.batch SET superseded_by = incarnation + 1 WHERE batch_no >= %(batch_no)s AND superseded_by IS NULL
 """
@@ -213,7 +216,7 @@ def advance(conn: Conn, seen: Batch, to: State) -> None:
 
 
 def header_hashes(conn: Conn, before: int) -> list[bytes]:
-    """Header hashes of batches 0 .. before-1."""
+    """Header hashes of the sealed batches among 0 .. before-1; one that is open has none yet."""
     return [bytes(header_hash) for (header_hash,) in conn.execute(_HASHES, [before]).fetchall()]
 
 

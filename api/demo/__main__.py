@@ -6,6 +6,7 @@ exit code.
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 from importlib import import_module
@@ -25,5 +26,15 @@ def main() -> int:
     return code
 
 
+def _parser() -> argparse.ArgumentParser:
+    """It takes no arguments."""
+    return argparse.ArgumentParser(
+        prog="python -m api.demo",
+        description="Play a year of an alliance, settle it, audit it and show a report (make demo).",
+        epilog="Told by environment variables: EVENTS, REFUND_LINKS, SERVE, TONGDUI_*; exit codes: docs/demo.md.",
+    )
+
+
 if __name__ == "__main__":
+    _parser().parse_args()
     sys.exit(main())

@@ -23,6 +23,7 @@ from ledger.postgres.migrated import Behind
 from settlement.alliance import AllianceError
 from settlement.chain.client import ChainUnclear
 from settlement.embedded_chain.process import NodeFailed
+from settlement.networks import NotAddresses
 
 WRONG, CANNOT_RUN = 1, 2
 CANNOT = (
@@ -34,6 +35,7 @@ CANNOT = (
     FoundingRefused,
     AllianceError,
     NodeFailed,
+    NotAddresses,
     EmbeddedPostgresError,
     ValidationError,
 )

@@ -38,6 +38,11 @@ def migrated_database(url: str | None, folder: Path) -> Iterator[str]:
         yield dsn
 
 
+def require_newest(dsn: str) -> None:
+    """For whoever only looks: raises `Behind` when the database at `dsn` lacks migrations."""
+    _bring_or_check(dsn, ours=False)
+
+
 def _bring_or_check(dsn: str, *, ours: bool) -> None:
     config = Config(ROOT / "alembic.ini")
     wanted = ScriptDirectory.from_config(config).get_current_head()

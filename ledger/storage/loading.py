@@ -50,8 +50,13 @@ def answers(rows: Iterable[Row]) -> dict[str, Remembered | None]:
 
 def registry(conn: Asks) -> Registry:
     """What merchants promise, by playing the commands that said it."""
+    return played(conn.execute(selects.REGISTRY))
+
+
+def played(rows: Iterable[Row]) -> Registry:
+    """The registry that configuration commands make, in journal order."""
     whole = Registry()
-    for (command,) in conn.execute(selects.REGISTRY):
+    for (command,) in rows:
         parsed = commands.parse(command.encode())
         assert isinstance(parsed, commands.Configuring)
         whole.play(parsed)

@@ -23,6 +23,10 @@ REGISTRY = """
 SELECT command FROM ledger.journal
 WHERE shard = 0 AND seq IN (SELECT seq FROM ledger.configuration WHERE shard = 0) ORDER BY seq
 """
+REGISTRY_AT = """
+SELECT command FROM ledger.journal
+WHERE shard = 0 AND seq IN (SELECT seq FROM ledger.configuration WHERE shard = 0 AND seq <= %s) ORDER BY seq
+"""
 
 PERSON_COLUMNS = 9
 """How many columns a person has, wherever one stands in a row."""

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None, *, now: Clock = lambda: datetim
         mirrors = settings.open()
         dsn = options.dsn or os.environ.get("TONGDUI_DATABASE_URL") or running(settings.var / "postgres")
         if dsn is None:
-            return _refuse("no database: say --dsn postgresql://...")
+            return _refuse(f"no database: nothing runs under {settings.var}; start it (make serve) or say --dsn")
         with psycopg.connect(dsn, autocommit=True) as conn:
             return int(options.run(conn, mirrors, options, now()))
     except (psycopg.Error, OSError, ValueError, MirrorError) as error:
@@ -61,7 +61,11 @@ def parser() -> argparse.ArgumentParser:
     """Every command with its options."""
     dsn = argparse.ArgumentParser(add_help=False)
     dsn.add_argument("--dsn", help="libpq address of the ledger's database")
-    top = argparse.ArgumentParser(prog="python -m settlement.mirrors", description="Look after what was published.")
+    top = argparse.ArgumentParser(
+        prog="python -m settlement.mirrors",
+        description="Look after what was published.",
+        epilog="Exit codes: 0 everything is whole, or is again; 1 something is missing, wrong or lost; 2 not asked.",
+    )
     commands = top.add_subparsers(metavar="command", required=True)
     commands.add_parser("list", parents=[dsn], help="the mirrors").set_defaults(run=list_mirrors)
     check = commands.add_parser("verify", parents=[dsn], help="read everything back from every mirror")

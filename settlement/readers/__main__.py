@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(os.environ.get("TONGDUI_VAR") or "var") / "postgres"
     dsn = options.dsn or os.environ.get("TONGDUI_DATABASE_URL") or running(folder)
     if dsn is None:
-        return _refuse(NOT_ASKED, "no database: say --dsn postgresql://...")
+        return _refuse(NOT_ASKED, f"no database: nothing runs in {folder}; start it (make serve) or say --dsn")
     try:
         with psycopg.connect(dsn, autocommit=True) as conn:
             sys.stdout.write(_done(conn, options))
@@ -66,7 +66,11 @@ def _key(text: str) -> bytes:
 def _parser() -> argparse.ArgumentParser:
     dsn = argparse.ArgumentParser(add_help=False)
     dsn.add_argument("--dsn", help="libpq address of the ledger's database")
-    top = argparse.ArgumentParser(prog="python -m settlement.readers", description="Who may read the batches.")
+    top = argparse.ArgumentParser(
+        prog="python -m settlement.readers",
+        description="Who may read the batches.",
+        epilog="Exit codes: 0 done; 1 refused, and why; 2 no database.",
+    )
     commands = top.add_subparsers(dest="command", metavar="command", required=True)
     commands.add_parser("list", parents=[dsn], help="everybody ever admitted")
     new = commands.add_parser("admit", parents=[dsn], help="from the next batch on")

@@ -14,6 +14,7 @@ from typing import Protocol
 from coincurve import PrivateKey
 
 from ledger import journal
+from ledger.accounts import Family
 from ledger.answers import Leg, LegRef
 from ledger.journal import JournalEntry
 from proofs.accounts import member_account
@@ -122,6 +123,12 @@ WHERE own.merchant_id = %s AND own.journal_seq IS NULL AND NOT EXISTS (
 """
 _PARK = "INSERT INTO settlement.parked (journal_seq, leg_no, parked_in) VALUES (%s, %s, %s)"
 _UNPARK = "UPDATE settlement.parked SET sealed_in = %s WHERE journal_seq = %s AND leg_no = %s"
+_PARKED_CASH = """
+SELECT party, sum(amount)::bigint FROM settlement.parked
+JOIN ledger.posting ON shard = 0 AND seq = journal_seq AND leg = leg_no
+WHERE family = %(cash)s AND parked_in <= %(batch_no)s AND (sealed_in IS NULL OR sealed_in > %(batch_no)s)
+GROUP BY party
+"""
 _LATE = """
 SELECT journal_seq, leg_no FROM settlement.parked
 WHERE parked_in < %(batch_no)s AND (sealed_in IS NULL OR sealed_in >= %(batch_no)s) ORDER BY journal_seq, leg_no
@@ -338,6 +345,11 @@ def _room_for_void(conn: Conn, lane: SelfLane) -> None:
 def late_legs(conn: Conn, *, batch_no: int) -> list[LegRef]:
     """What earlier batches left for this one or later ones, in journal order."""
     return [LegRef(*row) for row in conn.execute(_LATE, {"batch_no": batch_no}).fetchall()]
+
+
+def parked_cash(conn: Conn, *, batch_no: int) -> dict[int, int]:
+    """By party, the AU that the books moved on legs which no batch up to `batch_no` holds, though its range does."""
+    return dict(conn.execute(_PARKED_CASH, {"cash": Family.CASH.value, "batch_no": batch_no}).fetchall())
 
 
 def keep_parked(conn: Conn, *, batch_no: int, late: Sequence[LegRef], parked: Sequence[LegRef]) -> None:

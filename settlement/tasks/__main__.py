@@ -29,7 +29,7 @@ from celery import Celery
 from pydantic import ValidationError
 
 from ledger.postgres.embedded import EmbeddedPostgresError, open_database, running
-from ledger.postgres.migrated import Behind, migrated_database
+from ledger.postgres.migrated import Behind, migrated_database, require_newest
 from settlement.embedded_chain import process
 from settlement.settings import SettlementSettings
 from settlement.tasks import attempts, broker, speech
@@ -137,6 +137,7 @@ def now_ms() -> int:
 
 
 def _look_after(dsn: str, options: argparse.Namespace) -> int:
+    require_newest(dsn)
     with psycopg.connect(dsn, autocommit=True) as conn:
         if options.command == "release":
             released = attempts.release(conn, options.task)
@@ -158,7 +159,11 @@ def _line(name: str, work: Work | None) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m settlement.tasks", description="The periodic work.")
+    parser = argparse.ArgumentParser(
+        prog="python -m settlement.tasks",
+        description="The periodic work.",
+        epilog="Exit codes: 0 well; 1 a task is parked (status), or none was (release); 2 it could not run.",
+    )
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     for name, words in {
         "worker": "take tasks from the queues until a signal",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.postgres.migrated import Behind, migrated_database
+from ledger.postgres.migrated import Behind, migrated_database, require_newest
 from tests.conftest import one
 
 REVISION = "SELECT version_num FROM alembic_version"
@@ -15,6 +15,8 @@ REVISION = "SELECT version_num FROM alembic_version"
 def test_a_named_database_that_is_behind_is_refused_and_left_alone(empty_database: str, tmp_path: Path) -> None:
     with pytest.raises(Behind, match="make migrate"), migrated_database(empty_database, tmp_path):
         pass
+    with pytest.raises(Behind, match="make migrate"):
+        require_newest(empty_database)
     assert one(empty_database, "SELECT count(*) FROM pg_tables WHERE schemaname IN ('ledger', 'api', 'public')") == 0
 
 

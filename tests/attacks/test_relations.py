@@ -20,7 +20,7 @@ from proofs.accounts import member_account, member_ref
 from proofs.kinds import Kind, effects
 from proofs.lpb1 import Record, Step
 from proofs.messages import PointsEvent, event_id
-from proofs.tariff import Campaign, Fees, Tariff
+from proofs.tariff import Campaign, Fees, Rate, Tariff
 from settlement.sealing.lanes import BACK_OFFICE, DELEGATED, POS
 from tests.attacks import alliance
 from tests.attacks.forge import KID, PRIVATE, World, found, resigned
@@ -31,7 +31,7 @@ REDEEMED_BY_X = event_id(merchant_id=2, key_id=POS, nonce=2)
 HONEST = Tariff(
     fee_unit=UNIT,
     fees={2: Fees(redemption_bps=1_000), 3: Fees(redemption_bps=50)},
-    exchanges={(1, 2): (3, 2)},
+    exchanges={(1, 2): (Rate(0, 3, 2),)},
     campaigns={
         7: Campaign(sponsor_id=2, level_bps=(500, 100), basis_bucket=1_000_000, basis_min=0, reward_max=2_500_000)
     },

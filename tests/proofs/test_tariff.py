@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from proofs.tariff import BPS, Campaign, Fees, Tariff, TariffError, read_tariff, reward_value
+from proofs.tariff import BPS, Campaign, Fees, Rate, Tariff, TariffError, read_tariff, reward_value
 
 FULL = Tariff(
     fee_unit=10_000,
     fees={2: Fees(200, 100, 5_000), 1: Fees()},
-    exchanges={(2, 1): (1, 3), (1, 2): (3, 1)},
+    exchanges={(2, 1): (Rate(0, 1, 3),), (1, 2): (Rate(0, 3, 1), Rate(100, 2, 1), Rate(100, 1, 1))},
     campaigns={7: Campaign(2, (500, 100), 1_000, 5_000, 2_500_000)},
     validity_days={1: 365},
 )
@@ -32,7 +32,7 @@ def test_a_tariff_is_read_as_it_was_written() -> None:
         ("fees", [{"merchantId": 1, "redemptionBps": 10_001, "issuanceBps": 0, "breakageBps": 0}]),
         ("fees", [{"merchantId": 1}]),
         ("fees", None),
-        ("exchanges", [{"from": 1, "to": 2, "num": 1, "den": 0}]),
+        ("exchanges", [{"from": 1, "to": 2, "since": 0, "num": 1, "den": 0}]),
         (
             "campaigns",
             [{"campaignId": 1, "levelBps": [1.5]}],
@@ -51,6 +51,20 @@ def test_what_is_no_tariff_is_refused(name: str, value: object) -> None:
 def test_other_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(TariffError):
         read_tariff(data)
+
+
+def test_a_rate_holds_from_its_second_on() -> None:
+    assert FULL.rates_at(1, 2, 99) == [Rate(0, 3, 1)]
+    assert FULL.rates_at(1, 2, 100) == [Rate(0, 3, 1), Rate(100, 2, 1), Rate(100, 1, 1)], "seconds are all that is told"
+    assert FULL.rates_at(1, 2, 101) == [Rate(100, 1, 1)]
+    assert FULL.rates_at(1, 3, 101) == []
+
+
+def test_rates_out_of_order_are_refused() -> None:
+    form = json.loads(FULL.to_bytes())
+    form["exchanges"][0], form["exchanges"][1] = form["exchanges"][1], form["exchanges"][0]
+    with pytest.raises(TariffError):
+        read_tariff(json.dumps(form, sort_keys=True, separators=(",", ":")).encode())
 
 
 def test_fees_are_whole_units_rounded_down_twice() -> None:

@@ -17,6 +17,7 @@ from ledger.commands import PublishTerms
 from proofs.accounts import OPERATOR_ID, RESERVE_ID, member_account
 from proofs.kinds import BASE_UNITS_PER_AU, Terms
 from proofs.messages import BatchHeader
+from proofs.tariff import Tariff
 from proofs.words import ZERO_WORD
 from settlement.mirrors.folder import FolderMirror
 from settlement.publish import Package, Recipient, pack, publish
@@ -45,7 +46,10 @@ def keys(merchants: Iterable[int]) -> Keystore:
 class Sealer:
     """The batches of one alliance, founded with these terms; `others` are merchants that issue nothing."""
 
-    def __init__(self, published: Iterable[PublishTerms], others: Iterable[int] = ()) -> None:
+    def __init__(
+        self, published: Iterable[PublishTerms], others: Iterable[int] = (), tariff: Tariff | None = None
+    ) -> None:
+        self.tariff = tariff
         terms = {
             each.terms_id: Terms(
                 each.terms_id, each.issuer_id, 0, each.au_num * BASE_UNITS_PER_AU, each.au_den, each.mode, 1, 0
@@ -78,7 +82,8 @@ class Sealer:
     def package(self, sealed: Sealed) -> BatchHeader:
         """The finished header; what is to be published is kept."""
         recipient = Recipient(KID, PRIVATE.public_key().public_bytes_raw())
-        package = pack(sealed, data_key=digest("data key", sealed.header.batch_no), recipients=[recipient])
+        key = digest("data key", sealed.header.batch_no)
+        package = pack(sealed, data_key=key, recipients=[recipient], tariff=self.tariff)
         header = sealed.finish(package.data_hash)
         self.published.append((sealed, package, header))
         return header
@@ -140,10 +145,12 @@ def read_all(connection: psycopg.Connection[object]) -> list[journal.JournalEntr
     return entries
 
 
-def seal_all(entries: Sequence[journal.JournalEntry], published: Iterable[PublishTerms]) -> tuple[Sealer, list[Sealed]]:
+def seal_all(
+    entries: Sequence[journal.JournalEntry], published: Iterable[PublishTerms], tariff: Tariff | None = None
+) -> tuple[Sealer, list[Sealed]]:
     """All entries in batches of about LEAVES_PER_BATCH leaves, the last one settling."""
     signers = {leg.signer for entry in entries for leg in entry.legs}
-    sealer, waiting, made = Sealer(published, signers), [], []
+    sealer, waiting, made = Sealer(published, signers, tariff), [], []
     for entry in entries:
         waiting.append(entry)
         last = entry is entries[-1]

@@ -9,6 +9,7 @@ import msgspec
 import psycopg
 import pytest
 
+from auditor.report import checks
 from ledger import journal, queries
 from ledger.answers import Receipt
 from ledger.commands import Earn, Net, OpenMerchant, PublishTerms, Redeem, Refund, SettleNets
@@ -16,6 +17,7 @@ from ledger.store import open_store
 from proofs.accounts import CASH, POINTS
 from proofs.kinds import Kind
 from proofs.messages import PointsEvent
+from settlement.sealing.tariffs import tariff_of
 from tests.attacks.forge import found
 from tests.settlement.ledger_traffic import BUCKET, LEVEL_BPS, MEMBERS, RATES, START_MS, founding, traffic
 from tests.settlement.sealer import read_all, seal_all
@@ -51,7 +53,7 @@ def test_both_books_agree_and_the_auditor_with_them(database: str, seed: int, tm
     with psycopg.connect(database) as connection:
         entries = read_all(connection)
         assert entries[-1].seq == journal.head_seq(connection)
-        sealer, batches = seal_all(entries, published())
+        sealer, batches = seal_all(entries, published(), tariff_of(queries.registry(connection)))
         assert sum(batch.header.leaf_count for batch in batches) == sum(len(receipt.legs) for receipt in taken)
         positions, issued = queries.positions(connection), queries.outstanding(connection)
     kinds = {record.event.kind for batch in batches for record in batch.records}
@@ -84,6 +86,8 @@ def test_both_books_agree_and_the_auditor_with_them(database: str, seed: int, tm
     assert len(closing.nets) >= 4
     outcome = sealer.world(tmp_path).audit()
     assert (found(outcome), outcome.incomplete, len(outcome.batches)) == (set(), [], len(sealer.published))
+    held = {each["check"]: each["state"] for each in checks(outcome, anchored=False)}
+    assert [held[number] for number in (20, 22, 23, 24)] == ["held"] * 4, "by the ledger's own tariff"
     debts = -sum(tip.balance for tip in sealer.tips.values() if tip.balance < 0)
     assert (outcome.points, outcome.debts) == (closing.header.total_points, debts)
     assert debts, "no debt came about: the traffic is too tame"

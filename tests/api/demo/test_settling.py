@@ -7,17 +7,23 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from api.demo.settling import Keys, attest_all, finalise, found_settlement
+from api.demo.settling import Keys, attest_all, finalise, found_settlement, seal
+from ledger.answers import Receipt
+from ledger.commands.earning import Earn
 from ledger.poster import Poster
 from ledger.store import open_store
 from settlement.batches import seal_next
 from settlement.chain.client import Chain
 from settlement.embedded_chain.process import start
 from settlement.networks import require_addresses
+from settlement.reconcile import reconcile
+from settlement.sealing.refusals import SealRefused
 from settlement.status import status
+from settlement.watch.alerts import URGENT
 from tests.settlement.chain.field import day, registry_commands
 
 TOO_OLD_S = 7 * 3_600
+AHEAD_S = 400 * 86_400
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -43,3 +49,31 @@ def test_a_run_resumed_too_late_for_the_attesters_still_ends(tmp_path: Path, dat
         assert (batch.incarnation, batch.state, batch.attesters) == (1, "FINALISED", [])
         told = require_addresses(chain, tmp_path / "addresses.json")
         assert told["hub"] == f"0x{settling.settlement.alliance.anchor.hub.hex()}"
+
+
+def test_a_journal_dated_ahead_by_the_test_clock_is_sealed_all_the_same(tmp_path: Path, database: str) -> None:
+    """Points that expired in a year that has not come yet: the chain's time follows them."""
+    keys = Keys(tmp_path / "keys")
+    with (
+        start(tmp_path / "chain", fund=[f"0x{keys.operator().address.hex()}"], idle_s=60) as node,
+        psycopg.connect(database, autocommit=True) as conn,
+        Poster(open_store(database)) as poster,
+    ):
+        poster.post([*registry_commands(), *day(1)])
+        chain = Chain(node.url)
+        settling = found_settlement(conn, poster, chain, keys, tmp_path)
+        ahead_ms = (chain.now() + AHEAD_S) * 1_000
+        bought = Earn(key="e-1", at_ms=ahead_ms, merchant_id=2, member="bo", order="e-1", amount_minor=9_000)
+        [earned] = poster.post([bought])
+        assert isinstance(earned.outcome, Receipt)
+        with pytest.raises(SealRefused, match="clock"):
+            seal_next(settling.settlement)
+        alliance = settling.settlement.alliance
+        assert not [
+            each for each in reconcile(conn, alliance, sender=alliance.anchor.deployer) if each.severity == URGENT
+        ]
+        seal(settling, lambda: None)
+        attest_all(settling)
+        finalise(settling)
+        assert {batch.state for batch in status(conn)} == {"FINALISED"}
+        assert chain.now() >= ahead_ms // 1_000

@@ -25,6 +25,7 @@ from proofs.messages import AcceptanceReceipt, PointsEvent, domain_separator, si
 from proofs.signature import ORDER, address_of, recover, sign
 from settlement.batches import Settlement, publish_again, seal_next
 from settlement.chain.outbox import Intent
+from settlement.reconcile import reconcile
 from settlement.sealing import desk
 from settlement.sealing.lanes import LaneId, Signature
 from settlement.sealing.self_signed import (
@@ -105,6 +106,12 @@ def judged(field: Field, s: Settlement) -> Outcome:
         return audit(chain, [*chain.commits, *sealed_commits(chain, folder)], means)
 
 
+def compared(s: Settlement) -> list[str]:
+    """What reconciliation finds between both books."""
+    found = reconcile(s.conn, s.alliance, sender=s.outbox.sender)
+    return [alert.place for alert in found if alert.code == "nets-unlike-ledger"]
+
+
 def count(s: Settlement, question: LiteralString) -> int:
     row = s.conn.execute(question).fetchone()
     assert row is not None
@@ -126,6 +133,8 @@ def test_what_waits_is_sealed_late_and_both_books_agree(field: Field) -> None:
         second = sealed(s)
         left = count(s, PARKED)
         assert 0 < left < 30
+        assert desk.parked_cash(s.conn, batch_no=second.batch_no)
+        assert compared(s) == [], "what waits is no difference"
         assert seal_next(s) is None
         assert sign_all(s) > 2
     with field.settlement(crash_when_sealed) as s, pytest.raises(Crash):
@@ -142,6 +151,7 @@ def test_what_waits_is_sealed_late_and_both_books_agree(field: Field) -> None:
         while sign_all(s):
             sealed(s)
         assert count(s, PARKED) == 0
+        assert compared(s) == []
     field.post([cycle(2)])
     with field.settlement() as s:
         last = sealed(s, settling=True)

@@ -139,6 +139,7 @@ CHANGES: dict[str, tuple[Callable[[Facts], Facts], tuple[str, str]]] = {
     "foreign": (lambda f: replace(f, committed={7: b"x" * 32}), ("batch-unknown", "batch 7")),
     "conflict": (lambda f: replace(f, committed={0: b"x" * 32}), ("batch-conflict", "batch 0")),
     "books": (lambda f: replace(f, sealed_cash={5: 1}), ("nets-unlike-ledger", "party 5")),
+    "parked": (lambda f: replace(f, parked_cash={5: 1}), ("nets-unlike-ledger", "party 5")),
     "failed": (lambda f: _with(f, state=State.FAILED_FRAUD), ("batch-failed", "batch 1")),
     "demanded": (lambda f: _with(f, state=State.CHALLENGED), ("batch-demanded", "batch 1")),
     "slow": (lambda f: _with(f, state=State.PUBLISHED, sealed_at=0), ("batch-slow", "batch 1")),
@@ -200,6 +201,7 @@ def facts() -> Facts:
         moved={},
         ledger_cash={},
         sealed_cash={},
+        parked_cash={},
     )
 
 
