@@ -1,7 +1,8 @@
 """The brokers tests play on: queues in the test's own database, and a RabbitMQ node of the test's own where the machine
 has its programs.
 
-A node listens on loopback alone, keeps everything in its own folder, and is ended with the test.
+A node listens on loopback alone, keeps everything in its own folder, and is ended with the test, by a guardian where
+the test is killed: a node whose port mapper went first would start another, for good.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+ROOT = Path(__file__).parents[3]
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 RABBITMQ_IS_HERE = SERVER.exists() and shutil.which("epmd") is not None
 START_SECONDS_MAX = 90
@@ -37,6 +40,7 @@ class RabbitMq:
     dist_port: int = field(default_factory=free_port)
     _node: subprocess.Popen[bytes] | None = None
     _mapper: subprocess.Popen[bytes] | None = None
+    _guardian: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -48,11 +52,12 @@ class RabbitMq:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         if self._mapper is None:
             command = ["epmd", "-address", "127.0.0.1", "-port", str(self.epmd_port)]
-            self._mapper = subprocess.Popen(command, env=self._environment())
+            self._mapper = subprocess.Popen(command, env=self._environment(), start_new_session=True)
         with (self.folder / "out").open("ab") as out:
             self._node = subprocess.Popen(
                 [str(SERVER)], env=self._environment(), stdout=out, stderr=out, start_new_session=True
             )
+        self._guard(self._node.pid, self._mapper.pid)
         until = time.monotonic() + START_SECONDS_MAX
         while not self._answers():
             assert self._node.poll() is None, (self.folder / "out").read_text()[-2_000:]
@@ -67,7 +72,7 @@ class RabbitMq:
         self._await_no_vm()
 
     def stop(self) -> None:
-        """End node and port mapper."""
+        """End node and port mapper, in this order."""
         if self._node is not None and self._node.poll() is None:
             self._node.terminate()
             try:
@@ -77,6 +82,22 @@ class RabbitMq:
         if self._mapper is not None:
             self._mapper.kill()
             self._mapper.wait()
+        self._unguard()
+
+    def _guard(self, *groups: int) -> None:
+        """These groups end when this process does."""
+        self._unguard()
+        command = [sys.executable, "-m", "tests.settlement.tasks.guardian"]
+        self._guardian = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, start_new_session=True)
+        assert self._guardian.stdin is not None
+        self._guardian.stdin.write("".join(f"{group}\n" for group in groups).encode())
+        self._guardian.stdin.flush()
+
+    def _unguard(self) -> None:
+        if self._guardian is not None:
+            self._guardian.kill()
+            self._guardian.communicate()
+            self._guardian = None
 
     def ctl(self, *words: str) -> str:
         """What `rabbitmqctl` answers."""

@@ -4,15 +4,18 @@ programs (see `conftest`); the other tests of tasks play on it as well.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from celery import Celery
 
 from settlement.tasks import broker
-from tests.settlement.tasks.brokers import RabbitMq
+from tests.settlement.tasks.brokers import ROOT, RabbitMq
 from tests.settlement.tasks.stage import eventually, stage
 
 BEFORE, AFTER = 20, 5
@@ -52,6 +55,36 @@ def test_a_killed_broker_loses_no_task_and_workers_come_back(node: RabbitMq, dat
         played.ask(*["note"] * AFTER)
         eventually(lambda: len(played.notes()) >= BEFORE + AFTER)
         assert worker.poll() is None
+
+
+STARTS = """
+import pathlib, sys, time
+from tests.settlement.tasks.brokers import RabbitMq
+RabbitMq(pathlib.Path(sys.argv[1])).start()
+print("runs", flush=True)
+time.sleep(600)
+"""
+
+
+def processes_in(folder: Path) -> list[str]:
+    """What runs with this folder as its home: node, port mapper, and whatever they started."""
+    home, found = f"HOME={folder}/home".encode(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile
+            if home in (process / "environ").read_bytes().split(b"\0"):
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:100])
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_killed_test_leaves_no_node_and_no_port_mapper(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", STARTS, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == b"runs\n"
+        assert len(processes_in(tmp_path)) > 1
+        killed.kill()
+    eventually(lambda: not processes_in(tmp_path))
 
 
 def test_what_was_delivered_too_often_is_kept_with_the_dead(rabbitmq: RabbitMq, database: str, tmp_path: Path) -> None:
