@@ -165,6 +165,7 @@ REFUSALS: Mapping[str, tuple[str, ...]] = {
         "redemption-unknown",
         "not-captured",
         "not-drawn-on",
+        "disputed-before",
     ),
     "resolve_dispute": (
         "redemption-unknown",

@@ -84,6 +84,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "cancel-exceeds-redemption": "More would be cancelled than is left of the redemption.",
     "cancel-below-a-point": "What would be cancelled of an issuer's leg is worth less than a point of it.",
     "not-drawn-on": "The redemption drew no points of this issuer, or none are left of them.",
+    "disputed-before": "This issuer has disputed the redemption before, and it was resolved.",
     "not-disputed": "The redemption is not disputed.",
     "refund-exists": "This merchant already has a refund of this name.",
     "refund-exceeds-order": "The refunds of this order would exceed its amount.",

@@ -38,6 +38,8 @@ class Used(IntEnum):
     """A batch whose nets were recorded, by its number."""
     CANCELLATION = 5
     """A cancellation of a redemption, by its name, per acceptor."""
+    DISPUTE = 6
+    """A dispute of a redemption, by who disputes it and its name, per acceptor."""
     TRANSFER = 20
     """A transfer's name, per issuer."""
     EXCHANGE = 21

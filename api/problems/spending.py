@@ -95,5 +95,11 @@ ROWS: Mapping[str, Row] = {
         "The redemption drew no points of yours, or none of them are left in it.",
         "Dispute only redemptions that drew on you.",
     ),
+    "disputed-before": Row(
+        409,
+        "Disputed before",
+        "You disputed this redemption before, and the alliance resolved that it stands.",
+        "Nothing to do: it is final.",
+    ),
     "not-disputed": Row(409, "Not disputed", "The redemption stands undisputed.", "Nothing to resolve."),
 }

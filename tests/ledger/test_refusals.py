@@ -74,6 +74,9 @@ def scene_of_redemptions() -> list[Command]:
         cancel(B, "captured", "cancelled", 3, at=DAY),
         Redeem(key="disputed", at_ms=DAY, merchant_id=B, member="m5", redemption="disputed", au=5),
         dispute(B, "disputed", 70, at=DAY),
+        Redeem(key="stands", at_ms=DAY, merchant_id=B, member="m5", redemption="stands", au=5),
+        dispute(B, "stands", 70, at=DAY),
+        resolve(B, "stands", at=DAY, stands=True),
         opening(RELYING, credit_limit_au=0, hold_ms=0),
         rate(RELYING),
         scene.earn("m4", RELYING, 1_000, at=DAY, order="relying"),
@@ -176,6 +179,7 @@ IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
         ("redemption-unknown", "redemption", dispute(B, "none", UNKNOWN, key="k")),
         ("not-captured", "redemption", dispute(B, "held", UNKNOWN, key="k")),
         ("not-drawn-on", "by_merchant_id", dispute(B, "captured", B, key="k")),
+        ("disputed-before", "redemption", dispute(B, "stands", 70, key="k")),
     ],
     "resolve_dispute": [
         ("redemption-unknown", "redemption", resolve(B, "none", key="k", stands=True)),

@@ -347,6 +347,8 @@ def test_a_dispute_takes_the_redemption_out_of_the_net(mode: int, *, stands: boo
     assert [leg.points for leg in resolved.legs] == ([leg.points for leg in receipt.legs] if stands else [])
     assert scene.refused(resolve(B, "r", key="again", stands=True)).code == "not-disputed"
     if stands:
+        assert scene.refused(dispute(B, "r", C, key="once more")).code == "disputed-before"
+        scene.play(dispute(B, "r", A, key="the other"), resolve(B, "r", key="the other's", stands=True))
         scene.done(cancel(B, "r", "y"))
         assert scene.state() == before
 

@@ -241,6 +241,9 @@ def dispute(books: Books, command: Command) -> None:
     draw = known_draw(books, command)
     refuse_if(draw.state != "captured", "not-captured")
     refuse_if(command["by_merchant_id"] not in {part.lot.issuer for part in draw.parts if part.au}, "not-drawn-on")
+    name = ("dispute", command["merchant_id"], f"{command['redemption']} by {command['by_merchant_id']}")
+    refuse_if(name in books.names, "disputed-before")
+    books.names.add(name)
     parts, draw.parts = draw.parts, []
     clear(books, draw, parts)
     draw.state, draw.parts = "disputed", parts

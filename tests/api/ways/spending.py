@@ -28,6 +28,14 @@ def less_than_a_point(stage: Stage) -> Any:
     return stage.tea.ask(f"{OF_R}/cancel", cancellation="c", au=1)
 
 
+def disputed_before(stage: Stage) -> Any:
+    """Resolved against it, an issuer disputes again."""
+    assert stage.redeem(1).status_code == 201
+    stage.tea.done(f"{OF_R}/dispute", acceptor=TEA)
+    stage.operator.done(f"{OF_R}/resolve", acceptor=TEA, stands=True)
+    return stage.tea.ask(f"{OF_R}/dispute", acceptor=TEA)
+
+
 def cancel(stage: Stage, au: int, name: str = "c") -> Any:
     return stage.tea.ask(f"{OF_R}/cancel", cancellation=name, au=au)
 
@@ -53,5 +61,6 @@ WAYS: dict[str, Way] = {
     "cancel-exceeds-redemption": lambda s: twice(s.redeem(10), lambda: cancel(s, 11)),
     "cancel-below-a-point": less_than_a_point,
     "not-drawn-on": lambda s: twice(s.redeem(1), lambda: s.of(BOOKS).ask(f"{OF_R}/dispute", acceptor=TEA)),
+    "disputed-before": disputed_before,
     "not-disputed": lambda s: twice(s.redeem(1), lambda: s.operator.ask(f"{OF_R}/resolve", acceptor=TEA, stands=True)),
 }
