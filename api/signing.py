@@ -101,6 +101,7 @@ def get_signatures(request: Request, caller: SIGNER) -> Response:
     ),
 )
 async def post_signature(request: Request, caller: SIGNER) -> Response:
+    no_parameters(request)
     body = decode(_decoder, await body_of(request, bytes_max=BODY_BYTES_MAX))
     signed = _signed(body)
     if signed.event.merchant_id != caller.merchant_id:

@@ -50,12 +50,20 @@ def main() -> int:
         _say(console, f"It cannot run: {error}")
         return CANNOT_RUN
     except (psycopg.OperationalError, ChainUnclear) as error:
+        if interrupted(error):
+            raise KeyboardInterrupt from error
         _say(console, f"A server went away: {error}")
         _say(console, "Nothing that was answered is lost: run it again and it goes on from here.")
         return CANNOT_RUN
     except (AuditFailed, Stuck) as error:
         _say(console, f"Not all is well: {error}")
         return WRONG
+
+
+def interrupted(error: BaseException) -> bool:
+    """Whether it came of tidying up after Ctrl-C, which may have cut a statement short."""
+    behind = error.__context__
+    return behind is not None and (isinstance(behind, KeyboardInterrupt) or interrupted(behind))
 
 
 def _say(console: Console, sentence: str) -> None:

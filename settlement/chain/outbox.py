@@ -18,6 +18,7 @@ from typing import Any
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 from psycopg import Connection
+from psycopg.pq import TransactionStatus
 
 from settlement import lease as leases
 from settlement.chain.client import Chain, Receipt, SendCase, Sent
@@ -129,7 +130,9 @@ class Outbox:
                 checkpoint=self._checkpoint,
             )
         finally:
-            lease.release(self._conn)
+            # An interruption may leave a statement under way; then the lease runs out by itself.
+            if self._conn.info.transaction_status is not TransactionStatus.ACTIVE:
+                lease.release(self._conn)
 
     @property
     def takeover_s(self) -> float:

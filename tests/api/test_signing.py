@@ -121,3 +121,10 @@ def test_nobody_signs_for_another_or_half_a_leg(merchant: Caller) -> None:
     for wrong, pointer in zip((other, half, wide), pointers, strict=True):
         answer = merchant.post("/v1/signatures", wrong)
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+
+
+def test_nothing_can_only_be_tried(merchant: Caller) -> None:
+    body = signed(lane_of(merchant)["waiting"][0], nonce=1)
+    answer = merchant.post("/v1/signatures?dry_run=true", body)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#query/dry_run")
+    assert lane_of(merchant)["next_nonce"] == 1

@@ -14,10 +14,12 @@ from api.verbs import REFUSALS
 from tests.api.conftest import NOON, TEA, Caller, KeyMaker
 from tests.conftest import ROOT
 
+NO_COMMANDS = {"/v1/events", "/v1/events/batch", "/v1/test/clock", "/v1/signatures"}
+"""Several commands at once, or none: they have tests of their own."""
 ROUTES = [
     route
     for route in chain.from_iterable(room.router.routes for room in ROOMS)
-    if "POST" in route.methods and route.path not in {"/v1/events", "/v1/events/batch", "/v1/test/clock"}
+    if "POST" in route.methods and route.path not in NO_COMMANDS
 ]
 PATHS = sorted({route.path for route in ROUTES})
 NAMED = {"redemption": "r", "adjustment": "a", "member": "m", "pool": "p"}

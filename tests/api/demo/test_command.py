@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from api.demo.command import CANNOT_RUN, main
+from api.demo.command import CANNOT_RUN, interrupted, main
 
 
 def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], **environment: Path) -> str:
@@ -33,3 +34,18 @@ def test_an_empty_file_is_told_what_it_must_begin_with(
     shown = said(monkeypatch, capsys, TONGDUI_VAR=tmp_path / "var", EVENTS=tmp_path / name)
     assert name in "".join(shown.split())
     assert "it must begin with the line event_id," in shown
+
+
+def tidied_up_after(error: type[BaseException], conn: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Ends with what the tidying up says, as a cut connection would."""
+    try:
+        raise error
+    finally:
+        conn.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_interruption_stays_one_whatever_tidying_up_says(database: str, error: type[BaseException]) -> None:
+    with psycopg.connect(database, autocommit=True) as conn, pytest.raises(psycopg.OperationalError) as said:
+        tidied_up_after(error, conn)
+    assert interrupted(said.value) is (error is KeyboardInterrupt)
