@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from coincurve import PrivateKey
 
@@ -22,7 +22,6 @@ from proofs.kinds import Kind
 from proofs.messages import AcceptanceReceipt, PointsEvent, signed_digest
 from proofs.signature import address_of, sign
 from proofs.words import WORD_BYTES
-from settlement.chain.contracts import Contract
 from settlement.sealing.lanes import LaneId, Roster, Signature
 from settlement.sealing.leaves import LeafMaker, needs
 from settlement.sealing.self_signed import (
@@ -38,6 +37,9 @@ from settlement.sealing.self_signed import (
 )
 from settlement.tables import Conn
 from settlement.vault import Vault
+
+if TYPE_CHECKING:  # the door takes signatures in without a client of the chain, which costs seconds to load
+    from settlement.chain.contracts import Contract
 
 _LANES = """
 SELECT merchant_id, key_id, address, kind_mask, from_seq, to_batch FROM settlement.self_lane ORDER BY 1, 2

@@ -22,7 +22,7 @@ from auditor.audit import Means
 from auditor.fetch import AuditorKey, Folder
 from auditor.outcome import Verdict
 from auditor.progress import Watch
-from tests.attacks.forge import ATTESTERS, KID, PRIVATE, World, honest_world
+from tests.attacks.forge import ATTESTERS, KID, PRIVATE, World
 from tests.attacks.test_attest import sealed_world
 
 SECONDS_TO_DIE_MAX = 120
@@ -62,7 +62,7 @@ def attesting(world: World, state: Path, key: PrivateKey) -> tuple[Verdict, list
     return outcome.verdict, signed
 
 
-def _attest_and_die(folder: Path, state: Path, point: str) -> None:
+def _attest_and_die(world: World, state: Path, point: str) -> None:
     """The life of the attester that is killed."""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -70,16 +70,14 @@ def _attest_and_die(folder: Path, state: Path, point: str) -> None:
             die()
 
     sys.addaudithook(hook)
-    attesting(honest_world(folder), state, Dying(ATTESTERS[0].secret, point))
+    attesting(world, state, Dying(ATTESTERS[0].secret, point))
     die()
 
 
-def killed(tmp_path: Path, point: str) -> Path:
+def killed(world: World, tmp_path: Path, point: str) -> Path:
     """The state that an attester left that died at `point`."""
     state = tmp_path / "state.json"
-    process = multiprocessing.get_context("spawn").Process(
-        target=_attest_and_die, args=(tmp_path / "theirs", state, point)
-    )
+    process = multiprocessing.get_context("fork").Process(target=_attest_and_die, args=(world, state, point))
     process.start()
     process.join(SECONDS_TO_DIE_MAX)
     assert process.exitcode == -signal.SIGKILL
@@ -89,7 +87,7 @@ def killed(tmp_path: Path, point: str) -> Path:
 @pytest.mark.parametrize("name", POINTS)
 def test_an_attester_killed_signs_the_same_again_and_nothing_else(world: World, tmp_path: Path, name: str) -> None:
     point, written = POINTS[name]
-    state = killed(tmp_path, point)
+    state = killed(world, tmp_path, point)
     hashes = {str(n): "0x" + world.batches[n].header.hash_struct().hex() for n in range(ON_CHAIN, 5)}
     assert (json.loads(state.read_text())["signed"] if state.exists() else {}) == (hashes if written else {})
     verdict, signed = attesting(world, state, ATTESTERS[0])
@@ -103,7 +101,7 @@ def test_an_attester_killed_signs_the_same_again_and_nothing_else(world: World, 
 
 def test_what_died_before_its_state_has_signed_nothing_and_binds_nobody(world: World, tmp_path: Path) -> None:
     """No signature can exist, so another header may be signed: the one that everybody else sees."""
-    state = killed(tmp_path, "os.rename")
+    state = killed(world, tmp_path, "os.rename")
     world.batches[3].forced = {"journal_head": bytes([1]) * 32}
     world.rechain()
     verdict, signed = attesting(world, state, ATTESTERS[0])

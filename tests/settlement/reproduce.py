@@ -1,8 +1,8 @@
 """Seals a scripted journal in this process and prints what came out, for `test_reproducible` to compare: header hashes
 with dataHash, and a digest of every file and chunk. `python -m tests.settlement.reproduce SCRIPT SHUFFLE`.
 
-What must not matter is shuffled by SHUFFLE: the order of lanes, terms, accounts to register, ends of member accounts
-and recipients. Nobody else calls it.
+What must not matter is shuffled by SHUFFLE: the order of lanes, terms, accounts to register and ends of member
+accounts. Nobody else calls it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TypeVar
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
-from settlement.publish import Recipient, pack
+from settlement.publish import Wrapped, pack
 from settlement.sealing.lanes import Roster
 from settlement.sealing.leaves import journal_head
 from settlement.sealing.seal import seal
@@ -56,13 +54,7 @@ def reproduce(script: list[tuple[str, int, int, str, int]], shuffle: int) -> lis
             sealed_at=FOUNDED_AT + 1_000_000 + operator.opening.header.batch_no,
             settling=start + ENTRIES_PER_BATCH >= len(entries),
         )
-        recipients = [
-            Recipient(
-                f"auditor-{number}", X25519PrivateKey.from_private_bytes(digest(number)).public_key().public_bytes_raw()
-            )
-            for number in range(3)
-        ]
-        package = pack(sealed, data_key=digest("data key"), recipients=mixed(recipients))
+        package = pack(sealed, data_key=digest("data key"), wrapped=kept_with_the_header(sealed.header.batch_no))
         header = sealed.finish(package.data_hash)
         bytes_of_all = sha256(sealed.file() + b"".join(package.chunks.values()) + package.manifest)
         told.append(f"{header.hash_struct().hex()} {bytes_of_all.hexdigest()}")
@@ -72,9 +64,11 @@ def reproduce(script: list[tuple[str, int, int, str, int]], shuffle: int) -> lis
     return told
 
 
-def public_key(number: int) -> bytes:
-    """A recipient's."""
-    return X25519PrivateKey.from_private_bytes(digest(number)).public_key().public_bytes_raw()
+def kept_with_the_header(batch_no: int) -> list[Wrapped]:
+    """Wrapping draws at random, once: whoever makes a batch again finds the wrapped keys stored."""
+    return [
+        Wrapped(f"auditor-{number}", digest("enc", batch_no, number), digest(batch_no, number)) for number in range(3)
+    ]
 
 
 if __name__ == "__main__":
