@@ -32,12 +32,13 @@ def cancel_redemption(command: CancelRedemption, entry: Entry) -> dict[str, int 
     cancel-exceeds-redemption, cancel-below-a-point, issuer-over-limit.
     """
     record = redemptions.captured(entry.slice, command.merchant_id, command.redemption)
-    deal = drawn.of(entry.slice, command.merchant_id, record)
-    if deal.member.closed:
+    # Of a redemption that was given back whole nothing is left that would have an owner.
+    if record.draws and drawn.of(entry.slice, command.merchant_id, record).member.closed:
         raise Refused("member-closed", "redemption", member=record.member)
     if entry.slice.claims[_claim(command)] is not None:
         raise Refused("cancellation-exists", "cancellation", cancellation=command.cancellation)
     asked = _asked(command, record)
+    deal = drawn.of(entry.slice, command.merchant_id, record)
     left = drawn.total(record.draws) - asked
     kept, back = drawn.divide(record.draws, entry.slice.registry.terms, deal, au=left)
     for each in back:

@@ -201,7 +201,7 @@ def cancel_redemption(books: Books, command: Command) -> None:
     """Give `au` of a captured redemption back."""
     draw = known_draw(books, command)
     refuse_if(draw.state != "captured", "not-captured")
-    refuse_if(owner_of(books, draw) in books.closed, "member-closed")
+    refuse_if(draw.au() > 0 and owner_of(books, draw) in books.closed, "member-closed")
     name = ("cancellation", command["merchant_id"], command["cancellation"])
     refuse_if(name in books.names, "cancellation-exists")
     au = draw.au() if command["au"] is None else command["au"]

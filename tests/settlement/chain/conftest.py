@@ -14,7 +14,7 @@ from tests.settlement.chain.field import Field, registry_commands
 from tests.settlement.chain.tiny import SENDER
 
 ROOT = Path(__file__).resolve().parents[3]
-IDLE_S = 300.0
+IDLE_S = 3_600.0
 
 collect_ignore = [] if ANVIL.exists() else ["test_anvil.py", "test_networks.py"]
 
