@@ -34,7 +34,8 @@ def test_everybody_stands_as_they_are_told(database: str, day: int) -> None:
         store.post(traffic())
     at_ms = day * DAY
     with psycopg.connect(database) as conn:
-        registry, persons = queries.registry(conn), dict(conn.execute(_PERSONS).fetchall())
+        registry = queries.registry(conn)
+        persons: dict[int, str] = dict(conn.execute(_PERSONS).fetchall())
         counting: Any = Counting(conn)
         found = {each.member_no: each for each in standings(counting, registry, [*persons], at_ms)}
         assert counting.asked == 3
