@@ -54,6 +54,14 @@ class SettlementSettings(MirrorsSettings):
     """Whether batches are padded to a few sizes, so that the chain does not show how much was sold."""
     tasks_off: frozenset[str] = frozenset()
     """Names of periodic tasks that are not to run here, as a JSON list (`python -m settlement.tasks status`)."""
+    tier_epoch_seconds: int = Field(default=86_400, ge=60, le=366 * 86_400)
+    """How long an epoch of tiers takes. Together with the start it numbers epochs, so neither is changed later but to
+    make numbers go up.
+    """
+    tier_epochs_start: int = Field(default=0, ge=0, lt=2**32)
+    """The Unix second at which epoch 1 of tiers begins."""
+    tier_grid: Path | None = None
+    """A JSON file with the grid of what partners may ask; left out, it follows from the ledger's tiers."""
     workers: int = Field(default=2, ge=1, le=32)
     """Tasks at a time in one worker."""
     task_seconds_max: int = Field(default=600, ge=10, le=1_500)

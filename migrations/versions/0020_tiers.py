@@ -101,7 +101,6 @@ CREATE TABLE settlement.tier_leaf (
     attributes bytea,
     leaf bytea,
     PRIMARY KEY (epoch, place),
-    CONSTRAINT tier_leaf_epoch FOREIGN KEY (epoch) REFERENCES settlement.tier_epoch,
     CONSTRAINT tier_leaf_either CHECK (
         num_nulls(member_no, key_member_no, key_no, commitment, attributes) = CASE WHEN leaf IS NULL THEN 0 ELSE 5 END
     ),
