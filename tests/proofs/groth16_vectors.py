@@ -1,12 +1,11 @@
 """Statements with proofs, true and false, and what other verifiers say of each: the differential suite of `groth16`.
 
-    python -m tests.proofs.groth16_vectors forms OUT.jsonl       every form, one a line, for other verifiers
-    python -m tests.proofs.groth16_vectors py_ecc                asks py_ecc and writes proofs/vectors/groth16.json
-    python -m tests.proofs.groth16_vectors add NAME VERDICTS     adds another verifier's line of verdicts
+    python -m tests.proofs.groth16_vectors     makes them, asks, and writes proofs/vectors/groth16.json
+
 
 The file holds true proofs in full and every other vector as the numbers in which it differs from one. Verdicts are one
-sign a vector: 1 accepted, 0 refused. Asking py_ecc takes about ten minutes of one idle core; it is done once, here, and
-the tests ask it again about a sample only.
+sign a vector: 1 accepted, 0 refused. Asking py_ecc takes about ten minutes of one core (WORKERS=2 takes two); it is
+done once, here, and the tests ask it again about a sample only.
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ from __future__ import annotations
 import json
 import os
 import random
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from proofs import groth16_reference
 from tests.proofs.trapdoor import COFACTOR_PRIMES, Form, P, R, form1, form2, of_order, on_twist, plus, trapdoor
 
 VECTORS = Path(__file__).parents[2] / "proofs" / "vectors" / "groth16.json"
+IN_NODE = Path(__file__).parent / "circuits" / "verdicts.mjs"
 SEED = 20_260_701
 SIGNAL_COUNTS = (1, 2, 6)
 TRUE_OF_EACH_KEY = 60
@@ -188,24 +189,29 @@ def verdict_of_py_ecc(vector: Vector) -> str:
     return "1" if groth16_reference.verify(vector.key, vector.signals, vector.proof) else "0"
 
 
-def main(command: str, *words: str) -> None:
-    if command == "forms":
-        held = json.loads(VECTORS.read_text()) if VECTORS.exists() else make()
-        Path(words[0]).write_text(
-            "\n".join(json.dumps([each.key, [*map(str, each.signals)], each.proof]) for each in expanded(held)) + "\n"
-        )
-    elif command == "py_ecc":
-        held = make()
-        with ProcessPoolExecutor(int(os.environ.get("WORKERS", "1"))) as workers:
-            held["verdicts"]["py_ecc"] = "".join(workers.map(verdict_of_py_ecc, expanded(held), chunksize=8))
-        write(held)
-    elif command == "add":
-        held = json.loads(VECTORS.read_text())
-        verdicts = Path(words[1]).read_text().strip()
-        assert len(verdicts) == len(held["vectors"]), "a verdict for each vector is wanted"
-        held["verdicts"][words[0]] = verdicts
-        write(held)
+def verdicts_of_snarkjs(vectors: Sequence[Vector]) -> str:
+    """One sign a vector, by snarkjs in node."""
+    found: str = snarkjs(vectors)["verdicts"]
+    return found
+
+
+def snarkjs(vectors: Sequence[Vector], threads: str = "one") -> dict[str, Any]:
+    """What tests/proofs/circuits/verdicts.mjs answers."""
+    lines = [json.dumps([each.key, [*map(str, each.signals)], each.proof]) for each in vectors]
+    command = [Path(sys.executable).parent / "node", IN_NODE, threads]
+    done = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def main() -> None:
+    held = make()
+    vectors = list(expanded(held))
+    held["verdicts"]["snarkjs"] = verdicts_of_snarkjs(vectors)
+    with ProcessPoolExecutor(int(os.environ.get("WORKERS", "1"))) as workers:
+        held["verdicts"]["py_ecc"] = "".join(workers.map(verdict_of_py_ecc, vectors, chunksize=8))
+    write(held)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
