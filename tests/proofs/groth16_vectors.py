@@ -198,7 +198,7 @@ def verdicts_of_snarkjs(vectors: Sequence[Vector]) -> str:
 def snarkjs(vectors: Sequence[Vector], threads: str = "one") -> dict[str, Any]:
     """What tests/proofs/circuits/verdicts.mjs answers."""
     lines = [json.dumps([each.key, [*map(str, each.signals)], each.proof]) for each in vectors]
-    command = [Path(sys.executable).parent / "node", IN_NODE, threads]
+    command = [str(Path(sys.executable).parent / "node"), str(IN_NODE), threads]
     done = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
