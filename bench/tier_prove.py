@@ -1,4 +1,4 @@
-"""How long a member's device takes for a tier proof, and how much memory: the wallet's prover, beside snarkjs as it comes.
+"""How long a member's device takes for a tier proof, and with how much memory: the wallet's prover beside snarkjs.
 
     python -m bench.tier_prove [--rounds 5]
 
