@@ -43,6 +43,7 @@ from settlement.sealing.leaves import (
 from settlement.sealing.seal import Rules, Sealed, seal
 from settlement.sealing.self_signed import Inbox
 from settlement.sealing.signing import Presigned
+from settlement.sealing.sweeps import unswept
 from settlement.sealing.tariffs import tariff_of
 from settlement.steps import State
 from settlement.tables import Batch, Conn, SealedFields
@@ -204,6 +205,7 @@ def _open(s: Settlement, batch_no: int, incarnation: int, now: int) -> Batch:
     return opened
 
 
+@unswept()
 def _build(
     s: Settlement, batch: Batch, previous: Batch, entries: Sequence[JournalEntry], terms: _Terms
 ) -> tuple[Sealed, Package, Chosen]:
