@@ -7,7 +7,7 @@ Source: docs/decisions/0183.
 from alembic import op
 
 revision = "0024_uses"
-down_revision = "0019_voids"
+down_revision = "0020_tiers"
 branch_labels = None
 depends_on = None
 
