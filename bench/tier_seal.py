@@ -5,7 +5,7 @@
 Ours: from members in a real PostgreSQL to the root on disk: snapshot (everybody's attributes read, judged, counted and
 kept), tree (salts, leaves, all levels), witness (one path, checked). Baseline: leaf and node of the first members with
 our Poseidon in plain Python, on one core, scaled by the number of hashes. The ledger is written straight into its
-tables, which no benchmark of sealing has to wait for; its members were in an epoch before. Full size: --members 1000000.
+tables, which no benchmark of sealing has to wait for; its members were in an epoch before. Full: --members 1000000.
 """
 
 from __future__ import annotations

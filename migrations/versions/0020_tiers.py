@@ -181,8 +181,8 @@ GRANT SELECT, DELETE ON settlement.tier_proving TO tongdui_app;
 
 DOWN = """
 DROP TABLE vault.tier_prover, vault.tier_key, vault.tier_blind, vault.tier_secret;
-DROP TABLE settlement.tier_proving, settlement.tier_prover, settlement.tier_leaf, settlement.tier_epoch, settlement.tier_registry,
-    settlement.tier_ended, settlement.tier_commitment;
+DROP TABLE settlement.tier_proving, settlement.tier_prover, settlement.tier_leaf, settlement.tier_epoch,
+    settlement.tier_registry, settlement.tier_ended, settlement.tier_commitment;
 """
 
 

@@ -142,6 +142,10 @@ class Works:
         """Secrets at rest, under the key in the folder of keys."""
         return Vault(_secret(self.settings.keys_folder / "vault.key"))
 
+    def trees(self) -> Trees:
+        """The trees of epochs, on this machine."""
+        return Trees(self.settings.var / "tiers")
+
     def now_s(self) -> int:
         """This moment in Unix seconds."""
         return self.now_ms() // MS_PER_SECOND
@@ -156,7 +160,7 @@ class Works:
             conn=conn,
             vault=self.vault(),
             clock=EpochClock(settings.tier_epoch_seconds, settings.tier_epochs_start),
-            trees=Trees(settings.var / "tiers"),
+            trees=self.trees(),
             registry=registry.attach(conn, chain, Outbox(conn, chain, self._sender(), checkpoint=self.checkpoint)),
             now=self.now_s(),
             grid=None if settings.tier_grid is None else read_grid(settings.tier_grid),

@@ -99,6 +99,7 @@ class Prover:
     circuit: Path = CIRCUITS / "dev"
     node: str = "node"
     production: bool = False
+    seconds_max: int = PROVE_S_MAX
 
 
 def ready(conn: Conn, vault: Vault, *, now: int) -> None:
@@ -215,7 +216,9 @@ def _run(prover: Prover, given: bytes) -> Answer:
         *(["--production"] if prover.production else []),
     ]
     try:
-        done = subprocess.run(command, input=given, capture_output=True, timeout=PROVE_S_MAX, check=False, env=_environment())
+        done = subprocess.run(
+            command, input=given, capture_output=True, timeout=prover.seconds_max, check=False, env=_environment()
+        )
     except (subprocess.TimeoutExpired, OSError):
         return Answer(None, "failed")
     refused = _EXITS.get(done.returncode, "failed")
