@@ -47,6 +47,7 @@ CODES: dict[str, tuple[str, str]] = {
     "ledger-refused": (URGENT, "the ledger refuses what the chain has moved"),
     "ledger-unlike-chain": (URGENT, "what the ledger says was settled is not what the chain moved"),
     "long-chain": (WARNING, "a chain of referrals reaches three people, its root counted; a person looks at it"),
+    "merchant-restricted": (WARNING, "the registry lets a merchant sign little: what else it owes the books waits"),
     "mirror-behind": (WARNING, "a mirror lacks a published batch"),
     "nets-unlike-ledger": (URGENT, "a batch's nets are not the ledger's own positions at its end"),
     "not-reproducible": (URGENT, "a stored batch does not come out the same again"),
