@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 from proofs.json_form import hex_text
 from proofs.keccak import keccak256
@@ -116,7 +117,7 @@ def _address(raw: bytes) -> str:
     return hex_text(raw.rjust(20, b"\0"))
 
 
-def _object(path: Path, bytes_max: int) -> dict[str, object]:
+def _object(path: Path, bytes_max: int) -> dict[str, Any]:
     if not path.is_file() or path.stat().st_size > bytes_max:
         raise CircuitUnfit(f"{path}: no such file, or one of more than {bytes_max} bytes")
     try:

@@ -1,6 +1,7 @@
 """The registry of tiers beside the other contracts: founded with them or later, handed over, written down, attached."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -182,7 +183,7 @@ def test_a_circuit_is_read_from_its_manifest_and_its_verifier(tmp_path: Path) ->
     told = {"circuit_id": hex_text(CIRCUIT.circuit_id), "vk_hash": hex_text(CIRCUIT.vk_hash), "setup": "dev"}
     built = {"bytecode": hex_text(EMPTY_CODE)}
 
-    def reads(changes: dict[str, object], code: dict[str, object]) -> NewCircuit:
+    def reads(changes: Mapping[str, object], code: Mapping[str, object]) -> NewCircuit:
         manifest.write_text(json.dumps({**told, **changes}))
         artifact.write_text(json.dumps(code))
         return read_circuit(manifest, artifact)
