@@ -116,8 +116,8 @@ def finite(points: Sequence[Jacobian]) -> list[G1]:
 
 
 class Multiples:
-    """Points ready to be multiplied: of each its odd multiples below 2^(window_bits−1), in affine form. Wide windows are
-    for points that stay, narrow ones for points used once ("Guide to Elliptic Curve Cryptography", algorithm 3.36).
+    """Points ready to be multiplied: of each its odd multiples below 2^(window_bits−1), in affine form. Wide windows
+    are for points that stay, narrow ones for points used once ("Guide to Elliptic Curve Cryptography", algorithm 3.36).
     """
 
     def __init__(self, points: Sequence[G1], window_bits: int) -> None:
