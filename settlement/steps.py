@@ -72,7 +72,8 @@ class Observation:
     Hashes are ABSENT where the contract holds none; `commit`, `finalise` and `release` are the fates of our
     transactions, with the seconds since the first send, replacements and attempts of the one that is on its way;
     `released` whether the locks of this header, thrown out, are free again, by whomever; `attested` whether any
-    attester has signed this header, or one that was sealed on top of it.
+    attester has signed this header, or one that was sealed on top of it; `overtaken` whether something that the batch
+    takes for granted of the registry has come to an end before it.
     """
 
     now: int
@@ -95,6 +96,7 @@ class Observation:
     finalise: Fate
     release: Fate = Fate.NEVER
     released: bool = False
+    overtaken: bool = False
     age_s: float
     replacements: int
     attempts: int
@@ -173,7 +175,7 @@ def _towards_confirmed(batch: Submission, seen: Observation) -> Step:
         return Become(State.FAILED_CONFLICT)
     if seen.hash_latest != ABSENT or seen.next_batch_no > batch.batch_no:
         return Wait("another header stands under its number, in no finalised block yet", alarm="batch-conflict")
-    if seen.now > batch.sealed_at + seen.seal_lag_s_max:
+    if seen.overtaken or seen.now > batch.sealed_at + seen.seal_lag_s_max:
         return _too_late(batch, seen)
     match batch.state:
         case State.SEALED:
@@ -185,7 +187,9 @@ def _towards_confirmed(batch: Submission, seen: Observation) -> Step:
 
 
 def _too_late(batch: Submission, seen: Observation) -> Step:
-    """R9: the contract would refuse it. Only a transaction that can never be mined makes room for another header."""
+    """R9: the contract would refuse it, or a court throw it out (decision 0183). Only a transaction that can never be
+    mined makes room for another header.
+    """
     match seen.commit:
         case Fate.NEVER | Fate.DROPPED | Fate.REVERTED:
             return _reseal(batch, seen)
@@ -207,7 +211,7 @@ def _reseal(batch: Submission, seen: Observation) -> Step:
         return Wait("the hub is paused", until=seen.paused_until)
     lapses_at = batch.sealed_at + SEAL_LAG_SECONDS_BOUND
     if seen.attested and seen.now_final <= lapses_at:
-        return Wait("too old for the hub, but attested: sealed anew when it has lapsed", lapses_at + 1, "batch-late")
+        return Wait("cannot be committed, but is attested: sealed anew when it has lapsed", lapses_at + 1, "batch-late")
     return Do.RESEAL
 
 
