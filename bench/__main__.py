@@ -20,6 +20,8 @@ RUNS = (
     ("as_of",),
     ("seal",),
     ("audit",),
+    ("tier_verify",),
+    ("tier_epoch",),
 )
 
 
