@@ -1,4 +1,4 @@
-"""The wallet's check in JavaScript says the same as ours in Python: every refusal provoked, random policies in words."""
+"""The wallet's check in JavaScript says the same as ours in Python: every refusal, and random policies in words."""
 
 from __future__ import annotations
 
