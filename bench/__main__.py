@@ -17,6 +17,7 @@ RUNS = (
     ("gathered",),
     ("front_door",),
     ("growth", "--entries", "20000000"),
+    ("shares",),
     ("as_of",),
     ("seal",),
     ("audit",),
