@@ -21,6 +21,8 @@ RUNS = (
     ("as_of",),
     ("seal",),
     ("audit",),
+    ("tier_verify",),
+    ("tier_epoch",),
 )
 
 
