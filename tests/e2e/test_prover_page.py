@@ -113,7 +113,7 @@ def test_secrets_are_drawn_anew_there(page: Page) -> None:
     assert drawn[0]["commitment"] != drawn[1]["commitment"]
 
 
-def test_the_bundle_names_no_other_host(site: str, tmp_path: Path) -> None:
+def test_the_bundle_names_no_other_host(tmp_path: Path) -> None:
     subprocess.run([str(NODE), "proofs/circuits/prover/bundle.mjs", str(tmp_path)], cwd=ROOT, check=True)
     for name in ("prover.js", "prover.mini.js"):
         assert "http://" not in (tmp_path / name).read_text()
