@@ -28,6 +28,10 @@ CODES: dict[str, tuple[str, str]] = {
     "batch-demanded": (WARNING, "data of a batch is demanded on the chain; unanswered it is thrown out"),
     "batch-faulty": (URGENT, "the verifier does not sign off a sealed batch; it is not published"),
     "batch-reverted": (URGENT, "a batch was thrown out on the chain"),
+    "batch-late": (
+        URGENT,
+        "an attested batch is too old for the hub; nothing is committed until it has lapsed and is sealed anew",
+    ),
     "batch-slow": (WARNING, "a batch is in one state for longer than it should be"),
     "batch-unknown": (URGENT, "the chain holds a batch that this database does not have"),
     "chain-unclear": (WARNING, "the node does not answer, or not usably"),
