@@ -35,6 +35,7 @@ from proofs.words import Typed, snake
 from settlement.publish import Recipient, pack
 from settlement.sealing.leaves import journal_head
 from settlement.sealing.seal import Sealed
+from settlement.sealing.sweeps import unswept
 from tests.settlement.alliance import CHAIN_ID, HUB, MEMBERS, MERCHANTS, RATES, Journal, Operator, digest
 
 T = TypeVar("T")
@@ -79,6 +80,7 @@ def processor_seconds() -> float:
     return spent.user + spent.system + spent.children_user + spent.children_system
 
 
+@unswept()
 def ours(entries: list[JournalEntry]) -> tuple[dict[str, Cost], Sealed]:
     """The cost of each stage, and the batch."""
     stages: dict[str, Cost] = {}

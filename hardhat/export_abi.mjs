@@ -14,6 +14,7 @@ const DEPLOYABLE = {
   GuaranteeFund: "contracts/GuaranteeFund.sol",
   MerchantRegistry: "contracts/MerchantRegistry.sol",
   SettlementHub: "contracts/SettlementHub.sol",
+  TierRegistry: "contracts/TierRegistry.sol",
   Timelock: "contracts/governance/Timelock.sol",
   TestToken: "contracts/mocks/TestToken.sol",
 };

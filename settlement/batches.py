@@ -33,6 +33,7 @@ from settlement.sealing.leaves import LeafMaker, journal_head, needs, nonces_of,
 from settlement.sealing.seal import Rules, Sealed, seal
 from settlement.sealing.self_signed import Inbox
 from settlement.sealing.signing import Presigned
+from settlement.sealing.sweeps import unswept
 from settlement.sealing.tariffs import tariff_of, tellable
 from settlement.steps import State
 from settlement.tables import Batch, Conn, SealedFields
@@ -185,6 +186,7 @@ def _open(s: Settlement, batch_no: int, incarnation: int, now: int) -> Batch:
     return opened
 
 
+@unswept()
 def _build(
     s: Settlement, batch: Batch, previous: Batch, entries: Sequence[JournalEntry], terms: _Terms
 ) -> tuple[Sealed, Package, Chosen]:

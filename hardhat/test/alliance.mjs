@@ -35,6 +35,9 @@ const SOURCES = {
   Council: "governance/Council.sol",
   Timelock: "governance/Timelock.sol",
   VerifierHarness: "mocks/VerifierHarness.sol",
+  TierRegistry: "TierRegistry.sol",
+  SignalsVerifier: "mocks/TierVerifiers.sol",
+  GreedyVerifier: "mocks/TierVerifiers.sol",
 };
 
 export function artifact(name) {

@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { ATTESTERS, DAY, TILL_MASK, UNIT, commit, newAlliance, newChain } from "./alliance.mjs";
+import { newTiers, nextEpoch, publish, signHeader } from "./tiers.mjs";
 
 const TABLE = join(import.meta.dirname, "..", "gas.json");
 const PAGE = join(import.meta.dirname, "..", "..", "docs", "contracts.md");
@@ -19,6 +20,7 @@ const LIMITS = {
   "finalise, 50 nets": 600_000n,
   "commit settling, 512 nets": 12_000_000n,
   "finalise, 512 nets, dearest call": 12_000_000n,
+  "publishEpoch": 160_000n,
 };
 
 const measured = {};
@@ -133,6 +135,15 @@ describe("gas", () => {
     for (const [name, contract] of Object.entries(contracts)) {
       note(`deploy ${name}`, await contract.deploymentTransaction().wait());
     }
+  });
+
+  it("measures tiers", async () => {
+    const tiers = await newTiers({ chain: alliance });
+    const { registry, now } = tiers;
+    note("deploy TierRegistry", await registry.deploymentTransaction().wait());
+    await publish(tiers);
+    const header = await nextEpoch(tiers, { notAfter: (await now()) + 30 * DAY });
+    note("publishEpoch", await (await registry.publishEpoch(header, await signHeader(tiers, header))).wait());
   });
 
   it("stays under the limits and at the figures on file", () => {

@@ -10,12 +10,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ledger.commands import PublishTerms, SetTiers
 from ledger.points.lots import value_au
 from ledger.registry import Registry
-from ledger.slice import Lot, Member
+
+
+class Bought(Protocol):
+    """What of a lot counts here: a `Lot`, or a row that says as much."""
+
+    @property
+    def terms_id(self) -> int: ...
+    @property
+    def standing(self) -> int: ...
+    @property
+    def confirmed_at_ms(self) -> int | None: ...
+
+
+class Recorded(Protocol):
+    """The tier that was recorded last: a `Member`, or a row that says as much."""
+
+    @property
+    def tier(self) -> str: ...
+    @property
+    def tier_since_ms(self) -> int: ...
 
 
 class Sum(NamedTuple):
@@ -59,7 +78,7 @@ def span_ms(settings: SetTiers) -> int:
     return settings.window_ms + settings.grace_ms
 
 
-def sums(settings: SetTiers, lots: Iterable[Lot], terms: Mapping[int, PublishTerms]) -> list[Sum]:
+def sums(settings: SetTiers, lots: Iterable[Bought], terms: Mapping[int, PublishTerms]) -> list[Sum]:
     """Qualifying AU over time, past and to come, as the lots stand: up at a confirmation, down a window later."""
     changes: dict[int, int] = {}
     for lot in lots:
@@ -79,7 +98,7 @@ def au_at(over_time: Sequence[Sum], at_ms: int) -> int:
     return next((each.au for each in reversed(over_time) if each.from_ms <= at_ms), 0)
 
 
-def judge(settings: SetTiers, member: Member, over_time: Sequence[Sum], at_ms: int) -> Judged:
+def judge(settings: SetTiers, member: Recorded, over_time: Sequence[Sum], at_ms: int) -> Judged:
     """The member's tier at `at_ms`, from the one that was recorded last."""
     au = au_at(over_time, at_ms)
     codes = [tier.code for tier in settings.tiers]
@@ -96,7 +115,7 @@ def judge(settings: SetTiers, member: Member, over_time: Sequence[Sum], at_ms: i
     return Judged(codes[_fall(settings, current, reached)], at_ms, codes[reached], au, None)
 
 
-def explain(registry: Registry, member: Member, lots: Sequence[Lot], at_ms: int) -> Explanation | None:
+def explain(registry: Registry, member: Recorded, lots: Sequence[Bought], at_ms: int) -> Explanation | None:
     """The member's tier at `at_ms`, what it lacks, what is at risk; None while no tiers are set. `lots` as in
     `sums`.
     """
@@ -109,11 +128,7 @@ def explain(registry: Registry, member: Member, lots: Sequence[Lot], at_ms: int)
     rank = codes.index(judged.tier)
     above = settings.tiers[rank + 1 : rank + 2]
     missing = above[0].qualifying_au - judged.qualifying_au if above else 0
-    find = _next_loss if judged.kept_until_ms is None else _lost
-    lost = find(settings, rank, over_time, at_ms)
-    kept_until = judged.kept_until_ms
-    if kept_until is None and lost is not None:
-        kept_until = max(lost, judged.since_ms) + settings.grace_ms
+    lost, kept_until = kept(settings, judged, rank, over_time, at_ms)
     falls_to = ""
     if kept_until is not None:
         falls_to = codes[_fall(settings, rank, _reached(settings, au_at(over_time, max(at_ms, kept_until))))]
@@ -126,6 +141,18 @@ def explain(registry: Registry, member: Member, lots: Sequence[Lot], at_ms: int)
         falls_to,
         _raise_by(registry, missing, at_ms),
     )
+
+
+def kept(
+    settings: SetTiers, judged: Judged, rank: int, over_time: Sequence[Sum], at_ms: int
+) -> tuple[int | None, int | None]:
+    """From when on the window holds too little for the tier of that rank, and until when, grace included, the member
+    has it if nothing more is bought; both None when nothing is at risk.
+    """
+    if judged.kept_until_ms is not None:
+        return _lost(settings, rank, over_time, at_ms), judged.kept_until_ms
+    lost = _next_loss(settings, rank, over_time, at_ms)
+    return lost, None if lost is None else max(lost, judged.since_ms) + settings.grace_ms
 
 
 def _reached(settings: SetTiers, au: int) -> int:

@@ -28,6 +28,7 @@ Name = Literal[
     "ForcedQueue",
     "AlliancePolicy",
     "MerchantRegistry",
+    "TierRegistry",
     "Council",
     "Timelock",
     "TestToken",

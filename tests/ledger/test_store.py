@@ -17,6 +17,7 @@ from ledger.book import Book
 from ledger.commands import Command, Enrol
 from ledger.slice import Slice
 from ledger.store import Store, open_store
+from tests.ledger.promises import cancel
 from tests.ledger.random_commands import MERCHANTS, history, opening_commands
 from tests.ledger.scene import A, B, Scene, changed, opening, rate, small_alliance
 
@@ -114,6 +115,18 @@ def test_one_batch_may_build_the_alliance_it_uses(store: Store, conn: psycopg.Co
         scene.refund("m1", A, 5_000, "o"),
     ]
     assert all(isinstance(answer.outcome, Receipt) for answer in store.post(batch))
+    expect_sound(conn)
+
+
+def test_what_was_given_back_whole_has_no_owner_to_load(database: str, conn: psycopg.Connection) -> None:
+    """A store that has just opened loads what the record names; of one with no lots left, nobody."""
+    scene = Scene()
+    with open_store(database) as store:
+        store.post([*small_alliance(), scene.earn("m1", A, 10_000), scene.redeem("m1", B, 40, redemption="r")])
+        assert isinstance(store.post([cancel(B, "r", "whole")])[0].outcome, Receipt)
+    with open_store(database) as store:
+        again = store.post([cancel(B, "r", "again")])[0].outcome
+    assert (getattr(again, "code", None), getattr(again, "field", None)) == ("cancel-exceeds-redemption", "au")
     expect_sound(conn)
 
 
