@@ -165,7 +165,7 @@ class WitnessOut(Struct, frozen=True, kw_only=True):
 
     epoch: int
     witness: dict[str, Any]
-    header: dict[str, Any]
+    signed: dict[str, Any]
 
 
 class DecideOnRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -141,7 +141,7 @@ def _witnessed(door: Door, me: Member, number: int | None) -> WitnessOut:
         except (TreeDiffers, TreeBusy, VaultError, Erased) as error:
             log.exception("witness", reason=type(error).__name__)
             raise Problem("tiers-off", "This server cannot make witnesses of this epoch now.") from error
-    return WitnessOut(epoch=found.epoch, witness=found.to_json(), header=found.signed.to_json())
+    return WitnessOut(epoch=found.epoch, witness=found.to_json(), signed=found.signed.to_json())
 
 
 @router.post(

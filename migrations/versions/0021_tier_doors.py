@@ -138,6 +138,7 @@ GRANT UPDATE (expires_at) ON api.pass TO {ROLE};
 GRANT UPDATE (ended_at) ON api.partner TO {ROLE};
 GRANT DELETE ON api.tier_refusal TO {ROLE};
 GRANT UPDATE (revoked_at) ON settlement.tier_epoch TO {ROLE};
+GRANT SELECT ON ledger.person, ledger.membership TO tongdui_settlement;
 """
 
 
@@ -154,4 +155,5 @@ def downgrade() -> None:
         "DROP TABLE api.proof_consent, api.tier_refusal, api.tier_use, api.proof_request, api.partner, api.pass CASCADE"
     )
     op.execute("DROP FUNCTION api.refuse_rewriting_pass")
+    op.execute("REVOKE SELECT ON ledger.person, ledger.membership FROM tongdui_settlement")
     op.execute("REVOKE UPDATE (revoked_at) ON settlement.tier_epoch FROM tongdui_app")

@@ -233,7 +233,7 @@ class Wallets:
             "secret": str(secret(member)),
             "use_index": use_index,
             "witness": delivered["witness"],
-            "header": delivered["header"],
+            "header": delivered["signed"]["header"],
             "request": asked["signed"],
         }
         self.stdin.write(json.dumps(told) + "\n")

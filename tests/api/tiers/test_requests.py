@@ -68,7 +68,7 @@ UNFIT: dict[str, list[Ask]] = {
         lambda p: p.ask(Policy(valid_on=NOW)),
         lambda p: p.ask(Policy(valid_on=86_400 * (NOW // 86_400 + 1))),
     ],
-    "nonce": [lambda p: p.ask(GOLD_OR_HIGHER, nonce=keccak256(b"once"))],
+    "nonce": [lambda p: p.ask(Policy(), nonce=keccak256(b"once"))],
 }
 
 
