@@ -44,6 +44,14 @@ contracts: ## compile and test the contracts, and see that the exported ABI is c
 	@./bootstrap node
 	@$(PY) -m tests.everything contracts
 
+circuits: ## build the tier circuit and its development keys (minutes the first time): ARGS="--check" compares only
+	@./bootstrap node
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" node proofs/circuits/build/make.mjs $(ARGS)
+
+ceremony: ## make keys of the tier circuit that nobody can forge with, step by step: ARGS="--help"
+	@./bootstrap node
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" node proofs/circuits/ceremony/ceremony.mjs $(ARGS)
+
 bench: setup ## measure, beside peers in the same run; results in bench/results/
 	@$(PY) -m bench
 
@@ -54,4 +62,4 @@ lock: setup ## write requirements.lock anew from pyproject.toml
 	@.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
 
-.PHONY: help setup demo serve worker audit reset migrate verify statement test check contracts bench compare lock
+.PHONY: help setup demo serve worker audit reset migrate verify statement test check contracts circuits ceremony bench compare lock

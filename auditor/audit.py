@@ -116,7 +116,7 @@ def _read_files(
                 means.watch.begin(fetched.commit.header.batch_no)
                 outcome.batches.append(_close(fetched, books, relations, context, outcome))
             headers = [commit.header for commit in commits if commit.header.batch_no <= outcome.last]
-            _weigh(means.evidence, books, Seen(originals, headers, outcome.first), separator, outcome)
+            _weigh(means.evidence, books, Seen(originals, headers, outcome.first, registry), separator, outcome)
         finally:
             _total(outcome, books, relations)
 

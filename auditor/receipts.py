@@ -2,7 +2,9 @@
 
 The operator's key promised that an event would be in a batch sealed no later than `mergeBy`. A merchant that doubts it
 hands its receipts over as JSON files: {"receipt": {…}, "r": "0x…", "vs": "0x…"}, or a list of such. A receipt counts
-only under a key that may sign receipts. Source: protocol §4.7, §6.
+only under a key that may sign receipts. A promise ends with its lane, as in the contract: a batch in which the key is
+revoked or its merchant restricted breaks nothing, and the last one before had to hold what was accepted half an hour
+before. Source: protocol §4.7, §6; docs/decisions/0185.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 
 from auditor.findings import Findings
 from auditor.originals import Originals
+from auditor.registry import Registry
 from proofs.json_form import JsonFormError, from_json, raw
 from proofs.messages import AcceptanceReceipt, BatchHeader, event_id, signed_digest
 from proofs.signature import SignatureError, recover
@@ -22,6 +25,9 @@ from proofs.signature import SignatureError, recover
 RECEIPT_FILES_MAX = 100_000
 RECEIPT_FILE_BYTES_MAX = 2**26
 KEPT, BROKEN, WAITING, BEFORE, FOREIGN = "kept", "broken", "not due yet", "before the range", "not by a receipt key"
+ENDED = "ended with its lane"
+LAST_BATCH_SECONDS = 1_800
+"""How long before a lane's last batch is sealed an event has to be accepted to be due in it."""
 
 
 class ReceiptError(ValueError):
@@ -50,6 +56,21 @@ class Seen:
     originals: Originals
     headers: Sequence[BatchHeader]
     first: int
+    registry: Registry
+
+    def due_by(self, receipt: AcceptanceReceipt, batch_no: int) -> int | None:
+        """When this batch had to hold what was promised, in Unix seconds; None where it could not."""
+        here, next_one = (
+            self.registry.answers(receipt.merchant_id, receipt.key_id, batch_no=no) for no in (batch_no, batch_no + 1)
+        )
+        if not here:
+            return None
+        return receipt.merge_by if next_one else min(receipt.merge_by, receipt.accepted_at + LAST_BATCH_SECONDS)
+
+    def is_broken_by(self, receipt: AcceptanceReceipt, header: BatchHeader) -> bool:
+        """Whether a batch without the event shows that the promise was not kept."""
+        due = self.due_by(receipt, header.batch_no)
+        return due is not None and header.sealed_at > due
 
     def batch_of(self, leaf_no: int) -> BatchHeader:
         """The header whose batch holds a leaf that was audited."""
@@ -63,7 +84,7 @@ def check_receipts(
 
     A receipt by no such key proves nothing, and one whose event may lie before the range is not judged.
     """
-    told = dict.fromkeys((KEPT, BROKEN, WAITING, BEFORE, FOREIGN), 0)
+    told = dict.fromkeys((KEPT, BROKEN, WAITING, BEFORE, FOREIGN, ENDED), 0)
     for each in held:
         promised = _is_promised(each, signers, separator)
         told[_judge(each.receipt, seen, findings) if promised else FOREIGN] += 1
@@ -75,9 +96,11 @@ def _judge(receipt: AcceptanceReceipt, seen: Seen, findings: Findings) -> str:
     by = event_id(merchant_id=receipt.merchant_id, key_id=receipt.key_id, nonce=receipt.nonce)
     wanted, original = f"merged by {receipt.merge_by}", seen.originals.find(by)
     if original is None:
-        over = next((header for header in seen.headers if header.sealed_at > receipt.merge_by), None)
-        if over is None or seen.first:
-            return WAITING if over is None else BEFORE
+        over = next((header for header in seen.headers if seen.is_broken_by(receipt, header)), None)
+        if over is None:
+            return ENDED if seen.due_by(receipt, seen.headers[-1].batch_no + 1) is None else WAITING
+        if seen.first:
+            return BEFORE
         findings.add("receipt-broken", over.batch_no, lane, expected=wanted, actual=f"not by {over.sealed_at}")
         return BROKEN
     header, leaf_no = seen.batch_of(original.leaf_no), original.leaf_no

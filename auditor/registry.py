@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from proofs.kinds import Kind, Terms
+from proofs.kinds import RESTRICTED_KINDS, Terms
 
 NO_END = 0
 """The registry's word for a key or terms without an end."""
 
 ACTIVE = 1
 """The only status under which all kinds of a key are open."""
-
-RESTRICTED_KINDS = frozenset({Kind.REFUND_EARN, Kind.REFUND_REDEEM, Kind.VOID, Kind.FEE})
-"""What the keys of a delinquent, suspended or departed merchant may still sign."""
 
 
 @dataclass(slots=True)
@@ -78,6 +75,13 @@ class Registry:
         if kind not in RESTRICTED_KINDS and self.status_at(merchant_id, batch_no) != ACTIVE:
             return None
         return key.signer
+
+    def answers(self, merchant_id: int, key_id: int, *, batch_no: int) -> bool:
+        """Whether everything that a lane may sign can be in a batch: its key is in force, its merchant is active."""
+        key = self.keys.get((merchant_id, key_id))
+        if key is None or batch_no < key.from_batch or (key.to_batch != NO_END and batch_no >= key.to_batch):
+            return False
+        return self.status_at(merchant_id, batch_no) == ACTIVE
 
     def lanes_before(self, opened_at: int) -> list[tuple[int, int]]:
         """(merchant, key) of every lane that was registered before a batch was opened, ascending.

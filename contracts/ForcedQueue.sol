@@ -6,7 +6,7 @@ import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/Messa
 import {IAlliancePolicy} from "./interfaces/IAlliancePolicy.sol";
 import {ICampaignRules} from "./interfaces/ICampaignRules.sol";
 import {ForcedFault, IForcedQueue} from "./interfaces/IForcedQueue.sol";
-import {IMerchantRegistry} from "./interfaces/IMerchantRegistry.sol";
+import {IMerchantRegistry, MerchantStatus} from "./interfaces/IMerchantRegistry.sol";
 import {Forceable} from "./libraries/Forceable.sol";
 import {PositionalTree} from "./libraries/PositionalTree.sol";
 import {AcceptanceReceipt, BatchHeader, PointsEvent, Words} from "./libraries/Words.sol";
@@ -27,6 +27,7 @@ contract ForcedQueue is IForcedQueue {
     uint256 private constant CLEARED_PER_COMMIT_MAX = 64;
     uint128 private constant LATE_PENALTY = 100e6;
     uint128 private constant LATE_PENALTY_MAX = 1_000e6;
+    uint64 private constant LAST_BATCH_SECONDS = 30 minutes;
     bytes1 private constant LANE_TAG = 0x01;
 
     /// `lastNonce` and `queued` of what waits now; entries of the lane below `brokenBelow` follow one that was dropped.
@@ -320,10 +321,25 @@ contract ForcedQueue is IForcedQueue {
     ) private view {
         _requireCommitted(proof.header);
         _requireRow(proof, receipt.merchantId, receipt.keyId);
-        if (proof.header.sealedAt <= receipt.mergeBy) revert ReceiptNotLate(receipt.mergeBy, proof.header.sealedAt);
+        uint64 dueBy = _dueBy(receipt, proof.header.batchNo);
+        if (proof.header.sealedAt <= dueBy) revert ReceiptNotLate(dueBy, proof.header.sealedAt);
         if (proof.row.seq >= receipt.nonce) revert ReceiptKept(receipt.nonce, proof.row.seq);
         address signer = _signer(Words.hash(receipt), signature);
         if (block.timestamp > _policy.receiptSignerUntil(signer)) revert UnknownReceiptSigner(signer);
+    }
+
+    /// When a batch had to hold what was promised. In the lane's last batch that is soon: no later one could.
+    function _dueBy(AcceptanceReceipt calldata receipt, uint64 batchNo) private view returns (uint64) {
+        if (!_laneAnswers(receipt, batchNo)) revert LaneEnded(receipt.merchantId, receipt.keyId, batchNo);
+        if (_laneAnswers(receipt, batchNo + 1)) return receipt.mergeBy;
+        uint64 dueBy = receipt.acceptedAt + LAST_BATCH_SECONDS;
+        return dueBy < receipt.mergeBy ? dueBy : receipt.mergeBy;
+    }
+
+    function _laneAnswers(AcceptanceReceipt calldata receipt, uint64 batchNo) private view returns (bool) {
+        IMerchantRegistry.Key memory k = _registry.key(receipt.merchantId, receipt.keyId);
+        bool open = batchNo >= k.fromBatch && (k.toBatch == 0 || batchNo < k.toBatch);
+        return open && _registry.statusAt(receipt.merchantId, batchNo) == MerchantStatus.Active;
     }
 
     function _signer(bytes32 structHash, bytes32[2] memory signature) private view returns (address) {

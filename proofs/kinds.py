@@ -84,6 +84,8 @@ NEEDS_REFERENCE = frozenset(
 CAMPAIGN = frozenset({Kind.REFERRAL, Kind.REFERRAL_CASH})
 NO_POINTS = frozenset({Kind.VOID, Kind.REFERRAL_CASH, Kind.FEE})
 NO_MEMBER = frozenset({Kind.VOID, Kind.FEE})
+RESTRICTED_KINDS = frozenset({Kind.REFUND_EARN, Kind.REFUND_REDEEM, Kind.VOID, Kind.FEE})
+"""What the keys of a delinquent, suspended or departed merchant may still sign: what gives back, and what it owes."""
 _ACCEPTED_FROM_ISSUER = frozenset({Kind.REDEEM, Kind.EXCHANGE_OUT})
 
 

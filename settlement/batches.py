@@ -9,32 +9,42 @@ chain's, because the contract judges them by its own clock. Called by `submitter
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from ledger import queries
-from ledger.answers import Answer, LegRef
+from ledger.answers import Answer, Leg, LegRef
 from ledger.commands import Command
 from ledger.journal import JournalEntry
+from proofs.kinds import Kind
 from proofs.messages import domain_separator, signed_digest
 from settlement import keys, readers, tables
 from settlement.alliance import Alliance
 from settlement.chain.outbox import Checkpoint, Outbox, unwatched
 from settlement.founding import Publication
 from settlement.publish import NotOnEveryMirror, Package, Recipient, Wrapped, pack, publish
-from settlement.sealing import desk, openings
+from settlement.sealing import desk, ends, openings
 from settlement.sealing.choosing import Chosen, choose
 from settlement.sealing.closing import BATCH_LEAVES_MAX, padded
+from settlement.sealing.ends import NO_ENDS, Ends, Use
 from settlement.sealing.inspection import UNINSPECTED, BatchFaulty, Inspector
-from settlement.sealing.lanes import Lane, LaneSigner, Roster
-from settlement.sealing.leaves import LeafMaker, journal_head, needs, nonces_of, registered_accounts, void_leaves
+from settlement.sealing.lanes import Lane, LaneId, LaneSigner, Roster
+from settlement.sealing.leaves import (
+    LeafMaker,
+    UnsealedLeaf,
+    journal_head,
+    needs,
+    nonces_of,
+    registered_accounts,
+    void_leaves,
+)
 from settlement.sealing.seal import Rules, Sealed, seal
 from settlement.sealing.self_signed import Inbox
 from settlement.sealing.signing import Presigned
 from settlement.sealing.sweeps import unswept
-from settlement.sealing.tariffs import tariff_of, tellable
+from settlement.sealing.tariffs import tariff_of
 from settlement.steps import State
 from settlement.tables import Batch, Conn, SealedFields
 
@@ -77,13 +87,17 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Terms:
-    """What a batch is sealed with besides its journal entries; `leaves` is with how many it was sealed before."""
+    """What a batch is sealed with besides its journal entries. Where it is made again, `held` and `leaves` are which
+    legs and how many leaves it was sealed with.
+    """
 
     sealed_at: int
     settling: bool
     config_hash: bytes
     registered: Sequence[bytes]
     inbox: Inbox
+    ends: Ends = NO_ENDS
+    held: Mapping[LegRef, LaneId] | None = None
     recipients: Sequence[Recipient] = ()
     wrapped: Sequence[Wrapped] = ()
     leaves: int | None = None
@@ -107,10 +121,13 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
         s.conn, previous.done.last_seq, leaves_max=leaves_max, last_seq=planned.last_seq if planned else None
     )
     anchor = s.alliance.anchor
+    over = ends.read(s.alliance.registry, first_block=anchor.deploy_block)
     desk.adopt_lanes(s.conn, s.alliance.registry, s.lanes.roster, first_block=anchor.deploy_block)
+    desk.restrict_lanes(s.conn, over, batch_no=batch_no + 1)  # what is taken in from now on can be in the next at best
     desk.prepare(s.conn, s.publication.vault, s.lanes.roster, batch_no=batch_no)
     inbox = desk.inbox(s.conn)
-    if not settling and not _anything(s.conn, entries, inbox, previous, leaves_max):
+    turn = _Turn(batch_no, s.lanes.roster, inbox, over)
+    if planned is None and not settling and not _anything(s.conn, entries, turn, leaves_max):
         return None
     now = s.alliance.chain.now()
     opened = last if last.state is State.OPEN else _open(s, batch_no, plan.incarnation + 1 if plan else 0, now)
@@ -123,11 +140,12 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
         registered=registered_accounts(_roster(s, inbox), issuers=merchants, parties=openings.parties(s.conn)),
         recipients=readers.of_batch(s.conn, batch_no),
         inbox=inbox,
+        ends=over,
     )
     sealed, package, chosen = _build(s, opened, previous, entries, terms)
     last_seq = entries[-1].seq if entries else previous.done.last_seq
     seqs = previous.done.last_seq + 1, last_seq
-    batch = _store(s, opened, terms, sealed, package, seqs=seqs, parked=chosen.parked)
+    batch = _store(s, opened, terms, sealed, package, seqs=seqs, chosen=chosen)
     s.checkpoint("sealed")
     with suppress(NotOnEveryMirror, BatchFaulty):
         _publish(s, batch, package)
@@ -145,6 +163,7 @@ def publish_again(s: Settlement, batch: Batch) -> None:
         registered=[row.account for row in done.rows],
         wrapped=done.wrapped,
         inbox=desk.inbox(s.conn, sealed_in=batch.batch_no),
+        held=tables.legs_of(s.conn, batch.batch_no),
         leaves=done.header.leaf_count,
     )
     entries = openings.entries(s.conn, previous.done.last_seq, leaves_max=0, last_seq=done.last_seq)
@@ -211,6 +230,8 @@ def _build(
         rows=previous.done.rows,
         batch_no=batch.batch_no,
         last_seq=last_seq,
+        ends=terms.ends,
+        held=terms.held,
     )
     leaves = chosen.leaves
     shown = terms.leaves or padded(max(1, len(leaves)), s.padding)
@@ -244,18 +265,35 @@ def _build(
         settling=terms.settling,
     )
     data_key = keys.data_key(s.publication.vault, batch)
-    told = tellable(leaves, parked=bool(chosen.parked))
     package = pack(
         sealed,
         data_key=data_key,
         recipients=terms.recipients,
         wrapped=terms.wrapped,
-        tariff=tariff_of(queries.registry_at(s.conn, last_seq)) if told else None,
+        tariff=tariff_of(queries.registry_at(s.conn, last_seq)),
     )
     return sealed, package, chosen
 
 
-def _anything(conn: Conn, entries: Sequence[JournalEntry], inbox: Inbox, previous: Batch, leaves_max: int) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What decides whether a leg can go into batch `batch_no`."""
+
+    batch_no: int
+    hosted: Roster
+    inbox: Inbox
+    ends: Ends
+
+    def could_go(self, source: LegRef, leg: Leg) -> bool:
+        """Signed, or the alliance's to sign; and the registry lets it."""
+        own = self.inbox.lane_for(leg.signer, leg.kind, seq=source.seq, batch_no=self.batch_no)
+        if own is not None and source not in self.inbox.signed:
+            return False
+        lane = own.id if own is not None else self.hosted.lane_for(leg.signer, Kind(leg.kind)).id
+        return self.ends.allow(Use(*lane, leg.kind, leg.terms_id), batch_no=self.batch_no)
+
+
+def _anything(conn: Conn, entries: Sequence[JournalEntry], turn: _Turn, leaves_max: int) -> bool:
     """Whether a batch would hold a leaf or could: a leg, one of an earlier range that was signed since, a burnt nonce.
 
     A range of which all legs wait makes no batch; it grows until something in it can go, or it is as long as a batch
@@ -263,15 +301,10 @@ def _anything(conn: Conn, entries: Sequence[JournalEntry], inbox: Inbox, previou
     """
     if sum(len(entry.legs) for entry in entries) >= leaves_max:
         return True
-    waiting = set(desk.late_legs(conn, batch_no=previous.batch_no + 1))
-    batch_no = previous.batch_no + 1
-    if inbox.burns(batch_no) or any(source in waiting for source in inbox.signed):
+    waiting = set(desk.late_legs(conn, batch_no=turn.batch_no))
+    if turn.inbox.burns(turn.batch_no) or any(source in waiting for source in turn.inbox.signed):
         return True
-    legs = ((entry.seq, leg) for entry in entries for leg in entry.legs)
-    return any(
-        LegRef(seq, leg.no) in inbox.signed or inbox.lane_for(leg.signer, leg.kind, seq=seq, batch_no=batch_no) is None
-        for seq, leg in legs
-    )
+    return any(turn.could_go(LegRef(entry.seq, leg.no), leg) for entry in entries for leg in entry.legs)
 
 
 def _roster(s: Settlement, inbox: Inbox) -> Roster:
@@ -295,7 +328,7 @@ def _store(
     package: Package,
     *,
     seqs: tuple[int, int],
-    parked: Sequence[LegRef],
+    chosen: Chosen,
 ) -> Batch:
     """OPEN becomes SEALED with everything that belongs to it. `seqs`: first and last journal entry of the range."""
     header = sealed.finish(package.data_hash)
@@ -310,15 +343,22 @@ def _store(
         rows=sealed.rows,
         nets=sealed.nets,
         wrapped=package.wrapped,
+        uses=_uses(chosen.leaves),
     )
     with s.conn.transaction():
         tables.seal_batch(s.conn, opened, fields)
         late = desk.late_legs(s.conn, batch_no=opened.batch_no)
         tables.add_leaves(s.conn, opened, list(_leaf_rows(sealed)))
-        desk.keep_parked(s.conn, batch_no=opened.batch_no, late=late, parked=parked)
+        desk.keep_parked(s.conn, batch_no=opened.batch_no, late=late, parked=chosen.parked)
     stored = tables.batch(s.conn, opened.batch_no)
     assert stored is not None
     return stored
+
+
+def _uses(leaves: Iterable[UnsealedLeaf]) -> list[Use]:
+    """What the batch takes for granted of the registry, each once."""
+    events = (leaf.event for leaf in leaves)
+    return sorted({Use(each.merchant_id, each.key_id, each.kind, each.terms_id) for each in events})
 
 
 def _leaf_rows(sealed: Sealed) -> Iterable[tuple[int, bytes, int, int]]:

@@ -68,7 +68,8 @@ class Observation:
 
     Hashes are ABSENT where the contract holds none; `commit`, `finalise` and `release` are the fates of our
     transactions, with the seconds since the first send, replacements and attempts of the one that is on its way;
-    `released` whether the locks of this header, thrown out, are free again, by whomever.
+    `released` whether the locks of this header, thrown out, are free again, by whomever; `overtaken` whether something
+    that the batch takes for granted of the registry has come to an end before it.
     """
 
     now: int
@@ -88,6 +89,7 @@ class Observation:
     finalise: Fate
     release: Fate = Fate.NEVER
     released: bool = False
+    overtaken: bool = False
     age_s: float
     replacements: int
     attempts: int
@@ -166,7 +168,7 @@ def _towards_confirmed(batch: Submission, seen: Observation) -> Step:
         return Become(State.FAILED_CONFLICT)
     if seen.hash_latest != ABSENT or seen.next_batch_no > batch.batch_no:
         return Wait("another header stands under its number, in no finalised block yet", alarm="batch-conflict")
-    if seen.now > batch.sealed_at + seen.seal_lag_s_max:
+    if seen.overtaken or seen.now > batch.sealed_at + seen.seal_lag_s_max:
         return _too_late(seen)
     match batch.state:
         case State.SEALED:
@@ -178,7 +180,9 @@ def _towards_confirmed(batch: Submission, seen: Observation) -> Step:
 
 
 def _too_late(seen: Observation) -> Step:
-    """R9: the contract would refuse it. Only a transaction that can never be mined makes room for another header."""
+    """R9: the contract would refuse it, or a court throw it out (decision 0183). Only a transaction that can never be
+    mined makes room for another header.
+    """
     match seen.commit:
         case Fate.NEVER | Fate.DROPPED:
             return Do.RESEAL

@@ -24,6 +24,7 @@ from settlement.chain.gas import commit_gas, finalise_gas
 from settlement.chain.outbox import FeeCeiling, ForeignPending, Intent
 from settlement.chain.senders import SignerRefused
 from settlement.publish import NotOnEveryMirror, PublicationError
+from settlement.sealing import ends
 from settlement.sealing.inspection import BatchFaulty
 from settlement.sealing.leaves import MS_PER_SECOND
 from settlement.steps import ABSENT, Become, Do, Fate, Observation, State, Step, Submission, Wait, next_step
@@ -203,6 +204,7 @@ def observe(s: Settlement, batch: Batch) -> Observation:
         finalise=ours.fate if verb == "finalise" else Fate.NEVER,
         release=ours.fate if failed else Fate.NEVER,
         released=failed and bool(_events(s, "LocksReleased", batch)),
+        overtaken=verb == "commit" and latest.header_hash == ABSENT and _is_overtaken(s, batch, newest),
         age_s=ours.newest.age_s if ours.newest else 0,
         replacements=ours.replacements,
         attempts=s.outbox.attempts(purpose(batch, verb)),
@@ -225,6 +227,14 @@ def _is_first_thrown_out(s: Settlement, batch: Batch) -> bool:
     committed = _events(s, "BatchCommitted", batch)[-1].log.block_number
     reverted = _events(s, "BatchReverted", batch, by_header=False)
     return any(event.log.block_number >= committed for event in reverted)
+
+
+def _is_overtaken(s: Settlement, batch: Batch, at: Head) -> bool:
+    """Whether the registry has ended something that this batch uses. At the block in which it is the hub's next one
+    this is final: what is ended later begins with a batch after it.
+    """
+    over = ends.read(s.alliance.registry, first_block=s.alliance.anchor.deploy_block, last=at.number)
+    return over.overtake(batch.done.uses, batch_no=batch.batch_no)
 
 
 def _verb(state: State) -> str:

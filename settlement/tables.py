@@ -16,11 +16,14 @@ from psycopg import Connection
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
+from ledger.answers import LegRef
 from proofs.json_form import from_json, to_json
 from proofs.lpb1 import ROW_BYTES, Row
 from proofs.messages import BatchHeader
 from proofs.words import WORD_BYTES, int_word, uint_word
 from settlement.publish import Wrapped
+from settlement.sealing.ends import Use
+from settlement.sealing.lanes import LaneId
 from settlement.steps import State
 
 Conn = Connection[Any]
@@ -38,7 +41,9 @@ class StateMoved(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedFields:
-    """What a batch has from SEALED on. Leaves are numbered first..last, both 0 for genesis; times are Unix seconds."""
+    """What a batch has from SEALED on. Leaves are numbered first..last, both 0 for genesis; times are Unix seconds;
+    `uses` is what it takes for granted of the registry.
+    """
 
     first_leaf: int
     last_leaf: int
@@ -50,6 +55,7 @@ class SealedFields:
     rows: Sequence[Row]
     nets: Sequence[tuple[int, int]]
     wrapped: Sequence[Wrapped]
+    uses: Sequence[Use] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +99,7 @@ class Anchor:
 
 _COLUMNS = """
 batch_no, incarnation, state, batch_secret, data_key, opened_at, first_leaf, last_leaf, first_seq, last_seq, settling,
-sealed_at, header, account_rows, nets, recipients
+sealed_at, header, account_rows, nets, recipients, uses
 """
 _ONE = f"SELECT {_COLUMNS} FROM settlement.batch WHERE superseded_by IS NULL AND batch_no = %s"  # noqa: S608 - constants
 _LAST = f"SELECT {_COLUMNS} FROM settlement.batch WHERE superseded_by IS NULL ORDER BY batch_no DESC LIMIT 1"  # noqa: S608
@@ -115,7 +121,7 @@ _SEAL = """
 UPDATE settlement.batch SET state = 'SEALED', first_leaf = %(first_leaf)s, last_leaf = %(last_leaf)s,
     first_seq = %(first_seq)s, last_seq = %(last_seq)s, settling = %(settling)s, sealed_at = %(sealed_at)s,
     header = %(header)s, header_hash = %(header_hash)s, data_hash = %(data_hash)s, account_rows = %(account_rows)s,
-    nets = %(nets)s, recipients = %(recipients)s
+    nets = %(nets)s, recipients = %(recipients)s, uses = %(uses)s
 WHERE batch_no = %(batch_no)s AND incarnation = %(incarnation)s AND state = 'OPEN' AND superseded_by IS NULL
 """
 _ADVANCE = """
@@ -126,6 +132,7 @@ _HASHES = """
 SELECT header_hash FROM settlement.batch
 WHERE superseded_by IS NULL AND header_hash IS NOT NULL AND batch_no < %s ORDER BY batch_no
 """
+_LEGS = "SELECT journal_seq, leg_no, event_id FROM settlement.batch_leaf WHERE batch_no = %s AND leg_no > 0"
 _SUPERSEDE = """
 UPDATE settlement.batch SET superseded_by = incarnation + 1 WHERE batch_no >= %(batch_no)s AND superseded_by IS NULL
 """
@@ -205,6 +212,7 @@ def seal_batch(conn: Conn, opened: Batch, done: SealedFields) -> None:
         "account_rows": b"".join(map(_row_words, done.rows)),
         "nets": Jsonb([[merchant, str(amount)] for merchant, amount in done.nets]),
         "recipients": Jsonb([[each.kid, each.enc.hex(), each.ciphertext.hex()] for each in done.wrapped]),
+        "uses": Jsonb([list(each) for each in done.uses]),
     }
     _exactly_one(conn.execute(_SEAL, fields).rowcount, opened)
 
@@ -250,6 +258,12 @@ def add_leaves(conn: Conn, of: Batch, leaves: Sequence[tuple[int, bytes, int, in
     with conn.cursor() as cursor, cursor.copy(copy) as rows:
         for leaf_no, event_id, journal_seq, leg_no in leaves:
             rows.write_row((leaf_no, event_id, of.batch_no, of.incarnation, journal_seq, leg_no))
+
+
+def legs_of(conn: Conn, batch_no: int) -> dict[LegRef, LaneId]:
+    """The legs that a batch holds, each with the lane that signed it."""
+    rows = conn.execute(_LEGS, [batch_no]).fetchall()
+    return {LegRef(seq, no): _lane_of(bytes(event_id)) for seq, no, event_id in rows}
 
 
 def add_attestation(conn: Conn, *, header_hash: bytes, attester: bytes, sig: bytes) -> bool:
@@ -320,7 +334,13 @@ def _sealed(row: dict[str, Any]) -> SealedFields:
             for entry in row["recipients"]
             if len(entry) == WRAPPED_PARTS
         ],
+        uses=[Use(*each) for each in row["uses"]],
     )
+
+
+def _lane_of(event_id: bytes) -> LaneId:
+    """The first words of an event's id: merchant and key."""
+    return LaneId(int.from_bytes(event_id[:4], "big"), int.from_bytes(event_id[4:8], "big"))
 
 
 def _row_words(row: Row) -> bytes:

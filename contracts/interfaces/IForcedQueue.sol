@@ -36,7 +36,10 @@ enum ForcedFault {
 ///
 /// A receipt is the operator's signed promise to merge an event by a time. Who shows that a later batch has not reached the
 /// event's number is paid from the operator's bond, into the merchant's collateral: 100 units, or the event's own
-/// settleAmount up to 1,000 units if that is more and the event is shown too. The batch stands.
+/// settleAmount up to 1,000 units if that is more and the event is shown too. The batch stands. A promise ends with the
+/// lane: a batch in which its key is revoked or its merchant restricted shows nothing, and the last one before that had
+/// to hold whatever was accepted half an hour before it was sealed. So nobody makes a promise impossible to keep and is
+/// paid for it, and a revocation frees the operator from nothing that it had the time to do.
 interface IForcedQueue {
     struct Entry {
         bytes32 eventHash;
@@ -84,8 +87,10 @@ interface IForcedQueue {
     /// The operator must show that the batch it commits holds this event.
     error ForcedOverdue(uint64 id, uint32 dueAt);
     error UnknownReceiptSigner(address signer);
-    /// The batch was sealed before the promise ran out.
-    error ReceiptNotLate(uint64 mergeBy, uint64 sealedAt);
+    /// The batch was sealed before it had to hold what was promised.
+    error ReceiptNotLate(uint64 dueBy, uint64 sealedAt);
+    /// The lane's key was revoked, or its merchant restricted, before this batch: it could not hold the event.
+    error LaneEnded(uint32 merchantId, uint32 keyId, uint64 batchNo);
     error ReceiptKept(uint64 nonce, uint64 laneSeq);
     error PenaltyAlreadyPaid(uint32 merchantId, uint32 keyId, uint64 nonce);
     error BondEmpty();
@@ -141,7 +146,8 @@ interface IForcedQueue {
     function clearOverdue(bytes32 headerHash) external returns (uint32 dueAt);
 
     /// @notice Pays a merchant 100 units for a receipt that was not kept. Checks, in this order: header is committed ·
-    /// lane row is in its accounts tree · row is the receipt's lane · sealedAt is after mergeBy · the row has not
+    /// lane row is in its accounts tree · row is the receipt's lane · its key answers in this batch · sealedAt is after
+    /// mergeBy, or after half an hour from acceptedAt if the key answers no longer in the next · the row has not
     /// reached the nonce · the receipt's signer is one of the operator's · not yet paid. Anyone may call it.
     function proveLateReceipt(
         AcceptanceReceipt calldata receipt,

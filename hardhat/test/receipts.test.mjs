@@ -9,21 +9,25 @@ import { hashStruct } from "./words.mjs";
 const redeem = (settleAmount) => earn(1, 5, { kind: REDEEM, issuerId: 2, termsId: 2, settleAmount });
 
 describe("late receipts", () => {
-  let alliance, hub, queue, policy, last, sealedAt, snapshot;
+  let alliance, hub, queue, policy, first, last, sealedAt, snapshot;
   before(async () => {
     alliance = await newAlliance({ collateral: 0n });
     ({ hub, queue, policy } = alliance);
     await openLanes(alliance, [1, 2, 3]);
     await policy.addReceiptSigner(RECEIPT_KEY.address);
     await commit(alliance);
-    last = await batch(alliance, [], { 1: 4, 2: 0 });
-    sealedAt = Number(last.header.sealedAt);
+    first = await batch(alliance, [], { 1: 4, 2: 0 });
     snapshot = await alliance.rpc("evm_snapshot");
   });
   beforeEach(async () => {
     await alliance.rpc("evm_revert", snapshot);
     snapshot = await alliance.rpc("evm_snapshot");
+    look(first);
   });
+  const look = (at) => {
+    last = at;
+    sealedAt = Number(at.header.sealedAt);
+  };
 
   function receiptFor(event, changes = {}) {
     const { merchantId, keyId, nonce } = event;
@@ -121,6 +125,43 @@ describe("late receipts", () => {
     await hub.postBond(500n * UNIT);
     await prove(redeem(1n));
     assert.equal(await freeOf(1), 100n * UNIT);
+  });
+
+  describe("of a lane that ends", () => {
+    const HALF_HOUR = 1_800;
+    const fresh = { acceptedAt: () => sealedAt - HALF_HOUR, mergeBy: () => sealedAt + 5_400 };
+    const old = { acceptedAt: () => sealedAt - HALF_HOUR - 1, mergeBy: () => sealedAt + 5_399 };
+    const changesOf = (times) => ({ acceptedAt: times.acceptedAt(), mergeBy: times.mergeBy() });
+    const ends = [
+      ["a revocation", () => alliance.registry.connect(alliance.owner).revokeKey(1, 1)],
+      ["a suspension", () => alliance.registry.setStatus(1, 3)],
+    ];
+    for (const [what, end] of ends) {
+      it(`are not late in a batch after ${what}, whatever they promise`, async () => {
+        await end();
+        await commit(alliance);
+        look(await batch(alliance, [], { 1: 4, 2: 0 }));
+        assert.equal(await said(prove(redeem(1n), { changes: { acceptedAt: 1, mergeBy: 2 } })), "LaneEnded");
+      });
+
+      it(`were due half an hour after they were accepted in the last batch before ${what}`, async () => {
+        await end();
+        look(await batch(alliance, [], { 1: 4, 2: 0 }));
+        assert.equal(await said(prove(redeem(1n), { changes: changesOf(fresh) })), "ReceiptNotLate");
+        await prove(redeem(1n), { changes: changesOf(old) });
+        assert.equal(await freeOf(1), 100n * UNIT);
+      });
+
+      it(`keep their time where the promise ran out before ${what}`, async () => {
+        await end();
+        look(await batch(alliance, [], { 1: 4, 2: 0 }));
+        await prove(redeem(1n), { changes: { acceptedAt: sealedAt - 60, mergeBy: sealedAt - 1 } });
+      });
+    }
+
+    it("keep their time while nothing has ended", async () => {
+      assert.equal(await said(prove(redeem(1n), { changes: changesOf(old) })), "ReceiptNotLate");
+    });
   });
 
   it("move bond for the queue alone", async () => {

@@ -1,21 +1,26 @@
 """Which legs a batch holds, and in what order: those that can be sealed now; the others are parked for a later one.
 
-A leg waits while its merchant has not signed it, or has signed something with a lower number that waits; while a leg
-it refers to waits; and while an earlier leg of the same member account waits, so that a member's postings are always
-sealed in the order in which they were made, with the numbers and balances of the ledger. Nothing else waits: accounts
-of merchants are numbered by the batch, and differ from the ledger's by exactly the legs that are parked. Late legs come
-first. Pure; called by the orchestration. Source: docs/protocol §2.7, §3.7.
+A leg waits while its merchant has not signed it, or has signed something with a lower number that waits; while the
+registry lets nobody sign it (`ends`); while a leg it refers to waits; and while an earlier leg of the same member
+account waits, so that a member's postings are always sealed in the order in which they were made, with the numbers and
+balances of the ledger. What gives points away waits with what takes them in, and a merchant's fees with all that they
+may have been charged on. Nothing else waits: accounts of merchants are numbered by the batch, and differ from the
+ledger's by exactly the legs that are parked. Late legs come first. Pure; called by the orchestration. Source:
+docs/protocol §2.7, §3.7; docs/decisions/0183, 0184.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from ledger.answers import Leg, LegRef
 from ledger.journal import JournalEntry
+from proofs.accounts import OPERATOR_ID
+from proofs.kinds import Kind
 from proofs.lpb1 import Row
+from settlement.sealing.ends import NO_ENDS, Ends, Use
 from settlement.sealing.lanes import LaneId, Signature
 from settlement.sealing.leaves import LeafMaker, Move, UnsealedLeaf, nonces_of
 from settlement.sealing.refusals import Reason, SealRefused
@@ -23,6 +28,10 @@ from settlement.sealing.self_signed import Inbox, SelfLane, Signed
 
 Late = tuple[JournalEntry, Leg]
 """A leg that an earlier batch left out."""
+_TAKES_IN: Final[Mapping[int, Kind]] = {
+    Kind.EXCHANGE_OUT: Kind.EXCHANGE_IN,
+    Kind.TRANSFER_OUT: Kind.TRANSFER_IN,
+}
 
 
 class Chosen(NamedTuple):
@@ -50,11 +59,14 @@ def choose(
     rows: Sequence[Row],
     batch_no: int,
     last_seq: int,
+    ends: Ends = NO_ENDS,
+    held: Mapping[LegRef, LaneId] | None = None,
 ) -> Chosen:
     """What batch `batch_no` holds of `late` legs, in journal order, and of whole `entries`, the last of which is
-    `last_seq`. `rows` are those of the batch before. Raises `SealRefused`.
+    `last_seq`. `rows` are those of the batch before; `held`, where the batch is made again, says which legs it held
+    and by which lanes, whatever has come to an end since. Raises `SealRefused`.
     """
-    choice = _Choice(maker, inbox, rows, batch_no)
+    choice = _Choice(maker, inbox, rows, batch_no=batch_no, ends=ends, held=held)
     choice.take_late(late)
     for entry in entries:
         for leg in entry.legs:
@@ -66,13 +78,26 @@ def choose(
 class _Choice:
     """The batch in the making."""
 
-    def __init__(self, maker: LeafMaker, inbox: Inbox, rows: Sequence[Row], batch_no: int) -> None:
+    def __init__(
+        self,
+        maker: LeafMaker,
+        inbox: Inbox,
+        rows: Sequence[Row],
+        *,
+        batch_no: int,
+        ends: Ends,
+        held: Mapping[LegRef, LaneId] | None,
+    ) -> None:
         self._maker = maker
         self._inbox = inbox
+        self._own = {lane.id: lane for lane in inbox.lanes}
         self._batch_no = batch_no
+        self._ends = ends
+        self._held = held
         self._nonces = nonces_of(rows)
         self._tips = {row.account: (row.seq, row.balance) for row in rows}
         self._blocked: set[tuple[int, str]] = set()
+        self._behind: set[int] = set()
         self._missing: Counter[bytes] = Counter()
         self._amount: Counter[bytes] = Counter()
         self.leaves: list[UnsealedLeaf] = []
@@ -84,7 +109,7 @@ class _Choice:
         for entry, leg in late:
             self._miss(self._maker.public_moves(entry, leg), 1)
         for entry, leg in late:
-            turn = self._turn(leg, LegRef(entry.seq, leg.no))
+            turn = self._turn(entry, leg)
             if turn is None:
                 self._park(entry, leg)
             else:
@@ -93,7 +118,7 @@ class _Choice:
 
     def take(self, entry: JournalEntry, leg: Leg) -> None:
         """The next leg of the range, with the ledger's numbers less what is parked before it."""
-        turn = self._turn(leg, LegRef(entry.seq, leg.no))
+        turn = self._turn(entry, leg)
         if turn is None:
             self._park(entry, leg)
             self._miss(self._maker.public_moves(entry, leg), 1)
@@ -104,20 +129,46 @@ class _Choice:
     def burn_all(self, last_seq: int) -> None:
         """What posts nothing and is next on its lane needs no leg to wait for."""
         for lane in self._inbox.lanes:
-            if lane.account in self._tips and lane.in_force(self._batch_no):
+            if lane.account in self._tips and (self._held is not None or lane.in_force(self._batch_no)):
                 self._burn(lane, last_seq)
 
-    def _turn(self, leg: Leg, source: LegRef) -> _Turn | None:
+    def _turn(self, entry: JournalEntry, leg: Leg) -> _Turn | None:
         """None where the leg waits."""
-        if leg.member is not None and (leg.issuer, leg.member) in self._blocked:
+        source = LegRef(entry.seq, leg.no)
+        lane = self._lane(leg, source)
+        if lane is None or self._must_wait(entry, leg, source):
             return None
-        if leg.ref is not None and leg.ref in self.parked and not self._maker.knows(leg.ref):
-            return None
-        own = self._inbox.lane_for(leg.signer, leg.kind, seq=source.seq, batch_no=self._batch_no)
-        if own is not None:
-            return self._own_turn(own, source)
-        lane = self._maker.hosted_lane(leg, source)
+        if lane in self._own:
+            return self._own_turn(self._own[lane], source)
         return _Turn(lane, self._nonces.get(lane, 0) + 1, None)
+
+    def _lane(self, leg: Leg, source: LegRef) -> LaneId | None:
+        """The lane that signs it; None where nobody may now."""
+        if self._held is not None:
+            return self._held.get(source)
+        own = self._inbox.lane_for(leg.signer, leg.kind, seq=source.seq, batch_no=self._batch_no)
+        lane = own.id if own is not None else self._maker.hosted_lane(leg, source)
+        return lane if self._ends.allow(Use(*lane, leg.kind, leg.terms_id), batch_no=self._batch_no) else None
+
+    def _must_wait(self, entry: JournalEntry, leg: Leg, source: LegRef) -> bool:
+        """For what was before it, or for what it belongs together with."""
+        if self._held is not None:
+            return False
+        if self._is_blocked(leg) or (leg.kind == Kind.FEE and _payer(leg) in self._behind):
+            return True
+        if leg.ref is not None and leg.ref in self.parked and not self._maker.knows(leg.ref):
+            return True
+        takes_in = _TAKES_IN.get(leg.kind)
+        if takes_in is None or source in self._inbox.signed:  # a signature that was taken in has a promise to keep
+            return False
+        return any(self._cannot_follow(entry, other) for other in entry.legs if other.kind == takes_in)
+
+    def _is_blocked(self, leg: Leg) -> bool:
+        return leg.member is not None and (leg.issuer, leg.member) in self._blocked
+
+    def _cannot_follow(self, entry: JournalEntry, leg: Leg) -> bool:
+        """Whether what takes points in would stay behind."""
+        return self._is_blocked(leg) or self._lane(leg, LegRef(entry.seq, leg.no)) is None
 
     def _own_turn(self, lane: SelfLane, source: LegRef) -> _Turn | None:
         signed = self._inbox.signed.get(source)
@@ -143,6 +194,7 @@ class _Choice:
 
     def _park(self, entry: JournalEntry, leg: Leg) -> None:
         self.parked[LegRef(entry.seq, leg.no)] = None
+        self._behind.add(_payer(leg))
         if leg.member is not None:
             self._blocked.add((leg.issuer, leg.member))
 
@@ -176,3 +228,8 @@ class _Choice:
         seq, balance = self._tips.get(move.account, (0, 0))
         self._tips[move.account] = seq + 1, balance + move.delta
         return Move(move.account, seq + 1, move.delta, balance + move.delta)
+
+
+def _payer(leg: Leg) -> int:
+    """Whose fees a leg counts for: its signer's; a fee that is given back names its merchant as the issuer."""
+    return leg.issuer if leg.kind == Kind.FEE and leg.signer == OPERATOR_ID else leg.signer

@@ -22,6 +22,7 @@ from proofs.kinds import Kind
 from proofs.messages import AcceptanceReceipt, PointsEvent, signed_digest
 from proofs.signature import address_of, sign
 from proofs.words import WORD_BYTES
+from settlement.sealing.ends import ACTIVE, Ends
 from settlement.sealing.lanes import LaneId, Roster, Signature
 from settlement.sealing.leaves import LeafMaker, needs
 from settlement.sealing.self_signed import (
@@ -42,13 +43,14 @@ if TYPE_CHECKING:  # the door takes signatures in without a client of the chain,
     from settlement.chain.contracts import Contract
 
 _LANES = """
-SELECT merchant_id, key_id, address, kind_mask, from_seq, to_batch FROM settlement.self_lane ORDER BY 1, 2
+SELECT merchant_id, key_id, address, kind_mask, from_seq, to_batch, restricted FROM settlement.self_lane ORDER BY 1, 2
 """
 _ADOPT = """
 INSERT INTO settlement.self_lane (merchant_id, key_id, address, kind_mask, from_seq, prepared_seq)
 VALUES (%(merchant)s, %(key)s, %(address)s, %(mask)s, %(seq)s, %(seq)s) ON CONFLICT DO NOTHING
 """
 _END = "UPDATE settlement.self_lane SET to_batch = %s WHERE merchant_id = %s AND key_id = %s AND to_batch IS NULL"
+_RESTRICT = "UPDATE settlement.self_lane SET restricted = %s WHERE merchant_id = %s AND restricted <> %s"
 _PREPARED_TO = "SELECT min(prepared_seq) FROM settlement.self_lane"
 _PREPARE = """
 INSERT INTO settlement.to_sign (journal_seq, leg_no, merchant_id, key_id, account, event)
@@ -178,11 +180,18 @@ def adopt_lanes(conn: Conn, registry: Contract, hosted: Roster, *, first_block: 
         conn.execute(_END, [event.fields["toBatch"], event.fields["merchantId"], event.fields["keyId"]])
 
 
+def restrict_lanes(conn: Conn, over: Ends, *, batch_no: int) -> None:
+    """Remember whose lanes may not sign everything from this batch on, so that nothing is taken in that would wait."""
+    for merchant_id in over.statuses:
+        restricted = over.status_at(merchant_id, batch_no) != ACTIVE
+        conn.execute(_RESTRICT, [restricted, merchant_id, restricted])
+
+
 def lanes(conn: Conn) -> tuple[SelfLane, ...]:
     """All self-signed lanes."""
     return tuple(
-        SelfLane(merchant, key, bytes(address), _kinds(mask), from_seq, to_batch)
-        for merchant, key, address, mask, from_seq, to_batch in conn.execute(_LANES).fetchall()
+        SelfLane(merchant, key, bytes(address), _kinds(mask), from_seq, to_batch, restricted)
+        for merchant, key, address, mask, from_seq, to_batch, restricted in conn.execute(_LANES).fetchall()
     )
 
 

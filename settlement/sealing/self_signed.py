@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from ledger.answers import LegRef
 from proofs.accounts import lane_account
-from proofs.kinds import Kind
+from proofs.kinds import RESTRICTED_KINDS, Kind
 from proofs.messages import AcceptanceReceipt, PointsEvent, signed_digest
 from proofs.signature import SignatureError, recover
 from settlement.sealing.lanes import LaneId, Signature
@@ -32,7 +32,7 @@ VOIDS_WAITING_MAX: Final = 64
 
 class SelfLane(NamedTuple):
     """A key that a merchant holds itself. Legs after `from_seq` of the journal wait for it; from batch `to_batch` on it
-    is no longer in force (None: no end).
+    is no longer in force (None: no end). `restricted`: its merchant is suspended, delinquent or gone.
     """
 
     merchant_id: int
@@ -41,6 +41,7 @@ class SelfLane(NamedTuple):
     kinds: frozenset[Kind]
     from_seq: int
     to_batch: int | None
+    restricted: bool = False
 
     @property
     def id(self) -> LaneId:
@@ -50,6 +51,12 @@ class SelfLane(NamedTuple):
     def account(self) -> bytes:
         """The lane's account, as in the rows."""
         return lane_account(self.merchant_id, self.key_id)
+
+    @property
+    def kinds_taken_in(self) -> frozenset[Kind]:
+        """What it may sign now."""
+        signable = self.kinds & SELF_SIGNED_KINDS
+        return signable & RESTRICTED_KINDS if self.restricted else signable
 
     def in_force(self, batch_no: int) -> bool:
         """Whether the contracts know the key in this batch."""
@@ -90,7 +97,7 @@ class Why(StrEnum):
     """Why a signature is not taken in."""
 
     LANE_UNKNOWN = "lane-unknown"
-    """No key of this merchant and number, or not for this kind, or revoked."""
+    """No key of this merchant and number, or not for this kind (of one that is suspended, few), or revoked."""
     NOTHING_TO_SIGN = "nothing-to-sign"
     """No leg waits for this lane there, or what it refers to has no id yet."""
     TOO_MANY = "too-many"
@@ -123,8 +130,8 @@ def check(signed: Signed, *, prepared: PointsEvent, lane: SelfLane, last_nonce: 
     `last_nonce` the lane's last one that was taken in. Raises `IntakeRefused` in the order of `Why`.
     """
     event = signed.event
-    if event.kind not in lane.kinds & SELF_SIGNED_KINDS:
-        raise IntakeRefused(Why.LANE_UNKNOWN, "kind", expected=sorted(lane.kinds), actual=event.kind)
+    if event.kind not in lane.kinds_taken_in:
+        raise IntakeRefused(Why.LANE_UNKNOWN, "kind", expected=sorted(lane.kinds_taken_in), actual=event.kind)
     for name in PointsEvent.__slots__:
         expected, actual = getattr(prepared, name), getattr(event, name)
         if name != "nonce" and expected != actual:

@@ -7,14 +7,13 @@ move between members keep their age, which leaves do not show. Pure; called by `
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 from ledger.commands import PublishCampaign, PublishExchange
 from ledger.registry import Registry
-from proofs.kinds import BASE_UNITS_PER_AU, Kind
+from proofs.kinds import BASE_UNITS_PER_AU
 from proofs.tariff import NUMBER_MAX, Campaign, Fees, Rate, Tariff
-from settlement.sealing.leaves import MS_PER_SECOND, UnsealedLeaf
+from settlement.sealing.leaves import MS_PER_SECOND
 
 RATES_PER_PAIR_MAX: Final = 400
 """The newest ones: more than a year of daily rates."""
@@ -31,13 +30,6 @@ def tariff_of(registry: Registry) -> Tariff:
         exchanges={pair: _rates(each) for pair, each in registry.exchanges.items()},
         campaigns={number: _campaign(each) for number, each in registry.campaigns.items()},
     )
-
-
-def tellable(leaves: Iterable[UnsealedLeaf], *, parked: bool) -> bool:
-    """Whether fees may be judged by this batch: not where some are charged on legs that are parked, for the auditor
-    would take them for fees on nothing.
-    """
-    return not parked or all(leaf.event.kind != Kind.FEE for leaf in leaves)
 
 
 def _rates(published: list[PublishExchange]) -> tuple[Rate, ...]:

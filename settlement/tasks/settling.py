@@ -19,6 +19,7 @@ from settlement.steps import State
 from settlement.submitter import drive
 from settlement.tables import Batch
 from settlement.tasks.asking import Told, Turn
+from settlement.watch.restrictions import freeze_restricted
 
 BATCHES_PER_TURN_MAX = 4
 
@@ -61,6 +62,7 @@ def compare(turn: Turn) -> Told:
     """Read the chain's new events, and compare chain, batches and ledger; what does not agree becomes an alert."""
     with turn.works.settlement(turn.conn) as s:
         found = reconcile(turn.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
+        found += freeze_restricted(s)
     return {"differences": len(found)} if found else {}
 
 

@@ -46,6 +46,7 @@ CODES: dict[str, tuple[str, str]] = {
     "hub-insolvent": (URGENT, "the hub holds less of the asset than it owes"),
     "ledger-refused": (URGENT, "the ledger refuses what the chain has moved"),
     "ledger-unlike-chain": (URGENT, "what the ledger says was settled is not what the chain moved"),
+    "merchant-restricted": (WARNING, "the registry lets a merchant sign little: what else it owes the books waits"),
     "mirror-behind": (WARNING, "a mirror lacks a published batch"),
     "nets-unlike-ledger": (URGENT, "a batch's nets are not the ledger's own positions at its end"),
     "not-reproducible": (URGENT, "a stored batch does not come out the same again"),

@@ -17,6 +17,7 @@ from auditor.fetch import AuditorKey, Folder
 from auditor.outcome import Outcome
 from auditor.progress import Watch
 from auditor.receipts import Held, ReceiptError, load_receipts
+from auditor.registry import Registry
 from auditor.report import checks, report
 from proofs.headers import journal_link
 from proofs.journal_file import JournalFileError, read_journal, write_journal
@@ -93,6 +94,48 @@ def test_a_receipt_that_proves_nothing(world: World, how: Callable[[World], Held
     assert found(outcome) == set()
     assert outcome.receipts[told] == 1
     assert state_of(outcome, 27) == "not checked"
+
+
+def revoked(registry: Registry, to_batch: int) -> None:
+    registry.keys[2, POS].to_batch = to_batch
+
+
+def going_on(registry: Registry, to_batch: int) -> None:
+    assert registry.answers(2, POS, batch_no=to_batch)
+
+
+def suspended(registry: Registry, to_batch: int) -> None:
+    registry.set_status(2, 3, from_batch=to_batch)
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (revoked, {"broken": 2, "ended with its lane": 1}),
+        (suspended, {"broken": 2, "ended with its lane": 1}),
+        (going_on, {"broken": 1, "not due yet": 2}),
+    ],
+)
+def test_a_promise_ends_with_its_lane(world: World, end: Callable[[Registry, int], None], told: dict[str, int]) -> None:
+    """A merchant revokes its key, or is suspended, with promises in hand: the last batch had the time for some."""
+    newest = len(world.batches) - 1
+    last = sealed(world, newest)
+    held = [
+        receipt(world, last + 5_400, nonce=99, accepted_at=last - 1_800),
+        receipt(world, last + 5_399, nonce=99, accepted_at=last - 1_801),
+        receipt(world, last - 1, nonce=99),
+    ]
+    end(world.registry, newest + 1)
+    outcome = audited(world, Evidence(held))
+    assert {name: count for name, count in outcome.receipts.items() if count} == told
+
+
+def test_a_batch_after_the_end_of_a_lane_breaks_no_promise(world: World) -> None:
+    suspended(world.registry, 1)
+    late = receipt(world, sealed(world, 1) - 1, nonce=99)
+    outcome = audited(world, Evidence([late]))
+    assert outcome.receipts["ended with its lane"] == 1
+    assert 27 not in found(outcome)
 
 
 def test_receipts_are_read_from_files_and_folders(world: World, tmp_path: Path) -> None:

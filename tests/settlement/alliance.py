@@ -14,6 +14,7 @@ from functools import cache
 from hashlib import sha256
 
 from coincurve import PrivateKey
+from msgspec import structs
 
 from ledger import accounts
 from ledger.accounts import AccountName
@@ -147,6 +148,16 @@ class Journal:
         return self._write(
             "cancel", [leg], self._issue(1, issuer, member, points) + self._pay(1, acceptor, issuer, paid)
         )
+
+    def transfer(self, issuer: int, giver: str, taker: str, points: int) -> LegRef:
+        """Points from one member to another, which the issuer signs."""
+        out = Leg(
+            no=1, kind=Kind.TRANSFER_OUT, signer=issuer, issuer=issuer, member=giver, points=points, terms_id=issuer
+        )
+        given = LegRef(len(self.entries) + 1, 1)
+        taken = structs.replace(out, no=2, kind=Kind.TRANSFER_IN, member=taker, ref=given)
+        postings = self._issue(1, issuer, giver, -points) + self._issue(2, issuer, taker, points)
+        return self._write("transfer", [out, taken], postings)
 
     def fee(self, merchant: int, au: int) -> LegRef:
         """One merchant's fees of a cycle."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,8 @@ from proofs.accounts import points_account
 from proofs.kinds import Kind
 from proofs.lpb1 import Row
 from settlement.sealing.choosing import Chosen, Late, choose
-from settlement.sealing.lanes import POS, LaneId
+from settlement.sealing.ends import NO_ENDS, Ends
+from settlement.sealing.lanes import DELEGATED, POS, LaneId
 from settlement.sealing.leaves import LeafMaker, needs
 from settlement.sealing.refusals import Reason, SealRefused
 from settlement.sealing.self_signed import Inbox, SelfLane, Signed, void
@@ -32,13 +34,14 @@ class Desk:
         self.inbox = Inbox(lanes=(LANE,), signed={}, free={})
         self.rows = [*Operator().opening.rows, Row(LANE.account, 0, 0, 0)]
         self.nonce = 0
+        self.sealed: dict[LegRef, bytes] = {}
 
     def maker(self) -> LeafMaker:
         members = needs(self.journal.entries).members
         return LeafMaker(
             roster=keystore().roster,
             secrets={member: secret_of(member) for member in members},
-            references={},
+            references=self.sealed,
             batch_secret=bytes(32),
         )
 
@@ -61,9 +64,11 @@ class Desk:
         free = Signed(void(LANE, nonce=self.nonce, occurred_at=1), SIGNATURE, None)
         self.inbox = replace(self.inbox, free={**self.inbox.free, (OWN, self.nonce): free})
 
-    def choose(self, *, late: int = 0) -> Chosen:
-        """All entries, the first `late` of them from earlier ranges."""
-        entries = self.journal.entries
+    def choose(
+        self, *, first: int = 1, late: int = 0, ends: Ends = NO_ENDS, held: Mapping[LegRef, LaneId] | None = None
+    ) -> Chosen:
+        """All entries from `first` on, the first `late` of them from earlier ranges."""
+        entries = self.journal.entries[first - 1 :]
         before: list[Late] = [(entry, leg) for entry in entries[:late] for leg in entry.legs]
         return choose(
             before,
@@ -72,7 +77,9 @@ class Desk:
             inbox=self.inbox,
             rows=self.rows,
             batch_no=1,
-            last_seq=len(entries),
+            last_seq=len(self.journal.entries),
+            ends=ends,
+            held=held,
         )
 
 
@@ -185,3 +192,71 @@ def test_what_was_signed_must_be_what_was_posted() -> None:
     with pytest.raises(SealRefused) as refused:
         desk.choose()
     assert refused.value.reason == Reason.SIGNED_OTHERWISE
+
+
+def test_whose_merchant_is_restricted_waits_but_gives_back() -> None:
+    desk = Desk()
+    desk.journal.points(Kind.EARN, 1, "ann", 100)
+    spent = desk.journal.redeem(1, "ann", {1: 40})
+    desk.journal.points(Kind.EARN, 3, "ann", 100)
+    desk.journal.return_goods(spent, 1, "ann", 1, 5)
+    delinquent, suspended_later = Ends(statuses={1: [(1, 2)]}), Ends(statuses={1: [(2, 3)]})
+    chosen = desk.choose(ends=delinquent)
+    assert chosen.parked == [LegRef(1, 1), LegRef(2, 1), LegRef(4, 1)], "what refers to a parked leg waits with it"
+    assert went(chosen) == [(3, POS, 1)]
+    assert desk.choose(ends=suspended_later).parked == []
+    held = {leaf.source: LaneId(leaf.event.merchant_id, leaf.event.key_id) for leaf in chosen.leaves}
+    assert desk.choose(held=held) == chosen, "made again it holds the same, whatever holds by then"
+    again = Ends(statuses={1: [(1, 2), (1, 1)]})
+    assert desk.choose(ends=again).parked == [], "the last word for a batch counts"
+
+
+def test_a_refund_of_a_restricted_merchant_goes() -> None:
+    """Once an earlier batch holds what it gives back."""
+    desk = Desk()
+    desk.journal.points(Kind.EARN, 1, "ann", 100)
+    spent = desk.journal.redeem(3, "ann", {1: 40})
+    desk.journal.return_goods(spent, 3, "ann", 1, 5)
+    restricted = Ends(statuses={3: [(1, 2)]})
+    assert desk.choose(ends=restricted).parked == [LegRef(2, 1), LegRef(3, 1)]
+    desk.sealed = {spent: bytes(32)}
+    assert went(desk.choose(first=3, ends=restricted)) == [(3, POS, 1)]
+
+
+@pytest.mark.parametrize(
+    "ends", [Ends(keys={LaneId(1, POS): 1}), Ends(terms={1: 1})], ids=["its key is revoked", "its terms have ended"]
+)
+def test_what_nobody_may_sign_any_more_waits(ends: Ends) -> None:
+    desk = earned(1, 3)
+    assert desk.choose(ends=ends).parked == [LegRef(1, 1)]
+    assert desk.choose().parked == []
+
+
+def test_points_that_move_wait_on_both_sides() -> None:
+    desk = Desk()
+    desk.journal.points(Kind.EARN, 2, "bo", 10)
+    desk.journal.points(Kind.EARN, 1, "ann", 10)
+    desk.journal.transfer(2, "cy", "bo", 4)
+    assert desk.choose().parked == [LegRef(1, 1), LegRef(3, 1), LegRef(3, 2)], "bo's points wait, so cy's stay"
+    desk.sign(1)
+    assert desk.choose().parked == []
+
+
+def test_fees_wait_for_what_they_were_charged_on() -> None:
+    desk = Desk()
+    desk.journal.points(Kind.EARN, 2, "ann", 100)
+    desk.journal.points(Kind.EARN, 1, "bo", 100)
+    desk.journal.fee(1, 3)
+    desk.journal.fee(2, 3)
+    desk.journal.fee(2, 1)
+    chosen = desk.choose()
+    assert chosen.parked == [LegRef(1, 1), LegRef(4, 1), LegRef(5, 1)]
+    assert went(chosen) == [(2, POS, 1), (3, DELEGATED, 1)]
+    desk.sign(1)
+    assert went(desk.choose(late=1)) == [
+        (1, 9, 1),
+        (2, POS, 1),
+        (3, DELEGATED, 1),
+        (4, DELEGATED, 1),
+        (5, DELEGATED, 2),
+    ]

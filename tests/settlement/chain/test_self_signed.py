@@ -16,6 +16,7 @@ from auditor.fetch import AuditorKey, mirror
 from auditor.outcome import Outcome
 from auditor.progress import Watch
 from auditor.reading import read
+from auditor.relations import CHARGED
 from auditor.rpc import Node, Nodes
 from ledger import queries
 from ledger.answers import LegRef
@@ -167,6 +168,27 @@ def test_what_waits_is_sealed_late_and_both_books_agree(field: Field) -> None:
         own = count(s, "SELECT count(*) FROM settlement.signed_event")
         row = next(row for row in last.done.rows if row.account == lane_of(s).account)
         assert row.seq == own > 5
+
+
+def test_fees_wait_for_what_a_merchant_has_not_signed(field: Field) -> None:
+    """So that every fee can be recomputed from the leaves before it."""
+    field.post(day(1))
+    with field.settlement() as s:
+        register(s)
+        sealed(s)
+    field.post([*day(2), cycle(1)])
+    with field.settlement() as s:
+        sealed(s, settling=True)
+        fees = "SELECT count(*) FROM settlement.parked WHERE journal_seq = (SELECT max(seq) FROM ledger.journal)"
+        assert count(s, fees + " AND sealed_in IS NULL") == 1, "the fees of the one that signs itself"
+        assert judged(field, s).unseen[CHARGED] == 0
+        while sign_all(s):
+            sealed(s)
+        assert count(s, fees + " AND sealed_in IS NOT NULL") == 1
+        assert compared(s) == []
+        outcome = judged(field, s)
+        assert (dict(outcome.findings.counts), outcome.incomplete) == ({}, [])
+        assert (outcome.looked[CHARGED], outcome.unseen[CHARGED]) == (3, 0)
 
 
 def test_what_is_not_taken_in(field: Field) -> None:

@@ -1,0 +1,86 @@
+// Writes the prover as it goes to wallets:
+//
+//   node proofs/circuits/prover/bundle.mjs FOLDER
+//
+//   prover.js         one module for browsers
+//   prover.mini.js    the same for mini-programs (CommonJS, no BigInt literals), with files_only.js
+//   curve.wasm        the curve's arithmetic, for platforms that load WebAssembly from files alone
+//   LICENSE.md        what it is under: GPL-3.0, as snarkjs is in it
+//
+// The circuit's own files (calculator, proving key) come from a set of keys: development's or a ceremony's.
+
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { build } from "esbuild";
+import { curves } from "snarkjs";
+
+const require = createRequire(import.meta.url);
+const HERE = import.meta.dirname;
+const SNARKJS = dirname(dirname(require.resolve("snarkjs")));
+// What snarkjs imports for its command line and for files; nothing of it is reached by a proof over bytes.
+const NOT_REACHED = ["constants", "crypto", "fs", "os", "path", "readline", "web-worker"];
+const BANNER = "// Tongdui's tier prover with snarkjs in it, under GPL-3.0. Made by proofs/circuits/prover/bundle.mjs from these sources.";
+
+/** Of snarkjs only the prover of one kind of proof; of what it imports from Node, nothing. */
+const provingAlone = {
+  name: "proving-alone",
+  setup(bundler) {
+    bundler.onResolve({ filter: /^snarkjs$/ }, () => ({ path: "snarkjs", namespace: "proving" }));
+    bundler.onLoad({ filter: /.*/, namespace: "proving" }, () => ({
+      contents: `import prove from ${JSON.stringify(join(SNARKJS, "src", "groth16_prove.js"))}; export const groth16 = { prove };`,
+      resolveDir: HERE,
+    }));
+    bundler.onResolve({ filter: new RegExp(`^(${NOT_REACHED.join("|")})$`) }, ({ path }) => ({ path, namespace: "not-reached" }));
+    bundler.onLoad({ filter: /.*/, namespace: "not-reached" }, () => ({ contents: "export default {}; export const O_TRUNC = 0, O_CREAT = 0, O_RDWR = 0, O_EXCL = 0, O_RDONLY = 0;" }));
+  },
+};
+
+const shared = {
+  bundle: true,
+  minify: true,
+  legalComments: "inline",
+  platform: "browser",
+  define: { "process.browser": "true", global: "globalThis" },
+  banner: { js: BANNER },
+  plugins: [provingAlone],
+  logLevel: "error",
+};
+
+/** The bytes of the module that the curve's library puts together when it starts; the same each time. */
+async function curveModule() {
+  const { compile } = WebAssembly;
+  let bytes;
+  WebAssembly.compile = (code) => {
+    bytes = new Uint8Array(code);
+    return compile(code);
+  };
+  try {
+    await curves.getCurveFromName("bn128", { singleThread: true });
+  } finally {
+    WebAssembly.compile = compile;
+  }
+  return bytes;
+}
+
+/** Write the bundles to `folder`; answers nothing. */
+export async function bundle(folder) {
+  mkdirSync(folder, { recursive: true });
+  await build({ ...shared, entryPoints: [join(HERE, "prove.js")], format: "esm", outfile: join(folder, "prover.js") });
+  await build({
+    ...shared,
+    stdin: { contents: 'export * from "./prove.js"; export * from "./files_only.js";', resolveDir: HERE },
+    format: "cjs",
+    supported: { bigint: false },
+    outfile: join(folder, "prover.mini.js"),
+  });
+  writeFileSync(join(folder, "curve.wasm"), await curveModule());
+  copyFileSync(join(HERE, "..", "LICENSE.md"), join(folder, "LICENSE.md"));
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const folder = process.argv[2];
+  if (!folder) throw new Error("say where to: node proofs/circuits/prover/bundle.mjs FOLDER");
+  await bundle(folder);
+  process.exit(0);
+}
