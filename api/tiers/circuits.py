@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from proofs.groth16 import VerificationKey
 from proofs.json_form import hex_text
+from proofs.tier.decoding import DecodingError
 from proofs.tier.statement import CIRCUIT_ID
-
-DEVELOPMENT, CEREMONY = "dev", "ceremony"
+from proofs.tier.trusted import Circuit, Setup, TrustError
 
 
 class CircuitRefused(ValueError):
@@ -27,43 +26,28 @@ class CircuitRefused(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Circuit:
-    """One circuit's key, checked, with its words as they came."""
+class Served:
+    """A circuit as proofs are checked with it, and as a trusted.json has it."""
 
-    circuit_id: bytes
-    setup: str
+    circuit: Circuit
     form: dict[str, Any]
-    key: VerificationKey
-
-    def to_json(self) -> dict[str, Any]:
-        """As a trusted.json has it."""
-        return {
-            "circuit_id": hex_text(self.circuit_id),
-            "setup": self.setup,
-            "verification_key": self.form,
-            "vk_hash": hex_text(self.key.hash()),
-        }
 
 
-def read_circuits(folders: Sequence[Path], *, production: bool) -> tuple[Circuit, ...]:
+def read_circuits(folders: Sequence[Path], *, production: bool) -> tuple[Served, ...]:
     """The circuits in these folders. Raises `CircuitRefused`."""
     return tuple(_read(folder, production=production) for folder in folders)
 
 
-def _read(folder: Path, *, production: bool) -> Circuit:
+def _read(folder: Path, *, production: bool) -> Served:
     try:
         manifest = json.loads((folder / "circuit.json").read_bytes())
-        form = json.loads((folder / "verification_key.json").read_bytes())
-        key = VerificationKey.from_json(form)
-    except (OSError, ValueError) as error:
+        form = {name: manifest.get(name) for name in ("circuit_id", "setup", "vk_hash")}
+        form["verification_key"] = json.loads((folder / "verification_key.json").read_bytes())
+        circuit = Circuit.from_json(form, folder.name)
+    except (OSError, ValueError, AttributeError, DecodingError, TrustError) as error:
         raise CircuitRefused(f"{folder}: {error}") from error
-    if manifest.get("circuit_id") != hex_text(CIRCUIT_ID):
-        raise CircuitRefused(f"{folder}: holds another circuit")
-    if manifest.get("vk_hash") != hex_text(key.hash()):
-        raise CircuitRefused(f"{folder}: the verification key has another hash than its manifest says")
-    setup = manifest.get("setup")
-    if setup not in {DEVELOPMENT, CEREMONY}:
-        raise CircuitRefused(f"{folder}: setup is neither {DEVELOPMENT} nor {CEREMONY}")
-    if production and setup == DEVELOPMENT:
+    if circuit.circuit_id != CIRCUIT_ID:
+        raise CircuitRefused(f"{folder}: holds {hex_text(circuit.circuit_id)}, another circuit")
+    if production and circuit.setup is Setup.DEV:
         raise CircuitRefused(f"{folder}: holds a development key, with which anybody can forge proofs")
-    return Circuit(CIRCUIT_ID, setup, form, key)
+    return Served(circuit, form)

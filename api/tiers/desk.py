@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from api.tiers.circuits import Circuit
+from api.tiers.circuits import Served
 from settlement.tiers.clock import EpochClock
 from settlement.tiers.trees import Trees
 from settlement.vault import Vault
@@ -22,7 +22,7 @@ WITNESS_ROLE = "tongdui_settlement"
 class TierDesk:
     """`clock` says from which epoch on a commitment counts; `trees` is the folder that sealing fills."""
 
-    circuits: Sequence[Circuit] = ()
+    circuits: Sequence[Served] = ()
     clock: EpochClock = field(default_factory=EpochClock)
     vault: Vault | None = None
     trees: Trees | None = None

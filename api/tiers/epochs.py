@@ -127,7 +127,7 @@ def get_verification_key(request: Request) -> Response:
             chain_id=here.chain_id,
             registry=hex_text(here.registry),
             alliance_id=alliance_id(here.chain_id, here.registry),
-            circuits=[each.to_json() for each in door.tiers.circuits],
+            circuits=[each.form for each in door.tiers.circuits],
             epochs=[each.to_json() for each in counting if each is not None],
         )
     )

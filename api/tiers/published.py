@@ -12,7 +12,7 @@ from typing import Literal
 
 from api.problems import Problem
 from api.tiers.asking import Place, Published
-from api.tiers.circuits import Circuit
+from api.tiers.circuits import Served
 from api.tiers.rows import Connection
 from proofs.tier.cohorts import Cohorts
 from proofs.tier.grid import PolicyGrid
@@ -60,14 +60,15 @@ def tier_names(connection: Connection, number: int) -> list[str]:
     return (epoch.tiers if epoch else None) or []
 
 
-def trusted(connection: Connection, here: Place, circuits: Sequence[Circuit], number: int) -> Trusted:
-    """What one proof is checked against: the keys of this server, and the epoch that was asked about unless revoked."""
+def trusted(connection: Connection, here: Place, circuits: Sequence[Served], number: int) -> Trusted:
+    """What one proof is checked against: the keys of this server, and the epoch that was asked about."""
     epoch = sealed.epoch(connection, number)
-    signed = epoch.signed if epoch is not None and epoch.anchored_at is not None and epoch.revoked_at is None else None
+    signed = epoch.signed if epoch is not None and epoch.anchored_at is not None else None
     return Trusted(
         chain_id=here.chain_id,
         registry=here.registry,
-        alliance_id=alliance_id(here.chain_id, here.registry),
-        circuits={each.circuit_id: each for each in circuits},
-        epochs={} if signed is None else {signed.header.epoch: signed},
+        alliance=alliance_id(here.chain_id, here.registry),
+        circuits={each.circuit.circuit_id: each.circuit for each in circuits},
+        epochs={} if signed is None else {number: signed.header},
+        revoked=frozenset({number} if epoch is not None and epoch.revoked_at is not None else ()),
     )

@@ -117,9 +117,10 @@ def _taken(door: Door, partner: Partner, body: bytes, now: datetime) -> ProofTak
         request = asked.signed.request
         believed = trusted(connection, here, door.tiers.circuits, request.epoch)
         names = tier_names(connection, request.epoch)
-    verdict = verify_response(asked.signed, response, believed, now=int(now.timestamp()))
-    if not verdict.accepted:
-        raise Untaken(str(verdict.reason), request_id)
+    seconds = int(now.timestamp())
+    verdict = verify_response(asked.signed, response, believed, now=seconds, partner_key=partner.address)
+    if verdict.reason is not None:
+        raise Untaken(verdict.reason.name.lower(), request_id)
     _use(door, asked, response.nullifier, now)
     return ProofTakenOut(
         accepted=True,

@@ -9,7 +9,7 @@ secret, a witness or a salt. Source: docs/tier-doors.md. Run by Alembic only; ne
 from alembic import op
 
 revision = "0021_tier_doors"
-down_revision = "0020_tiers"
+down_revision = "0024_uses"
 branch_labels = None
 depends_on = None
 

@@ -87,8 +87,8 @@ def desk_of(folder: Path) -> TierDesk:
 def settle_in(tea: Caller, operator: Caller) -> None:
     """Sixty customers of tea, and the tiers."""
     operator.done("/v1/tiers", tiers=TIERS, window_seconds=31_536_000, grace_seconds=2_592_000)
-    joined = [{"type": "member.joined", "id": f"join-{each}", "member": each} for each in MEMBERS]
-    bought = [
+    joined: list[dict[str, Any]] = [{"type": "member.joined", "id": f"join-{each}", "member": each} for each in MEMBERS]
+    bought: list[dict[str, Any]] = [
         {"type": "order.paid", "id": f"pay-{each}", "member": each, "order": f"o-{each}", "amount_minor": spent(each)}
         for each in MEMBERS
     ]
