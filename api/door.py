@@ -7,7 +7,7 @@ Made by `api.serve` and by tests; handlers reach it through `door_of`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +24,7 @@ from api.slow import SlowReads
 from api.tiers.desk import WITNESS_ROLE, TierDesk
 from ledger.poster import QUEUE_COMMANDS_MAX, Poster
 from ledger.store import ROLE, open_store
+from settlement.sealing.cadence import Month
 from settlement.sealing.desk import ReceiptSigner
 from settlement.sealing.inclusions import Inclusions
 
@@ -58,6 +59,13 @@ class Flights:
 
 
 MoveClock = Callable[[datetime], None]
+MonthsOver = Callable[[int, int], Sequence[Month]]
+"""The months that ended after one second and by another."""
+
+
+def by_hand(_since: int, _until: int) -> Sequence[Month]:
+    """No month ends a cycle: the operator does."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,7 @@ class Door:
     inclusions: Inclusions | None
     move_clock: MoveClock | None = None
     receipt_key: ReceiptSigner | None = None
+    months_over: MonthsOver = by_hand
     flights: Flights = field(default_factory=Flights)
     slow: SlowReads = field(default_factory=SlowReads)
     tiers: TierDesk = field(default_factory=TierDesk)
@@ -101,12 +110,13 @@ def open_door(
     inclusions: Inclusions | None = None,
     move_clock: MoveClock | None = None,
     receipt_key: ReceiptSigner | None = None,
+    months_over: MonthsOver = by_hand,
     tiers: TierDesk | None = None,
     queue_commands_max: int = QUEUE_COMMANDS_MAX,
 ) -> Iterator[Door]:
     """A door to the migrated database at `dsn`. Without `inclusions` receipts say where they are settled, unproven;
-    with `move_clock` the time is a sandbox's; without `receipt_key` no merchant's own signature is taken in; without
-    `tiers` no tier proof is checked and no witness handed out.
+    with `move_clock` the time is a sandbox's; without `receipt_key` no merchant's own signature is taken in;
+    `months_over` says which months a sandbox's clock ends as cycles; without `tiers` no tier proof is checked and no witness handed out.
     """
     assert move_clock is None or not production
     desk = tiers or TierDesk()
@@ -124,6 +134,7 @@ def open_door(
             inclusions=inclusions,
             move_clock=move_clock,
             receipt_key=receipt_key,
+            months_over=months_over,
             tiers=desk,
             vaulted=vaulted,
         )

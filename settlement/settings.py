@@ -8,17 +8,19 @@ under `var`, as the demonstration leaves it there. In production a database has 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, model_validator
 
+from settlement.cycles import CycleSettings
 from settlement.mirrors.settings import MirrorsSettings
 
 BROKERS = ("amqp://", "amqps://")
 
 
-class SettlementSettings(MirrorsSettings):
-    """Everything `python -m settlement.tasks` is told from outside, the mirrors of published batches included."""
+class SettlementSettings(MirrorsSettings, CycleSettings):
+    """Everything `python -m settlement.tasks` is told from outside, with the mirrors of published batches and the ends
+    of cycles.
+    """
 
     database_url: str | None = None
     """A PostgreSQL address; without one an embedded server keeps its data under `var`."""
@@ -46,10 +48,6 @@ class SettlementSettings(MirrorsSettings):
     """The folder that attesters' files arrive in; `attesters` under `var` when left out."""
     cut_off_minute: int = Field(default=120, ge=0, le=1_439)
     """Minute of the local day at which a settling batch closes the day; 120 is two o'clock."""
-    utc_offset_minutes: int = Field(default=480, ge=-720, le=840)
-    """How far local time is ahead of UTC."""
-    cycles: Literal["monthly", "by-hand"] = "monthly"
-    """Whether fees are charged for each month that is over, or only when the operator ends a cycle."""
     padding: bool = False
     """Whether batches are padded to a few sizes, so that the chain does not show how much was sold."""
     tasks_off: frozenset[str] = frozenset()

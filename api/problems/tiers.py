@@ -91,11 +91,5 @@ TIERS: Mapping[str, Row] = {
         "The member has decided about this request otherwise.",
         "Wait for a new request.",
     ),
-    "consent-missing": Row(
-        403,
-        "Not agreed to",
-        "The member has not agreed to be helped with this request.",
-        "Post the consent with `assisted` first.",
-    ),
 }
 """Refusals of the doors of tier proofs, in the order in which they look."""
