@@ -116,7 +116,8 @@ def open_door(
 ) -> Iterator[Door]:
     """A door to the migrated database at `dsn`. Without `inclusions` receipts say where they are settled, unproven;
     with `move_clock` the time is a sandbox's; without `receipt_key` no merchant's own signature is taken in;
-    `months_over` says which months a sandbox's clock ends as cycles; without `tiers` no tier proof is checked and no witness handed out.
+    `months_over` says which months a sandbox's clock ends as cycles; without `tiers` no tier proof is checked
+    and no witness handed out.
     """
     assert move_clock is None or not production
     desk = tiers or TierDesk()

@@ -227,10 +227,14 @@ class Wallets:
     stdin: IO[str]
     stdout: IO[str]
 
-    def prove(self, member: str, delivered: dict[str, Any], asked: dict[str, Any], use_index: int = 0) -> Any:
-        """A response.json of the member to a request, from the witness that it was delivered."""
+    def prove(
+        self, member: str, delivered: dict[str, Any], asked: dict[str, Any], use_index: int = 0, *, of: str = ""
+    ) -> Any:
+        """A response.json of the member to a request, from the witness that it was delivered; with the secret `of` that
+        name, where it is not the member's first.
+        """
         told = {
-            "secret": str(secret(member)),
+            "secret": str(secret(of or member)),
             "use_index": use_index,
             "witness": delivered["witness"],
             "header": delivered["signed"]["header"],

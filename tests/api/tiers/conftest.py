@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from fastapi.testclient import TestClient
 
 from api.door import Door, open_door
 from ledger.answers import Receipt
@@ -28,9 +29,9 @@ def door(database: str, clock: Clock, tmp_path: Path) -> Iterator[Door]:
 
 
 @pytest.fixture
-def tea(new_key: KeyMaker, tea: Caller) -> Caller:
+def tea(http: TestClient, new_key: KeyMaker) -> Caller:
     """Tea's program may also let its customers in."""
-    return Caller(tea.http, new_key(TEA, scopes=["events:write", "sessions:write", "members:read"]))
+    return Caller(http, new_key(TEA, scopes=["events:write", "sessions:write", "members:read"]))
 
 
 @pytest.fixture
