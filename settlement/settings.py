@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from settlement.cycles import CycleSettings
 from settlement.mirrors.settings import MirrorsSettings
+from settlement.tiers.proving import CIRCUITS
 
 BROKERS = ("amqp://", "amqps://")
 
@@ -52,6 +53,18 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
     """Whether batches are padded to a few sizes, so that the chain does not show how much was sold."""
     tasks_off: frozenset[str] = frozenset()
     """Names of periodic tasks that are not to run here, as a JSON list (`python -m settlement.tasks status`)."""
+    tier_epoch_seconds: int = Field(default=86_400, ge=60, le=366 * 86_400)
+    """How long an epoch of tiers takes. Together with the start it numbers epochs, so neither is changed later but to
+    make numbers go up.
+    """
+    tier_epochs_start: int = Field(default=0, ge=0, lt=2**32)
+    """The Unix second at which epoch 1 of tiers begins."""
+    tier_grid: Path | None = None
+    """A JSON file with the grid of what partners may ask; left out, it follows from the ledger's tiers."""
+    tier_assisted: bool = False
+    """Whether the workers prove for members who ask them to; it takes node, and the folder of a circuit."""
+    tier_circuit: Path | None = None
+    """The folder of the circuit's keys that assisted proofs are made with; the development keys when left out."""
     workers: int = Field(default=2, ge=1, le=32)
     """Tasks at a time in one worker."""
     task_seconds_max: int = Field(default=600, ge=10, le=1_500)
@@ -71,6 +84,10 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
         return self.inspector_keys or (usual if usual.exists() else None)
 
     @property
+    def circuit_folder(self) -> Path:
+        return self.tier_circuit or CIRCUITS / "dev"
+
+    @property
     def attestations_folder(self) -> Path:
         return self.attestations or self.var / "attesters"
 
@@ -80,6 +97,8 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
             raise ValueError("TONGDUI_DATABASE_URL: has to name a database when TONGDUI_ENVIRONMENT=production")
         if (self.signer_url is None) != (self.signer_address is None):
             raise ValueError("TONGDUI_SIGNER_URL and TONGDUI_SIGNER_ADDRESS: neither without the other")
+        if self.environment == "production" and self.tier_assisted and self.tier_circuit is None:
+            raise ValueError("TONGDUI_TIER_CIRCUIT: production proves with no development keys")
         if self.broker_url is not None and not self.broker_url.startswith(BROKERS):
             raise ValueError("TONGDUI_BROKER_URL: has to begin with amqp:// or amqps://")
         if self.broker_url is None and self.redelivery_seconds <= self.task_seconds_max:

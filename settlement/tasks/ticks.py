@@ -14,11 +14,13 @@ from typing import Final
 from settlement.tasks.asking import Told, Turn
 from settlement.tasks.collecting import collect
 from settlement.tasks.due import chains, cycle, days, due, tiers
+from settlement.tasks.epochs import seal_epochs
 from settlement.tasks.mirroring import read_back
 from settlement.tasks.settling import compare, drive_all, seal
 
 LEDGER: Final = "tongdui.ledger"
 SETTLEMENT: Final = "tongdui.settlement"
+TIERS: Final = "tongdui.tiers"
 """Queues, and leases of the same names."""
 
 
@@ -53,6 +55,7 @@ TICKS: Final = (
         compare,
         "reads the chain's events, and compares chain, batches, ledger and mirrors",
     ),
+    Tick("epochs", 60, TIERS, seal_epochs, "seals each epoch of members' tiers, anchors its root, erases what is over"),
     Tick("mirrors", 60, SETTLEMENT, read_back, "reads everything published back from every mirror, once a day"),
 )
 BY_NAME: Final = {tick.name: tick for tick in TICKS}
