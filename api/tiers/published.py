@@ -19,6 +19,7 @@ from proofs.tier.grid import PolicyGrid
 from proofs.tier.statement import alliance_id
 from proofs.tier.trusted import Trusted
 from settlement.tiers import rows as sealed
+from settlement.tiers.place import registry_place
 from settlement.tiers.rows import Epoch
 
 EPOCHS_READ_MAX = 10_000
@@ -27,7 +28,7 @@ Standing = Literal["in-force", "to-come", "over", "revoked"]
 
 def place(connection: Connection) -> Place:
     """Which alliance this is. Refuses with tiers-off before its registry is there."""
-    found = sealed.registry_place(connection)
+    found = registry_place(connection)
     if found is None:
         raise Problem("tiers-off", "The alliance has no registry of tiers yet.")
     return Place(found.chain_id, bytes(found.address))
