@@ -16,6 +16,7 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.door import PROOFS_AT_ONCE_MAX, PROOFS_WAITING_MAX, Door, open_door
+from api.tiers.verifying import EXAMPLE
 from proofs.accounts import OPERATOR_ID
 from proofs.tier.policy import Policy
 from proofs.words import uint_word
@@ -98,10 +99,10 @@ def verifying_busy(stage: Stage) -> Any:
             asked, count = [], 0
             for one in partners:
                 for _ in range(min(each_max, places - count)):
-                    asked.append(pool.submit(one.show, NOBODY, {}))
+                    asked.append(pool.submit(one.show, NOBODY, EXAMPLE["response"]))
                     count += 1
                     until(partial(taken, count))
-            told = partners[-1].show(NOBODY, {})
+            told = partners[-1].show(NOBODY, EXAMPLE["response"])
         assert {each.result(PATIENCE_SECONDS).status_code for each in asked} == {422}
     return told
 
