@@ -1,4 +1,4 @@
-"""Attester mode: check what is sealed but not yet on the chain, and sign its headers if nothing at all was found.
+"""Attester mode: check what is sealed but not yet on the chain, and sign each header that nothing was found against.
 
 A signature that is given cannot be taken back, so (batchNo, headerHash) is on disk before the key is used, under a
 lock that admits one attester, and a second header for a number is refused unless the hub threw out the first one, in
@@ -23,7 +23,7 @@ from coincurve import PrivateKey
 from auditor.audit import Means, audit
 from auditor.chain import Chain, Commit
 from auditor.findings import shown
-from auditor.outcome import Outcome, Verdict
+from auditor.outcome import Outcome
 from proofs.json_form import JsonFormError, from_json
 from proofs.messages import BatchHeader, domain_separator, signed_digest
 from proofs.signature import address_of, sign
@@ -60,17 +60,21 @@ class Attestation:
 def attest(
     chain: Chain, folder: Path, means: Means, *, key: PrivateKey, state: Path
 ) -> tuple[Outcome, list[Attestation]]:
-    """Audit the chain and the sealed headers of `folder` after it; sign the sealed ones if the verdict is clean.
+    """Audit the chain and the sealed headers of `folder` after it; sign those that nothing speaks against: every figure
+    is right, nothing is missing, and no duty was broken in the batch itself (decision 0186).
 
     Raises `AttestRefused` when another header was signed for one of the numbers, or the state cannot be kept.
     """
     sealed = sealed_commits(chain, folder)
     outcome = audit(chain, [*chain.commits, *sealed], means)
-    if outcome.verdict != Verdict.CLEAN or not sealed:
+    sound = (
+        [] if outcome.incomplete else [each for each in sealed if not outcome.findings.object_to(each.header.batch_no)]
+    )
+    if not sound:
         return outcome, []
     separator = domain_separator(chain_id=chain.chain_id, hub=chain.hub)
-    remember(state, chain, address_of(key.public_key), sealed)
-    return outcome, [_signed(commit, separator, key) for commit in sealed]
+    remember(state, chain, address_of(key.public_key), sound)
+    return outcome, [_signed(commit, separator, key) for commit in sound]
 
 
 def sealed_commits(chain: Chain, folder: Path) -> list[Commit]:
