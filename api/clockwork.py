@@ -8,6 +8,7 @@ thread of the serving process ticks (`ticking`), and the clock runs it when it i
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -16,9 +17,12 @@ import structlog
 
 from api.clock import now_ms
 from api.door import Door
-from ledger import clockwork, due
+from ledger import clockwork, due, queries
+from ledger.answers import Receipt
 from ledger.clockwork import Stuck
+from settlement.sealing.cadence import Month
 
+MS_PER_SECOND = 1_000
 DUE_PER_PAGE = due.DUE_PER_READ_MAX
 TICK_SECONDS = 10.0
 TICKS_PER_EVALUATION = 360
@@ -27,14 +31,35 @@ log = structlog.get_logger(__name__)
 _one_at_a_time = threading.Lock()
 
 
-def run(door: Door) -> Mapping[str, int]:
-    """Post what is due until nothing is; how many of each verb were done. What cannot be done is logged."""
+def run(door: Door, *, since_ms: int | None = None) -> Mapping[str, int]:
+    """Post what is due until nothing is; how many of each verb were done. What cannot be done is logged. Where months
+    end cycles, those that ended after `since_ms` are charged, each between what fell due before its end and after.
+    """
+    until_ms, done = now_ms(door.now()), Counter[str]()
+    months = [] if since_ms is None else door.months_over(since_ms // MS_PER_SECOND, until_ms // MS_PER_SECOND)
     with _one_at_a_time:
-        try:
-            return clockwork.run(door.reading, door.poster.post, now_ms(door.now()), per_page=DUE_PER_PAGE)
-        except Stuck as stuck:
-            log.warning("stuck", due=stuck.count, first=stuck.key)
-            return stuck.done
+        for month in months:
+            done += _due(door, month.over_at * MS_PER_SECOND)
+            done += _charge(door, month)
+        return done + _due(door, until_ms)
+
+
+def _due(door: Door, at_ms: int) -> Counter[str]:
+    try:
+        return clockwork.run(door.reading, door.poster.post, at_ms, per_page=DUE_PER_PAGE)
+    except Stuck as stuck:
+        log.warning("stuck", due=stuck.count, first=stuck.key)
+        return stuck.done
+
+
+def _charge(door: Door, month: Month) -> Counter[str]:
+    """The month's fees, if any accrued and nobody has charged them."""
+    with door.reading() as connection:
+        accrued = any(position.fees for position in queries.positions(connection).values())
+    if not accrued:
+        return Counter()
+    (answer,) = door.poster.post([due.charge(month.name, month.over_at * MS_PER_SECOND)])
+    return Counter({"charge_fees": 1} if isinstance(answer.outcome, Receipt) and not answer.replayed else {})
 
 
 def evaluate(door: Door) -> Mapping[str, int]:
@@ -50,10 +75,12 @@ def ticking(door: Door, *, every_seconds: float = TICK_SECONDS) -> Iterator[None
     over = threading.Event()
 
     def tick() -> None:
-        ticks = 0
+        ticks, since_ms = 0, now_ms(door.now())
         while not over.wait(every_seconds):
             try:
-                run(door)
+                until_ms = now_ms(door.now())
+                run(door, since_ms=since_ms)
+                since_ms = until_ms
                 if ticks % TICKS_PER_EVALUATION == 0:
                     evaluate(door)
                 ticks += 1

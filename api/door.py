@@ -7,7 +7,7 @@ it through `door_of`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,6 +23,7 @@ from api.problems import Problem
 from api.slow import SlowReads
 from ledger.poster import QUEUE_COMMANDS_MAX, Poster
 from ledger.store import ROLE, open_store
+from settlement.sealing.cadence import Month
 from settlement.sealing.desk import ReceiptSigner
 from settlement.sealing.inclusions import Inclusions
 
@@ -55,6 +56,13 @@ class Flights:
 
 
 MoveClock = Callable[[datetime], None]
+MonthsOver = Callable[[int, int], Sequence[Month]]
+"""The months that ended after one second and by another."""
+
+
+def by_hand(_since: int, _until: int) -> Sequence[Month]:
+    """No month ends a cycle: the operator does."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ class Door:
     inclusions: Inclusions | None
     move_clock: MoveClock | None = None
     receipt_key: ReceiptSigner | None = None
+    months_over: MonthsOver = by_hand
     flights: Flights = field(default_factory=Flights)
     slow: SlowReads = field(default_factory=SlowReads)
 
@@ -89,10 +98,12 @@ def open_door(
     inclusions: Inclusions | None = None,
     move_clock: MoveClock | None = None,
     receipt_key: ReceiptSigner | None = None,
+    months_over: MonthsOver = by_hand,
     queue_commands_max: int = QUEUE_COMMANDS_MAX,
 ) -> Iterator[Door]:
     """A door to the migrated database at `dsn`. Without `inclusions` receipts say where they are settled, unproven;
-    with `move_clock` the time is a sandbox's; without `receipt_key` no merchant's own signature is taken in.
+    with `move_clock` the time is a sandbox's; without `receipt_key` no merchant's own signature is taken in;
+    `months_over` says which months a sandbox's clock ends as cycles.
     """
     assert move_clock is None or not production
     with (
@@ -101,7 +112,14 @@ def open_door(
         Poster(open_store(dsn), queue_commands_max=queue_commands_max) as poster,
     ):
         yield Door(
-            poster, pool, Doorkeeper(keys, production=production, now=now), now, inclusions, move_clock, receipt_key
+            poster,
+            pool,
+            Doorkeeper(keys, production=production, now=now),
+            now,
+            inclusions,
+            move_clock,
+            receipt_key,
+            months_over,
         )
 
 

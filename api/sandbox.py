@@ -34,7 +34,8 @@ _encode = msgspec.json.Encoder().encode
     **documented(
         "Move the test clock ahead",
         f"To `to`, at most {DAYS_PER_MOVE_MAX} days at once: holds of orders end, authorisations lapse, points expire,"
-        " tiers are looked at, each at its own time. Only outside production and with a test key.",
+        " months end and their fees are charged, tiers are looked at, each at its own time. Only outside production and"
+        " with a test key.",
         takes="MoveClock",
         example=examples.MOVE_CLOCK,
         gives=(200, "It is that late now", "ClockOut"),
@@ -47,14 +48,15 @@ async def post_test_clock(request: Request, caller: Annotated[Caller, Depends(al
     if door.move_clock is None or caller.environment != "test":
         raise Problem("test-mode-only", "The clock is the real one here, or the key is a live key.")
     wanted = decode(_move, await body_of(request, bytes_max=BODY_BYTES_MAX)).to
-    now = door.now()
-    if wanted > now + timedelta(days=DAYS_PER_MOVE_MAX):
+    before = door.now()
+    if wanted > before + timedelta(days=DAYS_PER_MOVE_MAX):
         raise invalid("/to", f"is more than {DAYS_PER_MOVE_MAX} days ahead")
-    if wanted > now:
+    if wanted > before:
         door.move_clock(wanted)
-    return Response(_encode(await anyio.to_thread.run_sync(_run, door)), media_type="application/json")
+    done = await anyio.to_thread.run_sync(_run, door, now_ms(before))
+    return Response(_encode(done), media_type="application/json")
 
 
-def _run(door: Door) -> ClockOut:
-    done = Counter(clockwork.run(door)) + Counter(clockwork.evaluate(door))
+def _run(door: Door, since_ms: int) -> ClockOut:
+    done = Counter(clockwork.run(door, since_ms=since_ms)) + Counter(clockwork.evaluate(door))
     return ClockOut(now=moment(now_ms(door.now())), done=dict(sorted(done.items())))

@@ -70,6 +70,7 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
             now=now if production else clock,
             move_clock=None if production else clock.move_to,
             receipt_key=LocalReceiptKey(receipt_key) if receipt_key else None,
+            months_over=settings.over,
             inclusions=Inclusions(vault=Vault(key), mirrors=_mirrors(settings)) if key else None,
         ) as door,
         ticking(door) if ticks and not production else nullcontext(),

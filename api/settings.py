@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from settlement.cycles import CycleSettings
 
 VAULT_KEY_BYTES = 32
 RECEIPT_KEY_BYTES = 32
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-class Settings(BaseSettings):
+class Settings(CycleSettings):
     """Everything `python -m api.serve` and `python -m api.keys` are told from outside."""
-
-    model_config = SettingsConfigDict(env_prefix="TONGDUI_", frozen=True)
 
     environment: Literal["development", "production"] | None = None
     """In production test keys are refused and a database of one's own has to be named. Left out: development, on

@@ -25,7 +25,7 @@ from auditor.findings import shown
 from auditor.outcome import Outcome, Verdict
 from auditor.page import page, report_text
 from auditor.progress import Watch
-from auditor.reading import read
+from auditor.reading import finalised, read
 from auditor.receipts import load_receipts
 from auditor.report import contracts, report
 from auditor.rpc import Node, Nodes, RpcError, RpcsDisagree
@@ -104,16 +104,22 @@ def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
         for name, expected, actual in _differences(anchor, chain):
             raise AttestRefused(f"anchor.{name} is {expected}, but the chain says {actual}")
         means = _means(options, data_key, watch)
-        outcome, attestations = attest(chain, folder, means, key=key, state=options.state)
+        attested = attest(
+            chain, folder, means, key=key, state=options.state, final=lambda: finalised(nodes, options.hub)
+        )
+    outcome = attested.outcome
     told = {
         "attester": shown(address_of(key.public_key)),
-        "attestations": [each.as_json() for each in attestations],
+        "attestations": [each.as_json() for each in attested.signed],
+        "refused": [each.as_json() for each in attested.refused],
         "findings": [finding.as_json() for finding in outcome.findings.kept],
         "incomplete": outcome.incomplete,
     }
     _write(options.out, json.dumps(told, indent=1) + "\n")
     _tell(outcome)
-    sys.stderr.write(f"{len(attestations)} header(s) signed\n")
+    sys.stderr.write(f"{len(attested.signed)} header(s) signed\n")
+    if attested.refused:
+        return _stop(WRONG_USE, "\n".join(map(str, attested.refused)))
     return _EXIT[outcome.verdict]
 
 

@@ -1,9 +1,9 @@
 """Attester mode: check what is sealed but not yet on the chain, and sign each header that nothing was found against.
 
 A signature that is given cannot be taken back, so (batchNo, headerHash) is on disk before the key is used, under a
-lock that admits one attester, and a second header for a number is refused unless the hub threw out the first one, in
-everybody's sight. Source: protocol §3.6, §6
-"attester mode".
+lock that admits one attester. A second header for a number is refused unless the hub threw out the first one in
+everybody's sight, or the first can never be committed any more (`lapsed`); what is refused holds up no other number.
+Source: protocol §3.6, §6 "attester mode", docs/decisions/0190.
 """
 
 from __future__ import annotations
@@ -12,21 +12,23 @@ import fcntl
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from coincurve import PrivateKey
 
 from auditor.audit import Means, audit
 from auditor.chain import Chain, Commit
 from auditor.findings import shown
+from auditor.lapsed import Final, Sealing, committable_until, lapsed
 from auditor.outcome import Outcome
 from proofs.json_form import JsonFormError, from_json
 from proofs.messages import BatchHeader, domain_separator, signed_digest
 from proofs.signature import address_of, sign
+from proofs.words import WORD_BYTES
 
 SEALED_BATCHES_MAX = 1_024
 HEADER_FILE_BYTES_MAX = 2**16
@@ -57,24 +59,65 @@ class Attestation:
         }
 
 
-def attest(
-    chain: Chain, folder: Path, means: Means, *, key: PrivateKey, state: Path
-) -> tuple[Outcome, list[Attestation]]:
-    """Audit the chain and the sealed headers of `folder` after it; sign those that nothing speaks against: every figure
-    is right, nothing is missing, and no duty was broken in the batch itself (decision 0186).
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A sealed header that is not signed because another one was, under the same number. `until` is the second after
+    which that one has lapsed by itself; None where its time was never written down.
+    """
 
-    Raises `AttestRefused` when another header was signed for one of the numbers, or the state cannot be kept.
+    batch_no: int
+    header_hash: bytes
+    signed: str
+    until: int | None
+
+    def as_json(self) -> dict[str, object]:
+        """As it stands in attestations.json."""
+        told = {"batchNo": self.batch_no, "headerHash": shown(self.header_hash), "signed": self.signed}
+        return told | {"until": self.until}
+
+    def __str__(self) -> str:
+        when = "" if self.until is None else f" before {self.until} on the chain"
+        return f"batch {self.batch_no}: {self.signed} is signed already, not also {shown(self.header_hash)}{when}"
+
+
+class Attested(NamedTuple):
+    """What came of one run."""
+
+    outcome: Outcome
+    signed: list[Attestation]
+    refused: list[Refused]
+
+
+def nothing_final() -> Final:
+    """For who does not ask: then nothing ever lapses."""
+    return Final(0, lambda _: bytes(WORD_BYTES))
+
+
+def attest(
+    chain: Chain,
+    folder: Path,
+    means: Means,
+    *,
+    key: PrivateKey,
+    state: Path,
+    final: Callable[[], Final] = nothing_final,
+) -> Attested:
+    """Audit the chain and the sealed headers of `folder` after it; sign those that nothing speaks against (every figure
+    is right, nothing is missing, no duty was broken in the batch itself: decision 0186), but those under whose number
+    another was signed that may still be committed. `final` is asked for where one was.
+
+    Raises `AttestRefused` when the state cannot be used.
     """
     sealed = sealed_commits(chain, folder)
     outcome = audit(chain, [*chain.commits, *sealed], means)
-    sound = (
-        [] if outcome.incomplete else [each for each in sealed if not outcome.findings.object_to(each.header.batch_no)]
-    )
-    if not sound:
-        return outcome, []
+    sound = [each for each in sealed if not outcome.findings.object_to(each.header.batch_no)]
+    if outcome.incomplete or not sound:
+        return Attested(outcome, [], [])
     separator = domain_separator(chain_id=chain.chain_id, hub=chain.hub)
-    remember(state, chain, address_of(key.public_key), sound)
-    return outcome, [_signed(commit, separator, key) for commit in sound]
+    refused = remember(state, chain, address_of(key.public_key), sound, final)
+    numbers = {each.batch_no for each in refused}
+    free = [commit for commit in sound if commit.header.batch_no not in numbers]
+    return Attested(outcome, [_signed(commit, separator, key) for commit in free], refused)
 
 
 def sealed_commits(chain: Chain, folder: Path) -> list[Commit]:
@@ -92,19 +135,60 @@ def sealed_commits(chain: Chain, folder: Path) -> list[Commit]:
     return commits
 
 
-def remember(state: Path, chain: Chain, attester: bytes, commits: Sequence[Commit]) -> None:
-    """Put every (batchNo, headerHash) on disk before anything is signed. Raises `AttestRefused` for a second header."""
+def remember(
+    state: Path,
+    chain: Chain,
+    attester: bytes,
+    commits: Sequence[Commit],
+    final: Callable[[], Final] = nothing_final,
+) -> list[Refused]:
+    """Put every (batchNo, headerHash) that may be signed on disk before anything is; those that may not."""
     with _locked(state):
         known = _load(state, chain, attester)
-        gone = {shown(each) for each in chain.reverted}
+        sealings = known.sealings | {commit.header_hash: Sealing.of(commit.header) for commit in commits}
+        replaceable = _replaceable(known.signed, commits, chain, sealings, final)
+        refused = []
         for commit in commits:
             number, header_hash = str(commit.header.batch_no), shown(commit.header_hash)
-            signed = known["signed"].setdefault(number, header_hash)
-            if signed != header_hash and signed in gone:
-                known["signed"][number] = header_hash
+            signed = known.signed.setdefault(number, header_hash)
+            if signed in replaceable:
+                known.signed[number] = header_hash
             elif signed != header_hash:
-                raise AttestRefused(f"batch {number}: {signed} is signed already, never also {header_hash}")
-        _store(state, known)
+                refused.append(_refused(commit, signed, sealings))
+        _store(state, known.identity, known.signed, _kept(sealings, chain))
+    return refused
+
+
+def _replaceable(
+    signed: Mapping[str, str],
+    commits: Sequence[Commit],
+    chain: Chain,
+    sealings: Mapping[bytes, Sealing],
+    final: Callable[[], Final],
+) -> set[str]:
+    """The signed headers in whose place another of these may be signed: thrown out by the hub, or lapsed."""
+    other = {
+        signed[number]
+        for commit in commits
+        if (number := str(commit.header.batch_no)) in signed and signed[number] != shown(commit.header_hash)
+    }
+    gone = other & {shown(each) for each in chain.reverted}
+    if gone == other:
+        return gone
+    now = final()
+    return gone | {each for each in other if lapsed(_raw(each), sealings, now)}
+
+
+def _refused(commit: Commit, signed: str, sealings: Mapping[bytes, Sealing]) -> Refused:
+    sealing = sealings.get(_raw(signed))
+    until = None if sealing is None else committable_until(sealing)
+    return Refused(commit.header.batch_no, commit.header_hash, signed, until)
+
+
+def _kept(sealings: Mapping[bytes, Sealing], chain: Chain) -> dict[bytes, Sealing]:
+    """Those whose number may still get another header: what is final stays."""
+    final = {commit.header.batch_no for commit in chain.commits if commit.on_chain and commit.on_chain.final}
+    return {header_hash: each for header_hash, each in sealings.items() if each.batch_no not in final}
 
 
 def load_signer(path: Path) -> PrivateKey:
@@ -131,29 +215,51 @@ def _read_header(path: Path) -> BatchHeader:
         raise AttestRefused(f"{path}: not a header: {error}") from error
 
 
-def _load(state: Path, chain: Chain, attester: bytes) -> dict[str, Any]:
-    """What was signed so far; a state of another chain, hub or key is refused: it would hide a second header."""
+@dataclass(slots=True)
+class _State:
+    """What an attester remembers: whose it is, the header hash signed for each number, and of sealed headers what says
+    until when they may be committed.
+    """
+
+    identity: dict[str, Any]
+    signed: dict[str, str]
+    sealings: dict[bytes, Sealing]
+
+
+def _load(state: Path, chain: Chain, attester: bytes) -> _State:
+    """What was signed so far; a state of another chain, hub or key is refused: it would hide a second header. One that
+    was written before times were kept has none, and nothing in it lapses.
+    """
     mine = {"chainId": chain.chain_id, "hub": shown(chain.hub), "attester": shown(attester)}
     if not state.exists():
-        return {**mine, "signed": {}}
+        return _State(mine, {}, {})
     if state.stat().st_size > STATE_FILE_BYTES_MAX:
         raise AttestRefused(f"{state}: too long for a state")
     try:
         known = json.loads(state.read_bytes())
         told = {name: known[name] for name in mine}
         signed = known["signed"]
-    except (KeyError, TypeError, ValueError) as error:
+        sealings = {
+            _raw(each): Sealing(int(batch_no), int(sealed_at), _raw(prev))
+            for each, (batch_no, sealed_at, prev) in known.get("sealed", {}).items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AttestRefused(f"{state}: not an attester's state: {error!r}") from error
     if told != mine or not isinstance(signed, dict):
         raise AttestRefused(f"{state}: kept for {told}, not for {mine}")
-    return {**mine, "signed": signed}
+    return _State(mine, signed, sealings)
 
 
-def _store(state: Path, known: dict[str, Any]) -> None:
+def _raw(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def _store(state: Path, identity: dict[str, Any], signed: dict[str, str], sealings: Mapping[bytes, Sealing]) -> None:
     """Aside, flushed, renamed, and the folder flushed: after a power cut the file is the old one or the new one."""
+    sealed = {shown(each): [s.batch_no, s.sealed_at, shown(s.prev_header_hash)] for each, s in sealings.items()}
     aside = state.with_name(f".{state.name}.new")
     with aside.open("w") as file:
-        json.dump(known, file, indent=1, sort_keys=True)
+        json.dump({**identity, "signed": signed, "sealed": sealed}, file, indent=1, sort_keys=True)
         file.flush()
         os.fsync(file.fileno())
     aside.replace(state)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from auditor.chain import Chain
+from auditor.lapsed import Final
 from auditor.money import Holdings
 from auditor.questions import block, call, call_words, hexed, logs, number, raw
 from auditor.replay import Replay
@@ -58,6 +59,13 @@ def read(nodes: Nodes, hub: bytes, *, tag: str = "finalized", from_block: int = 
         holdings=_holdings(nodes, hub, addresses, sorted(replay.registry.statuses), block_no),
         queue=replay.queue,
     )
+
+
+def finalised(nodes: Nodes, hub: bytes) -> Final:
+    """The newest block that is final for all nodes. Raises as `read` does."""
+    block_no = min(no for no, *_ in nodes.each(block, "eth_getBlockByNumber", "finalized", False))  # noqa: FBT003 - JSON
+    _, _, time = nodes.agreed(block, "eth_getBlockByNumber", hex(block_no), False)  # noqa: FBT003 - JSON
+    return Final(time, lambda number: call(nodes, hub, "headerHash(uint64)", uint_word(number), block_no))
 
 
 def _code_hash(nodes: Nodes, contract: bytes, block_no: int) -> bytes:

@@ -20,6 +20,7 @@ RUNS = (
     ("as_of",),
     ("seal",),
     ("audit",),
+    ("tier_verify",),
 )
 
 

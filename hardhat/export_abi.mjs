@@ -1,5 +1,5 @@
 // Writes what Python needs of each deployable contract to proofs/abi/, or with --check says whether the files there are
-// what the sources compile to. Run after a build; output depends on the sources and the pinned compiler alone.
+// what the sources compile to. A contract that another program has written stays beside its source, under its own licence. Run after a build; output depends on the sources and the pinned compiler alone.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from ledger.commands import Command, Confirm, Expire, LapseHold
+from ledger.commands import ChargeFees, Command, Confirm, Expire, LapseHold
 
 Connection = psycopg.Connection[Any]
 
@@ -50,6 +50,11 @@ def due(conn: Connection, at_ms: int, *, limit: int = DUE_PER_READ_MAX, waiting:
     seq = conn.execute("SELECT seq FROM ledger.head WHERE shard = 0").fetchone()
     rows = conn.execute(_DUE, {"at_ms": at_ms, "limit": min(limit, DUE_PER_READ_MAX), "waiting": list(waiting)})
     return [_command(*row, read_at=seq[0] if seq else 0, hour=at_ms // HOUR_MS) for row in rows]
+
+
+def charge(cycle: str, over_at_ms: int) -> ChargeFees:
+    """The end of a cycle at its time. An operator who ended one of that name by hand has done it already."""
+    return ChargeFees(key=f"due:cycle:{cycle}", at_ms=over_at_ms, cycle=cycle)
 
 
 def _command(at_ms: int, what: int, party: int, name: str, *, read_at: int, hour: int) -> Command:

@@ -82,11 +82,12 @@ def standings(conn: Connection, registry: Registry, members: Sequence[int], at_m
     assert len(members) <= MEMBERS_PER_READ_MAX, "a page at a time"
     numbers = [*members]
     bought: defaultdict[int, list[_Bought]] = defaultdict(list)
-    for person, *lot in conn.execute(_BOUGHT, [numbers, at_ms - tiers.span_ms(settings)], binary=True):
-        bought[person].append(_Bought(*lot))
-    worth = _worth(registry, conn.execute(_OPEN, [numbers, at_ms], binary=True))
+    span = [numbers, at_ms - tiers.span_ms(settings)]
+    for person, terms_id, stands, confirmed in conn.execute(_BOUGHT, span, binary=True).fetchall():
+        bought[person].append(_Bought(terms_id, stands, confirmed))
+    worth = _worth(registry, conn.execute(_OPEN, [numbers, at_ms], binary=True).fetchall())
     ranks = {tier.code: rank for rank, tier in enumerate(settings.tiers)}
-    for row in conn.execute(_RECORDED, [numbers], binary=True):
+    for row in conn.execute(_RECORDED, [numbers], binary=True).fetchall():
         recorded = _Recorded(*row)
         over_time = tiers.sums(settings, bought.get(recorded.member_no, ()), registry.terms)
         judged = tiers.judge(settings, recorded, over_time, at_ms)

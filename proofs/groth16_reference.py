@@ -35,23 +35,36 @@ class NotAccepted(ValueError):
 def verify(key_form: Mapping[str, Any], signals: Sequence[int], proof_form: Mapping[str, Any]) -> bool:
     """Whether the proof holds, of the same JSON forms as `groth16` reads; False for whatever is refused."""
     try:
-        alpha, ic = _g1(key_form["vk_alpha_1"][:2]), [_g1(each[:2]) for each in key_form["IC"]]
-        beta, gamma, delta = (_g2(key_form[f"vk_{name}_2"][:2]) for name in ("beta", "gamma", "delta"))
-        head, middle, tail = _g1(proof_form["pi_a"]), _g2(proof_form["pi_b"]), _g1(proof_form["pi_c"])
-        statement = _statement(ic, signals)
+        pairs = equation(key_form, signals, proof_form)
     except (ValueError, TypeError, KeyError):
         return False
+    return holds(pairs)
+
+
+def equation(
+    key_form: Mapping[str, Any], signals: Sequence[int], proof_form: Mapping[str, Any]
+) -> list[tuple[Any, Any]]:
+    """(−α, β), (A, B), (−L, γ), (−C, δ) as py_ecc's points; the product of their pairings is 1 for a true proof."""
+    alpha, ic = _g1(key_form["vk_alpha_1"][:2]), [_g1(each[:2]) for each in key_form["IC"]]
+    beta, gamma, delta = (_g2(key_form[f"vk_{name}_2"][:2]) for name in ("beta", "gamma", "delta"))
     if gamma[0] == delta[0]:
-        return False
-    return holds([(head, middle), (neg(alpha), beta), (neg(statement), gamma), (neg(tail), delta)])
+        raise NotAccepted("gamma is delta")
+    head, middle, tail = _g1(proof_form["pi_a"]), _g2(proof_form["pi_b"]), _g1(proof_form["pi_c"])
+    return [(neg(alpha), beta), (head, middle), (neg(_statement(ic, signals)), gamma), (neg(tail), delta)]
 
 
 def holds(pairs: Sequence[tuple[Any, Any]]) -> bool:
     """Whether the product of the pairings of py_ecc's points (G1, G2) is 1."""
+    value = product(pairs)
+    return bool(value == value.one())
+
+
+def product(pairs: Sequence[tuple[Any, Any]]) -> Any:
+    """The product of the pairings under one final exponent."""
     value = pairing(pairs[0][1], pairs[0][0], final_exponentiate=False)
     for left, right in pairs[1:]:
         value *= pairing(right, left, final_exponentiate=False)
-    return bool(final_exponentiate(value) == value.one())
+    return final_exponentiate(value)
 
 
 def _statement(ic: Sequence[Any], signals: Sequence[int]) -> Any:

@@ -14,6 +14,9 @@ from proofs.keccak import keccak256
 from proofs.messages import BatchHeader
 from proofs.words import ZERO_WORD, int_word, uint_word
 
+SEAL_LAG_SECONDS_BOUND = 24 * 3_600
+"""No policy admits a longer time from sealing to commit (AlliancePolicy); after it a header can never be committed."""
+
 Nets = Sequence[tuple[int, int]]
 """(merchantId, base units received) in strictly ascending id, no zero, summing to zero."""
 

@@ -208,10 +208,10 @@ class IssuerLiability(Typed):
     salt: bytes
 
 
-def domain_separator(*, chain_id: int, hub: bytes) -> bytes:
-    """The EIP-712 domain of one alliance: the chain and its hub (20 bytes) are in every signature."""
-    name, version = keccak256(DOMAIN_NAME.encode()), keccak256(DOMAIN_VERSION.encode())
-    return keccak256(_DOMAIN_TYPEHASH + name + version + uint_word(chain_id) + bytes(12) + hub)
+def domain_separator(*, chain_id: int, hub: bytes, name: str = DOMAIN_NAME, version: str = DOMAIN_VERSION) -> bytes:
+    """The EIP-712 domain of one alliance: the chain and its contract (20 bytes) are in every signature."""
+    named, numbered = keccak256(name.encode()), keccak256(version.encode())
+    return keccak256(_DOMAIN_TYPEHASH + named + numbered + uint_word(chain_id) + bytes(12) + hub)
 
 
 def signed_digest(separator: bytes, struct_hash: bytes) -> bytes:

@@ -27,6 +27,7 @@ _FORMATS = {
     "uint64": "24xQ",
     "uint128": "16x16s",
     "int128": "32s",
+    "uint256": "32s",
     "bytes32": "32s",
     "address": "12x20s",
 }
@@ -55,6 +56,13 @@ def _wide_uint(value: int) -> bytes:
         raise WordError(f"{value} does not fit uint128") from error
 
 
+def _widest_uint(value: int) -> bytes:
+    try:
+        return value.to_bytes(WORD_BYTES, "big")
+    except OverflowError as error:
+        raise WordError(f"{value} does not fit uint256") from error
+
+
 def int_of(word: bytes) -> int:
     """The signed 128-bit value of a word. In that range a word has one sign extension, so no other word passes."""
     value = int.from_bytes(word, "big", signed=True)
@@ -77,8 +85,8 @@ def _unsigned(data: bytes) -> int:
     return int.from_bytes(data, "big")
 
 
-_ENCODE = {"uint128": _wide_uint, "int128": int_word}
-_DECODE = {"uint128": _unsigned, "int128": int_of}
+_ENCODE = {"uint128": _wide_uint, "int128": int_word, "uint256": _widest_uint}
+_DECODE = {"uint128": _unsigned, "int128": int_of, "uint256": _unsigned}
 
 
 class Typed:

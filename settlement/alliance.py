@@ -16,6 +16,7 @@ from settlement import tables
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
 from settlement.tables import Anchor, Conn
+from settlement.tiers.place import registry_place
 
 AUDITOR, MERCHANT_WATCHER = 1, 2
 UNIT = 10**6
@@ -35,7 +36,7 @@ class OtherChain(AllianceError):
 
 
 class OtherCode(AllianceError):
-    """The hub's address holds other code than was deployed."""
+    """The address of the hub, or of the registry of tiers, holds other code than was deployed."""
 
 
 class Params(NamedTuple):
@@ -72,6 +73,8 @@ class Alliance:
 
     anchor: Anchor
     chain: Chain
+    tiers_at: bytes | None = None
+    """Address of the registry of tiers, if the alliance has one."""
 
     def require_same_chain(self) -> None:
         """Make sure the node still serves the chain that was attached: addresses move between networks. Raises
@@ -105,8 +108,13 @@ class Alliance:
 
     @property
     def contracts(self) -> list[Contract]:
-        """Those whose events tell the alliance's history."""
+        """Those whose events tell the history of its money."""
         return [self.hub, self.registry, self.policy, self.fund, self.queue]
+
+    @property
+    def tiers(self) -> Contract | None:
+        """The registry of tiers, which knows nothing of the hub, nor the hub of it."""
+        return None if self.tiers_at is None else Contract(self.chain, "TierRegistry", self.tiers_at)
 
     @property
     def token(self) -> Contract:
@@ -127,4 +135,7 @@ def attach(conn: Conn, chain: Chain) -> Alliance:
         )
     if keccak256(chain.code(anchor.hub)) != anchor.code_hash:
         raise OtherCode(f"0x{anchor.hub.hex()} does not hold the hub that was deployed there")
-    return Alliance(anchor=anchor, chain=chain)
+    place = registry_place(conn)
+    if place is not None and keccak256(chain.code(place.address)) != place.code_hash:
+        raise OtherCode(f"0x{place.address.hex()} does not hold the registry of tiers that was deployed there")
+    return Alliance(anchor=anchor, chain=chain, tiers_at=None if place is None else place.address)

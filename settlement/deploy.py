@@ -30,6 +30,7 @@ from settlement.handover import hand_over
 from settlement.sealing.lanes import Lane
 from settlement.steps import State
 from settlement.tables import Anchor, Batch, Conn
+from settlement.tiers.founding import found_tiers
 
 MERCHANTS_PER_TX, LANES_PER_TX, TERMS_PER_TX = 32, 96, 64
 MERCHANT_GAS, LANE_GAS, TERMS_GAS = 100_000, 45_000, 130_000
@@ -61,6 +62,9 @@ def found(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, publicat
             alliance = _deploy(conn, chain, led, founding, publication)
         call(led, "bind-hub", alliance.registry, "bindHub", alliance.anchor.hub)
         _fund(alliance, led, founding)
+        if founding.tiers is not None:
+            found_tiers(conn, chain, led, founding.tiers)
+            alliance = attach(conn, chain)
         if founding.handover is not None:
             hand_over(alliance, led, founding.handover)
         led.reconcile()

@@ -23,6 +23,7 @@ from settlement.sealing.lanes import Roster
 from settlement.sealing.leaves import registered_accounts
 from settlement.sealing.seal import Sealed, genesis
 from settlement.tables import Batch, Conn, SealedFields
+from settlement.tiers.founding import TierFounding
 from settlement.vault import Vault
 
 
@@ -42,6 +43,8 @@ class Founding:
     bond and collateral. None brings a token of our own, for development.
     """
     params: Params = PARAMS
+    tiers: TierFounding | None = None
+    """With it the alliance gets a registry of tiers, now or when it is founded again."""
     handover: Handover | None = None
 
     @property

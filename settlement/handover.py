@@ -116,8 +116,21 @@ def _grants(alliance: Alliance, governance: Governance, to: Handover) -> Iterato
         yield Grant(policy, "GUARDIAN_ROLE", guardian)
     yield Grant(policy, "RISK_ROLE", governance.council)
     yield Grant(registry, "REGISTRAR_ROLE", governance.council)
+    if alliance.tiers is not None:
+        yield from _tier_grants(alliance.tiers, governance, to)
     for contract in (hub, policy, registry):
         yield Grant(contract, "DEFAULT_ADMIN_ROLE", governance.slow.address)
+
+
+def _tier_grants(tiers: Contract, governance: Governance, to: Handover) -> Iterator[Grant]:
+    """Verifiers wait out the long lock, the key of epochs the short one; partners join without notice."""
+    yield Grant(tiers, "PUBLISHER_ROLE", to.submitter)
+    yield Grant(tiers, "CHARTER_ROLE", governance.slow.address)
+    yield Grant(tiers, "GOVERNOR_ROLE", governance.fast.address)
+    yield Grant(tiers, "REGISTRAR_ROLE", governance.council)
+    for guardian in to.guardians:
+        yield Grant(tiers, "GUARDIAN_ROLE", guardian)
+    yield Grant(tiers, "DEFAULT_ADMIN_ROLE", governance.slow.address)
 
 
 def _hand_merchants(alliance: Alliance, outbox: Outbox, admin: bytes) -> None:

@@ -51,10 +51,7 @@ def addresses(conn: Conn, alliance: Alliance) -> dict[str, Any]:
     """Everything that names this alliance on its chain, ready for JSON."""
     anchor, zero = alliance.anchor, tables.batch(conn, 0)
     assert zero is not None, "founding stores batch 0"
-    contracts = {
-        name: {"address": hex_text(address), "codeHash": hex_text(keccak256(alliance.chain.code(address)))}
-        for name, address in _places(alliance).items()
-    }
+    contracts = {name: _contract(alliance, address) for name, address in _places(alliance).items()}
     return {
         "chainId": anchor.chain_id,
         "hub": hex_text(anchor.hub),
@@ -64,6 +61,7 @@ def addresses(conn: Conn, alliance: Alliance) -> dict[str, Any]:
         "genesisBlockHash": hex_text(anchor.genesis_hash),
         "genesisHeader": to_json(zero.done.header),
         "contracts": contracts,
+        **_tiers(alliance),
     }
 
 
@@ -73,14 +71,39 @@ def _places(alliance: Alliance) -> dict[str, bytes]:
     return {**{name: ours[contract] for name, contract in PARTNERS.items()}, "asset": alliance.token.address}
 
 
+def _tiers(alliance: Alliance) -> dict[str, Any]:
+    """The registry of tiers and the verifiers it has ever had, by the hash of their keys."""
+    registry = alliance.tiers
+    if registry is None:
+        return {}
+    verifiers = {}
+    for event in registry.events("CircuitRegistered", first=alliance.anchor.deploy_block, last="finalized"):
+        told = event.fields
+        verifiers[hex_text(told["vkHash"])] = _contract(alliance, _bytes(told["verifier"])) | {"setup": told["setup"]}
+    return {"tiers": {"registry": _contract(alliance, registry.address), "verifiers": verifiers}}
+
+
+def _contract(alliance: Alliance, address: bytes) -> dict[str, Any]:
+    return {"address": hex_text(address), "codeHash": hex_text(keccak256(alliance.chain.code(address)))}
+
+
 def write_addresses(conn: Conn, alliance: Alliance, path: Path) -> None:
-    """Put the file in place, whole; an existing one is only replaced by itself."""
-    text = json.dumps(addresses(conn, alliance), indent=1) + "\n"
-    if path.exists() and path.read_text(encoding="ascii") != text:
+    """Put the file in place, whole; an existing one is only replaced by itself, with more about tiers at most."""
+    told = addresses(conn, alliance)
+    if path.exists() and not _goes_on(_read(path), told):
         raise NotAddresses(f"{path}: names another alliance; move it away first")
+    text = json.dumps(told, indent=1) + "\n"
     aside = path.with_name(f".{path.name}.new")
     aside.write_text(text, encoding="ascii")
     aside.replace(path)
+
+
+def _goes_on(held: dict[str, Any], told: dict[str, Any]) -> bool:
+    """Whether the file that is there says the same, but for a registry of tiers or a verifier that came later."""
+    before, after = held.get("tiers", {}), told.get("tiers", {})
+    same = {**held, "tiers": None} == {**told, "tiers": None}
+    kept = before.get("verifiers", {}).items() <= after.get("verifiers", {}).items()
+    return same and kept and before.get("registry", after.get("registry")) == after.get("registry")
 
 
 def require_addresses(chain: Chain, path: Path) -> dict[str, Any]:
@@ -90,6 +113,7 @@ def require_addresses(chain: Chain, path: Path) -> dict[str, Any]:
         chain_id, genesis = told["chainId"], told["genesisBlockHash"]
         contracts = {name: (_bytes(each["address"]), each["codeHash"]) for name, each in told["contracts"].items()}
         contracts["hub"] = (_bytes(told["hub"]), told["codeHash"])
+        contracts |= _told_tiers(told.get("tiers"))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise NotAddresses(f"{path}: not a file of addresses: {error!r}") from error
     if (chain.chain_id(), hex_text(chain.genesis_hash())) != (chain_id, genesis):
@@ -98,6 +122,15 @@ def require_addresses(chain: Chain, path: Path) -> dict[str, Any]:
         if hex_text(keccak256(chain.code(address))) != code_hash:
             raise OtherCode(f"0x{address.hex()} does not hold the {name} that {path} names")
     return told
+
+
+def _told_tiers(tiers: dict[str, Any] | None) -> dict[str, tuple[bytes, str]]:
+    """What the file says of tiers, ready to be checked like the other contracts."""
+    if tiers is None:
+        return {}
+    named = {"registry of tiers": tiers["registry"]}
+    named |= {f"verifier of {vk_hash}": each for vk_hash, each in tiers["verifiers"].items()}
+    return {name: (_bytes(each["address"]), each["codeHash"]) for name, each in named.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:

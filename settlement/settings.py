@@ -8,17 +8,20 @@ under `var`, as the demonstration leaves it there. In production a database has 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field, model_validator
 
+from settlement.cycles import CycleSettings
 from settlement.mirrors.settings import MirrorsSettings
+from settlement.tiers.proving import CIRCUITS
 
 BROKERS = ("amqp://", "amqps://")
 
 
-class SettlementSettings(MirrorsSettings):
-    """Everything `python -m settlement.tasks` is told from outside, the mirrors of published batches included."""
+class SettlementSettings(MirrorsSettings, CycleSettings):
+    """Everything `python -m settlement.tasks` is told from outside, with the mirrors of published batches and the ends
+    of cycles.
+    """
 
     database_url: str | None = None
     """A PostgreSQL address; without one an embedded server keeps its data under `var`."""
@@ -46,14 +49,22 @@ class SettlementSettings(MirrorsSettings):
     """The folder that attesters' files arrive in; `attesters` under `var` when left out."""
     cut_off_minute: int = Field(default=120, ge=0, le=1_439)
     """Minute of the local day at which a settling batch closes the day; 120 is two o'clock."""
-    utc_offset_minutes: int = Field(default=480, ge=-720, le=840)
-    """How far local time is ahead of UTC."""
-    cycles: Literal["monthly", "by-hand"] = "monthly"
-    """Whether fees are charged for each month that is over, or only when the operator ends a cycle."""
     padding: bool = False
     """Whether batches are padded to a few sizes, so that the chain does not show how much was sold."""
     tasks_off: frozenset[str] = frozenset()
     """Names of periodic tasks that are not to run here, as a JSON list (`python -m settlement.tasks status`)."""
+    tier_epoch_seconds: int = Field(default=86_400, ge=60, le=366 * 86_400)
+    """How long an epoch of tiers takes. Together with the start it numbers epochs, so neither is changed later but to
+    make numbers go up.
+    """
+    tier_epochs_start: int = Field(default=0, ge=0, lt=2**32)
+    """The Unix second at which epoch 1 of tiers begins."""
+    tier_grid: Path | None = None
+    """A JSON file with the grid of what partners may ask; left out, it follows from the ledger's tiers."""
+    tier_assisted: bool = False
+    """Whether the workers prove for members who ask them to; it takes node, and the folder of a circuit."""
+    tier_circuit: Path | None = None
+    """The folder of the circuit's keys that assisted proofs are made with; the development keys when left out."""
     workers: int = Field(default=2, ge=1, le=32)
     """Tasks at a time in one worker."""
     task_seconds_max: int = Field(default=600, ge=10, le=1_500)
@@ -73,6 +84,10 @@ class SettlementSettings(MirrorsSettings):
         return self.inspector_keys or (usual if usual.exists() else None)
 
     @property
+    def circuit_folder(self) -> Path:
+        return self.tier_circuit or CIRCUITS / "dev"
+
+    @property
     def attestations_folder(self) -> Path:
         return self.attestations or self.var / "attesters"
 
@@ -82,6 +97,8 @@ class SettlementSettings(MirrorsSettings):
             raise ValueError("TONGDUI_DATABASE_URL: has to name a database when TONGDUI_ENVIRONMENT=production")
         if (self.signer_url is None) != (self.signer_address is None):
             raise ValueError("TONGDUI_SIGNER_URL and TONGDUI_SIGNER_ADDRESS: neither without the other")
+        if self.environment == "production" and self.tier_assisted and self.tier_circuit is None:
+            raise ValueError("TONGDUI_TIER_CIRCUIT: production proves with no development keys")
         if self.broker_url is not None and not self.broker_url.startswith(BROKERS):
             raise ValueError("TONGDUI_BROKER_URL: has to begin with amqp:// or amqps://")
         if self.broker_url is None and self.redelivery_seconds <= self.task_seconds_max:

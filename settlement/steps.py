@@ -2,8 +2,9 @@
 
 The states are the protocol's (§5) and live in `settlement.batch.state`. Rules that decide here: R2 (what the contract
 holds under our number comes before everything we remember), R7 (a confirmed batch that vanished goes back and its
-bytes are sent again), R8 (a signed header is never replaced while it could still be mined), R9 (a batch too old for the
-contract is sealed anew only when its transaction is proven dead). No I/O, no clock: `submitter` observes and acts.
+bytes are sent again), R8 (a signed header is never replaced while it could still be mined, an attested one never while
+any hub might take it), R9 (a batch too old for the contract is sealed anew only when its transaction is proven dead).
+No I/O, no clock: `submitter` observes and acts.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from typing import assert_never
+
+from proofs.headers import SEAL_LAG_SECONDS_BOUND
 
 ATTESTATION_WAIT_S = 30 * 60
 STUCK_S = 120
@@ -68,11 +71,14 @@ class Observation:
 
     Hashes are ABSENT where the contract holds none; `commit`, `finalise` and `release` are the fates of our
     transactions, with the seconds since the first send, replacements and attempts of the one that is on its way;
-    `released` whether the locks of this header, thrown out, are free again, by whomever; `overtaken` whether something
-    that the batch takes for granted of the registry has come to an end before it.
+    `released` whether the locks of this header, thrown out, are free again, by whomever; `attested` whether any
+    attester has signed this header, or one that was sealed on top of it; `overtaken` whether something that the batch
+    takes for granted of the registry has come to an end before it.
     """
 
     now: int
+    now_final: int
+    """Unix seconds of the finalised block; `now` is what the next block would say."""
     next_batch_no: int
     next_final_no: int
     next_final_no_final: int
@@ -85,6 +91,7 @@ class Observation:
     paused_until: int
     seal_lag_s_max: int
     quorum: bool
+    attested: bool
     commit: Fate
     finalise: Fate
     release: Fate = Fate.NEVER
@@ -169,7 +176,7 @@ def _towards_confirmed(batch: Submission, seen: Observation) -> Step:
     if seen.hash_latest != ABSENT or seen.next_batch_no > batch.batch_no:
         return Wait("another header stands under its number, in no finalised block yet", alarm="batch-conflict")
     if seen.overtaken or seen.now > batch.sealed_at + seen.seal_lag_s_max:
-        return _too_late(seen)
+        return _too_late(batch, seen)
     match batch.state:
         case State.SEALED:
             return Do.PUBLISH
@@ -179,23 +186,33 @@ def _towards_confirmed(batch: Submission, seen: Observation) -> Step:
             return _commit(batch, seen)
 
 
-def _too_late(seen: Observation) -> Step:
+def _too_late(batch: Submission, seen: Observation) -> Step:
     """R9: the contract would refuse it, or a court throw it out (decision 0183). Only a transaction that can never be
     mined makes room for another header.
     """
     match seen.commit:
-        case Fate.NEVER | Fate.DROPPED:
-            return Do.RESEAL
+        case Fate.NEVER | Fate.DROPPED | Fate.REVERTED:
+            return _reseal(batch, seen)
         case Fate.WAITING:
             return Do.VOID_COMMIT
-        case Fate.REVERTED:
-            return Do.RESEAL
         case Fate.ENDING:
             return Wait("waits for the block that used its nonce to be finalised")
         case Fate.MINED:
             return Wait("its commit is mined but its header not seen yet", alarm="effect-missing")
         case _:
             assert_never(seen.commit)
+
+
+def _reseal(batch: Submission, seen: Observation) -> Step:
+    """R8: attesters sign a second header only when the first has lapsed, whatever the hub's parameters may become.
+    During a pause nothing is gained by another incarnation, which would grow as old as this one.
+    """
+    if seen.now < seen.paused_until:
+        return Wait("the hub is paused", until=seen.paused_until)
+    lapses_at = batch.sealed_at + SEAL_LAG_SECONDS_BOUND
+    if seen.attested and seen.now_final <= lapses_at:
+        return Wait("cannot be committed, but is attested: sealed anew when it has lapsed", lapses_at + 1, "batch-late")
+    return Do.RESEAL
 
 
 def _attested(batch: Submission, seen: Observation) -> Step:

@@ -188,6 +188,7 @@ def observe(s: Settlement, batch: Batch) -> Observation:
     reverted = final.reverted and not failed and _threw_out(s, batch)
     return Observation(
         now=chain.now(),
+        now_final=settled.timestamp,
         next_batch_no=latest.next_batch_no,
         next_final_no=latest.next_final_no,
         next_final_no_final=final.next_final_no,
@@ -200,6 +201,7 @@ def observe(s: Settlement, batch: Batch) -> Observation:
         paused_until=policy.read("pausedUntil"),
         seal_lag_s_max=policy.read("params")[2],
         quorum=batch.state is State.PUBLISHED and has_quorum(s.conn, s.alliance, batch),
+        attested=verb == "commit" and tables.attested_from(s.conn, batch.batch_no),
         commit=ours.fate if verb == "commit" else Fate.NEVER,
         finalise=ours.fate if verb == "finalise" else Fate.NEVER,
         release=ours.fate if failed else Fate.NEVER,

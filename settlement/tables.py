@@ -150,6 +150,12 @@ INSERT INTO settlement.attestation (header_hash, attester, sig) VALUES (%(header
 ON CONFLICT DO NOTHING
 """
 _ATTESTATIONS = "SELECT attester, sig FROM settlement.attestation WHERE header_hash = %s ORDER BY attester"
+_ATTESTED_FROM = """
+SELECT EXISTS (
+    SELECT 1 FROM settlement.attestation JOIN settlement.batch USING (header_hash)
+    WHERE superseded_by IS NULL AND batch_no >= %s
+)
+"""
 _BY_HASH = "SELECT 1 FROM settlement.batch WHERE header_hash = %s AND superseded_by IS NULL"
 _ANCHOR = """
 SELECT chain_id, genesis_hash, token, registry, policy, hub, code_hash, deploy_block, deployer, founded_at
@@ -277,6 +283,12 @@ def add_attestation(conn: Conn, *, header_hash: bytes, attester: bytes, sig: byt
     if conn.execute(_BY_HASH, [header_hash]).fetchone() is None:
         return False
     return conn.execute(_ATTEST, {"header_hash": header_hash, "attester": attester, "sig": sig}).rowcount == 1
+
+
+def attested_from(conn: Conn, batch_no: int) -> bool:
+    """Whether anybody's signature over this batch's header, or over one sealed on top of it, is kept."""
+    row = conn.execute(_ATTESTED_FROM, [batch_no]).fetchone()
+    return bool(row and row[0])
 
 
 def superseded(conn: Conn) -> list[tuple[int, int]]:

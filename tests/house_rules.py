@@ -28,6 +28,7 @@ TEST_TOOLS = ("pytest.", "mark.", "unittest.", "self.")
 # Where time and chance come in: the processes' own ends. Everything else is told the time.
 ENTRY_POINTS = (
     "api/",
+    "proofs/tier/__main__.py",
     "settlement/embedded_chain/",
     "settlement/tasks/__main__.py",
     "settlement/mirrors/__main__.py",

@@ -3,7 +3,7 @@ alert carries its evidence. Reading only, on the caller's connection.
 
 Two alerts: a chain of bonds that reaches CHAIN_MEMBERS_MIN people counting its root, and DOWNLINE_MEMBERS_MIN people
 under one root. A root is a person whom nobody referred; accounts that were merged are one person. Nothing is decided
-here: stopping a campaign or freezing a member is for a person to order.
+here: stopping a campaign or freezing a member is for a person to order. The periodic task `chains` asks.
 """
 
 from __future__ import annotations
@@ -44,6 +44,19 @@ LEFT JOIN ledger.person i ON i.shard = p.shard AND i.member_no = p.merged_into
 LEFT JOIN ledger.person ri ON ri.shard = r.shard AND ri.member_no = r.merged_into
 WHERE s.shard = 0 AND s.referrer_no IS NOT NULL AND s.merged_into IS NULL
 """
+
+
+_CHANGED = """
+SELECT coalesce(bool_or(verb IN ('bind_referral', 'merge', 'unmerge')), false), coalesce(max(seq), %(after)s)
+FROM ledger.journal WHERE shard = 0 AND seq > %(after)s
+"""
+
+
+def changed(conn: Connection, after_seq: int) -> tuple[bool, int]:
+    """Whether the graph changed behind entry `after_seq`, and the journal's last entry."""
+    row = conn.execute(_CHANGED, {"after": after_seq}).fetchone()
+    assert row is not None, "an aggregate always answers"
+    return row[0], row[1]
 
 
 def chains(conn: Connection) -> list[Alert]:

@@ -81,6 +81,11 @@ def _batch(conn: Connection, entries: int) -> tuple[int, bool]:
         return upto, upto > seq
 
 
+def reached(conn: Connection) -> int:
+    """The last entry that is in the days."""
+    return _figure(conn.execute("SELECT seq FROM ledger.projection WHERE shard = 0 AND name = 'day'"))
+
+
 def start_afresh(conn: Connection) -> None:
     """Forget every day and go back to the beginning: when `verify` says that they are wrong. Takes the owner."""
     with conn.transaction():

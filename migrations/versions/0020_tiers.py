@@ -101,7 +101,6 @@ CREATE TABLE settlement.tier_leaf (
     attributes bytea,
     leaf bytea,
     PRIMARY KEY (epoch, place),
-    CONSTRAINT tier_leaf_epoch FOREIGN KEY (epoch) REFERENCES settlement.tier_epoch,
     CONSTRAINT tier_leaf_either CHECK (
         num_nulls(member_no, key_member_no, key_no, commitment, attributes) = CASE WHEN leaf IS NULL THEN 0 ELSE 5 END
     ),
@@ -110,6 +109,13 @@ CREATE TABLE settlement.tier_leaf (
 CREATE UNIQUE INDEX tier_leaf_member ON settlement.tier_leaf (epoch, shard, member_no);
 COMMENT ON TABLE settlement.tier_leaf IS
     'What an epoch says of each member, until it is retired. Of an erased member only the leaf is left.';
+
+CREATE TABLE settlement.tier_prover (
+    public_key bytea PRIMARY KEY,
+    made_at bigint NOT NULL,
+    CONSTRAINT tier_prover_size CHECK (length(public_key) = 32)
+);
+COMMENT ON TABLE settlement.tier_prover IS 'Keys that requests for assisted proving are sealed to; short-lived.';
 
 CREATE TABLE settlement.tier_proving (
     id uuid PRIMARY KEY,
@@ -149,11 +155,9 @@ COMMENT ON TABLE vault.tier_key IS 'Keys that sign headers of epochs, wrapped, b
 
 CREATE TABLE vault.tier_prover (
     public_key bytea PRIMARY KEY,
-    wrapped bytea NOT NULL,
-    made_at bigint NOT NULL,
-    CONSTRAINT tier_prover_size CHECK (length(public_key) = 32)
+    wrapped bytea NOT NULL
 );
-COMMENT ON TABLE vault.tier_prover IS 'Keys that requests for assisted proving are sealed to, wrapped; short-lived.';
+COMMENT ON TABLE vault.tier_prover IS 'What opens requests for assisted proving, wrapped; destroyed within hours.';
 """
 
 GUARDS = f"""
@@ -165,17 +169,20 @@ CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON settlement.tier_epoch
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 GRANT SELECT, INSERT ON settlement.tier_commitment, settlement.tier_ended, settlement.tier_registry TO {ROLE};
 GRANT SELECT, INSERT, UPDATE ON settlement.tier_epoch TO {ROLE};
-GRANT SELECT, INSERT, UPDATE, DELETE ON settlement.tier_leaf, settlement.tier_proving TO {ROLE};
+GRANT SELECT, INSERT, UPDATE, DELETE ON settlement.tier_leaf, settlement.tier_proving, settlement.tier_prover
+    TO {ROLE};
 GRANT SELECT, INSERT, DELETE ON vault.tier_secret, vault.tier_blind, vault.tier_key, vault.tier_prover TO {ROLE};
 GRANT SELECT ON settlement.tier_commitment, settlement.tier_ended, settlement.tier_registry, settlement.tier_epoch
     TO tongdui_app;
 GRANT INSERT ON settlement.tier_commitment TO tongdui_app;
+GRANT SELECT ON settlement.tier_prover TO tongdui_app;
+GRANT SELECT, DELETE ON settlement.tier_proving TO tongdui_app;
 """
 
 DOWN = """
 DROP TABLE vault.tier_prover, vault.tier_key, vault.tier_blind, vault.tier_secret;
-DROP TABLE settlement.tier_proving, settlement.tier_leaf, settlement.tier_epoch, settlement.tier_registry,
-    settlement.tier_ended, settlement.tier_commitment;
+DROP TABLE settlement.tier_proving, settlement.tier_prover, settlement.tier_leaf, settlement.tier_epoch,
+    settlement.tier_registry, settlement.tier_ended, settlement.tier_commitment;
 """
 
 

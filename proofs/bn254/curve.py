@@ -10,11 +10,11 @@ Source of the formulas: Bernstein and Lange, Explicit-Formulas Database, short W
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain, repeat, zip_longest
 from typing import TypeAlias
 
-from proofs.bn254.fields import XI, Fp2, P, R, inverse2, multiply2, signed_digits
+from proofs.bn254.fields import XI, Fp2, P, inverse2, multiply2, signed_digits
 
 G1: TypeAlias = tuple[int, int]
 G2: TypeAlias = tuple[Fp2, Fp2]
@@ -34,9 +34,6 @@ GENERATOR2: G2 = (
 )
 B1 = 3
 B2 = multiply2((B1, 0), inverse2(XI))
-
-TABLE_WINDOW_BITS = 6
-SCALAR_WINDOW_BITS = 5
 
 
 def on_curve1(point: G1) -> bool:
@@ -111,23 +108,47 @@ def _scaled(x: int, y: int, scale: int) -> G1:
     return x * square % P, y * square * scale % P
 
 
-def total(points: Iterable[G1]) -> Jacobian:
-    """The sum of the points."""
-    result = INFINITY
-    for point in points:
-        result = plus_affine(result, point)
-    return result
+def finite(points: Sequence[Jacobian]) -> list[G1]:
+    """As `affine`, of points none of which is infinity."""
+    found = affine(points)
+    assert None not in found
+    return [point for point in found if point is not None]
 
 
-def scaled(points: Sequence[G1], scalars: Sequence[int]) -> list[Jacobian]:
-    """scalars[k]·points[k] of each, scalars > 0."""
-    return [_run(plan) for plan in _plans(points, scalars)]
+class Multiples:
+    """Points ready to be multiplied: of each its odd multiples below 2^(window_bits−1), in affine form. Wide windows
+    are for points that stay, narrow ones for points used once ("Guide to Elliptic Curve Cryptography", algorithm 3.36).
+    """
+
+    def __init__(self, points: Sequence[G1], window_bits: int) -> None:
+        self._window_bits = window_bits
+        count = 1 << window_bits - 2
+        steps = finite([doubled((*point, 1)) for point in points])
+        flat = finite(
+            [multiple for point, step in zip(points, steps, strict=True) for multiple in _row(point, step, count)]
+        )
+        self._rows = [flat[at : at + count] for at in range(0, len(flat), count)]
+
+    def each(self, scalars: Sequence[int]) -> list[Jacobian]:
+        """scalars[k]·points[k] for each k, scalars >= 0."""
+        return [_run(plan) for plan in self._plans(scalars)]
+
+    def sum(self, scalars: Sequence[int]) -> Jacobian:
+        """Σ scalars[k]·points[k], scalars >= 0: one run of doublings for all (Straus)."""
+        from_below = zip_longest(*map(reversed, self._plans(scalars)), fillvalue=())
+        return _run([tuple(chain.from_iterable(summands)) for summands in from_below][::-1])
+
+    def _plans(self, scalars: Sequence[int]) -> list[list[tuple[G1, ...]]]:
+        """For each digit of each scalar what is added after its doubling: a multiple, or nothing."""
+        return [
+            [_of(row, digit) if digit else () for digit in signed_digits(scalar, self._window_bits)]
+            for row, scalar in zip(self._rows, scalars, strict=True)
+        ]
 
 
-def combination(points: Sequence[G1], scalars: Sequence[int]) -> Jacobian:
-    """Σ scalars[k]·points[k], scalars > 0: one run of doublings for all (Straus)."""
-    from_below = zip_longest(*map(reversed, _plans(points, scalars)), fillvalue=())
-    return _run([tuple(chain.from_iterable(summands)) for summands in from_below][::-1])
+def _of(row: Sequence[G1], digit: int) -> tuple[G1]:
+    """digit·point, of its odd multiples 1, 3, 5 and so on."""
+    return (row[digit // 2] if digit > 0 else negative1(row[-digit // 2]),)
 
 
 def _run(plan: Sequence[tuple[G1, ...]]) -> Jacobian:
@@ -140,77 +161,6 @@ def _run(plan: Sequence[tuple[G1, ...]]) -> Jacobian:
     return result
 
 
-def _plans(points: Sequence[G1], scalars: Sequence[int]) -> list[list[tuple[G1, ...]]]:
-    """For each digit of each scalar what is added after its doubling: an odd multiple of the point, or nothing
-    ("Guide to Elliptic Curve Cryptography", algorithm 3.36).
-    """
-    return [
-        [
-            (() if not digit else (odd[digit // 2],) if digit > 0 else (negative1(odd[-digit // 2]),))
-            for digit in signed_digits(scalar, SCALAR_WINDOW_BITS)
-        ]
-        for odd, scalar in zip(_odd_multiples(points), scalars, strict=True)
-    ]
-
-
-def _odd_multiples(points: Sequence[G1]) -> list[list[G1]]:
-    """1, 3, 5, … times each point, below 2^(SCALAR_WINDOW_BITS−1)."""
-    count = 1 << SCALAR_WINDOW_BITS - 2
-    grown = []
-    for (x, y), step in zip(points, finite([doubled((x, y, 1)) for x, y in points]), strict=True):
-        grown += _row((x, y), step, count)
-    flat = finite(grown)
-    return [flat[at : at + count] for at in range(0, len(flat), count)]
-
-
-def _row(first: G1, step: G1, count: int) -> list[Jacobian]:
+def _row(first: G1, step: G1, count: int) -> Iterator[Jacobian]:
     """The points first, first + step, first + 2·step and so on."""
-    return list(accumulate(repeat(step, count - 1), plus_affine, initial=(*first, 1)))
-
-
-def finite(points: Sequence[Jacobian]) -> list[G1]:
-    """As `affine`, of points none of which is infinity."""
-    found = affine(points)
-    assert None not in found
-    return [point for point in found if point is not None]
-
-
-class Table:
-    """Multiples of points that never change, for sums without doublings: d·2^(6k)·point for each of its windows k and
-    each d up to 2⁵; a scalar's digits are −2⁵ < d <= 2⁵. About 5 ms and 0.3 MB a point.
-    """
-
-    def __init__(self, points: Sequence[G1]) -> None:
-        size = 1 << TABLE_WINDOW_BITS - 1
-        windows = R.bit_length() // TABLE_WINDOW_BITS + 1
-        starts: list[Jacobian] = []
-        for x, y in points:
-            start = (x, y, 1)
-            for _ in range(windows):
-                starts.append(start)
-                for _ in range(TABLE_WINDOW_BITS):
-                    start = doubled(start)
-        grown = [multiple for start in finite(starts) for multiple in _row(start, start, size)]
-        flat = finite(grown)
-        rows = [flat[at : at + size] for at in range(0, len(flat), size)]
-        self._rows = [rows[at : at + windows] for at in range(0, len(rows), windows)]
-
-    def combination(self, scalars: Sequence[int]) -> Jacobian:
-        """Σ scalars[k]·points[k] for 0 <= scalars < r, of as many points as there are scalars."""
-        return total(
-            row[digit - 1] if digit > 0 else negative1(row[-digit - 1])
-            for rows, scalar in zip(self._rows, scalars, strict=False)
-            for row, digit in zip(rows, _window_digits(scalar), strict=False)
-            if digit
-        )
-
-
-def _window_digits(scalar: int) -> list[int]:
-    """The scalar in base 2⁶ with digits −2⁵ < d <= 2⁵, lowest first."""
-    whole, digits = 1 << TABLE_WINDOW_BITS, []
-    while scalar:
-        digit = scalar % whole
-        digit -= whole if digit > whole // 2 else 0
-        digits.append(digit)
-        scalar = (scalar - digit) // whole
-    return digits
+    return accumulate(repeat(step, count - 1), plus_affine, initial=(*first, 1))

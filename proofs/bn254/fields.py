@@ -270,16 +270,17 @@ def power_of_u(x: Fp12) -> Fp12:
 
 
 def signed_digits(number: int, window_bits: int = 2) -> tuple[int, ...]:
-    """`number` > 0 in binary with digits 0 and odd |d| < 2^(window_bits−1), highest first: of any window_bits digits in
-    a row at most one is not zero. With window_bits = 2 the non-adjacent form, its leading 1 0 −1 written as 1 1.
+    """`number` >= 0 in binary with digits 0 and odd |d| < 2^(window_bits−1), highest first: of any window_bits digits
+    in a row at most one is not zero. With window_bits = 2 the non-adjacent form, its leading 1 0 −1 written as 1 1.
     """
-    digits, whole = [], 1 << window_bits
+    digits: list[int] = []
+    whole = 1 << window_bits
     while number:
-        digit = 0
-        if number % 2:
-            digit = number % whole
-            digit -= whole if digit > whole // 2 else 0
-        digits.append(digit)
+        zeros = (number & -number).bit_length() - 1
+        number >>= zeros
+        digit = number % whole
+        digit -= whole if digit > whole // 2 else 0
+        digits += [*[0] * zeros, digit]
         number = (number - digit) // 2
     if digits[-3:] == [-1, 0, 1]:
         digits[-3:] = [1, 1]

@@ -21,11 +21,16 @@ def create(
     chain: Chain, outbox: Outbox, name: Name, *arguments: Any, purpose: str | None = None
 ) -> tuple[Contract, int]:
     """The one contract of this purpose, deployed now or before, and the block that has it."""
-    data = deployment_data(name, *arguments)
+    address, block_number = create_code(outbox, purpose or f"deploy:{name}", deployment_data(name, *arguments))
+    return Contract(chain, name, address), block_number
+
+
+def create_code(outbox: Outbox, purpose: str, data: bytes) -> tuple[bytes, int]:
+    """Address and block of what this creation code leaves, deployed now or before."""
     gas = bounded_gas(500_000 + CREATE_GAS_PER_BYTE * len(data))
-    receipt = outbox.complete(Intent(purpose or f"deploy:{name}", None, data, gas))
+    receipt = outbox.complete(Intent(purpose, None, data, gas))
     assert receipt.contract is not None, "a creation that succeeded has an address"
-    return Contract(chain, name, receipt.contract), receipt.block_number
+    return receipt.contract, receipt.block_number
 
 
 def call(outbox: Outbox, purpose: str, contract: Contract, function: str, *arguments: Any, gas: int = CALL_GAS) -> None:

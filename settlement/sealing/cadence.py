@@ -1,6 +1,6 @@
 """When the day is cut off and the month ends, in a zone with a fixed offset. Integers from integers.
 
-Pure; called by the periodic tasks. Source: docs/protocol §3.1.
+Pure; called by the periodic tasks and by a sandbox's clock. Source: docs/protocol §3.1.
 """
 
 from __future__ import annotations
@@ -24,6 +24,15 @@ def cut_off_after(at: int, *, minute_of_day: int, utc_offset_minutes: int) -> in
     """The first cut-off later than `at`: Unix seconds of that minute of the local day."""
     shift = (utc_offset_minutes - minute_of_day) * MINUTE_S
     return ((at + shift) // DAY_S + 1) * DAY_S - shift
+
+
+def months_over(since: int, until: int, *, utc_offset_minutes: int) -> list[Month]:
+    """Every month that ended after `since` and by `until`, oldest first."""
+    found, month = list[Month](), last_month(until, utc_offset_minutes=utc_offset_minutes)
+    while month.over_at > since:
+        found.append(month)
+        month = last_month(month.over_at - 1, utc_offset_minutes=utc_offset_minutes)
+    return found[::-1]
 
 
 def last_month(at: int, *, utc_offset_minutes: int) -> Month:

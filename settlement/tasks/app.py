@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from celery import Celery
 
-from settlement.tasks import broker, turn
+from settlement.tasks import broker, proving, turn
 from settlement.tasks.ticks import TICKS, Tick
 from settlement.tasks.works import Works
 
@@ -34,6 +34,16 @@ def build(works: Works, ticks: Sequence[Tick] = TICKS) -> Celery:
     app.conf.beat_schedule = {tick.name: scheduled(tick) for tick in on}
     for tick in on:
         _register(app, tick, works)
+    if works.settings.tier_assisted:
+        _register_proving(app, works)
+    return app
+
+
+def publisher(dsn: str, broker_url: str | None) -> Celery:
+    """An application that only puts messages into the queues, for whoever is no worker."""
+    app = Celery("tongdui", set_as_current=False)
+    app.conf.update(_everywhere(SOFT_S))
+    app.conf.update(_broker(dsn, broker_url, redelivery_seconds=SOFT_S))
     return app
 
 
@@ -59,11 +69,22 @@ def _register(app: Celery, tick: Tick, works: Works) -> None:
     app.task(task, name=PREFIX + tick.name, ignore_result=True)
 
 
+def _register_proving(app: Celery, works: Works) -> None:
+    def task(job: str, public_key: str, ciphertext: str) -> str:
+        return proving.take(works, job, public_key, ciphertext)
+
+    app.task(task, name=proving.NAME, ignore_result=True)
+
+
 def _queues(works: Works) -> dict[str, Any]:
     settings = works.settings
-    if settings.broker_url is None:
-        return broker.in_database(works.dsn, redelivery_seconds=settings.redelivery_seconds)
-    return broker.in_rabbitmq(settings.broker_url)
+    return _broker(works.dsn, settings.broker_url, redelivery_seconds=settings.redelivery_seconds)
+
+
+def _broker(dsn: str, broker_url: str | None, *, redelivery_seconds: int) -> dict[str, Any]:
+    if broker_url is None:
+        return broker.in_database(dsn, redelivery_seconds=redelivery_seconds)
+    return broker.in_rabbitmq(broker_url)
 
 
 def _everywhere(task_seconds_max: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 EXCHANGE: Final = "tongdui"
 DEAD: Final = "tongdui.dead"
-QUEUES: Final = ("tongdui.ledger", "tongdui.settlement")
+QUEUES: Final = ("tongdui.ledger", "tongdui.settlement", "tongdui.tiers")
 DELIVERIES_MAX: Final = 20
 """Of one message by RabbitMQ. A task whose worker dies is counted and parked long before by `attempts`."""
 DEAD_MESSAGES_MAX: Final = 10_000

@@ -10,15 +10,22 @@ from typing import Final
 
 from ledger import clockwork, queries
 from ledger.answers import Receipt
-from ledger.commands import ChargeFees
+from ledger.due import charge
+from ledger.members import watch
+from ledger.reports import projection
 from settlement.sealing.cadence import last_month
 from settlement.tasks import attempts
 from settlement.tasks.asking import Told, Turn
 from settlement.tasks.works import Writer
+from settlement.watch import alerts
+from settlement.watch.alerts import Alert
 
 MS_PER_SECOND: Final = 1_000
 WALK_EVERY_MS: Final = 3_600_000
 PAGES_PER_TURN_MAX: Final = 50
+DAYS_BATCHES_PER_TURN_MAX: Final = 500
+"""A million entries; what is left waits for the next turn, and answers are only slower until then."""
+CHAIN_ALERTS_MAX: Final = 500
 
 
 def due(turn: Turn) -> Told:
@@ -44,17 +51,45 @@ def tiers(turn: Turn) -> Told:
 
 
 def cycle(turn: Turn) -> Told:
-    """Charge the fees of the last month that is over, once, if any accrued. An operator who ended a cycle of that name
-    by hand has done it already.
-    """
+    """Charge the fees of the last month that is over, once, if any accrued."""
     settings = turn.works.settings
     with turn.works.reading() as conn:
         accrued = any(position.fees for position in queries.positions(conn).values())
     if settings.cycles == "by-hand" or not accrued:
         return {}
     month = last_month(turn.works.now_ms() // MS_PER_SECOND, utc_offset_minutes=settings.utc_offset_minutes)
-    command = ChargeFees(key=f"due:cycle:{month.name}", at_ms=month.over_at * MS_PER_SECOND, cycle=month.name)
     with Writer(turn.works.dsn) as writer:
-        (answer,) = writer.post([command])
+        (answer,) = writer.post([charge(month.name, month.over_at * MS_PER_SECOND)])
     new = isinstance(answer.outcome, Receipt) and not answer.replayed
     return {"cycle": month.name} if new else {}
+
+
+def days(turn: Turn) -> Told:
+    """Bring the changes by day of valid time after the journal, so that balances as of a time are answered fast."""
+    before = projection.reached(turn.conn)
+    seq = projection.catch_up(turn.conn, batches_max=DAYS_BATCHES_PER_TURN_MAX)
+    return {"up_to": seq} if seq != before else {}
+
+
+def chains(turn: Turn) -> Told:
+    """Look at the referral graph when bonds or mergers were recorded since the last look, and keep what a person should
+    see as alerts; what is no longer so is resolved.
+    """
+    kept = attempts.position(turn.conn, "chains")
+    with turn.works.reading() as conn:
+        changed, seq = watch.changed(conn, kept.get("seq", 0))
+        found = watch.chains(conn) if changed else []
+    if changed:
+        alerts.keep(turn.conn, "chains", [_alert(each) for each in found[:CHAIN_ALERTS_MAX]])
+    attempts.move(turn.conn, "chains", {"seq": seq})
+    return {"chains": len(found)} if found else {}
+
+
+def _alert(found: watch.Alert) -> Alert:
+    """People by their names in the ledger, which are the alliance's own and no personal data."""
+    return Alert(
+        code=found.kind,
+        place=found.root,
+        expected=f"fewer than {found.people_min} people",
+        actual=f"{found.people}: {', '.join(found.evidence)}",
+    )

@@ -20,6 +20,8 @@ import psycopg
 from ledger.answers import Answer
 from ledger.commands import Command
 from ledger.store import BATCH_COMMANDS_MAX, Store, open_store
+from proofs.tier.decoding import decode
+from proofs.tier.grid import PolicyGrid
 from settlement import tables
 from settlement.alliance import Alliance, NotFounded, attach
 from settlement.batches import Settlement
@@ -37,9 +39,16 @@ from settlement.sealing.inspection import UNINSPECTED, Inspector, auditor_for
 from settlement.sealing.lanes import open_keystore
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
+from settlement.tiers import registry
+from settlement.tiers.clock import EpochClock
+from settlement.tiers.epochs import Desk
+from settlement.tiers.rows import registry_place
+from settlement.tiers.trees import Trees
 from settlement.vault import Vault
 
 LEAD_WAIT_S = 20.0
+GRID_BYTES_MAX = 64 * 1024
+MS_PER_SECOND = 1_000
 
 
 class Writer:
@@ -118,7 +127,7 @@ class Works:
                 alliance=alliance,
                 outbox=Outbox(conn, chain, self._sender(), checkpoint=self.checkpoint),
                 publication=Publication(
-                    vault=Vault(_secret(keys / "vault.key")),
+                    vault=self.vault(),
                     recipients=read_recipients(keys / "recipients.json"),
                     mirrors=mirrors,
                 ),
@@ -128,6 +137,36 @@ class Works:
                 inspector=self._inspector(alliance, mirrors),
                 padding=BUCKETS_LEAVES if self.settings.padding else (),
             )
+
+    def vault(self) -> Vault:
+        """Secrets at rest, under the key in the folder of keys."""
+        return Vault(_secret(self.settings.keys_folder / "vault.key"))
+
+    def trees(self) -> Trees:
+        """The trees of epochs, on this machine."""
+        return Trees(self.settings.var / "tiers")
+
+    def now_s(self) -> int:
+        """This moment in Unix seconds."""
+        return self.now_ms() // MS_PER_SECOND
+
+    @contextmanager
+    def tiers(self, conn: Conn) -> Iterator[Desk]:
+        """What epochs of tiers are sealed with. Raises `AllianceError`, `senders.KeyRefused`."""
+        if registry_place(conn) is None:  # before any key or chain is asked for
+            raise NotFounded("no TierRegistry is recorded in this database")
+        settings, chain = self.settings, self.chain()
+        yield Desk(
+            conn=conn,
+            vault=self.vault(),
+            clock=EpochClock(settings.tier_epoch_seconds, settings.tier_epochs_start),
+            trees=self.trees(),
+            registry=registry.attach(conn, chain, Outbox(conn, chain, self._sender(), checkpoint=self.checkpoint)),
+            now=self.now_s(),
+            grid=None if settings.tier_grid is None else read_grid(settings.tier_grid),
+            production=settings.environment == "production",
+            checkpoint=self.checkpoint,
+        )
 
     def _inspector(self, alliance: Alliance, mirrors: Sequence[Mirror]) -> Inspector:
         keys = self.settings.inspector_file
@@ -152,6 +191,11 @@ class Works:
 def read_recipients(path: Path) -> list[Recipient]:
     """Who may read published batches: a JSON object from key name to X25519 public key in hex."""
     return [Recipient(kid, bytes.fromhex(key)) for kid, key in sorted(json.loads(path.read_text("ascii")).items())]
+
+
+def read_grid(path: Path) -> PolicyGrid:
+    """What partners may ask, as the operator has written it down. Raises `DecodingError`."""
+    return PolicyGrid.from_json(decode(path.read_bytes(), path.name, bytes_max=GRID_BYTES_MAX))
 
 
 def _secret(path: Path) -> bytes:

@@ -28,6 +28,10 @@ CODES: dict[str, tuple[str, str]] = {
     "batch-demanded": (WARNING, "data of a batch is demanded on the chain; unanswered it is thrown out"),
     "batch-faulty": (URGENT, "the verifier does not sign off a sealed batch; it is not published"),
     "batch-reverted": (URGENT, "a batch was thrown out on the chain"),
+    "batch-late": (
+        URGENT,
+        "an attested batch is too old for the hub; nothing is committed until it has lapsed and is sealed anew",
+    ),
     "batch-slow": (WARNING, "a batch is in one state for longer than it should be"),
     "batch-unknown": (URGENT, "the chain holds a batch that this database does not have"),
     "chain-unclear": (WARNING, "the node does not answer, or not usably"),
@@ -46,6 +50,7 @@ CODES: dict[str, tuple[str, str]] = {
     "hub-insolvent": (URGENT, "the hub holds less of the asset than it owes"),
     "ledger-refused": (URGENT, "the ledger refuses what the chain has moved"),
     "ledger-unlike-chain": (URGENT, "what the ledger says was settled is not what the chain moved"),
+    "long-chain": (WARNING, "a chain of referrals reaches three people, its root counted; a person looks at it"),
     "merchant-restricted": (WARNING, "the registry lets a merchant sign little: what else it owes the books waits"),
     "mirror-behind": (WARNING, "a mirror lacks a published batch"),
     "nets-unlike-ledger": (URGENT, "a batch's nets are not the ledger's own positions at its end"),
@@ -54,8 +59,11 @@ CODES: dict[str, tuple[str, str]] = {
     "shortage": (WARNING, "a merchant's collateral fell short of its net when a batch was committed"),
     "signer-refused": (URGENT, "the signer elsewhere gives no signature"),
     "task-parked": (URGENT, "a periodic task failed too often; a person looks, and releases it"),
+    "tier-epoch-conflict": (URGENT, "another header stands on the chain under the number of an epoch of tiers"),
+    "tier-epoch-stuck": (URGENT, "an epoch of tiers cannot go on by itself; without it no tier can be proven"),
     "transaction-failed": (URGENT, "a transaction failed as often as we try"),
     "watch-behind": (WARNING, "the chain's events are read later than they should be"),
+    "wide-root": (WARNING, "thirty people or more stand under one root of referrals; a person looks at it"),
 }
 
 
@@ -107,6 +115,8 @@ SELECT id, source, code, severity, place, expected, actual, first_seen, last_see
 WHERE (resolved_at IS NULL OR %(resolved)s) AND id < %(before)s ORDER BY id DESC LIMIT %(limit)s
 """
 _ID_MAX = 2**62
+_OF_PEOPLE = frozenset({"long-chain", "wide-root"})
+"""Whose place and figures name members: they stand in the table, for those who may read it, and not in the log."""
 
 
 def keep(conn: Conn, source: str, found: Iterable[Alert]) -> None:
@@ -118,7 +128,7 @@ def keep(conn: Conn, source: str, found: Iterable[Alert]) -> None:
         places = {"codes": [alert.code for alert in found], "places": [alert.place for alert in found]}
         gone = conn.execute(_RESOLVE, {"source": source, **places}).fetchall()
     for code, place in gone:
-        log.info("alert resolved", source=source, code=code, place=place)
+        log.info("alert resolved", source=source, code=code, **({} if code in _OF_PEOPLE else {"place": place}))
 
 
 def report(conn: Conn, source: str, alert: Alert) -> None:
@@ -126,7 +136,8 @@ def report(conn: Conn, source: str, alert: Alert) -> None:
     fields = {"code": alert.code, "place": alert.place, "expected": alert.expected, "actual": alert.actual}
     row = conn.execute(_RAISE, {"source": source, "severity": alert.severity, **fields}).fetchone()
     if row is not None and row[0]:
-        log.warning("alert", source=source, severity=alert.severity, **fields)
+        shown = {"code": alert.code} if alert.code in _OF_PEOPLE else fields
+        log.warning("alert", source=source, severity=alert.severity, **shown)
 
 
 def alerts(

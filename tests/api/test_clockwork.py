@@ -14,9 +14,12 @@ from api import clockwork
 from api.app import create_app
 from api.clock import TestClock
 from api.door import Door, open_door
+from ledger import journal
 from ledger.answers import Receipt
 from ledger.commands import Net, SettleNets
+from ledger.journal import JournalEntry
 from proofs.accounts import RESERVE_ID
+from settlement.cycles import CycleSettings
 from tests.api.conftest import LATER, START, Caller, Clock, KeyMaker
 from tests.api.ways.stage import NOODLES, noodles_that
 
@@ -114,6 +117,35 @@ def test_the_clock_is_moved_by_test_keys_in_a_sandbox_alone(
     with open_door(database, production=True, readers_max=1, now=clock) as real, TestClient(create_app(real)) as client:
         assert move(Caller(client, live.token), "2026-07-24T12:00:00Z").json()["code"] == "test-mode-only"
     assert clock.at == START
+
+
+def test_months_that_end_on_the_way_are_charged_in_their_place(
+    later: Caller, database: str, clock: Clock, books: Caller
+) -> None:
+    """In China's time; what falls due after a month's end counts in the next, and a month without fees has no end."""
+    months_over = CycleSettings(utc_offset_minutes=480).over
+    sandbox = open_door(
+        database, production=False, readers_max=1, now=clock, move_clock=clock.move_to, months_over=months_over
+    )
+    with sandbox as door, TestClient(create_app(door)) as client:
+        caller = Caller(client, later.token)
+        assert move(caller, "2026-07-31T15:59:59Z").json()["done"] == {"confirm": 3}
+        bought = caller.post("/v1/events", caller.paid("late", 10_000) | {"occurred_at": "2026-07-31T15:00:00Z"})
+        assert bought.status_code == 201, bought.text
+        for done in ({"charge_fees": 2, "confirm": 1}, {}):
+            assert move(caller, "2026-10-05T00:00:00Z").json()["done"] == done
+        cycles = Caller(client, books.token).get("/v1/clearing/cycles").json()["cycles"]
+        verbs = [entry.verb for entry in _journal(door)][-6:]
+    assert [(each["cycle"], each["last_entry_at"]) for each in cycles if each["cycle"] != "open"] == [
+        ("2026-07", "2026-07-31T16:00:00.000Z"),
+        ("2026-08", "2026-08-31T16:00:00.000Z"),
+    ]
+    assert verbs == [*["confirm"] * 2, "earn", "charge_fees", "confirm", "charge_fees"]
+
+
+def _journal(door: Door) -> list[JournalEntry]:
+    with door.reading() as connection:
+        return journal.read(connection, 0)
 
 
 @pytest.mark.parametrize("to", ["2027-07-12T12:00:00Z", "2026-07-24", "soon", None])

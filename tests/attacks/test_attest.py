@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -12,13 +13,25 @@ from typing import Any
 import pytest
 from coincurve import PrivateKey
 
-from auditor.attest import Attestation, AttestRefused, _locked, attest, load_signer, remember, sealed_commits
+from auditor.attest import (
+    Attestation,
+    Attested,
+    AttestRefused,
+    _locked,
+    attest,
+    load_signer,
+    nothing_final,
+    remember,
+    sealed_commits,
+)
 from auditor.audit import Means
 from auditor.chain import Chain
 from auditor.fetch import AuditorKey, Folder
 from auditor.forced import Queue
+from auditor.lapsed import Final
 from auditor.outcome import Verdict
 from auditor.progress import Watch
+from proofs.headers import SEAL_LAG_SECONDS_BOUND
 from proofs.json_form import to_json
 from proofs.messages import signed_digest
 from proofs.signature import recover
@@ -40,7 +53,7 @@ def sealed_world(world: World, on_chain: int) -> Chain:
 
 def attested(world: World, chain: Chain, state: Path) -> tuple[Verdict, list[Attestation]]:
     means = Means([Folder(world.folder)], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True))
-    outcome, signed = attest(chain, world.folder, means, key=KEY, state=state)
+    outcome, signed, _ = attest(chain, world.folder, means, key=KEY, state=state)
     return outcome.verdict, signed
 
 
@@ -94,7 +107,7 @@ def test_a_batch_that_breaks_a_duty_is_not_signed_and_those_after_it_are(world: 
     chain, state = sealed_world(world, 2), tmp_path / "state.json"
     means = Means([Folder(world.folder)], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True))
     chain.queue = queue_of(("ForcedDischarged", {"id": 1, "batchNo": 3, "late": True}))
-    outcome, signed = attest(chain, world.folder, means, key=KEY, state=state)
+    outcome, signed, _ = attest(chain, world.folder, means, key=KEY, state=state)
     assert outcome.findings.object_to(3)
     assert [each.batch_no for each in signed] == [2, 4]
     assert json.loads(state.read_text())["signed"].keys() == {"2", "4"}
@@ -106,12 +119,64 @@ def test_nothing_is_signed_if_anything_is_missing(world: World, tmp_path: Path) 
     assert (verdict, signed) == (Verdict.INCOMPLETE, [])
 
 
-def test_a_second_header_for_a_number_is_refused(world: World, tmp_path: Path) -> None:
-    attested(world, sealed_world(world, 2), tmp_path / "state.json")
-    world.batches[3].forced = {"journal_head": bytes([1]) * 32}
+def replaced(world: World, state: Path) -> tuple[bytes, Callable[[Callable[[], Final]], Attested]]:
+    """Batches 2 and 3 are signed, then 3 gets another header and 4 is sealed on it: 3's first header, and the run that
+    sees them.
+    """
+    attest_upto(world, state, 3)
+    first = world.batches[3].header.hash_struct()
+    sealed_anew(world, 3)
+    return first, lambda final: attest_upto(world, state, 4, final)
+
+
+def sealed_anew(world: World, batch_no: int) -> None:
+    """Another header for this number, and those after it on top of it; those before stay as they are."""
+    for batch in world.batches[:batch_no]:
+        batch.data_hash = batch.header.data_hash
+    world.batches[batch_no].forced = {"journal_head": bytes([1]) * 32}
     world.rechain()
-    with pytest.raises(AttestRefused, match="is signed already"):
-        attested(world, sealed_world(world, 2), tmp_path / "state.json")
+
+
+def attest_upto(world: World, state: Path, last: int, final: Callable[[], Final] = nothing_final) -> Attested:
+    chain = sealed_world(world, 2)
+    for batch_no in range(last + 1, len(world.batches)):
+        (world.folder / "headers" / f"{batch_no}.json").unlink()
+    means = Means([Folder(world.folder)], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True))
+    return attest(chain, world.folder, means, key=KEY, state=state, final=final)
+
+
+def test_a_second_header_for_a_number_is_refused_and_the_others_are_signed(world: World, tmp_path: Path) -> None:
+    first, again = replaced(world, tmp_path / "state.json")
+    _, signed, refused = again(nothing_final)
+    assert [each.batch_no for each in signed] == [2, 4]
+    ((number, second, told, until),) = [(r.batch_no, r.header_hash, r.signed, r.until) for r in refused]
+    assert (number, second, told) == (3, world.batches[3].header.hash_struct(), "0x" + first.hex())
+    assert until == world.batches[3].header.sealed_at + SEAL_LAG_SECONDS_BOUND
+    assert json.loads((tmp_path / "state.json").read_text())["signed"]["3"] == told
+    assert again(nothing_final).refused == refused
+
+
+def test_a_second_header_is_signed_when_the_first_has_lapsed_and_not_a_second_before(
+    world: World, tmp_path: Path
+) -> None:
+    first, again = replaced(world, tmp_path / "state.json")
+    lapses = world.batches[3].header.sealed_at + SEAL_LAG_SECONDS_BOUND
+    held = {2: world.batches[2].header.hash_struct()}
+    assert again(lambda: Final(lapses + 1, (held | {3: first}).__getitem__)).refused, "it stands on the chain"
+    assert again(lambda: Final(lapses, lambda number: held.get(number, bytes(32)))).refused, "it may still be committed"
+    _, signed, refused = again(lambda: Final(lapses + 1, lambda number: held.get(number, bytes(32))))
+    assert ([each.batch_no for each in signed], refused) == ([2, 3, 4], [])
+    assert again(nothing_final)[1:] == (signed, []), "what is signed now stays"
+
+
+def test_a_state_without_times_lapses_never(world: World, tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    _, again = replaced(world, state)
+    told = json.loads(state.read_text())
+    del told["sealed"]
+    state.write_text(json.dumps(told))
+    (refused,) = again(lambda: Final(2**40, lambda _: bytes(32))).refused
+    assert (refused.batch_no, refused.until) == (3, None)
 
 
 def test_it_is_written_down_before_it_is_signed(world: World, tmp_path: Path) -> None:
@@ -137,7 +202,7 @@ def test_at_every_signature_the_header_is_on_disk_already(world: World, tmp_path
     chain, state = sealed_world(world, 2), tmp_path / "state.json"
     key = Watched(KEY.secret, state)
     means = Means([Folder(world.folder)], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True))
-    _, signed = attest(chain, world.folder, means, key=key, state=state)
+    _, signed, _ = attest(chain, world.folder, means, key=key, state=state)
     everything = {str(each.batch_no): "0x" + each.header_hash.hex() for each in signed}
     assert key.seen == [everything] * 3
 

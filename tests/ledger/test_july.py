@@ -201,12 +201,19 @@ def test_variation_dispute(scene: Scene) -> None:
     assert scene.positions() == whole, "it re-enters in the next cycle"
 
 
+def expect_finals(scene: Scene) -> None:
+    """Everybody's points at the end, debts among them."""
+    for member, points in JULY["expected"]["balances"].items():
+        assert {code: scene.points(member, NUMBERS[code]) for code in points} == points, member
+    for member, debts in JULY["expected"]["debts_points"].items():
+        assert {code: -scene.points(member, NUMBERS[code]) for code in debts} == debts, member
+
+
 def test_the_cycle_ends_as_the_file_says(scene: Scene) -> None:
     play(scene)
     expected = by_number(JULY["expected"]["net_on_redemption"])
     assert scene.positions() == expected
-    for member, debts in JULY["expected"]["debts_points"].items():
-        assert {code: -scene.points(member, NUMBERS[code]) for code in debts} == debts
+    expect_finals(scene)
 
 
 def test_the_cycle_paid_on_issuance() -> None:
@@ -216,6 +223,7 @@ def test_the_cycle_paid_on_issuance() -> None:
     expected = by_number(JULY["expected"]["net_on_issuance"])
     assert scene.positions() == expected
     assert expected[RESERVE_ID] == JULY["expected"]["positive_lots_au"]
+    expect_finals(scene)
 
 
 def test_expired(scene: Scene) -> None:

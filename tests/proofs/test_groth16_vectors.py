@@ -1,5 +1,5 @@
 """Every vector of the differential suite: our verdict beside those of py_ecc and snarkjs that the file holds, a sample
-of py_ecc's asked anew, and all of it once more by the precompiles of an EVM in Rust.
+of both asked anew, and all of it once more by the precompiles of an EVM in Rust.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tests.proofs.groth16_vectors import (
     Vector,
     expanded,
     make,
+    verdicts_of_snarkjs,
 )
 from tests.settlement.chain.anvil import running
 
@@ -101,6 +102,11 @@ def test_snarkjs_accepts_what_is_true_and_coordinates_beyond_p() -> None:
     """It reduces coordinates where we refuse them: there a proof has as many spellings as it has numbers below 2²⁵⁶."""
     wanted = "".join("1" if vector.case in TRUE | {BEYOND} else "0" for vector in ALL)
     assert HELD["verdicts"]["snarkjs"] == wanted
+
+
+def test_snarkjs_still_says_so() -> None:
+    asked = sample()
+    assert verdicts_of_snarkjs([ALL[at] for at in asked]) == "".join(HELD["verdicts"]["snarkjs"][at] for at in asked)
 
 
 def test_the_precompiles_of_an_evm_in_rust_say_so() -> None:

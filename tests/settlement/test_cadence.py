@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settlement.sealing.cadence import cut_off_after, last_month
+from settlement.sealing.cadence import cut_off_after, last_month, months_over
 
 TIMES = st.integers(0, 4_000_000_000)
 OFFSETS = st.integers(-720, 840)
@@ -42,3 +43,15 @@ def test_the_last_month_is_over_and_the_next_is_not(at: int, offset: int) -> Non
     assert (over - timedelta(seconds=1)).strftime("%Y-%m") == month.name
     now = datetime.fromtimestamp(at, zone)
     assert (now.year, now.month) == (over.year, over.month)
+
+
+@given(since=TIMES, length=st.integers(0, 100_000_000), offset=OFFSETS)
+def test_the_months_between_are_each_there_once_and_in_order(since: int, length: int, offset: int) -> None:
+    until = since + length
+    found = months_over(since, until, utc_offset_minutes=offset)
+    assert all(since < month.over_at <= until for month in found)
+    assert [month.over_at for month in found] == sorted({month.over_at for month in found})
+    known = {month for at in (since, until) for month in [last_month(at, utc_offset_minutes=offset)]}
+    assert {month for month in known if since < month.over_at <= until} <= set(found)
+    for one, next_one in pairwise(found):
+        assert last_month(next_one.over_at - 1, utc_offset_minutes=offset) == one

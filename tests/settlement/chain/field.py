@@ -44,6 +44,7 @@ from settlement.founding import Founding, Publication
 from settlement.mirrors.folder import FolderMirror
 from settlement.publish import Recipient
 from settlement.sealing.lanes import Keystore, create_keystore
+from settlement.tiers.founding import TierFounding
 from settlement.vault import Vault
 from tests.settlement.chain.tiny import SENDER
 
@@ -73,6 +74,7 @@ class Field:
     confirmations: int | None = None
     signer: TransactionSigner = OPERATOR
     params: Params = PARAMS
+    tiers: TierFounding | None = None
 
     @property
     def mirrors(self) -> list[Path]:
@@ -86,7 +88,8 @@ class Field:
             chain = Chain(self.url, answer_s_max=self.answer_s_max, confirmations=self.confirmations)
             outbox = Outbox(conn, chain, self.signer, lease_s=LEASE_S, checkpoint=checkpoint)
             publication = self.publication()
-            alliance = found(conn, chain, outbox, founding(conn, lanes, self.collateral, self.params), publication)
+            made = founding(conn, lanes, self.collateral, self.params, self.tiers)
+            alliance = found(conn, chain, outbox, made, publication)
             yield Settlement(
                 conn=conn,
                 alliance=alliance,
@@ -119,6 +122,7 @@ def founding(
     lanes: Keystore,
     collateral: int = 10_000 * UNIT,
     params: Params = PARAMS,
+    tiers: TierFounding | None = None,
 ) -> Founding:
     return Founding(
         merchants=MERCHANTS,
@@ -127,6 +131,7 @@ def founding(
         attesters=[Attester(address(key), role, weight) for key, (role, weight) in ATTESTERS.items()],
         collateral=dict.fromkeys(MERCHANTS, collateral),
         params=params,
+        tiers=tiers,
     )
 
 

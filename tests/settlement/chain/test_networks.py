@@ -25,6 +25,7 @@ from settlement.submitter import drive
 from tests.settlement.chain import anvil, hardhat_node
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day, registry_commands
 from tests.settlement.chain.nodes import Node
+from tests.settlement.chain.test_tier_founding import TIERS
 from tests.settlement.chain.tiny import ADDRESS, SENDER, deploy, send, signed
 
 CONFIRMATIONS = 2
@@ -103,7 +104,7 @@ def test_a_day_settles_on_a_remote_network_with_a_keystore_and_a_depth(
 def test_the_addresses_are_written_once_and_are_the_auditors_anchor(
     database: str, remote: Node, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    field = Field(dsn=database, url=remote.url, folder=tmp_path)
+    field = Field(dsn=database, url=remote.url, folder=tmp_path, tiers=TIERS)
     path, chain = tmp_path / "addresses.json", Chain(remote.url)
     with field.settlement() as s:
         assert main(["write", "--dsn", field.dsn, "--rpc", field.url, str(path)]) == 0
@@ -116,6 +117,7 @@ def test_the_addresses_are_written_once_and_are_the_auditors_anchor(
         seen = read(nodes, hub, tag="latest", from_block=told["deployBlock"])
     assert _differences(_anchor(path), seen) == []
     assert told["hub"] == "0x" + hub.hex()
+    assert told["tiers"].keys() == {"registry", "verifiers"}
 
     wrong = json.loads(path.read_text())
     wrong["contracts"]["policy"]["address"] = wrong["contracts"]["registry"]["address"]

@@ -7,6 +7,7 @@ import pytest
 
 from ledger import queries
 from proofs.accounts import OPERATOR_ID
+from proofs.headers import SEAL_LAG_SECONDS_BOUND
 from proofs.kinds import BASE_UNITS_PER_AU
 from settlement.alliance import PARAMS
 from settlement.attestations import AttestationRefused, take_attestations
@@ -153,6 +154,9 @@ def test_a_commit_that_was_signed_but_never_sent_is_voided_before_another_is_mad
             drive(watched)
     with field.settlement() as s:
         s.alliance.chain.advance_time(7 * 3_600)
+        (standing,) = drive(s)
+        assert (standing.state, standing.alarm) == (State.ATTESTED, "batch-late"), "attested: not before it has lapsed"
+        s.alliance.chain.advance_time(SEAL_LAG_SECONDS_BOUND)
         drive(s)
         assert [batch.incarnation for batch in status(s.conn, first=1)] == [1]
         attest(s, field.folder, sealed_hashes(s), KEYS)

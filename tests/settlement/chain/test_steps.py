@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proofs.headers import SEAL_LAG_SECONDS_BOUND
 from settlement.steps import (
     ABSENT,
     ATTEMPTS_MAX,
@@ -29,6 +30,7 @@ SEALED_AT, LAG = 1_000_000, 21_600
 BATCH = Submission(batch_no=5, state=State.SEALED, header_hash=OURS, sealed_at=SEALED_AT)
 QUIET = Observation(
     now=SEALED_AT + 60,
+    now_final=SEALED_AT,
     next_batch_no=5,
     next_final_no=5,
     next_final_no_final=5,
@@ -41,6 +43,7 @@ QUIET = Observation(
     paused_until=0,
     seal_lag_s_max=LAG,
     quorum=False,
+    attested=False,
     commit=Fate.NEVER,
     finalise=Fate.NEVER,
     age_s=0,
@@ -129,6 +132,22 @@ def test_a_batch_too_old_is_sealed_anew_only_when_nothing_of_it_can_be_mined(sta
         assert isinstance(step(state, **LATE, commit=unsettled), Wait)
 
 
+@pytest.mark.parametrize("state", [State.PUBLISHED, State.ATTESTED, State.SUBMITTED])
+def test_an_attested_batch_too_old_is_sealed_anew_only_when_no_hub_could_take_it(state: State) -> None:
+    lapses = SEALED_AT + SEAL_LAG_SECONDS_BOUND
+    late = {"now": lapses + 100, "attested": True}
+    waits = step(state, **late, now_final=lapses)
+    assert isinstance(waits, Wait)
+    assert (waits.until, waits.alarm) == (lapses + 1, "batch-late")
+    assert step(state, **late, now_final=lapses + 1) is Do.RESEAL
+    assert step(state, **LATE, attested=True, commit=Fate.WAITING) is Do.VOID_COMMIT
+
+
+@pytest.mark.parametrize("state", [State.SEALED, State.PUBLISHED, State.ATTESTED, State.SUBMITTED])
+def test_nothing_is_sealed_anew_while_the_hub_is_paused(state: State) -> None:
+    assert step(state, **LATE, paused_until=SEALED_AT + 2 * LAG) == Wait("the hub is paused", SEALED_AT + 2 * LAG)
+
+
 @pytest.mark.parametrize(
     ("state", "seen"),
     [
@@ -173,10 +192,11 @@ def test_waiting_says_until_when() -> None:
 
 HASHES = st.sampled_from([ABSENT, OURS, OTHER])
 NUMBERS = st.integers(3, 7)
-TIMES = st.integers(SEALED_AT, SEALED_AT + 2 * LAG)
+TIMES = st.integers(SEALED_AT, SEALED_AT + 2 * SEAL_LAG_SECONDS_BOUND)
 OBSERVATIONS = st.builds(
     Observation,
     now=TIMES,
+    now_final=TIMES,
     next_batch_no=NUMBERS,
     next_final_no=NUMBERS,
     next_final_no_final=NUMBERS,
@@ -189,6 +209,7 @@ OBSERVATIONS = st.builds(
     paused_until=TIMES,
     seal_lag_s_max=st.just(LAG),
     quorum=st.booleans(),
+    attested=st.booleans(),
     commit=st.sampled_from(Fate),
     finalise=st.sampled_from(Fate),
     release=st.sampled_from(Fate),
@@ -208,6 +229,8 @@ def test_every_state_and_observation_has_a_step_and_none_undoes_what_is_frozen(s
     if state in TERMINAL:
         assert isinstance(taken, Wait)
     if taken is Do.RESEAL:
+        assert not seen.attested or seen.now_final > SEALED_AT + SEAL_LAG_SECONDS_BOUND
+        assert seen.now >= seen.paused_until
         assert seen.commit not in {Fate.WAITING, Fate.MINED, Fate.ENDING}
         assert OURS not in {seen.hash_latest, seen.hash_final}
     if taken in {Do.COMMIT, Do.RETRY_COMMIT, Do.BUMP_COMMIT}:

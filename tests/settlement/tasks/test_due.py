@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,15 +11,19 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
-from ledger import queries
-from ledger.commands import SetTiers, Tier
+from ledger import journal, queries
+from ledger.answers import Receipt
+from ledger.commands import BindReferral, Command, Enrol, Merge, SetTiers, Tier
+from ledger.reports import projection
 from ledger.store import open_store
 from settlement.tasks import attempts, due, turn
 from settlement.tasks.asking import Turn
 from settlement.tasks.ticks import BY_NAME
 from settlement.tasks.turn import Outcome
 from settlement.tasks.works import Works
+from settlement.watch import alerts
 from tests.conftest import one
 from tests.ledger.scene import DAY, A, B, Scene, small_alliance
 from tests.settlement.tasks.stage import stage
@@ -109,3 +114,37 @@ def test_a_month_that_is_over_is_charged_once_if_any_fee_accrued(works: Works) -
         assert not any(position.fees for position in queries.positions(conn).values())
     assert len(done(works, "charge_fees")) == 1
     assert one(works.dsn, "SELECT name FROM ledger.claim WHERE name = '2026-10'") == "2026-10"
+
+
+def test_days_follow_the_journal(works: Works) -> None:
+    assert [turn.take(BY_NAME["days"], works) for _ in range(2)] == [Outcome.DONE] * 2
+    with psycopg.connect(works.dsn, autocommit=True) as conn:
+        assert projection.reached(conn) == journal.head_seq(conn)
+    assert one(works.dsn, "SELECT count(*) FROM ledger.day") != 0
+    assert one(works.dsn, "SELECT sum(amount) FROM ledger.day WHERE family = 1") == one(
+        works.dsn, "SELECT sum(amount) FROM ledger.posting WHERE family = 1"
+    )
+
+
+def test_chains_of_referrals_become_alerts_and_end(works: Works) -> None:
+    """A chain of three is told once; merging its ends undoes it, and the alert is resolved. No member is in the log."""
+
+    def post(*commands: Command) -> list[tuple[str, str, bool]]:
+        with open_store(works.dsn) as store:
+            assert [answer for answer in store.post(commands) if not isinstance(answer.outcome, Receipt)] == []
+        with capture_logs() as logs:
+            assert turn.take(BY_NAME["chains"], works) is Outcome.DONE
+        assert not re.search(r"\bn[0-9]\b", str(logs))
+        with psycopg.connect(works.dsn, autocommit=True) as conn:
+            return [(each.place, each.actual, each.resolved_at is None) for each in alerts.alerts(conn, resolved=True)]
+
+    enrolled = [Enrol(key=f"enrol {name}", at_ms=0, member=name) for name in ("n1", "n2", "n3")]
+    assert post(*enrolled, bond("n2", "n1")) == []
+    told = [("n1", "3: n1, n2, n3", True)]
+    assert post(bond("n3", "n2")) == told
+    assert post() == told, "nothing is new, nothing is resolved"
+    assert post(Merge(key="m", at_ms=0, member="n3", into="n1")) == [("n1", "3: n1, n2, n3", False)]
+
+
+def bond(member: str, referrer: str) -> BindReferral:
+    return BindReferral(key=f"bond {member}", at_ms=0, member=member, referrer=referrer)

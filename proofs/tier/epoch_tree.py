@@ -1,0 +1,269 @@
+"""An epoch's tree: 2^24 places, of which the filled part of each level lies in one file, built in bounded memory.
+
+A build writes to `<path>.part` and renames it when the root is on disk, so a file under its own name is always whole.
+A build that ended early, at whatever point, is taken up where it was last certain; the leaves are given again and
+compared, and from the first that differs everything is made anew. Two builds of one file at a time are refused.
+
+Invariants: the root depends on the leaves and their order alone, never on how often a build was begun; a finished file
+is never changed. Called by the sealing of epochs (build) and by whoever hands out paths (read).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from proofs.poseidon import R, poseidon, poseidon_pairs
+from proofs.tier.statement import DEPTH
+from proofs.tier.tree_file import (
+    DATA_OFFSET_BYTES,
+    NODE_BYTES,
+    Layout,
+    Progress,
+    as_bytes,
+    empty,
+    numbers,
+    read_nodes,
+    read_progress,
+    siblings_of,
+    write_nodes,
+    write_progress,
+)
+
+CHUNK_NODES: Final = 8_192
+"""Nodes held in memory at a time."""
+CERTAIN_NODES: Final = 65_536
+"""Nodes that are lost at most when a build dies: after so many, what was written is made certain."""
+
+
+class TreeError(ValueError):
+    """A file is no finished tree, or not the tree of the leaves that were given."""
+
+
+class TreeBusy(TreeError):
+    """Another build of the same file is under way."""
+
+
+def build(
+    path: Path,
+    leaves: Iterable[int],
+    count: int,
+    *,
+    chunk_nodes: int = CHUNK_NODES,
+    certain_nodes: int = CERTAIN_NODES,
+) -> int:
+    """Write the tree of `count` leaves to `path` and answer its root.
+
+    Leaves are field elements, none zero (that is the empty leaf). Where the file is there already it is compared and
+    left. Raises `TreeError` for other leaves than it holds, a wrong number of leaves or one outside the field.
+    """
+    layout = Layout.of(count)
+    if path.exists():
+        return _compared(path, leaves, layout)
+    part = path.with_name(path.name + ".part")
+    descriptor = _locked(part)
+    try:
+        builder = _Builder(descriptor, layout, chunk_nodes, certain_nodes)
+        builder.write_leaves(leaves)
+        for level in range(DEPTH):
+            builder.write_level(level + 1)
+        root = builder.finish()
+        part.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        os.close(descriptor)
+    return root
+
+
+def root_from(leaf: int, index: int, siblings: Iterable[int]) -> int:
+    """The root that a leaf at that place has with these siblings, from the leaf up."""
+    node = leaf
+    for level, sibling in enumerate(siblings):
+        node = poseidon([sibling, node] if index >> level & 1 else [node, sibling])
+    return node
+
+
+def positions(index: int) -> list[int]:
+    """For each level 1 where the node is the right child."""
+    return [index >> level & 1 for level in range(DEPTH)]
+
+
+class EpochTree:
+    """A finished tree, read through a memory map. Raises `TreeError` when the file is none. Close it, or use `with`."""
+
+    def __init__(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            progress = read_progress(descriptor)
+            if progress is None:
+                raise TreeError(f"{path.name} is no tree of an epoch")
+            self._layout = Layout.of(progress.count)
+            if progress.done != self._layout.nodes or os.fstat(descriptor).st_size != self._layout.file_bytes:
+                raise TreeError(f"{path.name} is not finished, or cut off")
+            self._map = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        finally:
+            os.close(descriptor)
+
+    @property
+    def count(self) -> int:
+        return self._layout.count
+
+    @property
+    def root(self) -> int:
+        return self._node(DEPTH, 0)
+
+    def leaf(self, index: int) -> int:
+        """The leaf at a place. Raises `IndexError` where there is none."""
+        if not 0 <= index < self.count:
+            raise IndexError(f"there are {self.count} leaves, none at {index}")
+        return self._node(0, index)
+
+    def path(self, index: int) -> list[int]:
+        """The siblings of a leaf from the leaf up, 24 of them. Raises `IndexError` where there is no leaf."""
+        if not 0 <= index < self.count:
+            raise IndexError(f"there are {self.count} leaves, none at {index}")
+        found = siblings_of(index, self._layout.sizes)
+        return [empty(level) if where is None else self._node(*where) for level, where in enumerate(found)]
+
+    def check(self) -> None:
+        """Make every node anew. Raises `TreeError` for the first level that is not what its leaves say."""
+        for level in range(DEPTH):
+            for at, made in _made(self._read, self._layout, level + 1, 0):
+                if as_bytes(made) != self._read(at, len(made)):
+                    raise TreeError(f"level {level + 1} is not made of the level below it")
+
+    def close(self) -> None:
+        self._map.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _node(self, level: int, place: int) -> int:
+        return numbers(self._read(self._layout.starts[level] + place, 1))[0]
+
+    def _read(self, at: int, count: int) -> bytes:
+        start = DATA_OFFSET_BYTES + at * NODE_BYTES
+        return self._map[start : start + count * NODE_BYTES]
+
+
+class _Builder:
+    """One build: writes levels in file order and remembers what is certain."""
+
+    def __init__(self, descriptor: int, layout: Layout, chunk_nodes: int, certain_nodes: int) -> None:
+        self._descriptor, self._layout = descriptor, layout
+        self._chunk_nodes, self._certain_nodes = chunk_nodes, certain_nodes
+        found = read_progress(descriptor)
+        # A count of another epoch's build, or a length that is not ours: nothing of it can be used.
+        fits = found is not None and found.count == layout.count and os.fstat(descriptor).st_size == layout.file_bytes
+        if found is None or not fits:
+            os.ftruncate(descriptor, 0)
+            os.ftruncate(descriptor, layout.file_bytes)
+            found = write_progress(descriptor, layout.count, 0, 1)
+        self._progress: Progress = found
+        self._written = found.done
+
+    def write_leaves(self, leaves: Iterable[int]) -> None:
+        """Level 0. Leaves that are certain already are compared; from the first other one on nothing is certain."""
+        at = 0
+        for chunk in _chunks(leaves, self._layout.count, self._chunk_nodes):
+            data, end = as_bytes(chunk), at + len(chunk)
+            if end > self._progress.done or read_nodes(self._descriptor, at, len(chunk)) != data:
+                if at < self._progress.done:
+                    self._certain(at)
+                self._write(at, data)
+            at = end
+
+    def write_level(self, level: int) -> None:
+        """A level from the one below it, from its first node that is not certain."""
+        start = max(self._progress.done - self._layout.starts[level], 0)
+        for at, nodes in _made(self._read, self._layout, level, start, self._chunk_nodes):
+            self._write(at, as_bytes(nodes))
+
+    def finish(self) -> int:
+        """The root, when everything is certain."""
+        self._certain(self._layout.nodes)
+        return numbers(self._read(self._layout.nodes - 1, 1))[0]
+
+    def _read(self, at: int, count: int) -> bytes:
+        return read_nodes(self._descriptor, at, count)
+
+    def _write(self, at: int, data: bytes) -> None:
+        write_nodes(self._descriptor, at, data)
+        self._written = at + len(data) // NODE_BYTES
+        if self._written - self._progress.done >= self._certain_nodes:
+            self._certain(self._written)
+
+    def _certain(self, done: int) -> None:
+        self._progress = write_progress(self._descriptor, self._layout.count, done, self._progress.serial + 1)
+
+
+def _made(
+    read: Callable[[int, int], bytes], layout: Layout, level: int, start: int, chunk_nodes: int = CHUNK_NODES
+) -> Iterator[tuple[int, list[int]]]:
+    """The nodes of a level from place `start` on, some thousand at a time, with the place in the file of the first."""
+    below, below_size = layout.starts[level - 1], layout.sizes[level - 1]
+    for place in range(start, layout.sizes[level], chunk_nodes):
+        children = numbers(read(below + 2 * place, min(2 * chunk_nodes, below_size - 2 * place)))
+        if len(children) % 2:
+            children.append(empty(level - 1))
+        yield layout.starts[level] + place, poseidon_pairs(children)
+
+
+def _chunks(leaves: Iterable[int], count: int, chunk_nodes: int = CHUNK_NODES) -> Iterator[list[int]]:
+    """The leaves some thousand at a time. Raises `TreeError` when they are not `count` leaves that a tree can have."""
+    source, seen = iter(leaves), 0
+    while chunk := list(islice(source, chunk_nodes)):
+        seen += len(chunk)
+        if seen > count:
+            break
+        if any(type(leaf) is not int or not 0 < leaf < R for leaf in chunk):
+            raise TreeError("a leaf is zero, or no element of the field")
+        yield chunk
+    if seen != count:
+        raise TreeError(f"{count} leaves were said to come, {'more' if seen > count else seen} came")
+
+
+def _compared(path: Path, leaves: Iterable[int], layout: Layout) -> int:
+    """The root of a finished file, if it is of these leaves."""
+    with EpochTree(path) as tree:
+        if tree.count != layout.count:
+            raise TreeError(f"{path.name} is there already, of {tree.count} leaves")
+        for at, leaf in enumerate(leaf for chunk in _chunks(leaves, layout.count) for leaf in chunk):
+            if tree.leaf(at) != leaf:
+                raise TreeError(f"{path.name} is there already, with another leaf at {at}")
+        return tree.root
+
+
+def _locked(part: Path) -> int:
+    """The unfinished file, ours alone. Raises `TreeBusy` while another build has it, or had it a moment ago."""
+    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Between opening and locking the other build may have finished: then this is its tree under its own name.
+        ours = part.exists() and os.path.samestat(part.stat(), os.fstat(descriptor))
+    except OSError:
+        ours = False
+    if not ours:
+        os.close(descriptor)
+        raise TreeBusy(f"{part.name} is another build's")
+    return descriptor
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name certain."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

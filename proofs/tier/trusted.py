@@ -1,0 +1,159 @@
+"""What a partner trusts: trusted.json, with the circuits' keys by their hashes and the epochs' signed headers.
+
+    {"chain_id": 31337, "registry": "0x..", "alliance_id": 7,
+     "circuits": [{"circuit_id": "0x..", "setup": "dev|ceremony", "verification_key": {..}, "vk_hash": "0x.."}],
+     "epochs": [{"header": {..}, "signature": "0x.."}],
+     "epoch_key": "0x..", "revoked_epochs": [3]}                                      # these two may be left out
+
+Invariants: a key is the one its hash says and well formed; a development key is refused unless it was asked for;
+every header is of this alliance and of a pinned key, signed by one and the same key (`epoch_key` where it is named),
+and names the header before it where that is there too. Called by the verifier's command line and by the doors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Self
+
+from proofs.groth16 import VerificationKey
+from proofs.json_form import hex_text
+from proofs.tier.decoding import DecodingError, Fields, decode, shown, small
+from proofs.tier.header import EpochHeader, SignedHeader
+from proofs.tier.request import chain_number
+from proofs.tier.statement import alliance_id
+
+TRUSTED_BYTES_MAX: Final = 1_048_576
+CIRCUITS_MAX: Final = 16
+EPOCHS_MAX: Final = 1_000
+
+_FIELDS: Final = ("chain_id", "registry", "alliance_id", "circuits", "epochs")
+_OPTIONAL: Final = ("epoch_key", "revoked_epochs")
+
+
+class Setup(StrEnum):
+    """Where a circuit's keys come from."""
+
+    DEV = "dev"
+    """Made by one machine: whoever ran it could forge proofs. For trying out."""
+    CEREMONY = "ceremony"
+    """Made by many, of whom one honest one suffices."""
+
+
+class TrustError(ValueError):
+    """The trust file reads well and is not to be trusted as it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """A circuit with its key; `vk_hash` is the key's hash, as headers name it."""
+
+    circuit_id: bytes
+    setup: Setup
+    key: VerificationKey
+    vk_hash: bytes
+
+    @classmethod
+    def from_json(cls, form: object, where: str) -> Self:
+        """Raises `DecodingError` for another form, `TrustError` for a key that is bad or not the one of its hash."""
+        fields = Fields.of(form, where, ("circuit_id", "setup", "verification_key", "vk_hash"))
+        setup, pinned = fields.form["setup"], fields.raw("vk_hash")
+        if setup not in {each.value for each in Setup}:
+            raise DecodingError(fields.at("setup"), f"dev or ceremony is wanted, not {shown(setup)}")
+        if not isinstance(fields.form["verification_key"], Mapping):
+            raise DecodingError(fields.at("verification_key"), "an object is wanted")
+        try:
+            key = VerificationKey.from_json(fields.form["verification_key"])
+        except ValueError as error:
+            raise TrustError(f"{fields.at('verification_key')}: {shown(str(error), 200)}") from error
+        if key.hash() != pinned:
+            raise TrustError(f"{fields.at('verification_key')}: its hash is {hex_text(key.hash())}, not vk_hash")
+        return cls(fields.raw("circuit_id"), Setup(setup), key, pinned)
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """`epoch_key` is the address that signed the headers, None when there are none."""
+
+    chain_id: int
+    registry: bytes
+    alliance: int
+    circuits: Mapping[bytes, Circuit]
+    epochs: Mapping[int, EpochHeader]
+    epoch_key: bytes | None = None
+    revoked: frozenset[int] = field(default=frozenset())
+
+    @classmethod
+    def from_json(cls, form: object, *, allow_dev: bool = False, where: str = "trusted.json") -> Self:
+        """What the form says, checked. Raises `DecodingError` or `TrustError`."""
+        fields = Fields.of(form, where, _FIELDS, _OPTIONAL)
+        chain_id, registry = chain_number(fields), fields.raw("registry", 20)
+        alliance = fields.small("alliance_id")
+        if alliance != alliance_id(chain_id, registry):
+            raise TrustError(
+                f"{fields.at('alliance_id')}: this registry's alliance is {alliance_id(chain_id, registry)}"
+            )
+        circuits = _circuits(fields, allow_dev=allow_dev)
+        signed = [
+            SignedHeader.from_json(item, f"{fields.at('epochs')}[{at}]")
+            for at, item in enumerate(fields.items("epochs", EPOCHS_MAX))
+        ]
+        named = fields.raw("epoch_key", 20) if "epoch_key" in fields.form else None
+        revoked = fields.items("revoked_epochs", EPOCHS_MAX) if "revoked_epochs" in fields.form else []
+        made = cls(
+            chain_id=chain_id,
+            registry=registry,
+            alliance=alliance,
+            circuits=circuits,
+            epochs={each.header.epoch: each.header for each in signed},
+            epoch_key=_one_signer(signed, chain_id, registry, named),
+            revoked=frozenset(small(number, fields.at("revoked_epochs")) for number in revoked),
+        )
+        if len(made.epochs) != len(signed):
+            raise TrustError(f"{fields.at('epochs')}: an epoch stands twice")
+        for each in made.epochs.values():
+            made.check(each)
+        return made
+
+    @classmethod
+    def decode(cls, data: bytes, *, allow_dev: bool = False, where: str = "trusted.json") -> Self:
+        """What the bytes of a trust file say. Raises `DecodingError` or `TrustError`."""
+        form = decode(data, where, bytes_max=TRUSTED_BYTES_MAX)
+        return cls.from_json(form, allow_dev=allow_dev, where=where)
+
+    def check(self, header: EpochHeader) -> None:
+        """See that a header belongs here. Raises `TrustError` saying why it does not."""
+        circuit, before = self.circuits.get(header.circuit_id), self.epochs.get(header.epoch - 1)
+        checks = (
+            (header.alliance_id == self.alliance, "is of another alliance"),
+            (circuit is not None, "is of a circuit that is not pinned"),
+            (circuit is not None and header.vk_hash == circuit.vk_hash, "is of another verification key"),
+            (before is None or header.previous == before.struct_hash(), "does not follow the epoch before it"),
+        )
+        for fine, finding in checks:
+            if not fine:
+                raise TrustError(f"epoch {header.epoch} {finding}")
+
+
+def _circuits(fields: Fields, *, allow_dev: bool) -> dict[bytes, Circuit]:
+    read = [
+        Circuit.from_json(item, f"{fields.at('circuits')}[{at}]")
+        for at, item in enumerate(fields.items("circuits", CIRCUITS_MAX))
+    ]
+    if len({each.circuit_id for each in read}) != len(read):
+        raise TrustError(f"{fields.at('circuits')}: a circuit stands twice")
+    if not allow_dev and any(each.setup is Setup.DEV for each in read):
+        raise TrustError(f"{fields.at('circuits')}: a development key, whose maker can forge proofs, was not asked for")
+    return {each.circuit_id: each for each in read}
+
+
+def _one_signer(signed: list[SignedHeader], chain_id: int, registry: bytes, named: bytes | None) -> bytes | None:
+    """The address that signed all headers."""
+    signers = {each.signer(chain_id, registry) for each in signed}
+    if None in signers or len(signers) > 1:
+        raise TrustError("epochs are signed by nobody, or by several keys")
+    signer = next(iter(signers), named)
+    if named is not None and signer != named:
+        raise TrustError("epochs are not signed with epoch_key")
+    return signer

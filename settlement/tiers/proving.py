@@ -1,0 +1,240 @@
+"""Assisted proving: the server makes a proof for a member who asks for it and gives it the secret for that once.
+
+It is weaker than proving on the device, and members are told so: whoever runs the server could link them. What is done
+about the rest: the secret is sealed (HPKE, X25519) to a key of the workers before it goes to any queue, that key lives
+for hours and is then destroyed, so a queue that is read later says nothing; it is opened in the task's memory alone,
+handed to a process of its own through a pipe, and never stored or logged. The answer is sealed to a key that only who
+asked has. Invariants: a request is proven for the member whose commitment is that of the secret, in an epoch that is in
+force; an answer is fetched once; nothing here raises words that hold what came in. Called by the door (`ask`, `answer`)
+and by the task (`prove`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from uuid import UUID, uuid4
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+import proofs
+from proofs.tier.decoding import DecodingError, Fields, decode
+from proofs.tier.request import SignedRequest
+from settlement.tables import Conn
+from settlement.tiers.trees import Trees
+from settlement.tiers.witness import NoWitness, witness
+from settlement.vault import Vault, VaultError
+
+KEY_S_MAX: Final = 3_600
+"""How long requests are sealed to one key; it is destroyed after twice as long."""
+ANSWER_S_MAX: Final = 600
+"""How long an answer waits to be fetched."""
+PROVE_S_MAX: Final = 60
+MEMORY_MEGABYTES_MAX: Final = 1_024
+SEALED_BYTES_MAX: Final = 16 * 1024
+ANSWER_BYTES_MAX: Final = 4 * 1024
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+CIRCUITS: Final = Path(proofs.__file__).parent / "circuits"
+_INFO: Final = b"tongdui assisted proving"
+_SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+_FIELDS: Final = ("member", "secret", "use_index", "request", "reply_key")
+_EXITS: Final = {0: "", 3: "not-this-secret", 4: "policy-unmet"}
+
+_NEWEST = "SELECT public_key FROM settlement.tier_prover WHERE made_at > %s ORDER BY made_at DESC LIMIT 1"
+_PUBLISH = "INSERT INTO settlement.tier_prover (public_key, made_at) VALUES (%s, %s)"
+_KEEP = "INSERT INTO vault.tier_prover (public_key, wrapped) VALUES (%s, %s)"
+_HELD = "SELECT wrapped FROM vault.tier_prover WHERE public_key = %s"
+_DESTROY = """
+WITH old AS (DELETE FROM settlement.tier_prover WHERE made_at < %s RETURNING public_key)
+DELETE FROM vault.tier_prover WHERE public_key IN (SELECT public_key FROM old)
+"""
+_FORGET = "DELETE FROM settlement.tier_proving WHERE asked_at < %s"
+_ANSWER = "INSERT INTO settlement.tier_proving (id, asked_at, answer) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+_FETCH = "DELETE FROM settlement.tier_proving WHERE id = %s RETURNING answer"
+
+
+class ProverAway(RuntimeError):
+    """No worker has said lately that it proves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What who asks keeps: the name of the answer and the key that opens it."""
+
+    id: UUID
+    reply_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What goes to the queue: nothing of it says who asks for what."""
+
+    id: str
+    public_key: str
+    ciphertext: str
+
+
+class Answer(NamedTuple):
+    """`response` for the partner, or why there is none: witness-missing, not-this-secret, policy-unmet, failed."""
+
+    response: dict[str, Any] | None
+    refused: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prover:
+    """What a task proves with. `circuit` is the folder of the circuit's keys."""
+
+    vault: Vault
+    trees: Trees
+    circuit: Path = CIRCUITS / "dev"
+    node: str = "node"
+    production: bool = False
+    seconds_max: int = PROVE_S_MAX
+
+
+def ready(conn: Conn, vault: Vault, *, now: int) -> None:
+    """Have a key that requests can be sealed to, and destroy those that are old, with answers that nobody fetched."""
+    with conn.transaction():
+        conn.execute(_DESTROY, [now - 2 * KEY_S_MAX])
+        conn.execute(_FORGET, [now - ANSWER_S_MAX])
+        if conn.execute(_NEWEST, [now - KEY_S_MAX // 2]).fetchone() is None:
+            key = X25519PrivateKey.generate()
+            public = key.public_key().public_bytes_raw()
+            conn.execute(_PUBLISH, [public, now])
+            conn.execute(_KEEP, [public, vault.wrap(key.private_bytes_raw(), _label(public))])
+
+
+def ask(
+    conn: Conn, member: str, secret: int, request: SignedRequest, *, use_index: int, now: int
+) -> tuple[Asked, Sealed]:
+    """What to put into the queue, and what to fetch the answer with. Raises `ProverAway`."""
+    row = conn.execute(_NEWEST, [now - KEY_S_MAX]).fetchone()
+    if row is None:
+        raise ProverAway("no worker proves at the moment")
+    asked, public = Asked(uuid4(), secrets.token_bytes(KEY_BYTES)), bytes(row[0])
+    told = {
+        "member": member,
+        "secret": str(secret),
+        "use_index": use_index,
+        "request": request.to_json(),
+        "reply_key": asked.reply_key.hex(),
+    }
+    sealed = _SUITE.encrypt(
+        json.dumps(told).encode(), X25519PublicKey.from_public_bytes(public), info=_info(str(asked.id))
+    )
+    return asked, Sealed(str(asked.id), public.hex(), sealed.hex())
+
+
+def answer(conn: Conn, asked: Asked) -> Answer | None:
+    """The answer, once; None while there is none."""
+    row = conn.execute(_FETCH, [asked.id]).fetchone()
+    if row is None:
+        return None
+    data = bytes(row[0])
+    told = json.loads(AESGCM(asked.reply_key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], asked.id.bytes))
+    return Answer(told["response"], told["refused"])
+
+
+def prove(conn: Conn, prover: Prover, sealed: Sealed, *, now: int) -> str:
+    """Prove what was asked, and leave the answer; how it went, in a word that can be logged."""
+    told = _opened(conn, prover.vault, sealed)
+    if told is None:
+        return "not-opened"
+    made = _made(conn, prover, told)
+    nonce, plain = secrets.token_bytes(NONCE_BYTES), json.dumps(made._asdict()).encode()
+    reply = nonce + AESGCM(told.reply_key).encrypt(nonce, plain, UUID(sealed.id).bytes)
+    conn.execute(_ANSWER, [sealed.id, now, reply])
+    return made.refused or "proven"
+
+
+class _Told(NamedTuple):
+    """What was sealed; shown by no one."""
+
+    member: str
+    secret: str
+    use_index: int
+    request: dict[str, Any]
+    reply_key: bytes
+
+    def __repr__(self) -> str:
+        return "_Told(..)"
+
+
+def _opened(conn: Conn, vault: Vault, sealed: Sealed) -> _Told | None:
+    """What was asked; None for what is not for a key that is held."""
+    try:
+        public, ciphertext = bytes.fromhex(sealed.public_key), bytes.fromhex(sealed.ciphertext)
+        row = conn.execute(_HELD, [public]).fetchone()
+        if row is None:
+            return None
+        key = X25519PrivateKey.from_private_bytes(vault.open(bytes(row[0]), _label(public)))
+        plain = _SUITE.decrypt(ciphertext, key, info=_info(sealed.id))
+        fields = Fields.of(decode(plain, "job", bytes_max=SEALED_BYTES_MAX), "job", _FIELDS)
+        return _Told(
+            member=fields.text("member"),
+            secret=str(fields.element("secret")),
+            use_index=fields.small("use_index", 8),
+            request=SignedRequest.from_json(fields.form["request"]).to_json(),
+            reply_key=bytes.fromhex(str(fields.form["reply_key"])),
+        )
+    except (ValueError, InvalidTag, VaultError, DecodingError):
+        return None
+
+
+def _made(conn: Conn, prover: Prover, told: _Told) -> Answer:
+    request = SignedRequest.from_json(told.request)
+    try:
+        mine = witness(conn, prover.vault, prover.trees, told.member, number=request.request.epoch)
+    except NoWitness:
+        return Answer(None, "witness-missing")
+    given = {
+        "secret": told.secret,
+        "use_index": told.use_index,
+        "witness": mine.to_json(),
+        "root": str(mine.root),
+        "epoch_tag": str(mine.signed.header.tag),
+        "request": told.request,
+    }
+    return _run(prover, json.dumps(given).encode())
+
+
+def _run(prover: Prover, given: bytes) -> Answer:
+    """A process of its own, which is told through a pipe and says nothing but the answer."""
+    command = [
+        *(prover.node, f"--max-old-space-size={MEMORY_MEGABYTES_MAX}"),
+        *(str(CIRCUITS / "prover" / "assist.mjs"), str(prover.circuit)),
+        *(["--production"] if prover.production else []),
+    ]
+    try:
+        done = subprocess.run(
+            command, input=given, capture_output=True, timeout=prover.seconds_max, check=False, env=_environment()
+        )
+    except (subprocess.TimeoutExpired, OSError):
+        return Answer(None, "failed")
+    refused = _EXITS.get(done.returncode, "failed")
+    if refused or len(done.stdout) > ANSWER_BYTES_MAX:
+        return Answer(None, refused or "failed")
+    return Answer(json.loads(done.stdout), "")
+
+
+def _environment() -> dict[str, str]:
+    """Where programs are, and nothing else that this process knows."""
+    return {"PATH": os.environ.get("PATH", os.defpath)}
+
+
+def _info(job: str) -> bytes:
+    return _INFO + UUID(job).bytes
+
+
+def _label(public: bytes) -> str:
+    return f"tier prover {public.hex()}"

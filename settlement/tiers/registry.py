@@ -1,0 +1,162 @@
+"""The contract that holds roots, as the sealing of epochs sees it: a port, and the real one over the outbox.
+
+Invariants: what the contract holds at a finalised block decides, not what was sent; a transaction has a purpose in the
+outbox, so it is sent once however often it is asked for; what the contract would refuse is found out by asking and
+is not signed. Called by `epochs` and the command.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+from proofs.keccak import keccak256
+from proofs.tier.header import SignedHeader
+from proofs.tier.statement import CIRCUIT_ID
+from settlement.alliance import NotFounded, OtherCode
+from settlement.chain.client import Chain, Tag
+from settlement.chain.contracts import Contract, Refused
+from settlement.chain.outbox import Intent, Outbox
+from settlement.steps import Fate
+from settlement.tables import Conn
+from settlement.tiers import rows
+
+PUBLISH_GAS: Final = 400_000
+REVOKE_GAS: Final = 120_000
+NO_HASH: Final = bytes(32)
+DEVELOPMENT: Final = 0
+"""Setup of a circuit whose key one machine made."""
+LEAD_WAIT_S: Final = 20.0
+
+
+class Circuit(NamedTuple):
+    """What new headers have to name, and whether its key was made for development only."""
+
+    circuit_id: bytes
+    vk_hash: bytes
+    development: bool
+
+
+class Held(NamedTuple):
+    """What the contract holds under an epoch's number: the header's struct hash (32 zero bytes: nothing)."""
+
+    header_hash: bytes
+    revoked: bool
+
+
+class NoCircuit(RuntimeError):
+    """No circuit is registered yet: governance registers one."""
+
+
+class Registry(Protocol):
+    """The port to the contract."""
+
+    @property
+    def chain_id(self) -> int: ...
+
+    @property
+    def address(self) -> bytes: ...
+
+    def circuit(self) -> Circuit:
+        """The circuit that new epochs use. Raises `NoCircuit`."""
+        ...
+
+    def signer(self) -> bytes:
+        """The address by which headers have to be signed."""
+        ...
+
+    def grace_seconds(self) -> int:
+        """How long after their end epochs still count."""
+        ...
+
+    def last(self) -> tuple[int, bytes]:
+        """Number and struct hash of the newest epoch, as of now; (0, 32 zero bytes) before the first."""
+        ...
+
+    def held(self, epoch: int) -> Held:
+        """What is there under this number for good."""
+        ...
+
+    def publish(self, signed: SignedHeader) -> None:
+        """See to it that the header comes there. Returns at once; `held` says when it is there."""
+        ...
+
+    def revoke(self, epoch: int) -> None:
+        """See to it that the epoch counts no more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OnChain:
+    """TierRegistry on its chain, written to by the operator's account."""
+
+    contract: Contract
+    outbox: Outbox
+
+    @property
+    def chain_id(self) -> int:
+        return self.outbox.chain_id
+
+    @property
+    def address(self) -> bytes:
+        return self.contract.address
+
+    def circuit(self) -> Circuit:
+        number = self.contract.read("circuitNoOf", CIRCUIT_ID)
+        if not number:
+            raise NoCircuit(f"the contract has no circuit {CIRCUIT_ID.hex()}")
+        circuit_id, vk_hash, _, setup, _ = self.contract.read("circuit", number)
+        return Circuit(circuit_id, vk_hash, setup == DEVELOPMENT)
+
+    def signer(self) -> bytes:
+        return bytes.fromhex(self.contract.read("epochKey").removeprefix("0x"))
+
+    def grace_seconds(self) -> int:
+        return int(self.contract.read("graceSeconds"))
+
+    def last(self) -> tuple[int, bytes]:
+        epoch, header_hash = self.contract.read("lastEpoch")
+        return int(epoch), bytes(header_hash)
+
+    def held(self, epoch: int) -> Held:
+        return self._held(epoch, "finalized")
+
+    def _held(self, epoch: int, tag: Tag) -> Held:
+        _, header_hash, _, _, _, revoked = self.contract.read("epochOf", epoch, tag=tag)
+        return Held(bytes(header_hash), bool(revoked))
+
+    def publish(self, signed: SignedHeader) -> None:
+        """Raises `Refused` when the contract would not take it."""
+        if self._held(signed.header.epoch, "latest").header_hash == signed.header.struct_hash():
+            return  # there already, and on its way to being final
+        self._send(
+            f"tier-epoch:{signed.header.epoch}",
+            self.contract.data("publishEpoch", signed.header, signed.signature),
+            PUBLISH_GAS,
+        )
+
+    def revoke(self, epoch: int) -> None:
+        """Raises `Refused` when the contract would not take it."""
+        if not self._held(epoch, "latest").revoked:
+            self._send(f"tier-revoke:{epoch}", self.contract.data("revokeEpoch", epoch), REVOKE_GAS)
+
+    def _send(self, purpose: str, data: bytes, gas: int) -> None:
+        with self.outbox.leading(wait_s_max=LEAD_WAIT_S) as outbox:
+            if outbox.observe(purpose).fate in {Fate.REVERTED, Fate.DROPPED}:
+                outbox.retire(purpose)
+            if outbox.nonce_of(purpose) is None:
+                self.contract.try_out(data, sender=outbox.sender, gas=gas, tag="pending")
+            outbox.submit(Intent(purpose, self.contract.address, data, gas))
+
+
+def attach(conn: Conn, chain: Chain, outbox: Outbox) -> OnChain:
+    """The contract of this database on this chain. Raises `NotFounded`, `OtherCode`."""
+    place = rows.registry_place(conn)
+    if place is None:
+        raise NotFounded("no TierRegistry is recorded in this database")
+    if place.chain_id != outbox.chain_id or keccak256(chain.code(place.address)) != place.code_hash:
+        raise OtherCode(f"0x{place.address.hex()} does not hold the TierRegistry that was deployed there")
+    return OnChain(Contract(chain, "TierRegistry", place.address), outbox)
+
+
+__all__ = ["Circuit", "Held", "NoCircuit", "OnChain", "Refused", "Registry", "attach"]

@@ -1,0 +1,124 @@
+"""The tree of an epoch: its leaves from the snapshot, hashed into a file that paths are read from.
+
+Invariants: the file follows from the rows and the secret, so any machine with the vault's key makes the same one, and
+one that is damaged is made again and not believed; one process at a time writes it (`TreeBusy`); memory does not grow
+with the number of members. Leaves of erased members stay as they are. Called by `epochs`, `witness` and `forgetting`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from proofs.poseidon import poseidon
+from proofs.tier.epoch_tree import EpochTree, TreeBusy, TreeError, build, root_from
+from proofs.tier.statement import epoch_tag
+from settlement.tables import Conn
+from settlement.tiers import epoch_secrets
+from settlement.tiers.rows import Epoch
+from settlement.tiers.salts import EpochSecret
+from settlement.vault import Vault
+
+LEAVES_PER_READ: Final = 10_000
+OWNER_ONLY: Final = 0o700
+
+_LEAVES = """
+SELECT l.place, l.commitment, l.attributes, b.blind, l.leaf FROM settlement.tier_leaf l
+LEFT JOIN vault.tier_blind b
+    ON b.shard = l.shard AND b.member_no = l.key_member_no AND b.key_no = l.key_no
+WHERE l.epoch = %s AND l.place > %s ORDER BY l.place LIMIT %s
+"""
+
+Seen = Callable[[int], None]
+"""Told how many leaves are hashed, now and then."""
+
+
+class Leaf(NamedTuple):
+    """What a leaf is made from; of an erased member the leaf alone is there."""
+
+    commitment: bytes
+    attributes: bytes
+    blind: bytes
+    leaf: bytes | None = None
+
+
+class TreeDiffers(RuntimeError):
+    """The rows of an epoch do not give the root that was signed: rows or secret are not what they were."""
+
+
+def unseen(_done: int) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """The folder of trees, one file an epoch."""
+
+    folder: Path
+
+    def path(self, epoch: int) -> Path:
+        return self.folder / f"epoch-{epoch}.tree"
+
+    def build(self, conn: Conn, vault: Vault, epoch: Epoch, *, seen: Seen = unseen) -> int:
+        """The root, with the file in place. Raises `epoch_secrets.Erased`, `TreeBusy`."""
+        secret = epoch_secrets.opened(conn, vault, epoch.epoch)
+        assert epoch.members is not None, f"epoch {epoch.epoch} has no snapshot"
+        self.folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
+        path = self.path(epoch.epoch)
+        try:
+            return build(path, leaves(conn, epoch, secret, seen=seen), epoch.members)
+        except TreeBusy:
+            raise
+        except TreeError:  # a file of that name with other leaves: of another database, or damaged
+            path.unlink(missing_ok=True)
+            return build(path, leaves(conn, epoch, secret, seen=seen), epoch.members)
+
+    def path_of(self, conn: Conn, vault: Vault, epoch: Epoch, place: int) -> list[int]:
+        """The siblings of a leaf, of which is sure that they lead to the epoch's root; the file is made again where it
+        is not there or damaged. Raises `TreeDiffers`, `TreeBusy`, `epoch_secrets.Erased`.
+        """
+        found = self._read(epoch, place)
+        if found is None:
+            self.path(epoch.epoch).unlink(missing_ok=True)
+            self.build(conn, vault, epoch)
+            found = self._read(epoch, place)
+        if found is None:
+            raise TreeDiffers(f"epoch {epoch.epoch} does not come out with the root that it has")
+        return found
+
+    def _read(self, epoch: Epoch, place: int) -> list[int] | None:
+        """The siblings, None where the file does not lead to the epoch's root."""
+        try:
+            with EpochTree(self.path(epoch.epoch)) as tree:
+                leaf, siblings = tree.leaf(place), tree.path(place)
+        except (OSError, TreeError, IndexError):
+            return None
+        return siblings if root_from(leaf, place, siblings) == epoch.root_element else None
+
+    def sweep(self, keep: set[int]) -> list[str]:
+        """Remove the files of all other epochs; their names."""
+        wanted = {self.path(epoch).name for epoch in keep}
+        gone = [path for path in sorted(self.folder.glob("epoch-*")) if path.name.removesuffix(".part") not in wanted]
+        for path in gone:
+            path.unlink(missing_ok=True)
+        return [path.name for path in gone]
+
+
+def leaves(conn: Conn, epoch: Epoch, secret: EpochSecret, *, seen: Seen = unseen) -> Iterator[int]:
+    """The leaves of an epoch in their order, as the circuit has them."""
+    tag, place = epoch_tag(epoch.alliance_id, epoch.epoch), -1
+    while page := conn.execute(_LEAVES, [epoch.epoch, place, LEAVES_PER_READ], binary=True).fetchall():
+        for row in page:
+            yield leaf_of(tag, secret, Leaf(*row[1:]))
+        place = page[-1][0]
+        seen(place + 1)
+
+
+def leaf_of(tag: int, secret: EpochSecret, row: Leaf) -> int:
+    """One row's leaf: kept as it is of an erased member, else `proofs.tier.statement.leaf` of what the row says."""
+    if row.leaf is not None:
+        return int.from_bytes(row.leaf, "big")
+    commitment, said = int.from_bytes(row.commitment, "big"), int.from_bytes(row.attributes, "big")
+    return poseidon([commitment, tag, said, secret.salt(row.commitment, row.blind)])

@@ -1,0 +1,259 @@
+"""The tree in a file: the textbook's roots and paths, the same root after any death, bounded memory, no mixing."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from proofs.poseidon import R
+from proofs.tier import tree_file
+from proofs.tier.epoch_tree import EpochTree, TreeBusy, TreeError, build, positions, root_from
+from proofs.tier.statement import DEPTH
+from tests.proofs.tier import textbook
+
+ROOT = Path(__file__).parents[3]
+
+
+def leaves(count: int, seed: int = 1) -> list[int]:
+    return [1 + (seed * 7_919**3 + at * 104_729**7) % (R - 1) for at in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 13])
+def test_roots_and_paths_are_the_textbooks(tmp_path: Path, count: int) -> None:
+    given = leaves(count)
+    root = build(tmp_path / "tree", given, count)
+    assert root == textbook.root(given, DEPTH)
+    with EpochTree(tmp_path / "tree") as tree:
+        assert (tree.root, tree.count) == (root, count)
+        for index in range(count):
+            path = tree.path(index)
+            assert path == textbook.path(given, DEPTH, index)
+            assert tree.leaf(index) == given[index]
+            assert root_from(given[index], index, path) == root
+            assert positions(index) == [index >> level & 1 for level in range(DEPTH)]
+        for outside in (-1, count, 2**24):
+            with pytest.raises(IndexError):
+                tree.path(outside)
+            with pytest.raises(IndexError):
+                tree.leaf(outside)
+        tree.check()
+
+
+def test_the_file_holds_the_filled_part_only(tmp_path: Path) -> None:
+    build(tmp_path / "tree", leaves(1_000), 1_000)
+    filled = sum(max(1, -(-1_000 // 2**level)) for level in range(DEPTH + 1))
+    assert (tmp_path / "tree").stat().st_size == 4_096 + 32 * filled
+    assert (tmp_path / "tree").stat().st_mode & 0o077 == 0, "for its owner alone"
+
+
+def test_chunks_do_not_change_the_root(tmp_path: Path) -> None:
+    roots = {
+        build(tmp_path / f"tree-{chunk}", iter(leaves(101)), 101, chunk_nodes=chunk, certain_nodes=certain)
+        for chunk, certain in ((1, 1), (2, 2), (7, 3), (64, 10), (8_192, 65_536))
+    }
+    assert roots == {textbook.root(leaves(101), DEPTH)}
+
+
+class Died(Exception):
+    """The power went."""
+
+
+SMALL = {"chunk_nodes": 8, "certain_nodes": 8}
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_build_that_dies_at_any_write_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, torn: bool
+) -> None:
+    """Every write is the last once, not made or made in half; the next build has the root of an undisturbed one."""
+    count, write, last, finished = 37, os.pwrite, 0, False
+    wanted = textbook.root(leaves(count), DEPTH)
+    while not finished:
+        path, calls = tmp_path / f"tree-{last}", itertools.count()
+
+        def failing(descriptor: int, data: bytes, offset: int, calls: Iterator[int] = calls, last: int = last) -> int:
+            if next(calls) == last:
+                write(descriptor, bytes(data)[: len(data) // 2] if torn else b"", offset)
+                raise Died
+            return write(descriptor, data, offset)
+
+        monkeypatch.setattr(os, "pwrite", failing)
+        try:
+            build(path, leaves(count), count, **SMALL)
+            finished = True
+        except Died:
+            assert not path.exists()
+        monkeypatch.setattr(os, "pwrite", write)
+        assert build(path, leaves(count), count, **SMALL) == wanted
+        with EpochTree(path) as tree:
+            tree.check()
+        last += 1
+    assert last > 30
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from proofs.tier.epoch_tree import build
+
+def leaves():
+    for at in range(1, 41):
+        if at == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield at
+
+build(Path(sys.argv[1]), leaves(), 40, chunk_nodes=8, certain_nodes=8)
+"""
+
+
+@pytest.mark.parametrize("at", [1, 9, 40])
+def test_a_killed_build_is_taken_up(tmp_path: Path, at: int) -> None:
+    path = tmp_path / "tree"
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(at)], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not path.exists()
+    assert (tmp_path / "tree.part").exists()
+    assert build(path, range(1, 41), 40) == textbook.root(range(1, 41), DEPTH)
+
+
+def test_what_is_certain_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half the leaves were certain: the second build writes the others and what stands on them, and no more."""
+    write, given, written = os.pwrite, leaves(64), []
+
+    def half() -> Iterator[int]:
+        yield from given[:32]
+        raise Died
+
+    with pytest.raises(Died):
+        build(tmp_path / "tree", half(), 64, **SMALL)
+
+    def noted(descriptor: int, data: bytes, offset: int) -> int:
+        written.append(offset)
+        return write(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", noted)
+    build(tmp_path / "tree", given, 64, **SMALL)
+    assert min(offset for offset in written if offset >= 4_096) == 4_096 + 32 * 32
+
+
+def test_other_leaves_after_a_death_give_their_own_root(tmp_path: Path) -> None:
+    given = leaves(40)
+
+    def dies_late() -> Iterator[int]:
+        yield from given[:39]
+        raise Died
+
+    with pytest.raises(Died):
+        build(tmp_path / "tree", dies_late(), 40, **SMALL)
+    other = [*given[:20], *leaves(20, seed=2)]
+    assert build(tmp_path / "tree", other, 40, **SMALL) == textbook.root(other, DEPTH)
+
+
+def test_another_count_begins_anew(tmp_path: Path) -> None:
+    part = tmp_path / "tree.part"
+    for content in (b"", b"junk" * 5_000, None):
+        if content is None:
+            build(tmp_path / "other", leaves(9), 9)
+            (tmp_path / "other").rename(part)
+        else:
+            part.write_bytes(content)
+        path = tmp_path / "tree"
+        assert build(path, leaves(5), 5) == textbook.root(leaves(5), DEPTH)
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("given", "count", "finding"),
+    [
+        ([1, 2], 3, "2 came"),
+        ([1, 2, 3, 4], 3, "more came"),
+        ([1, 0, 2], 3, "zero"),
+        ([1, R, 2], 3, "zero"),
+        ([1, True, 2], 3, "zero"),
+    ],
+)
+def test_leaves_that_no_tree_has(tmp_path: Path, given: list[int], count: int, finding: str) -> None:
+    with pytest.raises(TreeError, match=finding):
+        build(tmp_path / "tree", given, count)
+    assert not (tmp_path / "tree").exists()
+
+
+@pytest.mark.parametrize("count", [0, -1, 2**24 + 1])
+def test_counts_that_no_tree_has(tmp_path: Path, count: int) -> None:
+    with pytest.raises(ValueError, match="1 to 16777216"):
+        build(tmp_path / "tree", [], count)
+
+
+def test_a_finished_file_is_compared_and_left(tmp_path: Path) -> None:
+    path = tmp_path / "tree"
+    root = build(path, leaves(6), 6)
+    before = path.stat().st_mtime_ns
+    assert build(path, leaves(6), 6) == root
+    with pytest.raises(TreeError, match="another leaf at 0"):
+        build(path, leaves(6, seed=3), 6)
+    with pytest.raises(TreeError, match="of 6 leaves"):
+        build(path, leaves(5), 5)
+    assert path.stat().st_mtime_ns == before
+
+
+def test_two_builds_at_once_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "tree"
+
+    def meanwhile() -> Iterator[int]:
+        yield from leaves(3)
+        with pytest.raises(TreeBusy):
+            build(path, leaves(3), 3)
+
+    build(path, meanwhile(), 3)
+
+
+@pytest.mark.parametrize("damage", ["cut", "head", "empty", "unfinished"])
+def test_what_is_no_finished_tree_is_not_read(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "tree"
+    build(path, leaves(4), 4)
+    data = path.read_bytes()
+    if damage == "unfinished":
+        with path.open("r+b") as file:
+            found = tree_file.read_progress(file.fileno())
+            assert found is not None
+            tree_file.write_progress(file.fileno(), 4, found.done - 1, found.serial + 1)
+    else:
+        path.write_bytes({"cut": data[:-32], "head": bytes(4_096) + data[4_096:], "empty": b""}[damage])
+    with pytest.raises(TreeError):
+        EpochTree(path)
+
+
+def test_a_flipped_bit_is_found_by_checking(tmp_path: Path) -> None:
+    path = tmp_path / "tree"
+    build(path, leaves(4), 4)
+    data = bytearray(path.read_bytes())
+    data[4_096 + 5 * 32 + 31] ^= 1
+    path.write_bytes(data)
+    with EpochTree(path) as tree, pytest.raises(TreeError, match="level 1"):
+        tree.check()
+
+
+GROWTH = """
+import resource, sys
+from pathlib import Path
+from proofs.tier.epoch_tree import build
+build(Path(sys.argv[1]) / "small", range(1, 101), 100)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+build(Path(sys.argv[1]) / "large", range(1, 40_001), 40_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_memory_is_bounded(tmp_path: Path) -> None:
+    """40,000 leaves as a list of numbers alone would take as much again as the chunks that are held."""
+    done = subprocess.run(
+        [sys.executable, "-c", GROWTH, str(tmp_path)], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert int(done.stdout) < 8_192, "kilobytes"
