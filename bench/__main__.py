@@ -21,6 +21,7 @@ RUNS = (
     ("seal",),
     ("audit",),
     ("tier_verify",),
+    ("tier_epoch",),
 )
 
 
