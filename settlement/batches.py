@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ledger import queries
-from ledger.answers import Answer, Leg, LegRef
+from ledger.answers import Answer, LegRef
 from ledger.commands import Command
 from ledger.journal import JournalEntry
-from proofs.kinds import Kind
 from proofs.messages import domain_separator, signed_digest
 from settlement import keys, readers, tables
 from settlement.alliance import Alliance
@@ -46,6 +45,7 @@ from settlement.sealing.self_signed import Inbox
 from settlement.sealing.signing import Presigned
 from settlement.sealing.sweeps import unswept
 from settlement.sealing.tariffs import tariff_of
+from settlement.sealing.turn import Turn
 from settlement.steps import ABSENT, State
 from settlement.tables import Batch, Conn, SealedFields
 
@@ -133,8 +133,8 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
     desk.restrict_lanes(s.conn, over, batch_no=batch_no + 1)  # what is taken in from now on can be in the next at best
     desk.prepare(s.conn, s.publication.vault, s.lanes.roster, batch_no=batch_no)
     inbox = desk.inbox(s.conn)
-    turn = _Turn(batch_no, s.lanes.roster, inbox, over)
-    if planned is None and not settling and not _anything(s.conn, entries, turn, leaves_max):
+    turn = Turn(batch_no, s.lanes.roster, inbox, over)
+    if planned is None and not settling and not turn.holds_anything(s.conn, entries, leaves_max):
         return None
     _require_free(s, batch_no)
     now = s.alliance.chain.now()
@@ -301,38 +301,6 @@ def _build(
         tariff=tariff_of(queries.registry_at(s.conn, last_seq)),
     )
     return sealed, package, chosen
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """What decides whether a leg can go into batch `batch_no`."""
-
-    batch_no: int
-    hosted: Roster
-    inbox: Inbox
-    ends: Ends
-
-    def could_go(self, source: LegRef, leg: Leg) -> bool:
-        """Signed, or the alliance's to sign; and the registry lets it."""
-        own = self.inbox.lane_for(leg.signer, leg.kind, seq=source.seq, batch_no=self.batch_no)
-        if own is not None and source not in self.inbox.signed:
-            return False
-        lane = own.id if own is not None else self.hosted.lane_for(leg.signer, Kind(leg.kind)).id
-        return self.ends.allow(Use(*lane, leg.kind, leg.terms_id), batch_no=self.batch_no)
-
-
-def _anything(conn: Conn, entries: Sequence[JournalEntry], turn: _Turn, leaves_max: int) -> bool:
-    """Whether a batch would hold a leaf or could: a leg, one of an earlier range that was signed since, a burnt nonce.
-
-    A range of which all legs wait makes no batch; it grows until something in it can go, or it is as long as a batch
-    may be, or the cut-off comes.
-    """
-    if sum(len(entry.legs) for entry in entries) >= leaves_max:
-        return True
-    waiting = set(desk.late_legs(conn, batch_no=turn.batch_no))
-    if turn.inbox.burns(turn.batch_no) or any(source in waiting for source in turn.inbox.signed):
-        return True
-    return any(turn.could_go(LegRef(entry.seq, leg.no), leg) for entry in entries for leg in entry.legs)
 
 
 def _roster(s: Settlement, inbox: Inbox) -> Roster:
