@@ -17,10 +17,13 @@ RUNS = (
     ("gathered",),
     ("front_door",),
     ("growth", "--entries", "20000000"),
+    ("shares",),
     ("as_of",),
     ("seal",),
     ("audit",),
+    ("tier_prove",),
     ("tier_verify",),
+    ("tier_epoch",),
 )
 
 

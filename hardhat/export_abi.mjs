@@ -1,10 +1,11 @@
 // Writes what Python needs of each deployable contract to proofs/abi/, or with --check says whether the files there are
 // what the sources compile to. A contract that another program has written stays beside its source, under its own licence. Run after a build; output depends on the sources and the pinned compiler alone.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 const ROOT = join(import.meta.dirname, "..");
 const ABI_FOLDER = join(ROOT, "proofs", "abi");
+const GENERATED_FOLDER = join(ROOT, "contracts", "generated");
 const CODE_BYTES_MAX = 24_576; // EIP-170
 
 const DEPLOYABLE = {
@@ -18,6 +19,8 @@ const DEPLOYABLE = {
   Timelock: "contracts/governance/Timelock.sol",
   TestToken: "contracts/mocks/TestToken.sol",
 };
+
+const GENERATED = { TierProofVerifier: "contracts/generated/TierProofVerifier.sol" };
 
 function artifact(name, source) {
   const folder = join(ROOT, "hardhat", "artifacts", source);
@@ -42,27 +45,30 @@ function exported(name, source) {
   return JSON.stringify(record, null, 1) + "\n";
 }
 
-function write() {
-  mkdirSync(ABI_FOLDER, { recursive: true });
-  for (const [name, source] of Object.entries(DEPLOYABLE)) {
-    writeFileSync(join(ABI_FOLDER, `${name}.json`), exported(name, source));
+function write(folder, contracts) {
+  mkdirSync(folder, { recursive: true });
+  for (const [name, source] of Object.entries(contracts)) {
+    writeFileSync(join(folder, `${name}.json`), exported(name, source));
   }
-  console.log(`wrote ${Object.keys(DEPLOYABLE).length} files to proofs/abi/`);
+  console.log(`wrote ${Object.keys(contracts).length} files to ${relative(ROOT, folder)}`);
 }
 
-function check() {
-  const expected = Object.fromEntries(Object.entries(DEPLOYABLE).map(([n, s]) => [`${n}.json`, exported(n, s)]));
-  const found = readdirSync(ABI_FOLDER).filter((file) => file.endsWith(".json"));
+function check(folder, contracts) {
+  const expected = Object.fromEntries(Object.entries(contracts).map(([n, s]) => [`${n}.json`, exported(n, s)]));
+  const found = readdirSync(folder).filter((file) => file.endsWith(".json"));
   const stale = Object.keys(expected).filter(
-    (file) => !found.includes(file) || readFileSync(join(ABI_FOLDER, file), "utf8") !== expected[file],
+    (file) => !found.includes(file) || readFileSync(join(folder, file), "utf8") !== expected[file],
   );
   const strange = found.filter((file) => !(file in expected));
+  const place = relative(ROOT, folder);
   if (stale.length || strange.length) {
-    console.error(`proofs/abi is not current. Stale or missing: ${stale}; unknown: ${strange}. Run: npm run abi`);
-    process.exit(1);
+    console.error(`${place} is not current. Stale or missing: ${stale}; unknown: ${strange}. Run: npm run abi`);
+    process.exitCode = 1;
+  } else {
+    console.log(`${place} is current: ${found.length} files`);
   }
-  console.log(`proofs/abi is current: ${found.length} files`);
 }
 
-if (process.argv.includes("--check")) check();
-else write();
+const act = process.argv.includes("--check") ? check : write;
+act(ABI_FOLDER, DEPLOYABLE);
+act(GENERATED_FOLDER, GENERATED);

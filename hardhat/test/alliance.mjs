@@ -38,6 +38,7 @@ const SOURCES = {
   TierRegistry: "TierRegistry.sol",
   SignalsVerifier: "mocks/TierVerifiers.sol",
   GreedyVerifier: "mocks/TierVerifiers.sol",
+  TierProofVerifier: "generated/TierProofVerifier.sol",
 };
 
 export function artifact(name) {

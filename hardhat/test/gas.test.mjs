@@ -6,7 +6,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { ATTESTERS, DAY, TILL_MASK, UNIT, commit, newAlliance, newChain } from "./alliance.mjs";
-import { newTiers, nextEpoch, publish, signHeader } from "./tiers.mjs";
+import { VK_HASH, proven, rootOf } from "./tier_member.mjs";
+import { newRequest, newTiers, nextEpoch, publish, signHeader } from "./tiers.mjs";
+import { ZERO } from "./words.mjs";
 
 const TABLE = join(import.meta.dirname, "..", "gas.json");
 const PAGE = join(import.meta.dirname, "..", "..", "docs", "contracts.md");
@@ -20,7 +22,8 @@ const LIMITS = {
   "finalise, 50 nets": 600_000n,
   "commit settling, 512 nets": 12_000_000n,
   "finalise, 512 nets, dearest call": 12_000_000n,
-  "publishEpoch": 160_000n,
+  publishEpoch: 160_000n,
+  verifyTier: 350_000n,
 };
 
 const measured = {};
@@ -138,12 +141,15 @@ describe("gas", () => {
   });
 
   it("measures tiers", async () => {
-    const tiers = await newTiers({ chain: alliance });
+    const tiers = await newTiers({ chain: alliance, verifier: "TierProofVerifier", vkHash: VK_HASH });
     const { registry, now } = tiers;
     note("deploy TierRegistry", await registry.deploymentTransaction().wait());
+    note("deploy TierProofVerifier", await tiers.checks.deploymentTransaction().wait());
     await publish(tiers);
-    const header = await nextEpoch(tiers, { notAfter: (await now()) + 30 * DAY });
+    const header = await nextEpoch(tiers, { root: rootOf(tiers, 2), notAfter: (await now()) + 30 * DAY });
     note("publishEpoch", await (await registry.publishEpoch(header, await signHeader(tiers, header))).wait());
+    const call = await proven(tiers, await newRequest(tiers, 2, { nonce: ZERO, expiresAt: (await now()) + DAY }));
+    note("verifyTier", await (await registry.verifyTier(...call)).wait());
   });
 
   it("stays under the limits and at the figures on file", () => {

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 import { TypedDataEncoder, keccak256, toUtf8Bytes } from "ethers";
 import { DAY, events, refusal } from "./alliance.mjs";
-import { CEREMONY, CIRCUIT_ID, DEVELOPMENT, EPOCH_KEY, EPOCH_TYPES, GRACE, NOBODY, R, STRANGER, ZERO } from "./tiers.mjs";
+import { CEREMONY, CIRCUIT_ID, DEVELOPMENT, EPOCH_KEY, EPOCH_TYPES, GRACE, NOBODY, R, STRANGER } from "./tiers.mjs";
 import { newTiers, nextEpoch, publish, signHeader } from "./tiers.mjs";
+import { ZERO } from "./words.mjs";
 
 const said = async (promise) => (await refusal(promise)).name;
 const REFUSED = "AccessControlUnauthorizedAccount";

@@ -2,7 +2,6 @@
 // requests and answers that fit, each field of which a test may change. Written from the protocol, not from the Solidity.
 import { AbiCoder, Wallet, keccak256, toUtf8Bytes } from "ethers";
 import { DAY, newChain } from "./alliance.mjs";
-import { ZERO } from "./words.mjs";
 
 export const R = 21888242871839275222246405745257275088548364400416034343698204186575808495617n;
 export const GRACE = DAY;
@@ -127,4 +126,5 @@ export async function answer(tiers, request, { root, nullifier = 12345n, key = P
   return [request, signature, nullifier, proofFor(signals)];
 }
 
-export { ZERO };
+/** A response's proof in the order of `verifyTier`: of a point over the larger field the imaginary part comes first. */
+export const onChain = ({ pi_a, pi_b, pi_c }) => [...pi_a, ...pi_b[0].toReversed(), ...pi_b[1].toReversed(), ...pi_c];

@@ -38,6 +38,9 @@ CIRCUIT = NewCircuit(
 TIERS = TierFounding(epoch_key=EPOCH_KEY, circuit=CIRCUIT, partners={7: PARTNER})
 
 
+ROOT = Path(__file__).resolve().parents[3]
+
+
 class Cut(Exception):
     """Stands for the end of the process."""
 
@@ -196,6 +199,10 @@ def test_a_circuit_is_read_from_its_manifest_and_its_verifier(tmp_path: Path) ->
     for code in ({}, {"bytecode": "0x"}, {"bytecode": ["0x00"]}):
         with pytest.raises(CircuitUnfit):
             reads({}, code)
+    committed = read_circuit(ROOT / "proofs" / "circuits" / "dev" / "circuit.json")
+    assert committed.setup is Setup.DEVELOPMENT
+    assert committed.circuit_id == CIRCUIT.circuit_id
+    assert len(committed.verifier) > 1_000
     artifact.write_text("<html>not found</html>")
     with pytest.raises(CircuitUnfit, match="not JSON"):
         read_circuit(manifest, artifact)

@@ -1,0 +1,135 @@
+"""How fast an epoch is sealed: leaves hashed and rooted in a file, by the wheel and by plain Python, in one run.
+
+    python -m bench.tier_epoch [--leaves 100000] [--leaves-plain 5000]
+
+Ours with the wheel: every leaf hashed from commitment, attributes and salt, then the tree built on disk with everything
+made certain. Beside it plain Python on as many leaves as `--leaves-plain`, in a process of its own that finds no wheel,
+and one hash at a time by either. Processor time is told beside the time that passed: it is what stays comparable when
+neighbours take a core. Memory is what the build needs at most beyond what the process had before.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.conditions import arguments, keep, machine
+from proofs.poseidon import R, native_ways, plain_ways, poseidon
+from proofs.tier.attributes import Attributes
+from proofs.tier.epoch_tree import EpochTree, build
+from proofs.tier.statement import epoch_tag, leaf
+
+SEED = 20_260_801
+HASHES = 2_000
+TAG = epoch_tag(7, 7)
+WITHOUT_WHEEL = (
+    "import sys; sys.modules['light_poseidon_python'] = None; from bench.tier_epoch import main; sys.exit(main())"
+)
+
+
+def members(count: int) -> Iterator[tuple[int, Attributes, int]]:
+    """Commitments, attributes and salts, one at a time."""
+    chance = random.Random(SEED)
+    for at in range(count):
+        points, spend = chance.randrange(100_000), chance.randrange(10_000_000)
+        made = Attributes(points, spend, 1_600_000_000 + at, 1_800_000_000, 1, chance.randrange(5))
+        yield chance.randrange(1, R), made, chance.randrange(R)
+
+
+def sealed(folder: Path, count: int) -> dict[str, Any]:
+    """Seconds of drawing members (which is not sealing), of hashing their leaves, and of all of it with the tree."""
+    path = folder / "epoch"
+    drawn = spent(lambda: sum(1 for _ in members(count)))
+    hashed = spent(lambda: sum(1 for _ in leaves(count)))
+    Path("/proc/self/clear_refs").write_text("5")
+    before = megabytes("VmRSS")
+    whole = spent(lambda: build(path, leaves(count), count))
+    grown = megabytes("VmHWM") - before
+    with EpochTree(path) as tree:
+        assert tree.count == count
+    seconds = {
+        "leaves": {kind: round(hashed[kind] - drawn[kind], 2) for kind in drawn},
+        "tree": {kind: round(whole[kind] - hashed[kind], 2) for kind in drawn},
+        "sealing": {kind: round(whole[kind] - drawn[kind], 2) for kind in drawn},
+    }
+    return {
+        "leaves": count,
+        "seconds": seconds,
+        "microsecondsPerMember": round((whole["cpu"] - drawn["cpu"]) / count * 1e6, 1),
+        "megabytesMore": round(grown, 1),
+        "fileMegabytes": round(path.stat().st_size / 2**20, 1),
+    }
+
+
+def leaves(count: int) -> Iterator[int]:
+    """The members' leaves."""
+    return (leaf(commitment, TAG, attributes, salt) for commitment, attributes, salt in members(count))
+
+
+def spent(work: Callable[[], object]) -> dict[str, float]:
+    """Seconds on the clock and of the processor."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+
+
+def megabytes(name: str) -> float:
+    """Of this process: VmRSS now, VmHWM at most since it was reset."""
+    found = re.search(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+def one_hash() -> dict[str, float]:
+    """Microseconds of one hash of two and of four inputs, by what is installed."""
+    chance, found = random.Random(SEED), {}
+    for count in (2, 4):
+        rows = [[chance.randrange(R) for _ in range(count)] for _ in range(HASHES)]
+        poseidon(rows[0])
+        start = time.perf_counter()
+        for row in rows:
+            poseidon(row)
+        found[f"inputs{count}"] = round((time.perf_counter() - start) / HASHES * 1e6, 1)
+    return found
+
+
+def main() -> int:
+    parser = arguments(__doc__)
+    parser.add_argument("--leaves", type=int, default=100_000)
+    parser.add_argument("--leaves-plain", type=int, default=5_000)
+    parser.add_argument("--alone", action="store_true", help="print what this process measures, nothing beside it")
+    chosen = parser.parse_args()
+    if chosen.alone:
+        with tempfile.TemporaryDirectory() as folder:
+            print(json.dumps({"hash": one_hash()} | sealed(Path(folder), chosen.leaves)))
+        return 0
+    conditions = machine()
+    ways = {"plain": ["-c", WITHOUT_WHEEL], "wheel": ["-m", "bench.tier_epoch"]}
+    counts = {"plain": chosen.leaves_plain, "wheel": chosen.leaves}
+    assert native_ways() is not None, "no wheel to measure"
+    assert plain_ways()[0]([1, 2]) == poseidon([1, 2])
+    result = {name: measured(words, counts[name]) for name, words in ways.items()}
+    ratio = result["plain"]["microsecondsPerMember"] / result["wheel"]["microsecondsPerMember"]
+    whole = {"conditions": conditions, **result, "ratio": round(ratio, 1)}
+    print(json.dumps(whole, indent=1))
+    print(f"kept in {keep('tier_epoch', whole)}")
+    return 0
+
+
+def measured(words: list[str], count: int) -> dict[str, Any]:
+    """What a process of its own says."""
+    command = [sys.executable, *words, "--alone", "--leaves", str(count)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
