@@ -7,12 +7,12 @@ Called by the handlers of this room.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TypeVar
 
-import anyio
 import msgspec
 from starlette.requests import Request
 
@@ -44,7 +44,7 @@ async def body_of(request: Request, *, bytes_max: int) -> bytes:
     if media != "application/json":
         raise Problem("media-type-unsupported", f"Content-Type: {media or 'absent'} is not application/json.")
     try:
-        with anyio.fail_after(BODY_SECONDS_MAX):
+        async with asyncio.timeout(BODY_SECONDS_MAX):
             return await _whole(request, bytes_max)
     except TimeoutError:
         message, headers = f"The body took over {BODY_SECONDS_MAX} s.", {"Connection": "close"}

@@ -17,9 +17,11 @@ RUNS = (
     ("gathered",),
     ("front_door",),
     ("growth", "--entries", "20000000"),
+    ("shares",),
     ("as_of",),
     ("seal",),
     ("audit",),
+    ("tier_prove",),
     ("tier_verify",),
     ("tier_epoch",),
 )

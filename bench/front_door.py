@@ -76,22 +76,28 @@ def serving(dsn: str) -> Iterator[Door]:
     """The API as a process over a founded database."""
     with psycopg.connect(dsn) as connection:
         token = keys.issue(connection, merchant_id=1, environment="test")
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = int(listener.getsockname()[1])
+    port = free_port()
     environment = os.environ | {"TONGDUI_DATABASE_URL": dsn, "TONGDUI_PORT": str(port)}
     process = subprocess.Popen(
         [sys.executable, "-m", "api.serve"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
     )
     try:
-        _wait_until_ready(process, port)
+        wait_until_ready(process, port)
         yield Door(process, port, token)
     finally:
         process.terminate()
         process.wait(STOP_SECONDS_MAX)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
+    """Raises AssertionError when it does not become so."""
     until = time.monotonic() + START_SECONDS_MAX
     while process.poll() is None and time.monotonic() < until:
         try:

@@ -8,8 +8,9 @@ not ±δ (such a key, one without a contribution to its second phase, accepts fo
 each verdict: as many as the key wants, each in [0, r), for s and s + r would otherwise prove the same. Functions answer
 for what the world sends and raise only for what is not a number, a point or a key.
 
-What a true verdict does not say: that a proof is new. (r·A, r⁻¹·B, C) and (A + …) are other proofs of the same signals,
-made by anybody from one of them; replay is a matter of the nullifier, never of proof bytes. BN254 is about 100 bits.
+What a true verdict does not say: that a proof is new. (k·A, k⁻¹·B, C) and (A, B + k·δ, C + k·A) are other proofs of the
+same signals, made by anybody from one of them; replay is a matter of (scope, nullifier), never of proof bytes. BN254 is
+about 100 bits.
 
 Sources: Groth, "On the size of pairing-based non-interactive arguments" (2016); the JSON forms are snarkjs's. Called by
 the tier room of this package and its settlement; `groth16_reference` is the same by another library.
@@ -53,6 +54,8 @@ Random: TypeAlias = Callable[[int], bytes]
 
 SIGNALS_MAX = 64
 BATCH_PROOFS_MAX = 256
+ALONE_PROOFS_MAX = 8
+"""So few are looked at one by one once they are known not to hold together: halving them costs as much."""
 WEIGHT_BYTES = 16
 WEIGHT_WINDOW_BITS = 5
 KEY_WINDOW_BITS = 8
@@ -220,10 +223,10 @@ def verify_batch(key: VerificationKey, entries: Sequence[Entry], random: Random 
 
 def _sifted(key: VerificationKey, entries: Sequence[Entry], random: Random, *, spoiled: bool = False) -> list[bool]:
     """Verdicts of one or more entries; `spoiled` says that one of them at least is known to be wrong."""
-    if len(entries) == 1:
-        return [_holds(key, *entries[0])]
-    if not spoiled and _all_hold(key, entries, random):
+    if len(entries) > 1 and not spoiled and _all_hold(key, entries, random):
         return [True] * len(entries)
+    if len(entries) <= ALONE_PROOFS_MAX:
+        return [_holds(key, *each) for each in entries]
     half = len(entries) // 2
     left = _sifted(key, entries[:half], random)
     return left + _sifted(key, entries[half:], random, spoiled=all(left))

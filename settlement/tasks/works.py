@@ -42,7 +42,7 @@ from settlement.tables import Conn
 from settlement.tiers import registry
 from settlement.tiers.clock import EpochClock
 from settlement.tiers.epochs import Desk
-from settlement.tiers.rows import registry_place
+from settlement.tiers.place import registry_place
 from settlement.tiers.trees import Trees
 from settlement.vault import Vault
 

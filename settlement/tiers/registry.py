@@ -19,7 +19,7 @@ from settlement.chain.contracts import Contract, Refused
 from settlement.chain.outbox import Intent, Outbox
 from settlement.steps import Fate, stuck
 from settlement.tables import Conn
-from settlement.tiers import rows
+from settlement.tiers.place import registry_place
 
 PUBLISH_GAS: Final = 400_000
 REVOKE_GAS: Final = 120_000
@@ -159,7 +159,7 @@ class OnChain:
 
 def attach(conn: Conn, chain: Chain, outbox: Outbox) -> OnChain:
     """The contract of this database on this chain. Raises `NotFounded`, `OtherCode`."""
-    place = rows.registry_place(conn)
+    place = registry_place(conn)
     if place is None:
         raise NotFounded("no TierRegistry is recorded in this database")
     if place.chain_id != outbox.chain_id or keccak256(chain.code(place.address)) != place.code_hash:

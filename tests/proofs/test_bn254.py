@@ -154,6 +154,20 @@ def test_the_walk_refuses_what_small_orders_disturb(prime: int) -> None:
                 pairing.lines(affine_of(point))
 
 
+def test_what_has_met_infinity_is_nowhere() -> None:
+    """A walk that adds a point to itself or to its opposite ends with Z = 0, and is at no point at all."""
+    nowhere = (0,) * 6
+    for first in (G2, (G2[0], (-G2[1][0], -G2[1][1]))):
+        at, _ = pairing._plus((*first[0], *first[1], 1, 0), G2)
+        for _ in range(2):
+            assert at[4:] == (0, 0)
+            assert not pairing._is_at(at, G2)
+            at, _ = pairing._plus(at, G2)
+            at, _ = pairing._doubled(at)
+        assert at == nowhere
+    assert not pairing._is_at(nowhere, G2)
+
+
 def test_the_endomorphism_multiplies_by_p() -> None:
     assert pairing.endomorphism(in_g2(5)) == in_g2(5 * P % R)
 

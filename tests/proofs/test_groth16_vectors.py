@@ -114,6 +114,7 @@ def test_the_precompiles_of_an_evm_in_rust_say_so() -> None:
         assert verdicts_of_evm(node.url, ALL) == WANTED
 
 
+@pytest.mark.slow
 def test_the_file_is_its_makers() -> None:
     made = make()
     assert {name: HELD[name] for name in made if name != "verdicts"} == {

@@ -72,6 +72,7 @@ export async function bundle(folder) {
     stdin: { contents: 'export * from "./prove.js"; export * from "./files_only.js";', resolveDir: HERE },
     format: "cjs",
     supported: { bigint: false },
+    define: { ...shared.define, "globalThis.btoa": "String" }, // it would write out a worker's source; none is started
     outfile: join(folder, "prover.mini.js"),
   });
   writeFileSync(join(folder, "curve.wasm"), await curveModule());

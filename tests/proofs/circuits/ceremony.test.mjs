@@ -1,4 +1,4 @@
-// The ceremony on a circuit of one product with powers up to 2^8: powers are refused unless their hash is known, two
+// The ceremony on a circuit of one product with powers up to 2^5: powers are refused unless their hash is known, two
 // contribute, a beacon closes, anybody verifies; what was tampered with is named. The program's own words on errors.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -6,7 +6,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { CIRCUITS } from "../../../proofs/circuits/build/compile.mjs";
+import { CIRCUITS, compile } from "../../../proofs/circuits/build/compile.mjs";
 import { blake2b512, firstKey, keyHash, knownPowers, listener, verificationKey } from "../../../proofs/circuits/build/keys.mjs";
 import { DEVELOPMENT, loaded, manifestOf } from "../../../proofs/circuits/build/manifest.mjs";
 import { checkedPowers, pinOf, pinned } from "../../../proofs/circuits/ceremony/powers.mjs";
@@ -41,10 +41,13 @@ function rewritten(copy, change) {
 }
 
 before(async () => {
-  await knownPowers({ power: 8, beacon: "cd".repeat(32), name: "test", iterations: 10 }, { empty: at("e.ptau"), known: at("k.ptau"), prepared: powers }, listener());
-  pin = { file: "powers.ptau", power: 8, bytes: 0, blake2b512: await blake2b512(powers), origin: "this test" };
+  await knownPowers({ power: 5, beacon: "cd".repeat(32), name: "test", iterations: 10 }, { empty: at("e.ptau"), known: at("k.ptau"), prepared: powers }, listener());
+  pin = { file: "powers.ptau", power: 5, bytes: 0, blake2b512: await blake2b512(powers), origin: "this test" };
 });
-after(() => rmSync(folder, { recursive: true }));
+after(async () => {
+  await globalThis.curve_bn128?.terminate(); // threads that would keep the process
+  rmSync(folder, { recursive: true });
+});
 
 describe("powers of tau", () => {
   it("are taken when their hash is known and their proofs hold", async () => {
@@ -71,7 +74,7 @@ describe("powers of tau", () => {
     broken[Math.floor(broken.length / 3)] ^= 1;
     writeFileSync(at("broken.ptau"), broken);
     const own = { ...pin, blake2b512: await blake2b512(at("broken.ptau")) };
-    await assert.rejects(checkedPowers(at("broken.ptau"), [own], listener()), /do not follow|./);
+    await assert.rejects(checkedPowers(at("broken.ptau"), [own], listener()), /do not follow/);
   });
 });
 
@@ -135,7 +138,6 @@ describe("a ceremony", () => {
   it("does not begin with powers that are too small", async () => {
     const wide = `pragma circom 2.1.6;\ninclude "bits.circom";\ntemplate Wide() { signal input a; component b[2]; for (var i = 0; i < 2; i++) { b[i] = Bits(200); b[i].in <== a; } }\ncomponent main = Wide();\n`;
     const r1cs = at("wide.r1cs");
-    const { compile } = await import("../../../proofs/circuits/build/compile.mjs");
     writeFileSync(r1cs, compile({ main: "wide", sources: { "wide.circom": wide }, wasm: false }).r1cs);
     await assert.rejects(firstKey({ r1cs, powers, key: at("wide.zkey") }, listener()), /do not make a key/);
   });

@@ -1,7 +1,8 @@
 // The gate: clean on the circuit as it stands, and each kind of loose signal planted into it is caught. The committed keys
 // are those of the sources.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { describe, it } from "node:test";
 import { CIRCUITS, ROOT, compile, ownSources } from "../../../proofs/circuits/build/compile.mjs";
 import { keyHash, sha256 } from "../../../proofs/circuits/build/keys.mjs";
@@ -58,11 +59,10 @@ const PLANTED = [
   ["bits that may be anything", planted("bits.circom", "        out[i] * (out[i] - 1) === 0;\n", ""), ["propagation"]],
   ["bits of nothing", planted("bits.circom", "    in === sum;\n", ""), ["propagation"]],
   ["a challenge that is not bound", planted("tier_proof.circom", "bound <== challenge * challenge", "bound <== scope * scope"), ["inputs"]],
-  ["so many bits that they wrap", planted("bits.circom", "assert(n < 253)", "assert(n < 300)"), []],
 ];
 
 describe("what is planted", () => {
-  for (const [name, change, wanted] of PLANTED.filter(([, , opinions]) => opinions.length)) {
+  for (const [name, change, wanted] of PLANTED) {
     it(`${name}: ${wanted.join(" and ")}`, () => {
       const found = objections(change);
       for (const opinion of wanted) assert.notDeepEqual(found[opinion], [], opinion);
@@ -88,9 +88,8 @@ describe("a set of keys", () => {
     assert.throws(() => loaded(DEVELOPMENT, { production: true }), /anybody forges proofs/);
   });
 
-  it("is held to the hashes of its manifest", async () => {
-    const { cpSync, mkdtempSync, rmSync, writeFileSync } = await import("node:fs");
-    const folder = mkdtempSync(`${(await import("node:os")).tmpdir()}/tongdui-keys-`);
+  it("is held to the hashes of its manifest", () => {
+    const folder = mkdtempSync(`${tmpdir()}/tongdui-keys-`);
     const refused = (change, words) => {
       cpSync(DEVELOPMENT, folder, { recursive: true });
       change(JSON.parse(readFileSync(`${folder}/circuit.json`)), (name, text) => writeFileSync(`${folder}/${name}`, text));
