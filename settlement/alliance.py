@@ -16,7 +16,7 @@ from settlement import tables
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
 from settlement.tables import Anchor, Conn
-from settlement.tiers.rows import registry_place
+from settlement.tiers.place import registry_place
 
 AUDITOR, MERCHANT_WATCHER = 1, 2
 UNIT = 10**6

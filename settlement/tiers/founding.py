@@ -25,7 +25,7 @@ from settlement.chain.contracts import Contract
 from settlement.chain.outbox import Outbox
 from settlement.chain.transactions import call, create, create_code
 from settlement.tables import Conn
-from settlement.tiers.rows import RegistryPlace, registry_place, set_registry_place
+from settlement.tiers.place import RegistryPlace, registry_place, set_registry_place
 
 GRACE_S = 86_400
 REGISTER_GAS = 250_000

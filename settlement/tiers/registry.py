@@ -143,11 +143,8 @@ class OnChain:
     def _send(self, purpose: str, data: bytes, gas: int) -> None:
         with self.outbox.leading(wait_s_max=LEAD_WAIT_S) as outbox:
             seen = outbox.observe(purpose)
-            if (
-                seen.newest
-                and seen.fate is Fate.WAITING
-                and stuck(age_s=seen.newest.age_s, replacements=seen.replacements)
-            ):
+            newest = seen.newest if seen.fate is Fate.WAITING else None
+            if newest is not None and stuck(age_s=newest.age_s, replacements=seen.replacements):
                 outbox.bump(purpose)
                 return
             if seen.fate in {Fate.REVERTED, Fate.DROPPED}:

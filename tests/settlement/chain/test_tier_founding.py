@@ -20,7 +20,7 @@ from settlement.networks import NotAddresses, require_addresses, write_addresses
 from settlement.sealing.lanes import create_keystore
 from settlement.tables import Conn
 from settlement.tiers.founding import VERIFIER, CircuitUnfit, NewCircuit, Setup, TierFounding, read_circuit
-from settlement.tiers.rows import registry_place
+from settlement.tiers.place import registry_place
 from tests.settlement.chain.field import MERCHANTS, Field, address, founding
 from tests.settlement.chain.test_handover import GUARDIAN, REFUSED, SUBMITTER, TO
 from tests.settlement.chain.tiny import SENDER
@@ -209,7 +209,8 @@ def test_a_circuit_is_read_with_the_verifier_of_its_very_key(tmp_path: Path) -> 
             reads({**told, **wrong})
     with pytest.raises(CircuitUnfit, match="not a circuit"):
         reads(verification_key={**key, "vk_delta_2": key["vk_gamma_2"]})
-    for code in ({}, {"bytecode": "0x"}, {"bytecode": ["0x00"]}, {"bytecode": built["bytecode"][:2_000]}, []):
+    broken: list[object] = [{}, {"bytecode": "0x"}, {"bytecode": ["0x00"]}, {"bytecode": built["bytecode"][:2_000]}, []]
+    for code in broken:
         with pytest.raises(CircuitUnfit):
             reads(verifier=code)
     artifact.write_text("<html>not found</html>")
