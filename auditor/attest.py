@@ -1,4 +1,4 @@
-"""Attester mode: check what is sealed but not yet on the chain, and sign its headers if nothing at all was found.
+"""Attester mode: check what is sealed but not yet on the chain, and sign each header that nothing was found against.
 
 A signature that is given cannot be taken back, so (batchNo, headerHash) is on disk before the key is used, under a
 lock that admits one attester. A second header for a number is refused unless the hub threw out the first one in
@@ -24,7 +24,7 @@ from auditor.audit import Means, audit
 from auditor.chain import Chain, Commit
 from auditor.findings import shown
 from auditor.lapsed import Final, Sealing, committable_until, lapsed
-from auditor.outcome import Outcome, Verdict
+from auditor.outcome import Outcome
 from proofs.json_form import JsonFormError, from_json
 from proofs.messages import BatchHeader, domain_separator, signed_digest
 from proofs.signature import address_of, sign
@@ -102,19 +102,21 @@ def attest(
     state: Path,
     final: Callable[[], Final] = nothing_final,
 ) -> Attested:
-    """Audit the chain and the sealed headers of `folder` after it; sign the sealed ones if the verdict is clean, but
-    those under whose number another was signed that may still be committed. `final` is asked for where one was.
+    """Audit the chain and the sealed headers of `folder` after it; sign those that nothing speaks against (every figure
+    is right, nothing is missing, no duty was broken in the batch itself: decision 0186), but those under whose number
+    another was signed that may still be committed. `final` is asked for where one was.
 
     Raises `AttestRefused` when the state cannot be used.
     """
     sealed = sealed_commits(chain, folder)
     outcome = audit(chain, [*chain.commits, *sealed], means)
-    if outcome.verdict != Verdict.CLEAN or not sealed:
+    sound = [each for each in sealed if not outcome.findings.object_to(each.header.batch_no)]
+    if outcome.incomplete or not sound:
         return Attested(outcome, [], [])
     separator = domain_separator(chain_id=chain.chain_id, hub=chain.hub)
-    refused = remember(state, chain, address_of(key.public_key), sealed, final)
+    refused = remember(state, chain, address_of(key.public_key), sound, final)
     numbers = {each.batch_no for each in refused}
-    free = [commit for commit in sealed if commit.header.batch_no not in numbers]
+    free = [commit for commit in sound if commit.header.batch_no not in numbers]
     return Attested(outcome, [_signed(commit, separator, key) for commit in free], refused)
 
 

@@ -235,6 +235,8 @@ class Findings:
 
     kept: list[Finding] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    breaches: Counter[int] = field(default_factory=Counter)
+    """By batch, duties that were broken without making a figure false."""
 
     def add(
         self,
@@ -250,6 +252,8 @@ class Findings:
         """Record one finding; bytes are shown as 0x-hex. `code` must be in RULES."""
         assert code in RULES, code
         self.counts[code] += 1
+        if RULES[code].severity is Severity.MAJOR:
+            self.breaches[batch_no] += 1
         if len(self.kept) < FINDINGS_KEPT_MAX:
             named = None if account is None else shown(account)
             self.kept.append(Finding(code, batch_no, place, shown(expected), shown(actual), leaf_no, named))
@@ -257,12 +261,20 @@ class Findings:
     def extend(self, others: Findings) -> None:
         """Take in another list, in its order."""
         self.counts.update(others.counts)
+        self.breaches.update(others.breaches)
         self.kept.extend(others.kept[: FINDINGS_KEPT_MAX - len(self.kept)])
 
     @property
     def total(self) -> int:
         """How many findings there are, kept or only counted."""
         return self.counts.total()
+
+    def object_to(self, batch_no: int) -> bool:
+        """Whether a batch must not be signed off: a figure is false somewhere, or a duty was broken in this very one.
+
+        A duty that was broken in another batch is told for ever and cannot be mended; it says nothing against this one.
+        """
+        return self.total > self.breaches.total() or self.breaches[batch_no] > 0
 
     def of_check(self, check: int) -> int:
         """How many findings break one check."""

@@ -65,7 +65,7 @@ def report(outcome: Outcome, *, rpc: Sequence[str], anchored: bool) -> dict[str,
             "journalEntries": outcome.journal_entries,
             "checkpoints": outcome.checkpoints,
         },
-        "attest": outcome.verdict == "clean",
+        "attest": not outcome.incomplete and not outcome.findings.object_to(outcome.last),
         "seconds": round_seconds(outcome.seconds),
     }
 

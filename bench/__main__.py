@@ -21,6 +21,7 @@ RUNS = (
     ("as_of",),
     ("seal",),
     ("audit",),
+    ("tier_prove",),
     ("tier_verify",),
     ("tier_epoch",),
 )

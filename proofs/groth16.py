@@ -8,8 +8,9 @@ not ±δ (such a key, one without a contribution to its second phase, accepts fo
 each verdict: as many as the key wants, each in [0, r), for s and s + r would otherwise prove the same. Functions answer
 for what the world sends and raise only for what is not a number, a point or a key.
 
-What a true verdict does not say: that a proof is new. (r·A, r⁻¹·B, C) and (A + …) are other proofs of the same signals,
-made by anybody from one of them; replay is a matter of the nullifier, never of proof bytes. BN254 is about 100 bits.
+What a true verdict does not say: that a proof is new. (k·A, k⁻¹·B, C) and (A, B + k·δ, C + k·A) are other proofs of the
+same signals, made by anybody from one of them; replay is a matter of (scope, nullifier), never of proof bytes. BN254 is
+about 100 bits.
 
 Sources: Groth, "On the size of pairing-based non-interactive arguments" (2016); the JSON forms are snarkjs's. Called by
 the tier room of this package and its settlement; `groth16_reference` is the same by another library.

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ledger import queries
-from ledger.answers import Answer, Leg, LegRef
+from ledger.answers import Answer, LegRef
 from ledger.commands import Command
 from ledger.journal import JournalEntry
-from proofs.kinds import Kind
 from proofs.messages import domain_separator, signed_digest
 from settlement import keys, readers, tables
 from settlement.alliance import Alliance
 from settlement.chain.outbox import Checkpoint, Outbox, unwatched
 from settlement.founding import Publication
-from settlement.publish import NotOnEveryMirror, Package, Recipient, Wrapped, pack, publish
+from settlement.mirrors import MirrorError
+from settlement.publish import NotOnEveryMirror, Package, Recipient, Wrapped, pack, publish, published_header
 from settlement.sealing import desk, ends, openings
 from settlement.sealing.choosing import Chosen, choose
 from settlement.sealing.closing import BATCH_LEAVES_MAX, padded
@@ -45,12 +45,19 @@ from settlement.sealing.self_signed import Inbox
 from settlement.sealing.signing import Presigned
 from settlement.sealing.sweeps import unswept
 from settlement.sealing.tariffs import tariff_of
-from settlement.steps import State
+from settlement.sealing.turn import Turn
+from settlement.steps import ABSENT, State
 from settlement.tables import Batch, Conn, SealedFields
 
 
 class NotReproducible(RuntimeError):
     """A stored batch does not come out the same again: keys, journal or code have changed under it."""
+
+
+class NumberTaken(RuntimeError):
+    """A header that this database does not know stands under the next number: the database is older than its batches.
+    Nothing is sealed until a person has brought it up to them (R8: never a second header for a number).
+    """
 
 
 class LaneKeys(LaneSigner, Protocol):
@@ -108,7 +115,7 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
     was put aside. None when there is nothing to seal; a settling batch with nothing in it holds one VOID. While a
     mirror is down, or the inspector finds fault, the batch stays SEALED, and `publish_again` brings it on.
 
-    Raises `SealRefused` and leaves nothing but the batch's secrets behind.
+    Raises `SealRefused` and leaves nothing but the batch's secrets behind; `NumberTaken` before anything.
     """
     last = tables.last_batch(s.conn)
     assert last is not None, "founding stores batch 0"
@@ -126,9 +133,10 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
     desk.restrict_lanes(s.conn, over, batch_no=batch_no + 1)  # what is taken in from now on can be in the next at best
     desk.prepare(s.conn, s.publication.vault, s.lanes.roster, batch_no=batch_no)
     inbox = desk.inbox(s.conn)
-    turn = _Turn(batch_no, s.lanes.roster, inbox, over)
-    if planned is None and not settling and not _anything(s.conn, entries, turn, leaves_max):
+    turn = Turn(batch_no, s.lanes.roster, inbox, over)
+    if planned is None and not settling and not turn.holds_anything(s.conn, entries, leaves_max):
         return None
+    _require_free(s, batch_no)
     now = s.alliance.chain.now()
     opened = last if last.state is State.OPEN else _open(s, batch_no, plan.incarnation + 1 if plan else 0, now)
     s.checkpoint("opened")
@@ -188,6 +196,26 @@ def seal_planned(s: Settlement) -> list[int]:
             break
         done.append(following)
     return done
+
+
+def _require_free(s: Settlement, batch_no: int) -> None:
+    """Whether the number was given before is asked of chain and mirrors; a mirror that is down says nothing."""
+    held = {s.alliance.chain.place: _committed(s, batch_no)}
+    for mirror in s.publication.mirrors:
+        with suppress(MirrorError):
+            standing = published_header(mirror, batch_no)
+            held[mirror.name] = None if standing is None else standing.hash_struct()
+    ours = tables.known_hashes(s.conn, batch_no)
+    for place, header_hash in held.items():
+        if header_hash is not None and header_hash not in ours:
+            raise NumberTaken(f"batch {batch_no}: {place} holds header {header_hash.hex()}, which is not ours")
+
+
+def _committed(s: Settlement, batch_no: int) -> bytes | None:
+    """The header that the hub holds under a number; one that was thrown out is none."""
+    status = s.alliance.hub.read("record", batch_no)[4]
+    held: bytes = s.alliance.hub.read("headerHash", batch_no)
+    return None if held == ABSENT or status == tables.REVERTED_ON_CHAIN else held
 
 
 def _predecessor(conn: Conn, last: Batch) -> Batch:
@@ -273,38 +301,6 @@ def _build(
         tariff=tariff_of(queries.registry_at(s.conn, last_seq)),
     )
     return sealed, package, chosen
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """What decides whether a leg can go into batch `batch_no`."""
-
-    batch_no: int
-    hosted: Roster
-    inbox: Inbox
-    ends: Ends
-
-    def could_go(self, source: LegRef, leg: Leg) -> bool:
-        """Signed, or the alliance's to sign; and the registry lets it."""
-        own = self.inbox.lane_for(leg.signer, leg.kind, seq=source.seq, batch_no=self.batch_no)
-        if own is not None and source not in self.inbox.signed:
-            return False
-        lane = own.id if own is not None else self.hosted.lane_for(leg.signer, Kind(leg.kind)).id
-        return self.ends.allow(Use(*lane, leg.kind, leg.terms_id), batch_no=self.batch_no)
-
-
-def _anything(conn: Conn, entries: Sequence[JournalEntry], turn: _Turn, leaves_max: int) -> bool:
-    """Whether a batch would hold a leaf or could: a leg, one of an earlier range that was signed since, a burnt nonce.
-
-    A range of which all legs wait makes no batch; it grows until something in it can go, or it is as long as a batch
-    may be, or the cut-off comes.
-    """
-    if sum(len(entry.legs) for entry in entries) >= leaves_max:
-        return True
-    waiting = set(desk.late_legs(conn, batch_no=turn.batch_no))
-    if turn.inbox.burns(turn.batch_no) or any(source in waiting for source in turn.inbox.signed):
-        return True
-    return any(turn.could_go(LegRef(entry.seq, leg.no), leg) for entry in entries for leg in entry.legs)
 
 
 def _roster(s: Settlement, inbox: Inbox) -> Roster:

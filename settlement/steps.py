@@ -97,6 +97,8 @@ class Observation:
     release: Fate = Fate.NEVER
     released: bool = False
     overtaken: bool = False
+    forced: bool = False
+    """Whether forced events are overdue that the hub was not yet shown to be in this batch."""
     age_s: float
     replacements: int
     attempts: int
@@ -135,6 +137,7 @@ class Do(Enum):
     RELEASE = "the same for freeing what a batch that was thrown out had locked"
     BUMP_RELEASE = "replace the release that is stuck"
     RETRY_RELEASE = "give the release a new nonce"
+    MAKE_WAY = "show the hub that the batch holds the forced events that are overdue, or take them off its queue"
     VOID_COMMIT = "use up the nonce of a commit that came too late"
     RESEAL = "seal the same range anew"
 
@@ -229,6 +232,8 @@ def _commit(batch: Submission, seen: Observation) -> Step:
         return Wait("waits for the batch before it")
     if batch.state is State.ATTESTED and seen.commit is not Fate.NEVER:
         return Become(State.SUBMITTED)
+    if seen.forced and seen.commit in {Fate.NEVER, Fate.REVERTED, Fate.DROPPED}:
+        return Do.MAKE_WAY
     return _push(seen.commit, seen, Do.COMMIT, Do.BUMP_COMMIT, Do.RETRY_COMMIT)
 
 

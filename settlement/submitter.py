@@ -25,6 +25,7 @@ from settlement.chain.outbox import FeeCeiling, ForeignPending, Intent
 from settlement.chain.senders import SignerRefused
 from settlement.publish import NotOnEveryMirror, PublicationError
 from settlement.sealing import ends
+from settlement.sealing.forced_intake import take_forced
 from settlement.sealing.inspection import BatchFaulty
 from settlement.sealing.leaves import MS_PER_SECOND
 from settlement.steps import ABSENT, Become, Do, Fate, Observation, State, Step, Submission, Wait, next_step
@@ -61,10 +62,12 @@ _ALARMS: dict[type[Exception], str] = {
     batches.NotReproducible: "not-reproducible",
     SignerRefused: "signer-refused",
     Refused: "commit-refused",
+    forced.ForcedWaits: "forced-due",
+    forced.GivenUp: "transaction-failed",
 }
 _CANNOT_GO_ON = (
     *(Refused, FeeCeiling, ForeignPending, LedgerRefused, SignerRefused),
-    *(batches.NotReproducible, BatchFaulty, PublicationError),
+    *(batches.NotReproducible, BatchFaulty, PublicationError, forced.ForcedWaits, forced.GivenUp),
 )
 
 
@@ -91,6 +94,7 @@ def _drive_all(s: Settlement) -> list[Standing]:
     batches.seal_planned(s)
     found = [_alert(standing) for standing in standings if standing.alarm]
     alerts.keep(s.conn, "submitter", [*found, *_discharge(s)])
+    _tell_forced(s)
     return standings
 
 
@@ -107,10 +111,19 @@ def _tend(s: Settlement) -> None:
 def _discharge(s: Settlement) -> list[Alert]:
     """Trouble with the forced queue holds no batch up; what the contract refuses today it may take tomorrow."""
     try:
-        return forced.discharge(s)
+        forced.discharge(s)
     except (*_CANNOT_GO_ON, ChainUnclear) as error:
-        log.warning("forced events not discharged", reason=str(error))
-        return []
+        code = _ALARMS.get(type(error), "chain-unclear")
+        return [Alert(code=code, place="forced queue", expected="its head is taken off", actual=str(error))]
+    return []
+
+
+def _tell_forced(s: Settlement) -> None:
+    """Alerts of what is queued, which only another look at the queue resolves."""
+    try:
+        alerts.keep(s.conn, "forced", forced.still_queued(s))
+    except ChainUnclear as error:
+        log.warning("forced queue not read", reason=str(error))
 
 
 def _alert(standing: Standing) -> Alert:
@@ -206,11 +219,18 @@ def observe(s: Settlement, batch: Batch) -> Observation:
         finalise=ours.fate if verb == "finalise" else Fate.NEVER,
         release=ours.fate if failed else Fate.NEVER,
         released=failed and bool(_events(s, "LocksReleased", batch)),
+        forced=_is_next(batch, latest) and forced.in_the_way(s, batch, now=newest.timestamp),
         overtaken=verb == "commit" and latest.header_hash == ABSENT and _is_overtaken(s, batch, newest),
         age_s=ours.newest.age_s if ours.newest else 0,
         replacements=ours.replacements,
         attempts=s.outbox.attempts(purpose(batch, verb)),
     )
+
+
+def _is_next(batch: Batch, latest: _View) -> bool:
+    """Whether it may be committed now, as far as order and attesters are concerned."""
+    ready = batch.state in {State.ATTESTED, State.SUBMITTED}
+    return ready and latest.next_batch_no == batch.batch_no and latest.header_hash == ABSENT
 
 
 def _events(s: Settlement, name: str, batch: Batch, *, by_header: bool = True) -> list[Event]:
@@ -292,9 +312,13 @@ def _act(s: Settlement, batch: Batch, step: Become | Do) -> None:
             s.outbox.retire(purpose(batch, "commit"))
         case Do.RETRY_FINALISE | Do.CONTINUE_FINALISE:
             s.outbox.retire(purpose(batch, "finalise"))
+        case Do.MAKE_WAY:
+            forced.make_way(s, batch, now=s.alliance.chain.now())
         case Do.VOID_COMMIT:
             s.outbox.void(purpose(batch, "commit"))
         case Do.RESEAL:
+            # What was forced meanwhile may have to be in it: the hub may take no batch without.
+            take_forced(s, now=s.alliance.chain.now())
             batches.put_aside(s, batch)
 
 
@@ -311,7 +335,8 @@ def _commit_intent(s: Settlement, batch: Batch) -> Intent:
     signatures = [wire_form(sig) for _, sig in tables.attestations(s.conn, batch.header_hash)]
     done = batch.done
     data = s.alliance.hub.data("commitBatch", done.header, list(done.nets), signatures)
-    gas = commit_gas(nets=len(done.nets), attestations=len(signatures))
+    cleared = len(forced.overdue(s, now=s.alliance.chain.now()))
+    gas = commit_gas(nets=len(done.nets), attestations=len(signatures), forced=cleared)
     return Intent(purpose(batch, "commit"), s.alliance.anchor.hub, data, gas, batch.batch_no)
 
 

@@ -133,6 +133,7 @@ SELECT header_hash FROM settlement.batch
 WHERE superseded_by IS NULL AND header_hash IS NOT NULL AND batch_no < %s ORDER BY batch_no
 """
 _LEGS = "SELECT journal_seq, leg_no, event_id FROM settlement.batch_leaf WHERE batch_no = %s AND leg_no > 0"
+_KNOWN = "SELECT header_hash FROM settlement.batch WHERE batch_no = %s AND header_hash IS NOT NULL"
 _SUPERSEDE = """
 UPDATE settlement.batch SET superseded_by = incarnation + 1 WHERE batch_no >= %(batch_no)s AND superseded_by IS NULL
 """
@@ -232,6 +233,11 @@ def advance(conn: Conn, seen: Batch, to: State) -> None:
 def header_hashes(conn: Conn, before: int) -> list[bytes]:
     """Header hashes of the sealed batches among 0 .. before-1; one that is open has none yet."""
     return [bytes(header_hash) for (header_hash,) in conn.execute(_HASHES, [before]).fetchall()]
+
+
+def known_hashes(conn: Conn, batch_no: int) -> set[bytes]:
+    """Every header that this database ever made for a number, superseded ones included."""
+    return {bytes(header_hash) for (header_hash,) in conn.execute(_KNOWN, [batch_no]).fetchall()}
 
 
 def supersede_from(conn: Conn, batch_no: int) -> None:

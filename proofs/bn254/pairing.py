@@ -20,7 +20,7 @@ for the last exponent; Dai, Lin, Zhao and Zhou, "Fast subgroup membership testin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from proofs.bn254.curve import G1, G2, inverses
@@ -192,8 +192,3 @@ def final_exponentiation(value: Fp12) -> Fp12:
 def pairing(p: G1, q: G2) -> Fp12:
     """e(p, q) of one pair of points, q in G2."""
     return final_exponentiation(miller([(p, lines(q))]))
-
-
-def product(pairs: Iterable[tuple[G1, G2]]) -> Fp12:
-    """The product of e(p, q) over the pairs."""
-    return final_exponentiation(miller([(p, lines(q)) for p, q in pairs]))

@@ -1,10 +1,10 @@
 """Strict reading of what strangers send: JSON of a bounded size and depth, every field in the one spelling it has.
 
-Numbers up to 32 bits are JSON integers; wider ones are decimal strings; bytes are 0x and lower-case hex. Refused are
-other spellings of the same number (signs, leading zeros, blanks, underscores, other scripts' digits), floats, NaN,
-booleans, duplicate keys, missing and unknown fields. Invariants: an error names its field and never repeats more than a
-few letters of what was sent; the time is linear in the size, which is bounded first. Called by every reader of
-`proofs.tier`.
+Numbers up to 32 bits, and chains' numbers, are JSON integers; wider ones are decimal strings; bytes are 0x and
+lower-case hex. Refused are other spellings of the same number (signs, leading zeros, blanks, underscores, other
+scripts' digits), floats, NaN, booleans, duplicate keys, missing and unknown fields. Invariants: an error names its
+field and never repeats more than a few letters of what was sent; the time is linear in the size, which is bounded
+first. Called by every reader of `proofs.tier`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from proofs.poseidon import R
 
 DEPTH_MAX = 8
-INTEGER_DIGITS_MAX = 10
+INTEGER_DIGITS_MAX = 16
 TEXT_LETTERS_MAX = 200
 SHOWN_LETTERS_MAX = 24
 
@@ -38,7 +38,7 @@ class DecodingError(ValueError):
 
 
 def decode(data: bytes, what: str, *, bytes_max: int) -> Any:
-    """The JSON value in `data`; `what` names it in errors. Numbers are integers of up to ten digits."""
+    """The JSON value in `data`; `what` names it in errors. Numbers are integers of up to 16 digits."""
     if len(data) > bytes_max:
         raise DecodingError(what, f"{len(data)} bytes, at most {bytes_max} are read")
     try:

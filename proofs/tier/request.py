@@ -31,6 +31,7 @@ from proofs.words import WordError, uint_word
 
 REQUEST_BYTES_MAX: Final = 8_192
 JSON_INTEGER_BITS_MAX: Final = 32
+CHAIN_BITS: Final = 53
 NOBODY: Final = bytes(20)
 
 TYPE: Final = (
@@ -223,8 +224,8 @@ class SignedRequest:
 
 
 def chain_number(fields: Fields) -> int:
-    """The chain's number: a JSON integer of up to ten digits, which every chain has that signs for people."""
-    number = fields.small("chain_id", 34)
+    """The chain's number: a JSON integer that JavaScript reads exactly; the embedded chain's has 15 digits."""
+    number = fields.small("chain_id", CHAIN_BITS)
     if not number:
         raise DecodingError(fields.at("chain_id"), "is not zero")
     return number

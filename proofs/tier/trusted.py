@@ -3,11 +3,12 @@
     {"chain_id": 31337, "registry": "0x..", "alliance_id": 7,
      "circuits": [{"circuit_id": "0x..", "setup": "dev|ceremony", "verification_key": {..}, "vk_hash": "0x.."}],
      "epochs": [{"header": {..}, "signature": "0x.."}],
-     "epoch_key": "0x..", "revoked_epochs": [3]}                                      # these two may be left out
+     "epoch_keys": ["0x.."], "revoked_epochs": [3]}                                   # these two may be left out
 
 Invariants: a key is the one its hash says and well formed; a development key is refused unless it was asked for;
-every header is of this alliance and of a pinned key, signed by one and the same key (`epoch_key` where it is named),
-and names the header before it where that is there too. Called by the verifier's command line and by the doors.
+every header is of this alliance and of a pinned key, signed (by one of `epoch_keys` where they are named: the operator
+changes its key now and then), and names the header before it where that is there too. Called by the verifier's command
+line and by the doors.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Final, Self
 
 from proofs.groth16 import VerificationKey
 from proofs.json_form import hex_text
-from proofs.tier.decoding import DecodingError, Fields, decode, shown, small
+from proofs.tier.decoding import DecodingError, Fields, decode, raw, shown, small
 from proofs.tier.header import EpochHeader, SignedHeader
 from proofs.tier.request import chain_number
 from proofs.tier.statement import alliance_id
@@ -27,9 +28,10 @@ from proofs.tier.statement import alliance_id
 TRUSTED_BYTES_MAX: Final = 1_048_576
 CIRCUITS_MAX: Final = 16
 EPOCHS_MAX: Final = 1_000
+EPOCH_KEYS_MAX: Final = 16
 
 _FIELDS: Final = ("chain_id", "registry", "alliance_id", "circuits", "epochs")
-_OPTIONAL: Final = ("epoch_key", "revoked_epochs")
+_OPTIONAL: Final = ("epoch_keys", "revoked_epochs")
 
 
 class Setup(StrEnum):
@@ -74,14 +76,13 @@ class Circuit:
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """`epoch_key` is the address that signed the headers, None when there are none."""
+    """Checked when it was read; `epochs` by number."""
 
     chain_id: int
     registry: bytes
     alliance: int
     circuits: Mapping[bytes, Circuit]
     epochs: Mapping[int, EpochHeader]
-    epoch_key: bytes | None = None
     revoked: frozenset[int] = field(default=frozenset())
 
     @classmethod
@@ -99,7 +100,6 @@ class Trusted:
             SignedHeader.from_json(item, f"{fields.at('epochs')}[{at}]")
             for at, item in enumerate(fields.items("epochs", EPOCHS_MAX))
         ]
-        named = fields.raw("epoch_key", 20) if "epoch_key" in fields.form else None
         revoked = fields.items("revoked_epochs", EPOCHS_MAX) if "revoked_epochs" in fields.form else []
         made = cls(
             chain_id=chain_id,
@@ -107,9 +107,9 @@ class Trusted:
             alliance=alliance,
             circuits=circuits,
             epochs={each.header.epoch: each.header for each in signed},
-            epoch_key=_one_signer(signed, chain_id, registry, named),
             revoked=frozenset(small(number, fields.at("revoked_epochs")) for number in revoked),
         )
+        _check_signers(fields, signed, chain_id, registry)
         if len(made.epochs) != len(signed):
             raise TrustError(f"{fields.at('epochs')}: an epoch stands twice")
         for each in made.epochs.values():
@@ -148,12 +148,11 @@ def _circuits(fields: Fields, *, allow_dev: bool) -> dict[bytes, Circuit]:
     return {each.circuit_id: each for each in read}
 
 
-def _one_signer(signed: list[SignedHeader], chain_id: int, registry: bytes, named: bytes | None) -> bytes | None:
-    """The address that signed all headers."""
-    signers = {each.signer(chain_id, registry) for each in signed}
-    if None in signers or len(signers) > 1:
-        raise TrustError("epochs are signed by nobody, or by several keys")
-    signer = next(iter(signers), named)
-    if named is not None and signer != named:
-        raise TrustError("epochs are not signed with epoch_key")
-    return signer
+def _check_signers(fields: Fields, signed: list[SignedHeader], chain_id: int, registry: bytes) -> None:
+    """Each header is signed, and by a key that is named if any is."""
+    named = fields.items("epoch_keys", EPOCH_KEYS_MAX) if "epoch_keys" in fields.form else None
+    keys = None if named is None else {raw(key, fields.at("epoch_keys"), 20) for key in named}
+    for each in signed:
+        signer = each.signer(chain_id, registry)
+        if signer is None or (keys is not None and signer not in keys):
+            raise TrustError(f"epoch {each.header.epoch} is not signed by any of epoch_keys")

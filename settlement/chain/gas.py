@@ -29,9 +29,11 @@ def bounded_gas(estimate: int) -> int:
     return min(estimate + estimate // 5, TRANSACTION_GAS_MAX)
 
 
-def commit_gas(*, nets: int, attestations: int) -> int:
-    """Gas limit of commitBatch. Each net may open a fresh storage slot; each attestation costs a recovery."""
-    return bounded_gas(150_000 + (6_500 + 17_100) * nets + 12_000 * attestations)
+def commit_gas(*, nets: int, attestations: int, forced: int = 0) -> int:
+    """Gas limit of commitBatch. Each net may open a fresh storage slot; each attestation costs a recovery; each
+    forced event that is overdue is taken off the queue.
+    """
+    return bounded_gas(150_000 + (6_500 + 17_100) * nets + 12_000 * attestations + 40_000 * forced)
 
 
 def finalise_gas(*, nets: int) -> int:

@@ -20,7 +20,15 @@ from typing import Final
 from proofs.json_form import from_json
 from proofs.messages import BatchHeader
 from settlement.mirrors import Mirror, MirrorDown, MirrorError
-from settlement.publish import BLOB_BYTES_MAX, blob_path, header_path, keep_header, published_header
+from settlement.publish import (
+    BLOB_BYTES_MAX,
+    blob_path,
+    header_path,
+    keep_blob,
+    keep_header,
+    published_header,
+    read_blob,
+)
 from settlement.steps import TERMINAL, State
 from settlement.tables import Conn
 from settlement.watch.alerts import Alert
@@ -108,6 +116,15 @@ def blob_names(manifest: bytes) -> list[str]:
     listed = json.loads(manifest)
     names: list[str] = [*listed["chunks"], *([listed["tariff"]["blob"]] if "tariff" in listed else [])]
     return names
+
+
+def copy_batch(header: BatchHeader, sources: Sequence[Mirror], to: Mirror) -> None:
+    """Bring all blobs of a published batch to `to`, those that it lacks. Raises `MirrorError`."""
+    places, manifest_hash = [to, *sources], header.data_hash.hex()
+    manifest = read_blob(places, manifest_hash)
+    for name in blob_names(manifest):
+        keep_blob(to, name, read_blob(places, name))
+    keep_blob(to, manifest_hash, manifest)
 
 
 def _check_blob(name: str, mirrors: Sequence[Mirror], *, repair: bool) -> Generator[Finding, None, bytes | None]:

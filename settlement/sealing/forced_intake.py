@@ -61,7 +61,7 @@ def queued(queue: Contract, *, first_block: int) -> list[Forced]:
         Forced(
             event.fields["id"],
             event.fields["dueAt"],
-            Signed(_event(event.fields["pointsEvent"]), tuple(map(bytes, event.fields["signature"])), None),  # type: ignore[arg-type] # two words
+            Signed(event_of(event.fields["pointsEvent"]), tuple(map(bytes, event.fields["signature"])), None),  # type: ignore[arg-type] # two words
         )
         for event in found
         if event.fields["id"] not in over
@@ -92,12 +92,12 @@ def due_at(conn: Conn) -> int | None:
     return None if row is None else row[0]
 
 
+def event_of(fields: Any) -> PointsEvent:
+    """The event, from the struct as a log tells it."""
+    values = fields.values() if isinstance(fields, Mapping) else fields
+    return PointsEvent(*values)
+
+
 def _leg(conn: Conn, event: PointsEvent) -> LegRef | None:
     row = conn.execute(_SAME_LEG, [event.merchant_id, event.key_id, replace(event, nonce=0).words()]).fetchone()
     return None if row is None else LegRef(*row)
-
-
-def _event(fields: Any) -> PointsEvent:
-    """The struct as a log tells it."""
-    values = fields.values() if isinstance(fields, Mapping) else fields
-    return PointsEvent(*values)

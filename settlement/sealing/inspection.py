@@ -2,8 +2,9 @@
 
 Nothing of the verifier is imported here: it is called as any attester calls it, with the node, the folders and a key
 that the batch is published for, and believed by its exit code. The batch is put into a folder of its own first, where
-nobody else reads; what is found there never reaches a mirror. An inspector says nothing when it is content. Called by
-`batches`. Source: docs/protocol §3.7, step 8.
+nobody else reads; what is found there never reaches a mirror. Whatever the verifier needs of earlier batches is brought
+there from the mirrors by this process, which has their credentials, so that any kind of mirror will do. An inspector
+says nothing when it is content. Called by `batches`. Source: docs/protocol §3.7, step 8.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from typing import Final, Protocol
 
 from proofs.messages import BatchHeader
 from settlement.alliance import Alliance
-from settlement.mirrors import Mirror
+from settlement.mirrors import Mirror, MirrorError, MirrorWrong
 from settlement.mirrors.folder import FolderMirror
-from settlement.publish import Package, publish, published_header
+from settlement.mirrors.keeping import copy_batch
+from settlement.publish import Package, keep_header, publish, published_header
 
 INSPECTION_SECONDS_MAX: Final = 600
 WORDS_KEPT_MAX: Final = 4_000
+HEADERS_AHEAD_MAX: Final = 1_024
+"""So many batches may be sealed and not final: the hub's own limit."""
 _ROOT = Path(__file__).parents[2]
 
 
@@ -53,25 +57,30 @@ UNINSPECTED: Final = Uninspected()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditorProcess:
     """`python -m auditor examine` beside this process. `private` is a folder that nobody else reads, `mirrors` are
-    where earlier batches stand, `keys` is the key file of a recipient.
+    where earlier batches stand, genesis among them; `keys` is the key file of a recipient.
     """
 
     rpc: str
     hub: bytes
     deploy_block: int
     private: Path
-    mirrors: Sequence[str]
+    mirrors: Sequence[Mirror]
     keys: Path
 
     def inspect(self, package: Package, header: BatchHeader) -> None:
         """As `Inspector`."""
         self.private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._stock(header)
         publish(package, header, [FolderMirror(self.private)], supersedes=self._standing(header))
         command = [sys.executable, "-m", "auditor", "examine", "--rpc", self.rpc, "--hub", "0x" + self.hub.hex()]
         command += ["--batch", str(header.batch_no), "--keys", str(self.keys), "--anchor", str(self._anchor())]
-        for place in (str(self.private), *self.mirrors):
-            command += ["--data", place]
-        command += ["--out", str(self.private / f"examined-{header.batch_no}.json"), "--quiet"]
+        command += [
+            "--data",
+            str(self.private),
+            "--out",
+            str(self.private / f"examined-{header.batch_no}.json"),
+            "--quiet",
+        ]
         try:
             done = subprocess.run(
                 command, cwd=_ROOT, capture_output=True, text=True, timeout=INSPECTION_SECONDS_MAX, check=False
@@ -81,6 +90,36 @@ class AuditorProcess:
         if done.returncode != 0:
             words = done.stderr.strip()[-WORDS_KEPT_MAX:]
             raise BatchFaulty(f"batch {header.batch_no}: the verifier ended with {done.returncode}: {words}")
+
+    def _stock(self, header: BatchHeader) -> None:
+        """Bring what the batch opens from: the rows of the one before and of the last that settled, and the headers of
+        those that the chain may not have yet.
+        """
+        own = FolderMirror(self.private)
+        try:
+            for number in {header.batch_no - 1, header.nets_since_batch}:
+                copy_batch(self._header(own, number), self.mirrors, own)
+            for earlier in self._missing_headers(own, header.batch_no):
+                keep_header(own, earlier)
+        except MirrorError as error:
+            raise BatchFaulty(f"batch {header.batch_no}: what it opens from cannot be had: {error}") from error
+
+    def _missing_headers(self, own: Mirror, before: int) -> list[BatchHeader]:
+        """Ascending, so that where one stands all before it do."""
+        missing: list[BatchHeader] = []
+        for number in range(before - 1, max(0, before - HEADERS_AHEAD_MAX), -1):
+            if published_header(own, number) is not None:
+                break
+            missing.append(self._header(own, number))
+        return missing[::-1]
+
+    def _header(self, own: Mirror, number: int) -> BatchHeader:
+        """The header of an earlier batch: as it was inspected, else as it was published."""
+        found = (published_header(mirror, number) for mirror in (own, *self.mirrors))
+        header = next((each for each in found if each is not None), None)
+        if header is None:
+            raise MirrorWrong(own.name, f"no mirror has the header of batch {number}")
+        return header
 
     def _anchor(self) -> Path:
         """The verifier's trust anchor: from which block on it reads."""
@@ -95,13 +134,13 @@ class AuditorProcess:
 
 
 def auditor_for(alliance: Alliance, mirrors: Sequence[Mirror], *, private: Path, keys: Path) -> AuditorProcess:
-    """The verifier over an alliance's own node, contracts and mirrors, those of them it can read: folders, http."""
+    """The verifier over an alliance's own node, contracts and mirrors."""
     anchor = alliance.anchor
     return AuditorProcess(
         rpc=alliance.chain.url,
         hub=anchor.hub,
         deploy_block=anchor.deploy_block,
         private=private,
-        mirrors=[each.name for each in mirrors if not each.name.startswith("s3://")],
+        mirrors=mirrors,
         keys=keys,
     )

@@ -16,9 +16,11 @@ from celery import Celery
 from settlement.tasks import broker
 from settlement.tasks.ticks import TIERS
 from settlement.tasks.works import Works
-from settlement.tiers.proving import ANSWER_S_MAX, Prover, Sealed, prove
+from settlement.tiers.proving import ANSWER_S_MAX, PROVE_S_MAX, Prover, Sealed, prove
 
 NAME: Final = "tongdui.prove"
+SPARE_S: Final = 10
+"""So long before the task's own end the prover is given up, so that who waits hears of it."""
 log = structlog.get_logger("tongdui.tasks")
 
 
@@ -30,6 +32,7 @@ def take(works: Works, job: str, public_key: str, ciphertext: str) -> str:
         trees=works.trees(),
         circuit=settings.circuit_folder,
         production=settings.environment == "production",
+        seconds_max=max(1, min(PROVE_S_MAX, settings.task_seconds_max - SPARE_S)),
     )
     try:
         with works.connection() as conn:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from settlement import tables
+from settlement import forced, tables
 from settlement.batches import Settlement, seal_next
 from settlement.reconcile import reconcile
 from settlement.sealing import openings
@@ -69,9 +69,9 @@ def compare(turn: Turn) -> Told:
 def drive_all(turn: Turn) -> Told:
     """Publish, commit, finalise: whatever the chain and the clock allow now."""
     before = {batch.batch_no: batch.state for batch in tables.unfinished(turn.conn)}
-    if not before:
-        return {}
     with turn.works.settlement(turn.conn) as s:
+        if not before and not forced.queued(s, 1):
+            return {}
         standings = drive(s)
     moved = {str(each.batch_no): each.state.name for each in standings if before.get(each.batch_no) is not each.state}
     return {"moved": moved} if moved else {}

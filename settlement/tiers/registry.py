@@ -17,9 +17,9 @@ from settlement.alliance import NotFounded, OtherCode
 from settlement.chain.client import Chain, Tag
 from settlement.chain.contracts import Contract, Refused
 from settlement.chain.outbox import Intent, Outbox
-from settlement.steps import Fate
+from settlement.steps import Fate, stuck
 from settlement.tables import Conn
-from settlement.tiers import rows
+from settlement.tiers.place import registry_place
 
 PUBLISH_GAS: Final = 400_000
 REVOKE_GAS: Final = 120_000
@@ -142,7 +142,12 @@ class OnChain:
 
     def _send(self, purpose: str, data: bytes, gas: int) -> None:
         with self.outbox.leading(wait_s_max=LEAD_WAIT_S) as outbox:
-            if outbox.observe(purpose).fate in {Fate.REVERTED, Fate.DROPPED}:
+            seen = outbox.observe(purpose)
+            newest = seen.newest if seen.fate is Fate.WAITING else None
+            if newest is not None and stuck(age_s=newest.age_s, replacements=seen.replacements):
+                outbox.bump(purpose)
+                return
+            if seen.fate in {Fate.REVERTED, Fate.DROPPED}:
                 outbox.retire(purpose)
             if outbox.nonce_of(purpose) is None:
                 self.contract.try_out(data, sender=outbox.sender, gas=gas, tag="pending")
@@ -151,7 +156,7 @@ class OnChain:
 
 def attach(conn: Conn, chain: Chain, outbox: Outbox) -> OnChain:
     """The contract of this database on this chain. Raises `NotFounded`, `OtherCode`."""
-    place = rows.registry_place(conn)
+    place = registry_place(conn)
     if place is None:
         raise NotFounded("no TierRegistry is recorded in this database")
     if place.chain_id != outbox.chain_id or keccak256(chain.code(place.address)) != place.code_hash:

@@ -90,21 +90,6 @@ ON CONFLICT DO NOTHING
 _ADVANCE: Final = "UPDATE settlement.tier_epoch SET {} WHERE epoch = %(at)s AND state = %(seen)s"
 _REVOKE = "UPDATE settlement.tier_epoch SET revoked_at = %s WHERE epoch = %s AND revoked_at IS NULL"
 _PROGRESS = "UPDATE settlement.tier_epoch SET leaves_done = %s WHERE epoch = %s AND state = 'SNAPSHOTTED'"
-_REGISTRY = "SELECT chain_id, address, code_hash, deploy_block FROM settlement.tier_registry"
-_SET_REGISTRY = """
-INSERT INTO settlement.tier_registry (chain_id, address, code_hash, deploy_block)
-VALUES (%(chain_id)s, %(address)s, %(code_hash)s, %(deploy_block)s)
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryPlace:
-    """Where this database's TierRegistry is: 20 bytes, the hash of its code, and its first block."""
-
-    chain_id: int
-    address: bytes
-    code_hash: bytes
-    deploy_block: int
 
 
 def epochs(conn: Conn, *, newest: int = 10_000) -> list[Epoch]:
@@ -155,17 +140,6 @@ def revoke(conn: Conn, number: int, *, now: int) -> bool:
 def progress(conn: Conn, number: int, leaves_done: int) -> None:
     """How many leaves of its tree are hashed."""
     conn.execute(_PROGRESS, [leaves_done, number])
-
-
-def registry_place(conn: Conn) -> RegistryPlace | None:
-    """Where roots go, None before the contract is there."""
-    with conn.cursor(row_factory=class_row(RegistryPlace)) as cursor:
-        return cursor.execute(_REGISTRY).fetchone()
-
-
-def set_registry_place(conn: Conn, to: RegistryPlace) -> None:
-    """Once and for all: leaves name the contract."""
-    conn.execute(_SET_REGISTRY, {name: getattr(to, name) for name in RegistryPlace.__slots__})
 
 
 def _read(conn: Conn, statement: LiteralString, *values: int) -> list[Epoch]:

@@ -45,7 +45,10 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "fee-ceiling": (URGENT, "a transaction is stuck at the highest offer we make"),
     "finality-broken": (URGENT, "a block that was final is no longer in the chain"),
-    "forced-due": (URGENT, "a merchant has forced an event that no batch holds; the hub will stop for it"),
+    "forced-due": (
+        URGENT,
+        "a merchant has forced an event that is still on the queue; the hub stops for it when it is overdue",
+    ),
     "gas-money-low": (WARNING, "the sending account can pay for few more transactions"),
     "hub-insolvent": (URGENT, "the hub holds less of the asset than it owes"),
     "ledger-refused": (URGENT, "the ledger refuses what the chain has moved"),

@@ -27,6 +27,7 @@ from auditor.attest import (
 from auditor.audit import Means
 from auditor.chain import Chain
 from auditor.fetch import AuditorKey, Folder
+from auditor.forced import Queue
 from auditor.lapsed import Final
 from auditor.outcome import Verdict
 from auditor.progress import Watch
@@ -79,6 +80,37 @@ def test_nothing_is_signed_if_anything_is_found(world: World, tmp_path: Path) ->
     verdict, signed = attested(world, sealed_world(world, 2), tmp_path / "state.json")
     assert (verdict, signed) == (Verdict.FINDINGS, [])
     assert not (tmp_path / "state.json").exists()
+
+
+def queue_of(*logs: tuple[str, dict[str, Any]]) -> Queue:
+    """A merchant forced an event, and what became of it."""
+    queue = Queue()
+    for name, told in (("ForcedQueued", {"id": 1, "merchantId": 2, "keyId": 1, "dueAt": 1_000}), *logs):
+        queue.take(name, told)
+    return queue
+
+
+@pytest.mark.parametrize(
+    "queue",
+    [queue_of(), queue_of(("ForcedDischarged", {"id": 1, "batchNo": 1, "late": True}))],
+    ids=["not taken in yet", "taken in late by a batch of long ago"],
+)
+def test_a_duty_broken_elsewhere_is_told_and_holds_nothing_up(world: World, queue: Queue, tmp_path: Path) -> None:
+    chain = sealed_world(world, 2)
+    chain.queue, chain.block_time = queue, 1_001
+    verdict, signed = attested(world, chain, tmp_path / "state.json")
+    assert verdict == Verdict.FINDINGS
+    assert [each.batch_no for each in signed] == [2, 3, 4]
+
+
+def test_a_batch_that_breaks_a_duty_is_not_signed_and_those_after_it_are(world: World, tmp_path: Path) -> None:
+    chain, state = sealed_world(world, 2), tmp_path / "state.json"
+    means = Means([Folder(world.folder)], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True))
+    chain.queue = queue_of(("ForcedDischarged", {"id": 1, "batchNo": 3, "late": True}))
+    outcome, signed, _ = attest(chain, world.folder, means, key=KEY, state=state)
+    assert outcome.findings.object_to(3)
+    assert [each.batch_no for each in signed] == [2, 4]
+    assert json.loads(state.read_text())["signed"].keys() == {"2", "4"}
 
 
 def test_nothing_is_signed_if_anything_is_missing(world: World, tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from py_ecc import optimized_bn128 as theirs
 
 from proofs import groth16_reference as reference
@@ -126,6 +128,24 @@ def test_no_object_at_all(form: Any) -> None:
         with pytest.raises(Refused) as refused:
             read(form)
         assert refused.value.refusal is Refusal.MALFORMED
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.sampled_from(["0", "1", "2"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.data())
+def test_whatever_is_sent_is_refused_by_name(data: st.DataObject) -> None:
+    """Any value in any field of forms that are otherwise right: no other error than ours comes out."""
+    for read, form in ((Proof.from_json, FORM), (VerificationKey.from_json, DOOR.key)):
+        name = data.draw(st.sampled_from(sorted(form)))
+        value = data.draw(ANYTHING)
+        assume(value != form[name])
+        with pytest.raises(Refused):
+            read(form | {name: value})
 
 
 @pytest.mark.parametrize("name", ["pi_a", "pi_b", "pi_c"])

@@ -8,6 +8,7 @@ import { DEVELOPMENT, loaded } from "../build/manifest.mjs";
 import { proofOf, witnessOf } from "./prove.js";
 
 const BYTES_PER_KILOBYTE = 1024;
+const MICROSECONDS_PER_MILLISECOND = 1000;
 
 async function read(stream) {
   let text = "";
@@ -37,7 +38,12 @@ const start = performance.now();
 const keys = loaded(DEVELOPMENT, { production: false });
 const loadMs = since(start);
 const measured = [];
-for (let round = 0; round < Number(rounds); round++) measured.push(await (who === "ours" ? ours : theirs)(input, keys));
+for (let round = 0; round < Number(rounds); round++) {
+  const before = process.cpuUsage();
+  const times = await (who === "ours" ? ours : theirs)(input, keys);
+  const { user, system } = process.cpuUsage(before);
+  measured.push({ ...times, processorMs: (user + system) / MICROSECONDS_PER_MILLISECOND });
+}
 const peakBytes = process.resourceUsage().maxRSS * BYTES_PER_KILOBYTE;
 const sizes = { wasmBytes: keys.wasm.length, zkeyBytes: keys.zkey.length };
 console.log(JSON.stringify({ loadMs, rounds: measured, peakBytes, ...sizes, constraints: keys.manifest.constraints }));

@@ -1,7 +1,8 @@
 // The gate: clean on the circuit as it stands, and each kind of loose signal planted into it is caught. The committed keys
 // are those of the sources.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { describe, it } from "node:test";
 import { CIRCUITS, ROOT, compile, ownSources } from "../../../proofs/circuits/build/compile.mjs";
 import { keyHash, sha256 } from "../../../proofs/circuits/build/keys.mjs";
@@ -53,16 +54,27 @@ function planted(file, passage, instead) {
 }
 
 const PLANTED = [
-  ["a product assigned and not constrained", planted("tier_proof.circom", "measured <== points", "measured <-- points"), ["propagation", "arrows", "analysis"]],
-  ["a node chosen by the prover", planted("path.circom", "left[level] <== node", "left[level] <-- node"), ["propagation", "arrows", "analysis"]],
+  [
+    "a product assigned and not constrained",
+    planted("tier_proof.circom", "measured <== points", "measured <-- points"),
+    ["propagation", "arrows", "analysis"],
+  ],
+  [
+    "a node chosen by the prover",
+    planted("path.circom", "left[level] <== node", "left[level] <-- node"),
+    ["propagation", "arrows", "analysis"],
+  ],
   ["bits that may be anything", planted("bits.circom", "        out[i] * (out[i] - 1) === 0;\n", ""), ["propagation"]],
   ["bits of nothing", planted("bits.circom", "    in === sum;\n", ""), ["propagation"]],
-  ["a challenge that is not bound", planted("tier_proof.circom", "bound <== challenge * challenge", "bound <== scope * scope"), ["inputs"]],
-  ["so many bits that they wrap", planted("bits.circom", "assert(n < 253)", "assert(n < 300)"), []],
+  [
+    "a challenge that is not bound",
+    planted("tier_proof.circom", "bound <== challenge * challenge", "bound <== scope * scope"),
+    ["inputs"],
+  ],
 ];
 
 describe("what is planted", () => {
-  for (const [name, change, wanted] of PLANTED.filter(([, , opinions]) => opinions.length)) {
+  for (const [name, change, wanted] of PLANTED) {
     it(`${name}: ${wanted.join(" and ")}`, () => {
       const found = objections(change);
       for (const opinion of wanted) assert.notDeepEqual(found[opinion], [], opinion);
@@ -70,7 +82,7 @@ describe("what is planted", () => {
   }
 
   it("254 bits, which have two ways to be: the propagation", () => {
-    const wide = { "wide.circom": "pragma circom 2.1.6;\ninclude \"bits.circom\";\ncomponent main = Bits(254);\n" };
+    const wide = { "wide.circom": 'pragma circom 2.1.6;\ninclude "bits.circom";\ncomponent main = Bits(254);\n' };
     const { sources } = planted("bits.circom", "assert(n < 253)", "assert(n < 300)");
     const system = parse(compile({ main: "wide", sources: { ...wide, ...sources }, level: "O0", wasm: false }).r1cs);
     assert.equal(undetermined(system).length, 254);
@@ -88,9 +100,8 @@ describe("a set of keys", () => {
     assert.throws(() => loaded(DEVELOPMENT, { production: true }), /anybody forges proofs/);
   });
 
-  it("is held to the hashes of its manifest", async () => {
-    const { cpSync, mkdtempSync, rmSync, writeFileSync } = await import("node:fs");
-    const folder = mkdtempSync(`${(await import("node:os")).tmpdir()}/tongdui-keys-`);
+  it("is held to the hashes of its manifest", () => {
+    const folder = mkdtempSync(`${tmpdir()}/tongdui-keys-`);
     const refused = (change, words) => {
       cpSync(DEVELOPMENT, folder, { recursive: true });
       change(JSON.parse(readFileSync(`${folder}/circuit.json`)), (name, text) => writeFileSync(`${folder}/${name}`, text));
@@ -98,8 +109,14 @@ describe("a set of keys", () => {
       assert.throws(() => loaded(folder, { production: false }), words);
     };
     try {
-      refused((manifest, write) => write("circuit.json", JSON.stringify({ ...manifest, setup: "trust me" })), /setup is "trust me"/);
-      refused((manifest, write) => write("circuit.json", JSON.stringify({ ...manifest, setup: "ceremony", vk_hash: "0x00" })), /another hash/);
+      refused(
+        (manifest, write) => write("circuit.json", JSON.stringify({ ...manifest, setup: "trust me" })),
+        /setup is "trust me"/,
+      );
+      refused(
+        (manifest, write) => write("circuit.json", JSON.stringify({ ...manifest, setup: "ceremony", vk_hash: "0x00" })),
+        /another hash/,
+      );
       refused((manifest, write) => {
         write("verification_key.json", "{}");
         write("circuit.json", JSON.stringify({ ...manifest, setup: "ceremony", vk_hash: "0x00" }));

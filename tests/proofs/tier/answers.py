@@ -38,7 +38,7 @@ def trusted(held: dict[str, Any]) -> dict[str, Any]:
         "alliance_id": held["alliance_id"],
         "circuits": [circuit],
         "epochs": [signed.to_json()],
-        "epoch_key": held["header"]["signer"],
+        "epoch_keys": [held["header"]["signer"]],
     }
 
 

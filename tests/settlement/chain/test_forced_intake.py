@@ -14,6 +14,7 @@ from settlement.chain.outbox import Intent
 from settlement.sealing import desk
 from settlement.sealing.forced_intake import due_at, take_forced
 from settlement.sealing.self_signed import void
+from settlement.status import status
 from settlement.submitter import drive
 from tests.settlement.chain.field import Field, attest, day
 from tests.settlement.chain.test_self_signed import LANE, lane_of, register, sealed, signed
@@ -76,3 +77,25 @@ def test_a_forced_void_and_a_forced_earning_are_taken_in_and_sealed(field: Field
         assert (own[0][2], own[1][1:]) == (0, tuple(source))
         assert due_at(s.conn) is None
         assert desk.last_nonce(s.conn, LANE) == 2
+
+
+def test_a_batch_that_is_sealed_anew_takes_in_what_was_forced_meanwhile(field: Field) -> None:
+    """After a day without the operator the hub takes no batch that was sealed before."""
+    field.post(day(1))
+    with field.settlement() as s:
+        register(s)
+        sealed(s)
+        commit(s, field)
+    field.post(day(2))
+    with field.settlement() as s:
+        force(s, void(lane_of(s), nonce=1, occurred_at=s.alliance.chain.now()))
+        sealed(s)
+        s.alliance.chain.advance_time(25 * 3_600)
+        drive(s)
+        commit(s, field)
+        assert [(batch.incarnation, batch.state) for batch in status(s.conn, first=1)] == [
+            (0, "FINALISED"),
+            (1, "CONFIRMED"),
+        ]
+        sent = [tx.purpose for tx in status(s.conn, first=2)[0].transactions]
+        assert sent == ["cover:1.2.1", "commit:2.1"]

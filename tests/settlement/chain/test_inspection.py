@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from settlement.batches import Settlement, publish_again, seal_next
+from settlement.mirrors.folder import FolderMirror
 from settlement.sealing.inspection import AuditorProcess, BatchFaulty
 from settlement.sealing.lanes import create_keystore
 from settlement.steps import State
 from settlement.submitter import drive
 from settlement.tables import Batch
 from tests.settlement.chain.field import MERCHANTS, Field, day
+
+
+class Bucket(FolderMirror):
+    """A mirror that the verifier cannot read by itself, as one behind credentials."""
+
+    @property
+    def name(self) -> str:
+        return "s3://nowhere"
 
 
 def inspected(field: Field, s: Settlement) -> Settlement:
@@ -27,7 +37,7 @@ def inspected(field: Field, s: Settlement) -> Settlement:
         hub=anchor.hub,
         deploy_block=anchor.deploy_block,
         private=field.folder / "private",
-        mirrors=[str(each) for each in field.mirrors],
+        mirrors=[Bucket(each.root) for each in map(FolderMirror, field.mirrors)],
         keys=keys,
     )
     return replace(s, inspector=inspector)
@@ -56,3 +66,24 @@ def test_only_what_the_verifier_signs_off_is_published(field: Field) -> None:
             publish_again(s, batch)
         standing = next(each for each in drive(s) if each.batch_no == batch.batch_no)
         assert (standing.state, standing.alarm) == (State.SEALED, "batch-faulty")
+
+
+def test_what_a_batch_opens_from_is_brought_from_any_kind_of_mirror(field: Field) -> None:
+    """Genesis for the first; and everything again where the inspector's own folder is lost."""
+    for number in (1, 2, 3):
+        field.post(day(number))
+    with field.settlement() as plain:
+        s = inspected(field, plain)
+        first = seal_next(s, leaves_max=14)
+        second = seal_next(s, leaves_max=14)
+        assert [each and each.state for each in (first, second)] == [State.PUBLISHED] * 2
+        shutil.rmtree(field.folder / "private")
+        assert sealed(s).state is State.PUBLISHED
+        shutil.rmtree(field.folder / "private")
+        for mirror in field.mirrors:
+            (mirror / "headers" / "2.json").unlink()
+        field.post(day(4))
+        batch = sealed(s)
+        assert batch.state is State.SEALED, "its header of batch 2 is nowhere"
+        with pytest.raises(BatchFaulty, match="no mirror has the header of batch 2"):
+            publish_again(s, batch)

@@ -1,0 +1,69 @@
+"""What docs/tier-proofs.md tells a partner to type does what it says: its blocks are run, in its order."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from proofs.tier.verify import Reason
+from tests.attacks.tier import FORM, HELD, NOW, answer
+from tests.proofs.tier.vectors import PARTNER_KEY
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "tier-proofs.md").read_text()
+PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+COMMANDS = re.findall(r"^    python -m proofs\.tier (.*)$", PAGE, re.MULTILINE)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """A partner's folder with the trust file, a request it made before, and the answer to it."""
+    (tmp_path / "trusted.json").write_text(json.dumps(FORM))
+    (tmp_path / "request.json").write_text(json.dumps(HELD["answers"][0]["request"]))
+    (tmp_path / "response.json").write_text(json.dumps(answer()))
+    return tmp_path
+
+
+def run(desk: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PARTNER_KEY": PARTNER_KEY.hex()}
+    return subprocess.run(
+        [sys.executable, *words], cwd=desk, env=environment, check=False, capture_output=True, text=True
+    )
+
+
+def test_asking_and_explaining(desk: Path) -> None:
+    made = run(desk, "-c", PROGRAMS[0])
+    assert made.returncode == 0, made.stderr
+    told = run(desk, "-m", "proofs.tier", *shlex.split(COMMANDS[0]))
+    assert told.returncode == 0, told.stderr
+    assert "tier Gold or higher; the tier still holds on 2026-08-01." in told.stdout
+
+
+def test_verifying_by_command(desk: Path) -> None:
+    done = run(desk, "-m", "proofs.tier", *shlex.split(COMMANDS[1]), "--now", str(NOW))
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"accepted  response\.json\n  scope      \d+\n  nullifier  \d+\n", done.stdout)
+
+
+def test_verifying_and_counting_in_python(desk: Path) -> None:
+    program = f"now = {NOW}\n{PROGRAMS[1]}\n{PROGRAMS[2]}"
+    first, second = (run(desk, "-c", program) for _ in range(2))
+    assert first.returncode == second.returncode == 0, first.stderr
+    assert "'accepted': True" in first.stdout
+    assert "was here before" not in first.stdout
+    assert "was here before" in second.stdout
+
+
+def test_the_page_names_every_reason() -> None:
+    assert set(re.findall(r"`([A-Z]+)`", PAGE.split("## Order of the checks")[1])) == {each.name for each in Reason}
+
+
+def test_nothing_on_the_page_is_left_untried() -> None:
+    assert (len(PROGRAMS), len(COMMANDS)) == (3, 2)

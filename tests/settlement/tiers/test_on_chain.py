@@ -1,0 +1,252 @@
+"""Epochs on the real contract: published once, in a chain of headers, taken back; the task and the command as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from proofs.keccak import keccak256
+from proofs.tier.statement import CIRCUIT_ID, alliance_id
+from settlement.alliance import NotFounded, OtherCode
+from settlement.chain.client import Chain
+from settlement.chain.contracts import Contract
+from settlement.chain.outbox import LocalSigner, Outbox
+from settlement.chain.transactions import call, create
+from settlement.embedded_chain.process import EmbeddedNode
+from settlement.settings import SettlementSettings
+from settlement.tasks import turn
+from settlement.tasks.ticks import BY_NAME
+from settlement.tasks.turn import Outcome
+from settlement.tasks.works import Works
+from settlement.tiers import __main__ as command
+from settlement.tiers import commitments, epochs, registry, rows, signing_keys
+from settlement.tiers.clock import EpochClock
+from settlement.tiers.epochs import Desk, Standing
+from settlement.tiers.place import RegistryPlace, set_registry_place
+from settlement.tiers.registry import NO_HASH, Held, NoCircuit, OnChain
+from settlement.tiers.rows import State
+from settlement.tiers.witness import witness
+from tests.settlement.chain.conftest import chain, embedded  # noqa: F401  # fixtures, used by their names
+from tests.settlement.chain.tiny import SENDER
+from tests.settlement.tasks.stage import keep_keys
+from tests.settlement.tiers.ground import VAULT, Ground, public
+from tests.settlement.tiers.paper import EPOCH_KEY, SIGNER
+
+LENGTH_S = 30 * 86_400
+GRACE_S = 86_400
+MEMBERS = ("m1", "m2", "m3")
+VK_HASH = keccak256(b"a key of the tests")
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """A ground whose registry is a contract on the embedded chain, in an epoch of that chain's time."""
+
+    ground: Ground
+    chain: Chain
+    clock: EpochClock
+
+    def outbox(self, conn: psycopg.Connection[Any]) -> Outbox:
+        return Outbox(conn, self.chain, LocalSigner(SENDER.key))
+
+    def found(self, *, circuit: bool = True) -> Contract:
+        """The contract; what else is code stands for a verifier, whom nobody asks here."""
+        with self.ground.conn() as conn, self.outbox(conn).leading(wait_s_max=5) as outbox:
+            signing_keys.keep(conn, VAULT, EPOCH_KEY, now=0, production=False)
+            made, block = create(self.chain, outbox, "TierRegistry", outbox.sender, SIGNER, GRACE_S)
+            if circuit:
+                arguments = CIRCUIT_ID, made.address, VK_HASH, 0
+                call(outbox, "circuit", made, "registerCircuit", *arguments, gas=250_000)
+            place = RegistryPlace(
+                chain_id=outbox.chain_id,
+                address=made.address,
+                code_hash=keccak256(self.chain.code(made.address)),
+                deploy_block=block,
+            )
+            set_registry_place(conn, place)
+            for member in MEMBERS:
+                commitments.enrol(conn, self.clock, member, public(member), now=self.chain.now() - LENGTH_S)
+        return made
+
+    def port(self, conn: psycopg.Connection[Any]) -> OnChain:
+        return registry.attach(conn, self.chain, self.outbox(conn))
+
+    def drive(self, later_s: int = 0) -> list[Standing]:
+        with self.ground.conn() as conn:
+            desk = Desk(
+                conn=conn,
+                vault=VAULT,
+                clock=self.clock,
+                trees=self.ground.trees,
+                registry=self.port(conn),
+                now=self.chain.now() + later_s,
+            )
+            return epochs.drive(desk)
+
+
+@pytest.fixture
+def anchored(ground: Ground, chain: Chain) -> Anchored:  # noqa: F811
+    clock = EpochClock(seconds=LENGTH_S, start=chain.now() - 9 * LENGTH_S - 600)
+    return Anchored(ground, chain, clock)
+
+
+def test_a_root_is_anchored_once_and_the_next_header_names_it(anchored: Anchored) -> None:
+    contract = anchored.found()
+    (first,) = anchored.drive()
+    assert (first.epoch, first.state) == (10, State.ANCHORED), first.reason
+    anchored.drive()
+    with anchored.ground.conn() as conn:
+        (epoch,) = rows.epochs(conn)
+        mine = witness(conn, VAULT, anchored.ground.trees, "m1")
+        sent = conn.execute("SELECT purpose FROM settlement.chain_nonce WHERE purpose LIKE 'tier%'").fetchall()
+    root, header_hash, not_before, not_after, circuit_no, revoked = contract.read("epochOf", 10)
+    assert (root, header_hash) == (mine.root, mine.signed.header.struct_hash())
+    assert (not_before, not_after, circuit_no, revoked) == (epoch.not_before, epoch.not_after, 1, False)
+    assert contract.read("epochDigest", mine.signed.header) == mine.signed.header.digest(
+        anchored.chain.chain_id(), contract.address
+    )
+    assert contract.read("allianceId") == epoch.alliance_id == alliance_id(anchored.chain.chain_id(), contract.address)
+    assert contract.read("isActive", 10, anchored.chain.now())
+    assert sent == [("tier-epoch:10",)]
+    states = {each.epoch: each.state for each in anchored.drive(LENGTH_S)}
+    assert states == {10: State.ANCHORED, 11: State.ANCHORED}
+    with anchored.ground.conn() as conn:
+        second = rows.epochs(conn)[-1].signed
+    assert second is not None
+    assert second.header.previous == header_hash
+
+
+def test_a_revoked_epoch_is_inactive_on_the_chain(anchored: Anchored) -> None:
+    contract = anchored.found()
+    anchored.drive()
+    with anchored.ground.conn() as conn:
+        rows.revoke(conn, 10, now=0)
+    (standing,) = anchored.drive()
+    assert standing.state is State.RETIRED
+    assert contract.read("epochOf", 10)[-1]
+    assert not contract.read("isActive", 10, anchored.chain.now())
+    assert anchored.drive() == []
+
+
+def test_without_a_circuit_the_epoch_waits_and_says_so(anchored: Anchored) -> None:
+    anchored.found(circuit=False)
+    (standing,) = anchored.drive()
+    assert (standing.state, standing.alarm) == (State.BUILT, "tier-epoch-stuck")
+    assert NoCircuit.__name__ in standing.reason
+    with anchored.ground.conn() as conn:
+        port = anchored.port(conn)
+        assert port.last() == (0, NO_HASH)
+        assert port.held(10) == Held(NO_HASH, revoked=False)
+        assert (port.signer(), port.grace_seconds()) == (SIGNER, GRACE_S)
+
+
+def test_a_signed_epoch_that_was_kept_back_is_published_by_the_next_drive(anchored: Anchored) -> None:
+    """Killed between signing and sending: the header that goes out is the one that was signed."""
+    contract = anchored.found()
+
+    class Stop(Exception):
+        pass
+
+    def stop_here(reached: str) -> None:
+        if reached == "signed":
+            raise Stop
+
+    with anchored.ground.conn() as conn:
+        desk = Desk(
+            conn=conn,
+            vault=VAULT,
+            clock=anchored.clock,
+            trees=anchored.ground.trees,
+            registry=anchored.port(conn),
+            now=anchored.chain.now(),
+            checkpoint=stop_here,
+        )
+        with pytest.raises(Stop):
+            epochs.drive(desk)
+        (signed,) = rows.epochs(conn)
+    assert signed.state is State.SIGNED
+    assert contract.read("lastEpoch") == (0, NO_HASH)
+    anchored.drive()
+    assert contract.read("epochOf", 10)[1] == signed.header_hash
+
+
+def test_another_contract_or_none_is_refused(anchored: Anchored) -> None:
+    with anchored.ground.conn() as conn, pytest.raises(NotFounded):
+        anchored.port(conn)
+    anchored.found()
+    with anchored.ground.conn() as conn:
+        conn.execute("UPDATE settlement.tier_registry SET code_hash = decode(repeat('00', 32), 'hex')")
+        with pytest.raises(OtherCode):
+            anchored.port(conn)
+
+
+@pytest.fixture
+def works(anchored: Anchored, embedded: EmbeddedNode, monkeypatch: pytest.MonkeyPatch) -> Works:  # noqa: F811
+    """The same by files and settings, as workers and the command find it."""
+    ground = anchored.ground
+    (ground.folder / "keys").mkdir()
+    keep_keys(ground.folder / "keys", operator=bytes(SENDER.key), vault=VAULT.key, recipients={})
+    told = {
+        "DATABASE_URL": ground.dsn,
+        "VAR": str(ground.folder),
+        "RPC_URL": embedded.url,
+        "TIER_EPOCH_SECONDS": str(LENGTH_S),
+        "TIER_EPOCHS_START": str(anchored.clock.start),
+    }
+    for name, value in told.items():
+        monkeypatch.setenv(f"TONGDUI_{name}", value)
+    now_ms = anchored.chain.now() * 1_000
+    return Works(settings=SettlementSettings(), dsn=ground.dsn, now_ms=lambda: now_ms)
+
+
+def test_the_task_seals_an_epoch(anchored: Anchored, works: Works) -> None:
+    assert turn.take(BY_NAME["epochs"], works) is Outcome.NOT_FOUNDED
+    anchored.found()
+    assert turn.take(BY_NAME["epochs"], works) is Outcome.DONE
+    with anchored.ground.conn() as conn:
+        assert [each.state for each in rows.epochs(conn)] == [State.ANCHORED]
+    assert [path.name for path in (Path(works.settings.var) / "tiers").iterdir()] == ["epoch-10.tree"]
+
+
+def test_the_command_seals_shows_revokes_erases_and_makes_keys(
+    anchored: Anchored, works: Works, capsys: pytest.CaptureFixture[str]
+) -> None:
+    anchored.found()
+    assert works.settings.tier_epochs_start == anchored.clock.start
+    assert command.main(["status"]) == 0
+    assert capsys.readouterr().out == ""
+    assert command.main(["seal"]) == 0
+    assert "ANCHORED: in force" in capsys.readouterr().out
+    assert command.main(["erase", "m2"]) == 0
+    assert "1 leaves are left as hashes" in capsys.readouterr().out
+    assert command.main(["erase", "nobody"]) == 1
+    with anchored.ground.conn() as conn:
+        (epoch,) = rows.epochs(conn)
+    assert command.main(["status"]) == 0
+    shown = capsys.readouterr().out
+    assert f"{epoch.epoch} " in shown
+    assert "3 members root 0x" in shown
+    assert command.main(["revoke", str(epoch.epoch + 1)]) == 1
+    assert command.main(["revoke", str(epoch.epoch)]) == 0
+    assert "RETIRED" in capsys.readouterr().out or rows_of(anchored)[0].state is State.RETIRED
+    assert command.main(["new-key"]) == 0
+    address = capsys.readouterr().out.split(":", 1)[0].strip()
+    with anchored.ground.conn() as conn:
+        assert signing_keys.newest(conn) == bytes.fromhex(address.removeprefix("0x"))
+
+
+def rows_of(anchored: Anchored) -> list[rows.Epoch]:
+    with anchored.ground.conn() as conn:
+        return rows.epochs(conn)
+
+
+def test_the_command_says_why_it_cannot_run(
+    anchored: Anchored, works: Works, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert works.settings.database_url == anchored.ground.dsn
+    assert command.main(["seal"]) == 2
+    assert "no TierRegistry" in capsys.readouterr().err
