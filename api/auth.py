@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -27,9 +27,10 @@ KEYS_CACHED_MAX = 10_000
 KEY_READERS_MAX = 2
 """Threads and connections that look up keys and do nothing else: nobody waits at the door because others read much."""
 AUTHORIZATION_CHARS_MAX = 200
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tongdui"'}
+BEARER_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="tongdui"'}
 
 
+T = TypeVar("T")
 Pool = ConnectionPool[psycopg.Connection[Any]]
 
 
@@ -48,7 +49,7 @@ class Doorkeeper:
 
     def __init__(self, pool: Pool, *, production: bool, now: Callable[[], datetime]) -> None:
         self._pool = pool
-        self._production = production
+        self.production = production
         self._now = now
         self._threads = anyio.CapacityLimiter(KEY_READERS_MAX)
         self._read: dict[str, tuple[datetime, StoredKey]] = {}
@@ -59,18 +60,28 @@ class Doorkeeper:
         """
         kind, _, text = (authorization or "").partition(" ")
         if kind.lower() != "bearer" or not text or len(text) > AUTHORIZATION_CHARS_MAX:
-            raise Problem("credentials-missing", "Authorization: wants 'Bearer tdk_...'.", headers=_CHALLENGE)
+            raise Problem("credentials-missing", "Authorization: wants 'Bearer tdk_...'.", headers=BEARER_CHALLENGE)
         token = keys.read_token(text.strip())
         stored = await self._stored(token) if token else None
         if stored is None:
-            raise Problem("credentials-unknown", "Authorization: this key is not known here.", headers=_CHALLENGE)
+            raise Problem("credentials-unknown", "Authorization: this key is not known here.", headers=BEARER_CHALLENGE)
         if stored.over(self._now()):
-            raise Problem("credentials-expired", f"Authorization: key {stored.name} has ended.", headers=_CHALLENGE)
-        if self._production and stored.environment == "test":
+            raise Problem(
+                "credentials-expired", f"Authorization: key {stored.name} has ended.", headers=BEARER_CHALLENGE
+            )
+        if self.production and stored.environment == "test":
             raise Problem("test-key-refused", f"Authorization: key {stored.name} is a test key.")
         if scope not in stored.scopes:
             raise Problem("scope-missing", f"Key {stored.name} lacks the scope {scope}.")
         return Caller(stored.merchant_id, stored.name, stored.environment, stored.scopes)
+
+    async def ask(self, read: Callable[[psycopg.Connection[Any]], T]) -> T:
+        """What `read` finds on a connection for keys, in a thread for keys: for whoever comes in without one."""
+        return await anyio.to_thread.run_sync(self._asked, read, limiter=self._threads)
+
+    def _asked(self, read: Callable[[psycopg.Connection[Any]], T]) -> T:
+        with self._pool.connection() as connection:
+            return read(connection)
 
     async def _stored(self, token: Token) -> StoredKey | None:
         """The key that `token` opens."""

@@ -1,14 +1,14 @@
 """What the handlers stand on: the poster that writes, a pool that reads, the keys, the clock. Opened once per process.
 
 Invariants: one poster, one writing connection; the others are bounded, those for keys and for long answers apart, and
-have the serving role's rights alone; closing waits for what was taken. Made by `api.serve` and by tests; handlers reach
-it through `door_of`.
+have the serving role's rights alone, those for witnesses settlement's, to read with; closing waits for what was taken.
+Made by `api.serve` and by tests; handlers reach it through `door_of`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from api import slow
 from api.auth import KEY_READERS_MAX, Doorkeeper, Pool
 from api.problems import Problem
 from api.slow import SlowReads
+from api.tiers.desk import WITNESS_ROLE, TierDesk
 from ledger.poster import QUEUE_COMMANDS_MAX, Poster
 from ledger.store import ROLE, open_store
 from settlement.sealing.cadence import Month
@@ -29,6 +30,8 @@ from settlement.sealing.inclusions import Inclusions
 
 READ_WAIT_SECONDS_MAX = 5.0
 RETRY_IN_FLIGHT_SECONDS = 1
+PROOFS_AT_ONCE_MAX, PROOFS_WAITING_MAX = 1, 24
+WITNESSES_AT_ONCE_MAX = 2
 
 
 class Flights:
@@ -67,7 +70,9 @@ def by_hand(_since: int, _until: int) -> Sequence[Month]:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Everything a handler may use. `move_clock` is there in a sandbox alone: it lets `now` be a later time."""
+    """Everything a handler may use. `move_clock` is there in a sandbox alone: it lets `now` be a later time. `vaulted`
+    has the rights of settlement, for members' own witnesses, where this process holds the vault's key.
+    """
 
     poster: Poster
     pool: Pool
@@ -79,6 +84,13 @@ class Door:
     months_over: MonthsOver = by_hand
     flights: Flights = field(default_factory=Flights)
     slow: SlowReads = field(default_factory=SlowReads)
+    tiers: TierDesk = field(default_factory=TierDesk)
+    vaulted: Pool | None = None
+    proofs: SlowReads = field(
+        default_factory=lambda: SlowReads(
+            at_once_max=PROOFS_AT_ONCE_MAX, waiting_max=PROOFS_WAITING_MAX, code="verifying-busy"
+        )
+    )
 
     @contextmanager
     def reading(self) -> Iterator[psycopg.Connection[Any]]:
@@ -99,46 +111,53 @@ def open_door(
     move_clock: MoveClock | None = None,
     receipt_key: ReceiptSigner | None = None,
     months_over: MonthsOver = by_hand,
+    tiers: TierDesk | None = None,
     queue_commands_max: int = QUEUE_COMMANDS_MAX,
 ) -> Iterator[Door]:
     """A door to the migrated database at `dsn`. Without `inclusions` receipts say where they are settled, unproven;
     with `move_clock` the time is a sandbox's; without `receipt_key` no merchant's own signature is taken in;
-    `months_over` says which months a sandbox's clock ends as cycles.
+    `months_over` says which months a sandbox's clock ends as cycles; without `tiers` no tier proof is checked
+    and no witness handed out.
     """
     assert move_clock is None or not production
+    desk = tiers or TierDesk()
     with (
-        _connections(dsn, readers_max + slow.AT_ONCE_MAX) as pool,
+        _connections(dsn, readers_max + slow.AT_ONCE_MAX + PROOFS_AT_ONCE_MAX) as pool,
         _connections(dsn, KEY_READERS_MAX) as keys,
+        _connections(dsn, WITNESSES_AT_ONCE_MAX, WITNESS_ROLE) if desk.vault else nullcontext() as vaulted,
         Poster(open_store(dsn), queue_commands_max=queue_commands_max) as poster,
     ):
         yield Door(
-            poster,
-            pool,
-            Doorkeeper(keys, production=production, now=now),
-            now,
-            inclusions,
-            move_clock,
-            receipt_key,
-            months_over,
+            poster=poster,
+            pool=pool,
+            doorkeeper=Doorkeeper(keys, production=production, now=now),
+            now=now,
+            inclusions=inclusions,
+            move_clock=move_clock,
+            receipt_key=receipt_key,
+            months_over=months_over,
+            tiers=desk,
+            vaulted=vaulted,
         )
 
 
-def _connections(dsn: str, most: int) -> Pool:
-    """At most so many connections, opened as they are needed."""
+def _connections(dsn: str, most: int, role: str = ROLE) -> Pool:
+    """At most so many connections, opened as they are needed, with every right given up that `role` lacks."""
     return ConnectionPool(
         dsn,
         min_size=1,
         max_size=most,
         timeout=READ_WAIT_SECONDS_MAX,
         kwargs={"autocommit": True},
-        configure=_humble,
+        configure=lambda connection: _humble(connection, role),
         open=True,
     )
 
 
-def _humble(connection: psycopg.Connection[Any]) -> None:
-    """Give up every right that serving does not need."""
-    connection.execute(f"SET ROLE {ROLE}")
+def _humble(connection: psycopg.Connection[Any], role: str) -> None:
+    connection.execute(f"SET ROLE {role}")
+    if role == WITNESS_ROLE:  # which may do more than read, and is here to read
+        connection.execute("SET default_transaction_read_only = on")
 
 
 def door_of(request: Request) -> Door:

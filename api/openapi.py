@@ -73,7 +73,15 @@ REQUEST_ID: Json = {
     "description": "Comes back and stands in our logs. Made up when absent or not 1 to 64 of A-Z a-z 0-9 . _ -",
     "schema": {"type": "string"},
 }
-KEYED_CODES = ("credentials-missing", "credentials-unknown", "credentials-expired", "test-key-refused", "scope-missing")
+PASS_CODES = ("credentials-missing", "credentials-unknown", "credentials-expired", "test-key-refused")
+KEYED_CODES = (*PASS_CODES, "scope-missing")
+CODES_OF = {
+    "merchant": KEYED_CODES,
+    "member": (*PASS_CODES, "member-closed"),
+    "partner": (*PASS_CODES, "partner-ended"),
+    "": (),
+}
+"""What those who come in may be told before anything else, by who they are; nobody in particular: nothing."""
 BODY_CODES = ("media-type-unsupported", "body-too-large", "body-too-slow", "body-malformed", "field-invalid")
 FAULT_CODES = ("unavailable", "internal")
 
@@ -93,14 +101,17 @@ def documented(
     example: Json | None = None,
     parameters: Iterable[Json] = (),
     keyed: bool = True,
+    by: str = "merchant",
     media: Iterable[str] = (),
 ) -> Json:
     """What a route's decorator is given. `gives` is (status, meaning, shape), `takes` a shape, `codes` beyond those
-    of keys, bodies and faults that follow from the rest, `media` in which the answer comes beside JSON.
+    of keys, bodies and faults that follow from the rest, `by` whose key or pass it takes if it is `keyed`, `media` in
+    which the answer comes beside JSON.
     """
     status, meaning, shape = gives
-    every = (*(KEYED_CODES if keyed else ()), *(BODY_CODES if takes else ()), *codes, *FAULT_CODES)
-    extra: Json = {"parameters": [*parameters, REQUEST_ID], "security": [{"merchant": []}] if keyed else []}
+    holder = by if keyed else ""
+    every = (*CODES_OF[holder], *(BODY_CODES if takes else ()), *codes, *FAULT_CODES)
+    extra: Json = {"parameters": [*parameters, REQUEST_ID], "security": [{holder: []}] if holder else []}
     if takes:
         content = {"schema": {"$ref": _REF + takes}, **({"example": example} if example else {})}
         extra["requestBody"] = {"required": True, "content": {"application/json": content}}
@@ -142,7 +153,17 @@ def description(app: FastAPI) -> Json:
             "type": "http",
             "scheme": "bearer",
             "description": "A key of a merchant: tdk_live_... or tdk_test_...",
-        }
+        },
+        "member": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A member's pass, for minutes: tdm_live_... or tdm_test_...",
+        },
+        "partner": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A partner's pass: tdp_live_... or tdp_test_...",
+        },
     }
     return document
 

@@ -28,10 +28,12 @@ def cursor_of(place: NamedTuple) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
 
 
-def page_of(request: Request, places: type[P]) -> tuple[P | None, int]:
-    """The place that the caller's cursor names, None for the first page, and how many rows it wants."""
+def page_of(request: Request, places: type[P], *, beside: frozenset[str] = frozenset()) -> tuple[P | None, int]:
+    """The place that the caller's cursor names, None for the first page, and how many rows it wants. Parameters
+    `beside` those are the caller's to read.
+    """
     for name in request.query_params:
-        if name not in {"cursor", "limit"}:
+        if name not in {"cursor", "limit", *beside}:
             raise invalid(f"#query/{name}", "this address takes no such parameter")
     cursor, limit = request.query_params.get("cursor"), request.query_params.get("limit")
     wanted = LIMIT_USUAL if limit is None else number_in(limit, pointer="#query/limit")

@@ -20,12 +20,16 @@ from api.clock import TestClock
 from api.clockwork import ticking
 from api.door import open_door
 from api.settings import Settings
+from api.tiers.circuits import CircuitRefused
+from api.tiers.desk import TierDesk
 from ledger.postgres.migrated import Behind, migrated_database
 from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
 from settlement.mirrors.settings import MirrorsSettings
 from settlement.sealing.desk import LocalReceiptKey
 from settlement.sealing.inclusions import Inclusions
+from settlement.tiers.clock import EpochClock
+from settlement.tiers.trees import Trees
 from settlement.vault import Vault
 
 GRACE_SECONDS_MAX = 20
@@ -55,6 +59,16 @@ def _mirrors(settings: Settings) -> list[Mirror]:
     return [FolderMirror(settings.published_folder), *(each.open() for each in MirrorsSettings().mirrors)]
 
 
+def _tiers(settings: Settings, key: bytes | None) -> TierDesk:
+    """What the doors of tier proofs stand on. Raises `CircuitRefused`."""
+    return TierDesk(
+        circuits=settings.tier_circuits(),
+        clock=EpochClock(settings.tier_epoch_seconds, settings.tier_epochs_start),
+        vault=Vault(key) if key else None,
+        trees=Trees(settings.var / "tiers") if key else None,
+    )
+
+
 def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
     """Answer requests over the migrated database at `dsn` until told to stop. With `ticks` what falls due by the clock
     of a sandbox is done as time goes on; without, only when it is moved. In production periodic tasks do it.
@@ -72,6 +86,7 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
             receipt_key=LocalReceiptKey(receipt_key) if receipt_key else None,
             months_over=settings.over,
             inclusions=Inclusions(vault=Vault(key), mirrors=_mirrors(settings)) if key else None,
+            tiers=_tiers(settings, key),
         ) as door,
         ticking(door) if ticks and not production else nullcontext(),
         beside(settings, due=production) if settings.tasks else nullcontext(),
@@ -95,8 +110,8 @@ def main() -> None:
     try:
         with migrated_database(settings.database_url, settings.var / "postgres") as dsn:
             serve(dsn, settings)
-    except Behind as behind:
-        raise SystemExit(f"api.serve: {behind}") from behind
+    except (Behind, CircuitRefused) as refused:
+        raise SystemExit(f"api.serve: {refused}") from refused
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,8 +11,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from api.tiers.circuits import Served, read_circuits
 from settlement.cycles import CycleSettings
 
+DEVELOPMENT_CIRCUIT = Path(__file__).resolve().parent.parent / "proofs" / "circuits" / "dev"
 VAULT_KEY_BYTES = 32
 RECEIPT_KEY_BYTES = 32
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -48,6 +50,13 @@ class Settings(CycleSettings):
     """Whether the periodic tasks run beside the API, in a process that ends with this one: for development."""
     readers_max: int = Field(default=4, ge=1, le=64)
     """Database connections for reading; writes have one of their own."""
+    tier_circuit: Path | None = None
+    """The folder of the circuit that tier proofs are checked with: circuit.json and verification_key.json. Left out:
+    outside production, the development keys of the clone, where they are; in production, none.
+    """
+    tier_epoch_seconds: int = Field(default=86_400, ge=60, le=366 * 86_400)
+    tier_epochs_start: int = Field(default=0, ge=0, lt=2**32)
+    """As settlement has them: they number epochs."""
 
     @property
     def production(self) -> bool:
@@ -77,6 +86,12 @@ class Settings(CycleSettings):
         if len(key) != RECEIPT_KEY_BYTES:
             raise ValueError(f"{path}: holds {len(key)} bytes, not the {RECEIPT_KEY_BYTES} of a receipt key")
         return key
+
+    def tier_circuits(self) -> tuple[Served, ...]:
+        """The circuits whose proofs are taken. Raises `CircuitRefused`."""
+        usual = not self.production and (DEVELOPMENT_CIRCUIT / "circuit.json").exists()
+        folder = self.tier_circuit or (DEVELOPMENT_CIRCUIT if usual else None)
+        return read_circuits([folder] if folder else [], production=self.production)
 
     @model_validator(mode="after")
     def consistent(self) -> Settings:

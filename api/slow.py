@@ -27,10 +27,14 @@ T = TypeVar("T")
 
 
 class SlowReads:
-    """Threads for long answers, and the queue in front of them."""
+    """Threads for long answers, and the queue in front of them. `code` is what those are told who come too many."""
 
-    def __init__(self) -> None:
-        self._limiter = anyio.CapacityLimiter(AT_ONCE_MAX)
+    def __init__(
+        self, *, at_once_max: int = AT_ONCE_MAX, waiting_max: int = WAITING_MAX, code: str = "reading-busy"
+    ) -> None:
+        self._limiter = anyio.CapacityLimiter(at_once_max)
+        self._places_max = at_once_max + waiting_max
+        self._code = code
         self._taken: Counter[int] = Counter()
 
     @property
@@ -39,11 +43,11 @@ class SlowReads:
         return self._taken.total()
 
     async def run(self, read: Callable[[], T], *, merchant_id: int) -> T:
-        """What `read` answers this merchant, in a thread of its own. Refuses with reading-busy when too many wait."""
-        if self.taken >= AT_ONCE_MAX + WAITING_MAX:
-            raise _busy(f"{WAITING_MAX} others wait for a long answer.")
+        """What `read` answers this merchant, in a thread of its own. Refuses with `code` when too many wait."""
+        if self.taken >= self._places_max:
+            raise self._busy(f"{self._places_max} others are answered, or wait for it.")
         if self._taken[merchant_id] >= EACH_MAX:
-            raise _busy(f"You wait for {EACH_MAX} long answers already.")
+            raise self._busy(f"You wait for {EACH_MAX} answers already.")
         self._taken[merchant_id] += 1
         try:
             return await anyio.to_thread.run_sync(read, limiter=self._limiter)
@@ -52,6 +56,5 @@ class SlowReads:
             if not self._taken[merchant_id]:
                 del self._taken[merchant_id]
 
-
-def _busy(detail: str) -> Problem:
-    return Problem("reading-busy", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    def _busy(self, detail: str) -> Problem:
+        return Problem(self._code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})

@@ -84,8 +84,8 @@ SELECT p.member_no, p.name, into_.name, r.name, p.bonded, p.frozen, p.closed, p.
 FROM ledger.person p
 LEFT JOIN ledger.member into_ ON into_.shard = p.shard AND into_.member_no = p.merged_into
 LEFT JOIN ledger.member r ON r.shard = p.shard AND r.member_no = p.referrer_no
-WHERE p.shard = 0 AND p.name = %s
-"""
+WHERE p.shard = 0 AND """
+_BY_NAME, _BY_NUMBER = _PERSON + "p.name = %s", _PERSON + "p.member_no = %s"
 _LOTS = """
 SELECT l.seq, l.no, l.points, l.remaining, l.terms_id, o.name, l.confirmed_at_ms, l.expires_at_ms
 FROM ledger.lot l
@@ -109,7 +109,13 @@ _RECEIPTS = "SELECT seq, receipt FROM ledger.journal WHERE shard = 0 AND seq = A
 
 def person(conn: Connection, name: str) -> Person | None:
     """The member of this name, None if nobody has it."""
-    row = conn.execute(_PERSON, [name]).fetchone()
+    row = conn.execute(_BY_NAME, [name]).fetchone()
+    return Person(*row) if row else None
+
+
+def person_numbered(conn: Connection, member_no: int) -> Person | None:
+    """The member who joined under this number; whom it means by now is its `account`."""
+    row = conn.execute(_BY_NUMBER, [member_no]).fetchone()
     return Person(*row) if row else None
 
 

@@ -36,14 +36,18 @@ SCOPES = (
     "clock:write",
 )
 """What a merchant's key may do unless told otherwise."""
-ON_PURPOSE = ("adjustments:approve", "openings:write", "pools:write", "bonds:write", "members:govern")
+ON_PURPOSE = (
+    *("adjustments:approve", "openings:write", "pools:write", "bonds:write", "members:govern"),
+    "sessions:write",
+)
 """What a merchant's key may do only if it is issued so: to be the second person, to bring in balances that no order
-explains, to say what a member has agreed to (a family, a referrer), and to act on a member as a whole.
+explains, to say what a member has agreed to (a family, a referrer), to act on a member as a whole, and to let a member
+in as itself.
 """
 OPERATOR_SCOPES = (
     *("merchants:write", "cycles:write", "disputes:resolve", "members:govern"),
     *("members:read", "receipts:read", "configuration:read", "clearing:read", "clock:write"),
-    "settlement:read",
+    *("settlement:read", "sessions:write", "partners:write", "epochs:write"),
 )
 """What the operator's key may do unless told otherwise, and nobody else's ever."""
 

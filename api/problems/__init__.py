@@ -18,6 +18,7 @@ import msgspec
 from api.problems import configuring, earning, moving, people, spending
 from api.problems.door import DOOR
 from api.problems.rows import Row
+from api.problems.tiers import TIERS
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "/errors#"
@@ -32,7 +33,7 @@ LEDGER: Mapping[str, Row] = {
 }
 """What the ledger refuses in the verbs that this API reaches; which verb in which order is in docs/ledger.md."""
 
-CATALOGUE: Mapping[str, Row] = {**DOOR, **LEDGER}
+CATALOGUE: Mapping[str, Row] = {**DOOR, **TIERS, **LEDGER}
 
 
 class Pointed(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from api.shapes import (
     settling,
     signing,
     spending,
+    tiers,
 )
 from ledger.reports.statement import Statement
 from ledger.rules.rule import Rule
@@ -40,6 +41,8 @@ BODIES = (
     *(configuring.Rate, configuring.ExchangeRate, configuring.Campaign, configuring.StopOfCampaign),
     *(configuring.NewMerchant, configuring.FreezeIssuer, configuring.UnfreezeIssuer, configuring.CloseIssuer),
     *(signing.EventMessage, signing.SignedEvent),
+    *(tiers.OpenSession, tiers.NewPartner, tiers.PartnerPass, tiers.SignedProofRequest, tiers.TierProof),
+    *(tiers.NewCommitment, tiers.DecideOnRequest),
     *(configuring.Tiers, configuring.CycleEnd, sandbox.MoveClock, rules.NewRule, rules.RuleWithdrawal, Rule),
 )
 ANSWERS = (
@@ -52,6 +55,9 @@ ANSWERS = (
     *(reading.SettlementBatchOut, reading.HealthOut, reading.ReadyOut),
     *(settling.SettlementOut, settling.AlertsOut),
     *(signing.LanesOut, signing.AcceptanceOut),
+    *(tiers.PassOut, tiers.EndedOut, tiers.PartnerOut, tiers.PartnersOut, tiers.ProofRequestOut, tiers.OutcomeOut),
+    *(tiers.ProofTakenOut, tiers.CommitmentOut, tiers.WitnessOut, tiers.ConsentOut, tiers.ConsentsOut),
+    *(tiers.EpochOut, tiers.EpochsOut, tiers.TrustOut, tiers.RevokedOut, tiers.TierRefusalsOut),
 )
 ROOTS = (*BODIES, *ANSWERS)
 UNIONS = {"AnyEvent": events.AnyEvent}

@@ -68,5 +68,5 @@ def test_every_error_is_provoked_through_the_api(stage: Stage, code: str) -> Non
     assert problem["instance"].startswith("/")
     assert problem.get("request_id", response.headers["x-request-id"]) == response.headers["x-request-id"]
     assert code in documented_codes(response)
-    if code in {"request-in-flight", "busy", "reading-busy", "unavailable"}:
+    if code in {"request-in-flight", "busy", "reading-busy", "unavailable", "verifying-busy", "ask-budget-spent"}:
         assert int(response.headers["retry-after"]) >= 1

@@ -5,11 +5,12 @@ Each makes the mistake that its row of the catalogue describes, on a `Stage`, an
 
 from __future__ import annotations
 
-from tests.api.ways import configuring, door, earning, moving, people, spending
+from tests.api.ways import configuring, door, earning, moving, people, spending, tiers
 from tests.api.ways.stage import Way
 
 WAYS: dict[str, Way] = {
     **door.WAYS,
+    **tiers.WAYS,
     **earning.WAYS,
     **spending.WAYS,
     **moving.WAYS,

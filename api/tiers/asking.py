@@ -1,0 +1,184 @@
+"""Whether a partner's request may be asked: pure, from the request, the partner, the epoch and what was asked before.
+
+Refusals in order: the alliance is this one; the asker is the partner, signing with its key, under its name, about its
+own scope; the time it may take; the epoch and circuit; the policy is on the partner's grid and on the epoch's published
+one; its cohort is no smaller than anybody may be shown in; how often and how closely this partner asks. What is asked
+here is known to no member yet, so partners are told each reason. Called by `api.tiers.requests`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from math import ceil
+
+from api.tiers import narrowing
+from api.tiers.rows import Partner
+from proofs.tier.cohorts import MEMBERS_MIN, Cohorts
+from proofs.tier.grid import PolicyGrid, Predicate
+from proofs.tier.header import EpochHeader
+from proofs.tier.request import NOBODY, Flaw, SignedRequest
+
+REQUEST_SECONDS_MAX = 3_600
+"""How long a request may wait for its answer."""
+BUDGET_SECONDS = 86_400
+
+
+class Why(Enum):
+    """What is wrong with a request, as `data.why` of the problem says it."""
+
+    ALLIANCE = "the chain or the registry is another alliance's"
+    PARTNER = "the partner is not the one whose pass came with it"
+    POLICY = "the policy has more than 249 bits, or nobody can meet it"
+    USES = "the request and its policy name different numbers of uses"
+    SCOPE = "the scope is not that of this partner, purpose and window"
+    SIGNATURE = "it is not signed with the partner's key"
+    AUDIENCE = "the audience is not the partner's name"
+    RECIPIENT = "it has a recipient: such a request is answered on the chain"
+    EXPIRY = "it has expired, or waits longer than a request may"
+    EPOCH = "the epoch is not in force"
+    CIRCUIT = "the circuit is not the epoch's"
+    GRID = "the policy is not on the partner's grid, or not on the epoch's"
+    NONCE = "the nonce was used before"
+
+
+class NotAsked(Exception):
+    """Root: the request may not be asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit(NotAsked):
+    """The request is not one that could be asked; `detail` says more."""
+
+    why: Why
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TooFew(NotAsked):
+    """Whoever answers would stand out; with another policy of the partner's, `with_earlier`."""
+
+    with_earlier: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskedTooOften(NotAsked):
+    """The day's requests are used up."""
+
+    again_in_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class TooClose(NotAsked):
+    """The partner has asked as many policies about the same members as it may."""
+
+    policies: int
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What is public of an epoch that is in force."""
+
+    header: EpochHeader
+    grid: PolicyGrid
+    cohorts: Cohorts
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What this partner asked: times of the last day, oldest first, and predicates of the narrowing window."""
+
+    day: Sequence[datetime]
+    predicates: Sequence[Predicate]
+    nonce_used: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which alliance this is."""
+
+    chain_id: int
+    registry: bytes
+
+
+def check(
+    signed: SignedRequest, by: Partner, place: Place, epoch: Published | None, before: History, *, now: datetime
+) -> int:
+    """The step that the policy's cohort reaches, for a request that may be asked. Raises `NotAsked`."""
+    _fit(signed, by, place, now)
+    published = _in_force(signed, by, epoch)
+    if before.nonce_used:
+        raise Unfit(Why.NONCE)
+    cohort = published.cohorts.of(signed.request.predicate)
+    if cohort < MEMBERS_MIN:
+        raise TooFew(with_earlier=False)
+    _within_budget(by, before, now)
+    _not_closer(Predicate.of(signed.request.predicate), by, published, before)
+    return cohort
+
+
+_FLAWS = {
+    Flaw.POLICY: Why.POLICY,
+    Flaw.USES: Why.USES,
+    Flaw.SCOPE: Why.SCOPE,
+    Flaw.EXPIRED: Why.EXPIRY,
+    Flaw.UNSIGNED: Why.SIGNATURE,
+    Flaw.STRANGER: Why.SIGNATURE,
+}
+
+
+def _fit(signed: SignedRequest, by: Partner, place: Place, now: datetime) -> None:
+    """What can be seen on the request alone."""
+    request = signed.request
+    if (signed.chain_id, signed.registry) != (place.chain_id, place.registry):
+        raise Unfit(Why.ALLIANCE)
+    if request.partner_id != by.partner_id:
+        raise Unfit(Why.PARTNER)
+    seconds = int(now.timestamp())
+    if flaw := signed.flaw(now=seconds, partner_key=by.address):
+        raise Unfit(_FLAWS[flaw])
+    if request.audience != by.audience:
+        raise Unfit(Why.AUDIENCE)
+    if request.recipient != NOBODY:
+        raise Unfit(Why.RECIPIENT)
+    if request.expires_at > seconds + REQUEST_SECONDS_MAX:
+        raise Unfit(Why.EXPIRY, f"at most {REQUEST_SECONDS_MAX} s from now")
+
+
+def _in_force(signed: SignedRequest, by: Partner, epoch: Published | None) -> Published:
+    """The epoch that is asked about, if the policy may be asked in it."""
+    request = signed.request
+    if epoch is None:
+        raise Unfit(Why.EPOCH)
+    if request.circuit_id != epoch.header.circuit_id:
+        raise Unfit(Why.CIRCUIT)
+    for grid, whose in ((by.grid, "partner"), (epoch.grid, "epoch")):
+        if part := grid.off(request.predicate):
+            raise Unfit(Why.GRID, f"{part} is off the {whose}'s")
+    if request.predicate.valid_on > epoch.header.not_after:
+        raise Unfit(Why.GRID, "valid_on is after the epoch")
+    return epoch
+
+
+def _within_budget(by: Partner, before: History, now: datetime) -> None:
+    if len(before.day) >= by.asks_per_day_max:
+        free = before.day[len(before.day) - by.asks_per_day_max] + timedelta(seconds=BUDGET_SECONDS)
+        raise AskedTooOften(max(1, ceil((free - now).total_seconds())))
+
+
+def _not_closer(new: Predicate, by: Partner, epoch: Published, before: History) -> None:
+    """Each policy that says more about the same members is one narrowing. What two have in common is a cohort if one
+    that is published lies in it: others are not counted.
+    """
+    others = narrowing.narrowings(before.predicates, new)
+    if not others:
+        return
+    published = epoch.cohorts.members
+    for other in others:
+        both = narrowing.common(other, new)
+        if both is not None and not any(narrowing.within(each, both) for each in published):
+            raise TooFew(with_earlier=True)
+    if len(others) > by.narrowings_max:
+        raise TooClose(len(others))

@@ -1,0 +1,28 @@
+"""What the doors of tier proofs stand on beside the database: keys to check proofs with, and what makes witnesses.
+
+Invariants: nothing here changes once the door is open; without the vault's key no witness is made, without a circuit no
+proof is checked. Made by `api.serve` and by tests, kept by the `Door`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from api.tiers.circuits import Served
+from settlement.tiers.clock import EpochClock
+from settlement.tiers.trees import Trees
+from settlement.vault import Vault
+
+WITNESS_ROLE = "tongdui_settlement"
+"""Witnesses are made from what the vault's schema holds, which the serving role may not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class TierDesk:
+    """`clock` says from which epoch on a commitment counts; `trees` is the folder that sealing fills."""
+
+    circuits: Sequence[Served] = ()
+    clock: EpochClock = field(default_factory=EpochClock)
+    vault: Vault | None = None
+    trees: Trees | None = None

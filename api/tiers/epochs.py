@@ -1,0 +1,158 @@
+"""Epochs as everybody may know them, what a partner's own verifier has to trust, and the operator's revocation.
+
+Invariants: what is answered is what was signed and anchored; nothing of a member is in it. The trust file is whole in
+one answer, so that a partner needs one command to begin. Mounted by `api.app`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from api.auth import Caller, allowed
+from api.door import door_of
+from api.openapi import CURSOR, LIMIT, NUMBER_SCHEMA, PathText, documented, in_path
+from api.paging import cursor_of, page_of
+from api.parse import moment, no_parameters
+from api.problems import Problem, invalid
+from api.shapes.tiers import EpochOut, EpochsOut, RevokedOut, TrustOut
+from api.tiers.answering import json_of
+from api.tiers.partners import numbered
+from api.tiers.published import EPOCHS_READ_MAX, place, standing
+from proofs.json_form import hex_text
+from proofs.tier.statement import alliance_id
+from settlement.tiers import rows as sealed
+from settlement.tiers.rows import Epoch
+
+router = APIRouter()
+EPOCH = in_path("epoch", NUMBER_SCHEMA, "20644")
+TRUSTED_EPOCHS_MAX = 64
+MS_PER_SECOND = 1_000
+
+
+class Before(NamedTuple):
+    """Where a page of epochs begins: below this number."""
+
+    epoch: int
+
+
+@router.get(
+    "/v1/epochs",
+    **documented(
+        "Epochs of tiers",
+        "Those whose root the chain holds: the header as the operator signed it, the grid of what may be asked and how"
+        " many members fit each predicate, in steps. Open to anybody.",
+        gives=(200, "A page, newest first", "EpochsOut"),
+        parameters=(CURSOR, LIMIT),
+        codes=("field-invalid",),
+        keyed=False,
+    ),
+)
+def get_epochs(request: Request) -> Response:
+    before, limit = page_of(request, Before)
+    door = door_of(request)
+    now = int(door.now().timestamp())
+    with door.reading() as connection:
+        every = sealed.epochs(connection, newest=EPOCHS_READ_MAX)[::-1]
+    found = [each for each in every if standing(each, now) and (before is None or each.epoch < before.epoch)]
+    page = found[:limit]
+    more = cursor_of(Before(page[-1].epoch)) if len(found) > limit else None
+    return json_of(EpochsOut(data=[_shown(each, now) for each in page], next_cursor=more))
+
+
+@router.get(
+    "/v1/epochs/{epoch}",
+    **documented(
+        "An epoch of tiers",
+        "As in the list. Open to anybody.",
+        gives=(200, "The epoch", "EpochOut"),
+        parameters=(EPOCH,),
+        codes=("field-invalid", "epoch-unknown"),
+        keyed=False,
+    ),
+)
+def get_epoch(request: Request, epoch: PathText) -> Response:
+    no_parameters(request)
+    door, number = door_of(request), numbered(epoch, "epoch")
+    now = int(door.now().timestamp())
+    with door.reading() as connection:
+        found = sealed.epoch(connection, number)
+    if found is None or standing(found, now) is None:
+        raise unknown(number)
+    return json_of(_shown(found, now))
+
+
+def _shown(epoch: Epoch, now: int) -> EpochOut:
+    signed, state = epoch.signed, standing(epoch, now)
+    assert signed is not None, "published epochs are signed"
+    assert state is not None, "only published epochs are shown"
+    return EpochOut(
+        epoch=epoch.epoch,
+        state=state,
+        signed=signed.to_json(),
+        policy_grid=epoch.policy_grid,
+        cohorts=epoch.cohorts,
+    )
+
+
+def unknown(number: int, *, pointer: str = "#path/epoch") -> Problem:
+    """No such epoch, or none that is published."""
+    return invalid(pointer, f"no epoch {number} is published", code="epoch-unknown")
+
+
+@router.get(
+    "/v1/verification-key",
+    **documented(
+        "What a verifier has to trust",
+        "A trusted.json for `python -m proofs.tier verify`: this chain and registry, the circuits' verification keys"
+        " and the epochs that are in force or to come. Compare vk_hash with the registry on chain. Open to anybody.",
+        gives=(200, "The trust file", "TrustOut"),
+        codes=("field-invalid", "tiers-off"),
+        keyed=False,
+    ),
+)
+def get_verification_key(request: Request) -> Response:
+    no_parameters(request)
+    door = door_of(request)
+    now = int(door.now().timestamp())
+    if not door.tiers.circuits:
+        raise Problem("tiers-off", "This server has no verification key.")
+    with door.reading() as connection:
+        here = place(connection)
+        every = sealed.epochs(connection, newest=TRUSTED_EPOCHS_MAX)
+    counting = [each.signed for each in every if standing(each, now) in {"in-force", "to-come"}]
+    return json_of(
+        TrustOut(
+            chain_id=here.chain_id,
+            registry=hex_text(here.registry),
+            alliance_id=alliance_id(here.chain_id, here.registry),
+            circuits=[each.form for each in door.tiers.circuits],
+            epochs=[each.to_json() for each in counting if each is not None],
+        )
+    )
+
+
+@router.post(
+    "/v1/epochs/{epoch}/revoke",
+    name="post_epoch_revoke",
+    **documented(
+        "An epoch counts no more",
+        "At once here: nothing is proven in it, no witness is handed out. The next drive of the sealing has the chain"
+        " revoke it too. It cannot be taken back.",
+        gives=(200, "It is revoked", "RevokedOut"),
+        parameters=(EPOCH,),
+        codes=("field-invalid", "epoch-unknown"),
+    ),
+)
+def post_epoch_revoke(
+    request: Request, epoch: PathText, _caller: Annotated[Caller, Depends(allowed("epochs:write"))]
+) -> Response:
+    no_parameters(request)
+    door, number = door_of(request), numbered(epoch, "epoch")
+    with door.pool.connection() as connection, connection.transaction():
+        sealed.revoke(connection, number, now=int(door.now().timestamp()))
+        found = sealed.epoch(connection, number)
+    if found is None or found.revoked_at is None:
+        raise unknown(number)
+    return json_of(RevokedOut(epoch=number, revoked_at=moment(found.revoked_at * MS_PER_SECOND)))
