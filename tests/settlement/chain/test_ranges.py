@@ -43,7 +43,7 @@ def test_what_is_stitched_is_what_one_question_gives_and_the_limit_is_learnt_onc
         node.blocks_max = 3
         limited = Chain(node.url)
         for last in ("latest", "finalized", chain.head().number):
-            assert limited.logs(tiny, first=first, last=last, topics=[TOPIC]) == whole  # type: ignore[arg-type] # tags
+            assert limited.logs(tiny, first=first, last=last, topics=[TOPIC]) == whole
         assert node.refused <= 4, "10, 5 and 2 blocks, and not again"
         assert limited.logs(tiny, first=chain.head().number + 1) == []
 
