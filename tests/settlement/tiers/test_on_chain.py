@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,20 @@ def test_the_task_seals_an_epoch(anchored: Anchored, works: Works) -> None:
     with anchored.ground.conn() as conn:
         assert [each.state for each in rows.epochs(conn)] == [State.ANCHORED]
     assert [path.name for path in (Path(works.settings.var) / "tiers").iterdir()] == ["epoch-10.tree"]
+
+
+def test_two_workers_that_are_asked_at_once_take_turns_and_send_one_transaction(
+    anchored: Anchored, works: Works
+) -> None:
+    anchored.found()
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(lambda _: turn.take(BY_NAME["epochs"], works), range(2)))
+    assert set(outcomes) <= {Outcome.DONE, Outcome.LED_ELSEWHERE}
+    assert Outcome.DONE in outcomes
+    with anchored.ground.conn() as conn:
+        assert [each.state for each in rows.epochs(conn)] == [State.ANCHORED]
+        sent = conn.execute("SELECT count(*) FROM settlement.chain_nonce WHERE purpose LIKE 'tier%'").fetchone()
+    assert sent == (1,)
 
 
 def test_the_command_seals_shows_revokes_erases_and_makes_keys(
