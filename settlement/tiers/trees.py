@@ -25,10 +25,14 @@ LEAVES_PER_READ: Final = 10_000
 OWNER_ONLY: Final = 0o700
 
 _LEAVES = """
-SELECT l.place, l.commitment, l.attributes, b.blind, l.leaf FROM settlement.tier_leaf l
-LEFT JOIN vault.tier_blind b
-    ON b.shard = l.shard AND b.member_no = l.key_member_no AND b.key_no = l.key_no
-WHERE l.epoch = %s AND l.place > %s ORDER BY l.place LIMIT %s
+SELECT l.place, l.commitment, l.attributes, b.blind, l.leaf FROM (
+    SELECT * FROM settlement.tier_leaf WHERE epoch = %s AND place > %s ORDER BY place LIMIT %s
+) l
+LEFT JOIN LATERAL (
+    SELECT blind FROM vault.tier_blind
+    WHERE shard = l.shard AND member_no = l.key_member_no AND key_no = l.key_no OFFSET 0
+) b ON true
+ORDER BY l.place
 """
 
 Seen = Callable[[int], None]
