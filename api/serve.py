@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 import uvicorn
@@ -28,6 +29,8 @@ from settlement.mirrors.folder import FolderMirror
 from settlement.mirrors.settings import MirrorsSettings
 from settlement.sealing.desk import LocalReceiptKey
 from settlement.sealing.inclusions import Inclusions
+from settlement.tasks import proving
+from settlement.tasks.app import publisher
 from settlement.tiers.clock import EpochClock
 from settlement.tiers.trees import Trees
 from settlement.vault import Vault
@@ -59,13 +62,15 @@ def _mirrors(settings: Settings) -> list[Mirror]:
     return [FolderMirror(settings.published_folder), *(each.open() for each in MirrorsSettings().mirrors)]
 
 
-def _tiers(settings: Settings, key: bytes | None) -> TierDesk:
+def _tiers(dsn: str, settings: Settings, key: bytes | None) -> TierDesk:
     """What the doors of tier proofs stand on. Raises `CircuitRefused`."""
+    queue = publisher(dsn, settings.broker_url) if settings.tier_assisted else None
     return TierDesk(
         circuits=settings.tier_circuits(),
         clock=EpochClock(settings.tier_epoch_seconds, settings.tier_epochs_start),
         vault=Vault(key) if key else None,
         trees=Trees(settings.var / "tiers") if key else None,
+        send=partial(proving.send, queue) if queue else None,
     )
 
 
@@ -86,7 +91,7 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
             receipt_key=LocalReceiptKey(receipt_key) if receipt_key else None,
             months_over=settings.over,
             inclusions=Inclusions(vault=Vault(key), mirrors=_mirrors(settings)) if key else None,
-            tiers=_tiers(settings, key),
+            tiers=_tiers(dsn, settings, key),
         ) as door,
         ticking(door) if ticks and not production else nullcontext(),
         beside(settings, due=production) if settings.tasks else nullcontext(),
