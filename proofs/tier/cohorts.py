@@ -2,8 +2,8 @@
 
     {"version": 1, "steps": [50, 100, 200, ..], "cohorts": [[tier_mask, metric, lo, hi, since_max, members], ..]}
 
-`members` is the highest step that the count reaches; predicates that fit fewer than the first step are left out, so
-neither they nor what follows by subtraction from their neighbours is published. Counts are of an epoch's members, each
+`members` is the highest step that the count reaches, so that subtracting neighbours seldom says anything; predicates
+that fit fewer than the first step are left out. Counts are of an epoch's members, each
 with the attributes of its leaf, whatever `valid_on` and `key_epoch_max` are later asked. Invariants: rows are sorted,
 each predicate stands once; one table has one text, whose hash is in the epoch's header. Called by the sealing of epochs
 and by wallets.

@@ -2,21 +2,24 @@
 
 Invariants: every step has a purpose in the outbox, so what was cut goes on where it was; an alliance that was founded
 without a registry gets it the next time it is founded with one; the place is written down once, and leaves name it, so
-there is never another. A circuit is the one that its manifest names, with a verifier made for that very key; which code
-a verifier has, `addresses` and the tests hold fast. Called by deployment.
+there is never another. A circuit is the one that its manifest names, and a verifier is deployed only if every number of
+that circuit's key stands in its code: a verifier of the development keys under a ceremony's name would let anybody
+forge. Called by deployment.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from proofs.groth16 import VerificationKey
 from proofs.json_form import hex_text
 from proofs.keccak import keccak256
+from proofs.tier.statement import CIRCUIT_ID
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
 from settlement.chain.outbox import Outbox
@@ -26,7 +29,7 @@ from settlement.tiers.place import RegistryPlace, registry_place, set_registry_p
 
 GRACE_S = 86_400
 REGISTER_GAS = 250_000
-MANIFEST_BYTES_MAX = 64 * 1024
+FILE_BYTES_MAX = 64 * 1024
 ARTIFACT_BYTES_MAX = 1024 * 1024
 WORD_BYTES = 32
 
@@ -35,7 +38,7 @@ VERIFIER = Path(__file__).resolve().parents[2] / "contracts" / "generated" / "Ti
 
 
 class CircuitUnfit(ValueError):
-    """A folder of circuit files, or a verifier's artifact, is not what it should be."""
+    """A folder of circuit files, or a verifier's artifact, is not what it should be, or they do not belong together."""
 
 
 class Setup(IntEnum):
@@ -68,21 +71,38 @@ class TierFounding:
     grace_s: int = GRACE_S
 
 
-def read_circuit(manifest: Path, artifact: Path = VERIFIER) -> NewCircuit:
-    """The circuit of a `circuit.json` and of the artifact of the verifier that was exported with it. Raises
-    `CircuitUnfit`.
+def read_circuit(folder: Path, artifact: Path = VERIFIER) -> NewCircuit:
+    """The circuit of a folder (`circuit.json` and `verification_key.json`) and the verifier that was exported with its
+    keys. Raises `CircuitUnfit`.
     """
-    told, built = _object(manifest, MANIFEST_BYTES_MAX), _object(artifact, ARTIFACT_BYTES_MAX)
+    told = _object(folder / "circuit.json", FILE_BYTES_MAX)
+    key = _object(folder / "verification_key.json", FILE_BYTES_MAX)
+    built = _object(artifact, ARTIFACT_BYTES_MAX)
     try:
         circuit_id, vk_hash, verifier = (
             bytes.fromhex(text.removeprefix("0x")) for text in (told["circuit_id"], told["vk_hash"], built["bytecode"])
         )
-        setup = SETUPS[told["setup"]]
+        setup, checked = SETUPS[told["setup"]], VerificationKey.from_json(key)
     except (KeyError, AttributeError, TypeError, ValueError) as error:
-        raise CircuitUnfit(f"{manifest} and {artifact}: not a circuit and its verifier: {error!r}") from error
-    if len(circuit_id) != WORD_BYTES or len(vk_hash) != WORD_BYTES or not verifier:
-        raise CircuitUnfit(f"{manifest} and {artifact}: a hash of another length, or no code")
+        raise CircuitUnfit(f"{folder} and {artifact}: not a circuit and its verifier: {error!r}") from error
+    if circuit_id != CIRCUIT_ID or vk_hash != checked.hash():
+        raise CircuitUnfit(f"{folder}: of another circuit, or a key with another hash than its manifest says")
+    if not all(_word(number) in verifier for number in _numbers(checked)):
+        raise CircuitUnfit(f"{artifact}: was made for another key than that of {folder}")
     return NewCircuit(circuit_id=circuit_id, vk_hash=vk_hash, setup=setup, verifier=verifier)
+
+
+def _numbers(key: VerificationKey) -> Iterator[int]:
+    """Every coordinate of the key."""
+    for point in (key.alpha, *key.ic):
+        yield from point
+    for x, y in (key.beta, key.gamma, key.delta):
+        yield from (*x, *y)
+
+
+def _word(number: int) -> bytes:
+    """A constant as code holds it: without the zeros before it."""
+    return number.to_bytes(WORD_BYTES, "big").lstrip(b"\0")
 
 
 def found_tiers(conn: Conn, chain: Chain, outbox: Outbox, founding: TierFounding) -> RegistryPlace:

@@ -17,7 +17,7 @@ from settlement.alliance import NotFounded, OtherCode
 from settlement.chain.client import Chain, Tag
 from settlement.chain.contracts import Contract, Refused
 from settlement.chain.outbox import Intent, Outbox
-from settlement.steps import Fate
+from settlement.steps import Fate, stuck
 from settlement.tables import Conn
 from settlement.tiers.place import registry_place
 
@@ -142,7 +142,12 @@ class OnChain:
 
     def _send(self, purpose: str, data: bytes, gas: int) -> None:
         with self.outbox.leading(wait_s_max=LEAD_WAIT_S) as outbox:
-            if outbox.observe(purpose).fate in {Fate.REVERTED, Fate.DROPPED}:
+            seen = outbox.observe(purpose)
+            newest = seen.newest if seen.fate is Fate.WAITING else None
+            if newest is not None and stuck(age_s=newest.age_s, replacements=seen.replacements):
+                outbox.bump(purpose)
+                return
+            if seen.fate in {Fate.REVERTED, Fate.DROPPED}:
                 outbox.retire(purpose)
             if outbox.nonce_of(purpose) is None:
                 self.contract.try_out(data, sender=outbox.sender, gas=gas, tag="pending")

@@ -115,6 +115,7 @@ def test_the_precompiles_of_an_evm_in_rust_say_so() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_file_is_its_makers() -> None:
     made = make()
     assert {name: HELD[name] for name in made if name != "verdicts"} == {

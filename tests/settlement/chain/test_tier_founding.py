@@ -1,13 +1,13 @@
 """The registry of tiers beside the other contracts: founded with them or later, handed over, written down, attached."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from proofs.groth16 import VerificationKey
 from proofs.json_form import hex_text
 from proofs.keccak import keccak256
 from settlement.alliance import OtherCode, attach
@@ -19,7 +19,7 @@ from settlement.handover import Governance, hand_over
 from settlement.networks import NotAddresses, require_addresses, write_addresses
 from settlement.sealing.lanes import create_keystore
 from settlement.tables import Conn
-from settlement.tiers.founding import CircuitUnfit, NewCircuit, Setup, TierFounding, read_circuit
+from settlement.tiers.founding import VERIFIER, CircuitUnfit, NewCircuit, Setup, TierFounding, read_circuit
 from settlement.tiers.place import registry_place
 from tests.settlement.chain.field import MERCHANTS, Field, address, founding
 from tests.settlement.chain.test_handover import GUARDIAN, REFUSED, SUBMITTER, TO
@@ -38,7 +38,9 @@ CIRCUIT = NewCircuit(
 TIERS = TierFounding(epoch_key=EPOCH_KEY, circuit=CIRCUIT, partners={7: PARTNER})
 
 
-ROOT = Path(__file__).resolve().parents[3]
+P = 21888242871839275222246405745257275088696311157297823662689037894645226208583
+"""Order of the field that points have their coordinates in."""
+DEVELOPMENT = Path(__file__).resolve().parents[3] / "proofs" / "circuits" / "dev"
 
 
 class Cut(Exception):
@@ -181,30 +183,38 @@ def test_the_file_of_addresses_names_registry_and_verifiers(field: Field, tmp_pa
             require_addresses(chain, path)
 
 
-def test_a_circuit_is_read_from_its_manifest_and_its_verifier(tmp_path: Path) -> None:
-    manifest, artifact = tmp_path / "circuit.json", tmp_path / "verifier.json"
-    told = {"circuit_id": hex_text(CIRCUIT.circuit_id), "vk_hash": hex_text(CIRCUIT.vk_hash), "setup": "dev"}
-    built = {"bytecode": hex_text(EMPTY_CODE)}
+def test_a_circuit_is_read_with_the_verifier_of_its_very_key(tmp_path: Path) -> None:
+    """A ceremony's name over the development verifier, the mistake that costs most, is refused with all others."""
+    committed = read_circuit(DEVELOPMENT)
+    assert (committed.circuit_id, committed.setup) == (CIRCUIT.circuit_id, Setup.DEVELOPMENT)
+    told, key = (json.loads((DEVELOPMENT / f"{name}.json").read_text()) for name in ("circuit", "verification_key"))
+    built = json.loads(VERIFIER.read_text())
+    artifact = tmp_path / "verifier.json"
 
-    def reads(changes: Mapping[str, object], code: Mapping[str, object]) -> NewCircuit:
-        manifest.write_text(json.dumps({**told, **changes}))
-        artifact.write_text(json.dumps(code))
-        return read_circuit(manifest, artifact)
+    def reads(manifest: object = told, verification_key: object = key, verifier: object = built) -> NewCircuit:
+        (tmp_path / "circuit.json").write_text(json.dumps(manifest))
+        (tmp_path / "verification_key.json").write_text(json.dumps(verification_key))
+        artifact.write_text(json.dumps(verifier))
+        return read_circuit(tmp_path, artifact)
 
-    assert reads({}, built) == CIRCUIT
-    assert reads({"setup": "ceremony"}, built).setup is Setup.CEREMONY
-    for changes in ({"setup": "production"}, {"vk_hash": "0x00"}, {"vk_hash": 5}, {"circuit_id": "0xzz"}):
+    assert reads() == committed
+    assert reads({**told, "setup": "ceremony"}).setup is Setup.CEREMONY
+    x, y, one = key["vk_delta_2"]
+    other = {**key, "vk_delta_2": [x, [str(P - int(part)) for part in y], one]}
+    other_hash = hex_text(VerificationKey.from_json(other).hash())
+    with pytest.raises(CircuitUnfit, match="made for another key"):
+        reads({**told, "vk_hash": other_hash, "setup": "ceremony"}, other)
+    for wrong in ({"setup": "production"}, {"vk_hash": other_hash}, {"vk_hash": 5}, {"circuit_id": "0x" + "00" * 32}):
         with pytest.raises(CircuitUnfit):
-            reads(changes, built)
-    for code in ({}, {"bytecode": "0x"}, {"bytecode": ["0x00"]}):
+            reads({**told, **wrong})
+    with pytest.raises(CircuitUnfit, match="not a circuit"):
+        reads(verification_key={**key, "vk_delta_2": key["vk_gamma_2"]})
+    broken: list[object] = [{}, {"bytecode": "0x"}, {"bytecode": ["0x00"]}, {"bytecode": built["bytecode"][:2_000]}, []]
+    for code in broken:
         with pytest.raises(CircuitUnfit):
-            reads({}, code)
-    committed = read_circuit(ROOT / "proofs" / "circuits" / "dev" / "circuit.json")
-    assert committed.setup is Setup.DEVELOPMENT
-    assert committed.circuit_id == CIRCUIT.circuit_id
-    assert len(committed.verifier) > 1_000
+            reads(verifier=code)
     artifact.write_text("<html>not found</html>")
     with pytest.raises(CircuitUnfit, match="not JSON"):
-        read_circuit(manifest, artifact)
+        read_circuit(tmp_path, artifact)
     with pytest.raises(CircuitUnfit, match="no such file"):
-        read_circuit(tmp_path / "nothing.json", artifact)
+        read_circuit(tmp_path / "nothing")
