@@ -22,15 +22,13 @@ from api.clockwork import ticking
 from api.door import open_door
 from api.settings import Settings
 from api.tiers.circuits import CircuitRefused
-from api.tiers.desk import TierDesk
+from api.tiers.desk import Send, TierDesk
 from ledger.postgres.migrated import Behind, migrated_database
 from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
 from settlement.mirrors.settings import MirrorsSettings
 from settlement.sealing.desk import LocalReceiptKey
 from settlement.sealing.inclusions import Inclusions
-from settlement.tasks import proving
-from settlement.tasks.app import publisher
 from settlement.tiers.clock import EpochClock
 from settlement.tiers.trees import Trees
 from settlement.vault import Vault
@@ -62,15 +60,21 @@ def _mirrors(settings: Settings) -> list[Mirror]:
     return [FolderMirror(settings.published_folder), *(each.open() for each in MirrorsSettings().mirrors)]
 
 
+def _queue(dsn: str, settings: Settings) -> Send:
+    """Where requests for assisted proving go."""
+    from settlement.tasks import app, proving  # noqa: PLC0415 - loads the chain's client, which no other door needs
+
+    return partial(proving.send, app.publisher(dsn, settings.broker_url))
+
+
 def _tiers(dsn: str, settings: Settings, key: bytes | None) -> TierDesk:
     """What the doors of tier proofs stand on. Raises `CircuitRefused`."""
-    queue = publisher(dsn, settings.broker_url) if settings.tier_assisted else None
     return TierDesk(
         circuits=settings.tier_circuits(),
         clock=EpochClock(settings.tier_epoch_seconds, settings.tier_epochs_start),
         vault=Vault(key) if key else None,
         trees=Trees(settings.var / "tiers") if key else None,
-        send=partial(proving.send, queue) if queue else None,
+        send=_queue(dsn, settings) if settings.tier_assisted else None,
     )
 
 
