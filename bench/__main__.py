@@ -20,6 +20,7 @@ RUNS = (
     ("shares",),
     ("as_of",),
     ("seal",),
+    ("tier_seal", "--members", "100000"),
     ("audit",),
     ("tier_prove",),
     ("tier_verify",),

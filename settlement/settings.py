@@ -39,6 +39,14 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
     """The data key of one reader, with which the auditor looks at each batch before it is published;
     `auditor.reader.json` in the folder of keys when left out. Where neither is there, nobody looks.
     """
+    uninspected_because: str | None = None
+    """Why nobody looks: production asks for an inspector, or for this sentence."""
+    lanes_url: str | None = None
+    """A signer elsewhere for hosted lanes (`settlement.lane_signer`), instead of the keys in lanes.json: that file is
+    then the public list of lanes. Production takes no other.
+    """
+    lanes_token_file: Path | None = None
+    """The token that the signer of lanes asks for, one line."""
     signer_url: str | None = None
     """A signer elsewhere for transactions (`eth_signTransaction`), instead of operator.key."""
     signer_address: str | None = None
@@ -95,6 +103,11 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
     def consistent(self) -> SettlementSettings:
         if self.environment == "production" and not self.database_url:
             raise ValueError("TONGDUI_DATABASE_URL: has to name a database when TONGDUI_ENVIRONMENT=production")
+        if self.environment == "production" and not (self.inspector_file or self.uninspected_because):
+            raise ValueError(
+                "TONGDUI_INSPECTOR_KEYS: production has every batch examined before it is published; "
+                "or say in TONGDUI_UNINSPECTED_BECAUSE why not"
+            )
         if (self.signer_url is None) != (self.signer_address is None):
             raise ValueError("TONGDUI_SIGNER_URL and TONGDUI_SIGNER_ADDRESS: neither without the other")
         if self.environment == "production" and self.tier_assisted and self.tier_circuit is None:

@@ -24,7 +24,7 @@ from proofs.tier.decoding import decode
 from proofs.tier.grid import PolicyGrid
 from settlement import tables
 from settlement.alliance import Alliance, NotFounded, attach
-from settlement.batches import Settlement
+from settlement.batches import LaneKeys, Settlement
 from settlement.chain import senders
 from settlement.chain.client import Chain
 from settlement.chain.outbox import Checkpoint, Outbox, unwatched
@@ -37,6 +37,7 @@ from settlement.publish import Recipient
 from settlement.sealing.closing import BUCKETS_LEAVES
 from settlement.sealing.inspection import UNINSPECTED, Inspector, auditor_for
 from settlement.sealing.lanes import open_keystore
+from settlement.sealing.remote_lanes import RemoteLanes, read_roster
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
 from settlement.tiers import registry
@@ -131,7 +132,7 @@ class Works:
                     recipients=read_recipients(keys / "recipients.json"),
                     mirrors=mirrors,
                 ),
-                lanes=open_keystore(keys / "lanes.json", production=self.settings.environment == "production"),
+                lanes=self.lanes(),
                 ledger=stack.enter_context(Writer(self.dsn)),
                 checkpoint=self.checkpoint,
                 inspector=self._inspector(alliance, mirrors),
@@ -173,6 +174,15 @@ class Works:
         if keys is None:
             return UNINSPECTED
         return auditor_for(alliance, mirrors, private=self.settings.var / "inspected", keys=keys)
+
+    def lanes(self) -> LaneKeys:
+        """Who signs for hosted lanes: a signer elsewhere, or development keys."""
+        settings, path = self.settings, self.settings.keys_folder / "lanes.json"
+        if settings.lanes_url is None:
+            return open_keystore(path, production=settings.environment == "production")
+        token = settings.lanes_token_file
+        line = None if token is None else token.read_text("ascii").strip()
+        return RemoteLanes(settings.lanes_url, read_roster(path), token=line)
 
     def _sender(self) -> TransactionSigner:
         """Who pays and signs: a signer elsewhere, an encrypted keystore, or a development key, as the settings say."""

@@ -1,0 +1,48 @@
+"""What production asks of the settling processes' settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from settlement.sealing.lanes import KeystoreRefused, create_keystore
+from settlement.sealing.remote_lanes import RemoteLanes, write_roster
+from settlement.settings import SettlementSettings
+from settlement.tasks.works import Works
+
+MIRRORS = [{"kind": "http", "address": f"https://{name}.example/a"} for name in ("one", "two")]
+
+
+@pytest.fixture(autouse=True)
+def production(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TONGDUI_ENVIRONMENT", "production")
+    monkeypatch.setenv("TONGDUI_DATABASE_URL", "postgresql://db.example/tongdui")
+    monkeypatch.setenv("TONGDUI_MIRRORS", json.dumps(MIRRORS))
+    monkeypatch.setenv("TONGDUI_VAR", str(tmp_path))
+    (tmp_path / "keys").mkdir()
+
+
+def test_every_batch_is_inspected_or_it_is_said_why_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="TONGDUI_INSPECTOR_KEYS"):
+        SettlementSettings()
+    monkeypatch.setenv("TONGDUI_UNINSPECTED_BECAUSE", "the attesters are three and look first")
+    assert SettlementSettings().inspector_file is None
+    monkeypatch.delenv("TONGDUI_UNINSPECTED_BECAUSE")
+    (tmp_path / "keys" / "auditor.reader.json").write_text("{}")
+    assert SettlementSettings().inspector_file == tmp_path / "keys" / "auditor.reader.json"
+
+
+def test_lanes_are_signed_for_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TONGDUI_UNINSPECTED_BECAUSE", "a test")
+    keystore = create_keystore(tmp_path / "keys" / "lanes.json", [1])
+    works = Works(settings=SettlementSettings(), dsn="", now_ms=lambda: 0)
+    with pytest.raises(KeystoreRefused, match="production"):
+        works.lanes()
+    write_roster(tmp_path / "keys" / "lanes.json", keystore.roster)
+    monkeypatch.setenv("TONGDUI_LANES_URL", "http://127.0.0.1:8655")
+    lanes = Works(settings=SettlementSettings(), dsn="", now_ms=lambda: 0).lanes()
+    assert isinstance(lanes, RemoteLanes)
+    assert [lane.id for lane in lanes.roster] == [lane.id for lane in keystore.roster]
