@@ -1,4 +1,4 @@
-"""The command line: `python -m auditor audit`, `attest`, `examine` and `extract`.
+"""The command line: `python -m auditor audit`, `attest`, `examine`, `extract` and `epochs`.
 
 Exit codes: 0 clean, 1 findings, 2 incomplete (data missing, node silent), 3 the nodes disagree, 4 wrong use (or an
 attester that must refuse), 130 interrupted. Nothing is written but the report, the page, the attestations and, on
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from auditor import extract
+from auditor import epochs, extract
 from auditor.attest import AttestRefused, attest, load_signer, sealed_commits
 from auditor.audit import Means, audit, processes_here
 from auditor.chain import Chain
@@ -138,6 +138,38 @@ def _extract(options: argparse.Namespace, nodes: Nodes) -> int:
         return _stop(FINDINGS, "not proven")
     sys.stderr.write(f"proven: {extract.told(verdict)}\n")
     return CLEAN
+
+
+def _epochs(options: argparse.Namespace, nodes: Nodes) -> int:
+    """Whether the epochs of tiers that the operator tells are those on the chain, each signed and after the last."""
+    anchor, named = _anchor(options.anchor), {}
+    if isinstance(anchor.get("tiers"), dict):
+        named = dict(anchor["tiers"].get("registry", {}))
+    address = options.registry or _given_address(named.get("address"))
+    registry = epochs.read(nodes, address, tag=options.to, from_block=anchor.get("deployBlock", 0))
+    published = [each for path in options.files for each in _given(epochs.load, path)]
+    problems = epochs.judge(registry, published)
+    expected = (
+        ("chainId", anchor.get("chainId"), registry.chain_id),
+        ("tiers.registry", named.get("address"), shown(registry.address)),
+        ("tiers.codeHash", named.get("codeHash"), shown(registry.code_hash)),
+    )
+    for name, told, actual in expected:
+        if told not in {None, actual}:
+            problems.insert(0, epochs.Problem("registry-differs", 0, f"{name} {told}", str(actual)))
+    if options.out:
+        _write(options.out, json.dumps(epochs.as_json(registry, problems), indent=1) + "\n")
+    for problem in problems:
+        sys.stderr.write(f"  {epochs.line(problem)}\n")
+    sys.stderr.write(f"{epochs.told(registry)}\n")
+    return FINDINGS if problems else CLEAN
+
+
+def _given_address(text: object) -> bytes:
+    try:
+        return _address(str(text))
+    except argparse.ArgumentTypeError as error:
+        raise WrongUse("neither --registry nor the anchor names the registry of tiers") from error
 
 
 def _examine(options: argparse.Namespace, nodes: Nodes) -> int:
@@ -264,7 +296,7 @@ def _to(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="auditor", epilog=_EXITS, description=(__doc__ or "").split("\n", 1)[0])
-    commands = parser.add_subparsers(required=True, metavar="audit | attest | examine | extract")
+    commands = parser.add_subparsers(required=True, metavar="audit | attest | examine | extract | epochs")
     both = _Parser(add_help=False)
     both.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
     both.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
@@ -308,6 +340,15 @@ def _parser() -> argparse.ArgumentParser:
     own.add_argument("--to", choices=_TAGS, default="finalized", help="the block that is asked (default finalized)")
     own.add_argument("--out", type=Path, help="where the JSON goes")
     own.set_defaults(run=_extract)
+    rising = commands.add_parser("epochs", help="check the epochs of members' tiers against the registry on the chain")
+    rising.add_argument("files", nargs="+", type=Path, metavar="FILE", help="signed headers, or what the API answers")
+    rising.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
+    rising.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
+    rising.add_argument("--registry", type=_address, help="address of the TierRegistry, if no anchor names it")
+    rising.add_argument("--anchor", type=Path, help="trust anchor file")
+    rising.add_argument("--to", choices=_TAGS, default="finalized", help="the block that is asked (default finalized)")
+    rising.add_argument("--out", type=Path, help="where the JSON goes")
+    rising.set_defaults(run=_epochs)
     return parser
 
 

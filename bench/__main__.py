@@ -20,9 +20,11 @@ RUNS = (
     ("shares",),
     ("as_of",),
     ("seal",),
+    ("tier_seal", "--members", "100000"),
     ("audit",),
     ("tier_prove",),
     ("tier_verify",),
+    ("tier_show",),
     ("tier_epoch",),
 )
 

@@ -48,11 +48,16 @@ class _Bought(NamedTuple):
     confirmed_at_ms: int
 
 
+# A probe of an index for each member, never a scan of everybody's lots: OFFSET 0 keeps a lateral subquery what it says.
 _RECORDED = """
 SELECT m.member_no, coalesce(s.tier, ''), coalesce(s.tier_since_ms, 0)
 FROM unnest(%s::bigint[]) AS asked (member_no)
-JOIN ledger.member m ON m.shard = 0 AND m.member_no = asked.member_no
-LEFT JOIN ledger.membership s ON s.shard = 0 AND s.member_no = m.member_no
+CROSS JOIN LATERAL (
+    SELECT member_no FROM ledger.member WHERE shard = 0 AND member_no = asked.member_no OFFSET 0
+) m
+LEFT JOIN LATERAL (
+    SELECT tier, tier_since_ms FROM ledger.membership WHERE shard = 0 AND member_no = asked.member_no OFFSET 0
+) s ON true
 ORDER BY m.member_no
 """
 _BOUGHT = """
@@ -62,16 +67,23 @@ WITH person AS (
     SELECT member_no AS person, member_no FROM person
     UNION ALL
     SELECT p.member_no, s.member_no FROM person p
-    JOIN ledger.membership s ON s.shard = 0 AND s.merged_into = p.member_no
+    CROSS JOIN LATERAL (
+        SELECT member_no FROM ledger.membership WHERE shard = 0 AND merged_into = p.member_no OFFSET 0
+    ) s
 )
 SELECT a.person, l.terms_id, l.standing, l.confirmed_at_ms FROM account a
-JOIN ledger.lot l ON l.shard = 0 AND l.role = 0 AND l.member_no = a.member_no AND l.confirmed_at_ms > %s
+CROSS JOIN LATERAL (
+    SELECT terms_id, standing, confirmed_at_ms FROM ledger.lot
+    WHERE shard = 0 AND role = 0 AND member_no = a.member_no AND confirmed_at_ms > %s OFFSET 0
+) l
 """
 _OPEN = """
-SELECT l.member_no, l.terms_id, sum(l.remaining)::bigint FROM unnest(%s::bigint[]) AS asked (member_no)
-JOIN ledger.lot l ON l.shard = 0 AND l.member_no = asked.member_no AND l.open
-WHERE l.confirmed_at_ms IS NOT NULL AND l.expires_at_ms > %s
-GROUP BY l.member_no, l.terms_id
+SELECT asked.member_no, l.terms_id, l.points FROM unnest(%s::bigint[]) AS asked (member_no)
+CROSS JOIN LATERAL (
+    SELECT terms_id, sum(remaining)::bigint AS points FROM ledger.lot
+    WHERE shard = 0 AND member_no = asked.member_no AND open AND confirmed_at_ms IS NOT NULL AND expires_at_ms > %s
+    GROUP BY terms_id
+) l
 """
 
 

@@ -89,6 +89,8 @@ class Observation:
     reverted_final: bool
     predecessor_reverted_final: bool
     paused_until: int
+    winding_down: bool
+    """The hub takes no batch any more, and what is pending becomes final paused or not."""
     seal_lag_s_max: int
     quorum: bool
     attested: bool
@@ -289,7 +291,7 @@ def _towards_finalised(batch: Submission, seen: Observation) -> Step:
 def _finalise(batch: Submission, seen: Observation) -> Step:
     if seen.now < seen.final_after:
         return Wait("in its challenge window", until=seen.final_after)
-    if seen.now < seen.paused_until:
+    if seen.now < seen.paused_until and not seen.winding_down:
         return Wait("the hub is paused", until=seen.paused_until)
     if seen.next_final_no < batch.batch_no:
         return Wait("waits for the batch before it to become final")

@@ -212,6 +212,7 @@ def observe(s: Settlement, batch: Batch) -> Observation:
         reverted_final=reverted,
         predecessor_reverted_final=reverted and not _is_first_thrown_out(s, batch),
         paused_until=policy.read("pausedUntil"),
+        winding_down=s.alliance.hub.read("windDownAt") != 0,
         seal_lag_s_max=policy.read("params")[2],
         quorum=batch.state is State.PUBLISHED and has_quorum(s.conn, s.alliance, batch),
         attested=verb == "commit" and tables.attested_from(s.conn, batch.batch_no),
@@ -310,8 +311,10 @@ def _act(s: Settlement, batch: Batch, step: Become | Do) -> None:
             s.outbox.retire(purpose(batch, "release"))
         case Do.RETRY_COMMIT:
             s.outbox.retire(purpose(batch, "commit"))
-        case Do.RETRY_FINALISE | Do.CONTINUE_FINALISE:
+        case Do.RETRY_FINALISE:
             s.outbox.retire(purpose(batch, "finalise"))
+        case Do.CONTINUE_FINALISE:
+            s.outbox.follow(purpose(batch, "finalise"))
         case Do.MAKE_WAY:
             forced.make_way(s, batch, now=s.alliance.chain.now())
         case Do.VOID_COMMIT:

@@ -42,7 +42,7 @@ BODIES = (
     *(configuring.NewMerchant, configuring.FreezeIssuer, configuring.UnfreezeIssuer, configuring.CloseIssuer),
     *(signing.EventMessage, signing.SignedEvent, settling.AcknowledgeAlert),
     *(tiers.OpenSession, tiers.NewPartner, tiers.PartnerPass, tiers.SignedProofRequest, tiers.TierProof),
-    *(tiers.NewCommitment, tiers.DecideOnRequest),
+    *(tiers.NewCommitment, tiers.DecideOnRequest, tiers.AskAssisted, tiers.FetchAssisted),
     *(configuring.Tiers, configuring.CycleEnd, sandbox.MoveClock, rules.NewRule, rules.RuleWithdrawal, Rule),
 )
 ANSWERS = (
@@ -58,6 +58,7 @@ ANSWERS = (
     *(tiers.PassOut, tiers.EndedOut, tiers.PartnerOut, tiers.PartnersOut, tiers.ProofRequestOut, tiers.OutcomeOut),
     *(tiers.ProofTakenOut, tiers.CommitmentOut, tiers.WitnessOut, tiers.ConsentOut, tiers.ConsentsOut),
     *(tiers.EpochOut, tiers.EpochsOut, tiers.TrustOut, tiers.RevokedOut, tiers.TierRefusalsOut),
+    *(tiers.AssistedOut, tiers.AssistedProofOut),
 )
 ROOTS = (*BODIES, *ANSWERS)
 UNIONS = {"AnyEvent": events.AnyEvent}

@@ -167,6 +167,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON settlement.tie
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON settlement.tier_epoch
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO {ROLE};
 GRANT SELECT, INSERT ON settlement.tier_commitment, settlement.tier_ended, settlement.tier_registry TO {ROLE};
 GRANT SELECT, INSERT, UPDATE ON settlement.tier_epoch TO {ROLE};
 GRANT SELECT, INSERT, UPDATE, DELETE ON settlement.tier_leaf, settlement.tier_proving, settlement.tier_prover

@@ -52,7 +52,7 @@ class Reason(StrEnum):
     NULLIFIER = "the nullifier is zero or not below the order of the field"
     POINT = "the proof has a number that is no coordinate, or a point that is none"
     PROOF = "the proof does not hold for this request"
-    REPEATED = "the nullifier stands twice in the batch"
+    REPEATED = "the request, or the nullifier in its scope, was accepted before in the batch"
 
 
 _OF_FLAW: Final = {
@@ -121,8 +121,8 @@ def verify_responses(
     partner_key: bytes | None = None,
     random: Callable[[int], bytes] = urandom,
 ) -> list[Verdict]:
-    """The same for many at once, several times cheaper each. Of two with one nullifier in one scope the first counts,
-    if it holds.
+    """The same for many at once, several times cheaper each. Of two that answer one request, or have one nullifier in
+    one scope, the first that holds counts.
     """
     if len(pairs) > BATCH_MAX:
         raise ValueError(f"at most {BATCH_MAX} responses are verified at once")
@@ -134,14 +134,23 @@ def verify_responses(
         held = groth16.verify_batch(circuit.key, [(one.signals.in_order(), one.proof) for one in ready], random=random)
         for at, one, holds in zip(places, ready, held, strict=True):
             verdicts[at] = one.accepted() if holds else Verdict(Reason.PROOF)
-    used = set[tuple[int, int]]()
-    judged = []
-    for at, each in enumerate(found):
-        verdict = each if isinstance(each, Verdict) else verdicts[at]
-        use = (verdict.scope, verdict.nullifier)
-        judged.append(Verdict(Reason.REPEATED) if verdict.accepted and use in used else verdict)
-        used |= {use} if verdict.accepted else set()
-    return judged
+    judged = [each if isinstance(each, Verdict) else verdicts[at] for at, each in enumerate(found)]
+    return _once([request.digest for request, _ in pairs], judged)
+
+
+def _once(digests: Sequence[bytes], judged: Sequence[Verdict]) -> list[Verdict]:
+    """Each request is answered once, and each nullifier counts once in its scope."""
+    used = set[bytes | tuple[int, int]]()
+    kept = []
+    for digest, verdict in zip(digests, judged, strict=True):
+        marks: set[bytes | tuple[int, int]] = {digest, (verdict.scope, verdict.nullifier)}
+        if verdict.accepted and marks & used:
+            kept.append(Verdict(Reason.REPEATED))
+            continue
+        kept.append(verdict)
+        if verdict.accepted:
+            used |= marks
+    return kept
 
 
 def signals_of(request: SignedRequest, header: EpochHeader, nullifier: int) -> PublicSignals:

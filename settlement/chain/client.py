@@ -56,6 +56,8 @@ __all__ = [
 ]
 
 ANSWER_S_MAX = 20.0
+LOG_QUESTIONS_MAX = 4_096
+"""Into so many stretches of blocks one question for logs is cut at most."""
 DEFAULT_TIP_WEI = 10**9
 WITHOUT_TRANSACTIONS = False
 
@@ -76,9 +78,17 @@ class Chain:
     `confirmations` is for networks without the `finalized` tag: a block counts as final when this many follow it.
     """
 
-    def __init__(self, url: str, *, answer_s_max: float = ANSWER_S_MAX, confirmations: int | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        answer_s_max: float = ANSWER_S_MAX,
+        confirmations: int | None = None,
+        log_questions_max: int = LOG_QUESTIONS_MAX,
+    ) -> None:
         self.url, self.place = url, place_of(url)
         self._confirmations = confirmations
+        self._log_questions_max, self._stretch = log_questions_max, 0
         session = requests.Session()
         session.trust_env = False
         self._provider = HTTPProvider(
@@ -147,14 +157,43 @@ class Chain:
     def logs(
         self, address: bytes, *, first: int, last: Tag = "latest", topics: Sequence[bytes | None] = ()
     ) -> list[Log]:
-        """Events of one contract from block `first` to `last`, in chain order; None in `topics` matches anything."""
-        asked = {
-            "address": _hex(address),
-            "fromBlock": hex(first),
-            "toBlock": self._tag(last),
-            "topics": [None if topic is None else _hex(topic) for topic in topics],
-        }
-        return [shaped(log_of, found) for found in shaped(list, self._ask("eth_getLogs", asked))]
+        """Events of one contract from block `first` to `last`, in chain order; None in `topics` matches anything.
+
+        Nodes limit how many blocks or logs they answer for at once, each in its own words: what is refused is asked
+        in halves, and how far a node goes is remembered. Raises `NodeRefused` for what it refuses of a single block.
+        """
+        asked = {"address": _hex(address), "topics": [None if topic is None else _hex(topic) for topic in topics]}
+        if not self._stretch:
+            try:
+                return self._logs(asked, hex(first), self._tag(last))
+            except (NoSuchMethod, Reverted):
+                raise
+            except NodeRefused:
+                if (end := self.head(last).number) <= first:
+                    raise
+                self._stretch = (end - first + 2) // 2
+        return self._stitched(asked, first, self.head(last).number)
+
+    def _stitched(self, asked: Mapping[str, Any], first: int, last: int) -> list[Log]:
+        """Stretch by stretch, each as long as the node was seen to answer for."""
+        found: list[Log] = []
+        for _ in range(self._log_questions_max):
+            if first > last:
+                return found
+            end = min(last, first + self._stretch - 1)
+            try:
+                found += self._logs(asked, hex(first), hex(end))
+            except NodeRefused:
+                if end == first:
+                    raise
+                self._stretch = (end - first + 1) // 2
+            else:
+                first = end + 1
+        raise ChainUnclear(f"{self.place} answers for {self._stretch} blocks at once: too few for a chain this long")
+
+    def _logs(self, asked: Mapping[str, Any], first: str, last: str) -> list[Log]:
+        answer = self._ask("eth_getLogs", {**asked, "fromBlock": first, "toBlock": last})
+        return [shaped(log_of, found) for found in shaped(list, answer)]
 
     def fees(self) -> Fees:
         """An offer that holds for some full blocks: twice the base fee and the node's own idea of a tip."""

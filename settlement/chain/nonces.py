@@ -67,13 +67,15 @@ SELECT purpose FROM settlement.chain_nonce WHERE chain_id = %(chain_id)s AND sen
 ORDER BY nonce
 """
 _RETIRE = """
-UPDATE settlement.chain_nonce SET purpose = purpose || '#' || nonce
+UPDATE settlement.chain_nonce SET purpose = purpose || %(mark)s || nonce
 WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND purpose = %(purpose)s
 """
 _RETIRED = """
 SELECT count(*) FROM settlement.chain_nonce
-WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND starts_with(purpose, %(purpose)s || '#')
+WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND starts_with(purpose, %(purpose)s || %(mark)s)
 """
+FAILED, FOLLOWED = "#", "+"
+"""What stands between a purpose and the nonce that was its own: it came to nothing, or another call followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +160,13 @@ class NonceBook:
 
     def retire(self, purpose: str) -> None:
         """Rename a purpose that ended without its effect, so that it may have a new nonce."""
-        self._conn.execute(_RETIRE, {**self._mine, "purpose": purpose})
+        self._conn.execute(_RETIRE, {**self._mine, "purpose": purpose, "mark": FAILED})
+
+    def follow(self, purpose: str) -> None:
+        """Rename a purpose that had its effect and takes one more call."""
+        self._conn.execute(_RETIRE, {**self._mine, "purpose": purpose, "mark": FOLLOWED})
 
     def retired(self, purpose: str) -> int:
-        """How many nonces this purpose has used up."""
-        row = self._conn.execute(_RETIRED, {**self._mine, "purpose": purpose}).fetchone()
+        """How many nonces this purpose has used up in vain."""
+        row = self._conn.execute(_RETIRED, {**self._mine, "purpose": purpose, "mark": FAILED}).fetchone()
         return int(row[0]) if row else 0

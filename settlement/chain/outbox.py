@@ -183,7 +183,7 @@ class Outbox:
         return stored[0].nonce if stored else None
 
     def attempts(self, purpose: str) -> int:
-        """How often this purpose was retired."""
+        """How often this purpose came to nothing and was retired."""
         return self._book.retired(purpose)
 
     def observe(self, purpose: str) -> Outcome:
@@ -250,6 +250,10 @@ class Outbox:
     def retire(self, purpose: str) -> None:
         """Let a purpose that ended REVERTED or DROPPED be tried again on a new nonce."""
         self._book.retire(purpose)
+
+    def follow(self, purpose: str) -> None:
+        """Let a purpose that ended MINED have one more call, on a new nonce; that is no failure."""
+        self._book.follow(purpose)
 
     def _replace(self, purpose: str, other: Intent | None) -> Outcome:
         """The same nonce again for more: with the calldata it has, or with another intent's."""

@@ -41,9 +41,12 @@ _LOCK = "SELECT pg_advisory_lock(hashtextextended(%s, 0))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 _BLINDS = """
 INSERT INTO vault.tier_blind (shard, member_no, key_no)
-SELECT shard, member_no, key_no FROM settlement.tier_commitment WHERE from_epoch <= %s
-EXCEPT SELECT shard, member_no, key_no FROM settlement.tier_ended
-ON CONFLICT DO NOTHING
+SELECT k.shard, k.member_no, k.key_no FROM settlement.tier_commitment k
+WHERE k.from_epoch <= %s
+  AND NOT EXISTS (SELECT 1 FROM vault.tier_blind b
+                  WHERE b.shard = k.shard AND b.member_no = k.member_no AND b.key_no = k.key_no)
+  AND NOT EXISTS (SELECT 1 FROM settlement.tier_ended e
+                  WHERE e.shard = k.shard AND e.member_no = k.member_no AND e.key_no = k.key_no)
 """
 _MEMBERS = """
 WITH newest AS (

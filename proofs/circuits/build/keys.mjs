@@ -50,10 +50,12 @@ export async function knownPowers({ power, beacon, name, iterations }, files, lo
 /** The first key of a circuit, without any contribution: it accepts forged proofs (gamma = delta) and is never exported. */
 export async function firstKey({ r1cs, powers, key }, logger) {
   const hash = await zKey.newZKey(r1cs, powers, key, logger);
-  if (!(hash instanceof Uint8Array)) throw new Error("the constraint system and the powers of tau do not make a key: " + logger.kept.join("; "));
+  if (!(hash instanceof Uint8Array))
+    throw new Error("the constraint system and the powers of tau do not make a key: " + logger.kept.join("; "));
 }
 
-export const contribute = (from, to, { name, entropy }, logger) => done(zKey.contribute(from, to, name, entropy, logger), logger);
+export const contribute = (from, to, { name, entropy }, logger) =>
+  done(zKey.contribute(from, to, name, entropy, logger), logger);
 
 export const applyBeacon = (from, to, { name, beacon, iterations }, logger) =>
   done(zKey.beacon(from, to, name, beacon.replace(/^0x/, ""), iterations, logger), logger);
@@ -76,7 +78,13 @@ const g2 = ([x, y]) => [word(x[1]), word(x[0]), word(y[1]), word(y[0])]; // imag
 
 /** The name of a verification key: the hash of its points in the order alpha, beta, gamma, delta, inputs. */
 export function keyHash(key) {
-  const points = [...g1(key.vk_alpha_1), ...g2(key.vk_beta_2), ...g2(key.vk_gamma_2), ...g2(key.vk_delta_2), ...key.IC.flatMap(g1)];
+  const points = [
+    ...g1(key.vk_alpha_1),
+    ...g2(key.vk_beta_2),
+    ...g2(key.vk_gamma_2),
+    ...g2(key.vk_delta_2),
+    ...key.IC.flatMap(g1),
+  ];
   return toHex(keccak256(concat(...points)));
 }
 

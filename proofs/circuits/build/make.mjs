@@ -13,11 +13,25 @@ import { brotliCompressSync, constants } from "node:zlib";
 import { objections, WORDS } from "../gate/gate.mjs";
 import { parse } from "../gate/r1cs.mjs";
 import { ROOT, compile, compilerVersion } from "./compile.mjs";
-import { applyBeacon, firstKey, keyHash, knownPowers, listener, sha256, snarkjsVersion, solidityVerifier, verificationKey } from "./keys.mjs";
+import {
+  applyBeacon,
+  firstKey,
+  keyHash,
+  knownPowers,
+  listener,
+  sha256,
+  snarkjsVersion,
+  solidityVerifier,
+  verificationKey,
+} from "./keys.mjs";
 import { CIRCUIT, DEVELOPMENT, circuitId, manifestOf } from "./manifest.mjs";
 
 const POWER = 13;
-const KNOWN_POWERS = { name: "known to everybody: tests alone", beacon: circuitId("tongdui-test-powers-of-tau"), iterations: 10 };
+const KNOWN_POWERS = {
+  name: "known to everybody: tests alone",
+  beacon: circuitId("tongdui-test-powers-of-tau"),
+  iterations: 10,
+};
 const KNOWN_KEY = { name: "known to everybody: tests alone", beacon: circuitId("tongdui-test-tier-key"), iterations: 10 };
 const VERIFIER = "TierProofVerifier";
 const VERIFIER_FILE = join(ROOT, "contracts", "generated", `${VERIFIER}.sol`);
@@ -29,7 +43,10 @@ const seconds = () => `${((performance.now() - started) / 1000).toFixed(1).padSt
 const say = (words) => console.log(`${seconds()}  ${words}`);
 
 /** snarkjs's words, on one line that is written over where there is a terminal, and otherwise not at all. */
-const progress = () => listener((text) => process.stdout.isTTY && process.stdout.write(`\r\x1b[K${seconds()}    ${text.slice(0, LINE_LETTERS_MAX)}`));
+const progress = () =>
+  listener(
+    (text) => process.stdout.isTTY && process.stdout.write(`\r\x1b[K${seconds()}    ${text.slice(0, LINE_LETTERS_MAX)}`),
+  );
 const over = () => process.stdout.isTTY && process.stdout.write("\r\x1b[K");
 
 function checked() {
@@ -53,7 +70,11 @@ async function powers() {
   }
   say(`making powers of tau up to 2^${POWER} (two to five minutes, once)`);
   const part = (name) => join(WORK, `part_${name}.ptau`);
-  await knownPowers({ power: POWER, ...KNOWN_POWERS }, { empty: part("empty"), known: part("known"), prepared: part("prepared") }, progress());
+  await knownPowers(
+    { power: POWER, ...KNOWN_POWERS },
+    { empty: part("empty"), known: part("known"), prepared: part("prepared") },
+    progress(),
+  );
   over();
   renameSync(part("prepared"), prepared);
   for (const name of ["empty", "known"]) rmSync(part(name));
@@ -72,7 +93,9 @@ async function developmentKey(r1cs) {
 }
 
 const packed = (bytes) =>
-  brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } });
+  brotliCompressSync(bytes, {
+    params: { [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },
+  });
 
 async function build() {
   const made = checked();
@@ -107,7 +130,11 @@ function write(files, verifier, manifest) {
   writeFileSync(join(DEVELOPMENT, "verification_key.json"), files["verification_key.json"]);
   writeFileSync(VERIFIER_FILE, verifier);
   writeFileSync(join(DEVELOPMENT, "circuit.json"), JSON.stringify(manifest, null, 1) + "\n");
-  say(JSON.stringify(manifest) === before ? "the same bytes as were there" : "written to proofs/circuits/dev and contracts/generated: other bytes than before");
+  say(
+    JSON.stringify(manifest) === before
+      ? "the same bytes as were there"
+      : "written to proofs/circuits/dev and contracts/generated: other bytes than before",
+  );
 }
 
 function compare() {
@@ -118,12 +145,20 @@ function compare() {
     ["witness calculator", sha256(wasm), pinned.files_sha256["circuit.wasm"]],
     ["verifier contract", sha256(readFileSync(VERIFIER_FILE)), pinned.verifier_sha256],
   ].filter(([, found, wanted]) => found !== wanted);
-  if (stale.length) throw new Error(`not what the committed keys were made of: ${stale.map(([name]) => name).join(", ")}. Run: make circuits`);
+  if (stale.length)
+    throw new Error(
+      `not what the committed keys were made of: ${stale.map(([name]) => name).join(", ")}. Run: make circuits`,
+    );
   say("the committed keys are those of these sources");
 }
 
 async function main(words) {
-  if (words.includes("--help")) return console.log(readFileSync(import.meta.filename, "utf8").split("\n\n")[0].replace(/^\/\/ ?/gm, ""));
+  if (words.includes("--help"))
+    return console.log(
+      readFileSync(import.meta.filename, "utf8")
+        .split("\n\n")[0]
+        .replace(/^\/\/ ?/gm, ""),
+    );
   if (words.includes("--check")) return compare();
   if (words.includes("--anew")) rmSync(join(WORK, `known_${POWER}.ptau`), { force: true });
   mkdirSync(WORK, { recursive: true });

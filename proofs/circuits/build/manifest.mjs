@@ -28,10 +28,17 @@ export function fileOf(folder, name, manifest = manifestOf(folder)) {
 /** A set ready for use: { manifest, verificationKey, wasm, zkey }. `production` refuses development keys. */
 export function loaded(folder, { production }) {
   const manifest = manifestOf(folder);
-  if (!SETUPS.includes(manifest.setup)) throw new Error(`${folder}: setup is ${JSON.stringify(manifest.setup)}, not ${SETUPS.join(" or ")}`);
+  if (!SETUPS.includes(manifest.setup))
+    throw new Error(`${folder}: setup is ${JSON.stringify(manifest.setup)}, not ${SETUPS.join(" or ")}`);
   const development = manifest.setup === "dev" || manifest.vk_hash === manifestOf(DEVELOPMENT).vk_hash;
   if (production && development) throw new Error(`${folder} holds development keys: with them anybody forges proofs`);
   const verificationKey = JSON.parse(new TextDecoder().decode(fileOf(folder, "verification_key.json", manifest)));
-  if (keyHash(verificationKey) !== manifest.vk_hash) throw new Error(`${folder}: the verification key has another hash than its manifest says`);
-  return { manifest, verificationKey, wasm: fileOf(folder, "circuit.wasm", manifest), zkey: fileOf(folder, "circuit.zkey", manifest) };
+  if (keyHash(verificationKey) !== manifest.vk_hash)
+    throw new Error(`${folder}: the verification key has another hash than its manifest says`);
+  return {
+    manifest,
+    verificationKey,
+    wasm: fileOf(folder, "circuit.wasm", manifest),
+    zkey: fileOf(folder, "circuit.zkey", manifest),
+  };
 }

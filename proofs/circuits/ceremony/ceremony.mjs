@@ -23,15 +23,19 @@ import { CeremonyRefused, add, begin, close, exported, verified } from "./steps.
 const OPTIONS = Object.fromEntries(
   ["name", "beacon", "source", "iterations", "out", "pins", "main"].map((name) => [name, { type: "string" }]),
 );
-const help = () => readFileSync(import.meta.filename, "utf8").split("\n\n")[0].replace(/^\/\/ ?/gm, "");
-const say = (words) => console.log(words);
+const help = () =>
+  readFileSync(import.meta.filename, "utf8")
+    .split("\n\n")[0]
+    .replace(/^\/\/ ?/gm, "");
+/** A line of ours, over the last one of snarkjs where there is a terminal. */
+const say = (words) => console.log(process.stdout.isTTY ? `\r\x1b[K${words}` : words);
 const logger = () => listener((text) => process.stdout.isTTY && process.stdout.write(`\r\x1b[K${text.slice(0, 100)}`));
 
 async function powersAndCircuit(options) {
   const path = process.env.ZK_PTAU_FILE;
   say("checking the powers of tau: hash, then each contribution to them");
   const pin = await checkedPowers(path, pinned(options.pins), logger());
-  say(`\r\x1b[K${pin.file}: ${pin.origin}`);
+  say(`${pin.file}: ${pin.origin}`);
   const name = options.main ?? CIRCUIT;
   return { powers: path, pin, circuit: { name, main: options.main ?? MAIN }, logger: logger() };
 }
@@ -44,7 +48,9 @@ const COMMANDS = {
   },
   contribute: async (folder, options) => {
     const made = await add(folder, { name: options.name, logger: logger() });
-    say(`\ncontribution ${made.number} of ${made.name}\n  ${made.hash}\nPublish this hash where others find it: it is how they see that yours is in the key.`);
+    say(
+      `contribution ${made.number} of ${made.name}\n  ${made.hash}\nPublish this hash where others find it: it is how they see that yours is in the key.`,
+    );
   },
   verify: async (folder, options) => {
     const { transcript } = await verified(folder, await powersAndCircuit(options));
@@ -68,7 +74,8 @@ async function main(words) {
   if (!words.length || words.includes("--help")) return say(help());
   const { values, positionals } = parseArgs({ args: words, options: OPTIONS, allowPositionals: true });
   const [command, folder, ...more] = positionals;
-  if (!Object.hasOwn(COMMANDS, command) || more.length || (command !== "powers" && !folder)) throw new CeremonyRefused(`not understood: ${words.join(" ")}\n\n${help()}`);
+  if (!Object.hasOwn(COMMANDS, command) || more.length || (command !== "powers" && !folder))
+    throw new CeremonyRefused(`not understood: ${words.join(" ")}\n\n${help()}`);
   await COMMANDS[command](folder, values);
 }
 
@@ -76,7 +83,8 @@ try {
   await main(process.argv.slice(2));
   process.exit(0);
 } catch (error) {
-  const expected = error instanceof PowersRefused || error instanceof CeremonyRefused || error.code?.startsWith("ERR_PARSE_ARGS");
+  const expected =
+    error instanceof PowersRefused || error instanceof CeremonyRefused || error.code?.startsWith("ERR_PARSE_ARGS");
   console.error(expected ? error.message : error.stack);
   process.exit(expected ? 2 : 1);
 }

@@ -21,9 +21,12 @@ export async function pinOf(path, pins) {
   if (size === undefined) throw new PowersRefused(`${path} is not there (ZK_PTAU_FILE)`);
   const start = beginning(path);
   if (/^\s*<(!doctype|html|\?xml)/i.test(start)) {
-    throw new PowersRefused(`${path} is a web page and no powers of tau: the server that it was asked of answered with a page, an error perhaps. Fetch it again`);
+    throw new PowersRefused(
+      `${path} is a web page and no powers of tau: the server that it was asked of answered with a page, an error perhaps. Fetch it again`,
+    );
   }
-  if (!start.startsWith(MAGIC)) throw new PowersRefused(`${path} is no powers of tau: it begins with ${JSON.stringify(start.slice(0, 16))}`);
+  if (!start.startsWith(MAGIC))
+    throw new PowersRefused(`${path} is no powers of tau: it begins with ${JSON.stringify(start.slice(0, 16))}`);
   const hash = await blake2b512(path);
   const found = pins.find((pin) => pin.blake2b512 === hash);
   if (!found) {
@@ -46,6 +49,7 @@ function beginning(path) {
 /** The pin again, once the file's own proofs (each contribution on the one before) hold too. */
 export async function checkedPowers(path, pins, logger) {
   const pin = await pinOf(path, pins);
-  if (!(await powersOfTau.verify(path, logger))) throw new PowersRefused(`${path}: its contributions do not follow from each other`);
+  if (!(await powersOfTau.verify(path, logger)))
+    throw new PowersRefused(`${path}: its contributions do not follow from each other`);
   return pin;
 }

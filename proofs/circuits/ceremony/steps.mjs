@@ -6,7 +6,19 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { compile, compilerVersion } from "../build/compile.mjs";
-import { applyBeacon, blake2b512, contribute, firstKey, follows, keyHash, listener, sha256, snarkjsVersion, solidityVerifier, verificationKey } from "../build/keys.mjs";
+import {
+  applyBeacon,
+  blake2b512,
+  contribute,
+  firstKey,
+  follows,
+  keyHash,
+  listener,
+  sha256,
+  snarkjsVersion,
+  solidityVerifier,
+  verificationKey,
+} from "../build/keys.mjs";
 import { circuitId } from "../build/manifest.mjs";
 
 const ENTROPY_BYTES = 64;
@@ -24,7 +36,9 @@ const refuse = (sentence) => {
 const keyFile = (folder, number) => join(folder, `${String(number).padStart(4, "0")}.zkey`);
 const transcriptFile = (folder) => join(folder, "transcript.json");
 export const transcriptOf = (folder) =>
-  existsSync(transcriptFile(folder)) ? JSON.parse(readFileSync(transcriptFile(folder), "utf8")) : refuse(`${folder} holds no ceremony`);
+  existsSync(transcriptFile(folder))
+    ? JSON.parse(readFileSync(transcriptFile(folder), "utf8"))
+    : refuse(`${folder} holds no ceremony`);
 const keep = (folder, transcript) => writeFileSync(transcriptFile(folder), JSON.stringify(transcript, null, 1) + "\n");
 
 /** Begin: compile the circuit from these sources and make the key that nobody has contributed to. */
@@ -56,7 +70,12 @@ export async function add(folder, { name, logger = listener() }) {
   if (number > CONTRIBUTIONS_MAX) refuse(`at most ${CONTRIBUTIONS_MAX} contributions`);
   const [from, to] = [keyFile(folder, number - 1), keyFile(folder, number)];
   const hash = await contribute(from, to, { name, entropy: randomBytes(ENTROPY_BYTES).toString("hex") }, logger);
-  transcript.contributions.push({ number, name, hash: Buffer.from(hash).toString("hex"), key_blake2b512: await blake2b512(to) });
+  transcript.contributions.push({
+    number,
+    name,
+    hash: Buffer.from(hash).toString("hex"),
+    key_blake2b512: await blake2b512(to),
+  });
   keep(folder, transcript);
   return transcript.contributions.at(-1);
 }
@@ -68,7 +87,8 @@ export async function close(folder, { beacon, source, iterations = ITERATIONS_EX
   if (!transcript.contributions.length) refuse("nobody has contributed yet");
   if (!BEACON.test(beacon ?? "")) refuse("a beacon is 64 lower-case hex digits, a block's hash for instance");
   if (!source) refuse("say where the beacon comes from, so that others can look it up");
-  if (!(iterations >= ITERATIONS_EXP.min && iterations <= ITERATIONS_EXP.max)) refuse(`2^${ITERATIONS_EXP.min} to 2^${ITERATIONS_EXP.max} iterations`);
+  if (!(iterations >= ITERATIONS_EXP.min && iterations <= ITERATIONS_EXP.max))
+    refuse(`2^${ITERATIONS_EXP.min} to 2^${ITERATIONS_EXP.max} iterations`);
   const number = transcript.contributions.length + 1;
   const [from, to] = [keyFile(folder, number - 1), keyFile(folder, number)];
   await applyBeacon(from, to, { name: "beacon", beacon, iterations }, logger);
@@ -85,11 +105,16 @@ export async function verified(folder, { powers, pin, circuit, logger = listener
   const transcript = transcriptOf(folder);
   const r1cs = compile({ main: circuit.main, sources: circuit.sources, wasm: false }).r1cs;
   if (sha256(r1cs) !== transcript.r1cs_sha256) refuse("the sources here compile to another circuit than the ceremony's");
-  if (sha256(readFileSync(join(folder, "circuit.r1cs"))) !== transcript.r1cs_sha256) refuse("circuit.r1cs is not what the transcript says");
+  if (sha256(readFileSync(join(folder, "circuit.r1cs"))) !== transcript.r1cs_sha256)
+    refuse("circuit.r1cs is not what the transcript says");
   if (pin.blake2b512 !== transcript.powers.blake2b512) refuse("the ceremony stands on other powers of tau");
   const last = transcript.contributions.length + (transcript.beacon ? 1 : 0);
-  for (const { number, key_blake2b512: hash } of [...transcript.contributions, ...(transcript.beacon ? [transcript.beacon] : [])]) {
-    if (!existsSync(keyFile(folder, number)) || (await blake2b512(keyFile(folder, number))) !== hash) refuse(`key ${number} is not what the transcript says`);
+  for (const { number, key_blake2b512: hash } of [
+    ...transcript.contributions,
+    ...(transcript.beacon ? [transcript.beacon] : []),
+  ]) {
+    if (!existsSync(keyFile(folder, number)) || (await blake2b512(keyFile(folder, number))) !== hash)
+      refuse(`key ${number} is not what the transcript says`);
   }
   if (last === 0) refuse("nobody has contributed yet");
   const heard = listener(logger.info);
@@ -117,7 +142,8 @@ export function contributionsIn(lines) {
 function compareWithKey(transcript, found) {
   const wanted = transcript.contributions.map(({ number, name, hash }) => ({ number, name, hash }));
   const closing = transcript.beacon ? found.pop() : undefined;
-  if (JSON.stringify(found) !== JSON.stringify(wanted)) refuse("the contributions in the key are not those of the transcript");
+  if (JSON.stringify(found) !== JSON.stringify(wanted))
+    refuse("the contributions in the key are not those of the transcript");
   if (!transcript.beacon) return;
   const { number, value, iterations } = transcript.beacon;
   if (closing?.number !== number || closing.generator !== value || closing.iterations !== iterations) {

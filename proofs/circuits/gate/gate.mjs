@@ -54,7 +54,9 @@ export const WORDS = {
 
 function listed(found) {
   const more = found.length - SHOWN_MAX;
-  return found.length ? [`${found.length}`, ...found.slice(0, SHOWN_MAX), ...(more > 0 ? [`and ${more} more`] : [])].join("\n    ") : "none";
+  return found.length
+    ? [`${found.length}`, ...found.slice(0, SHOWN_MAX), ...(more > 0 ? [`and ${more} more`] : [])].join("\n    ")
+    : "none";
 }
 
 function main() {

@@ -74,7 +74,12 @@ function learnt({ linear, bound }, known, booleans, prime) {
   if (bound.some((wire) => !known[wire])) return [];
   const unknown = [...linear].filter(([wire]) => !known[wire]);
   if (unknown.length < 2) return unknown.map(([wire]) => wire);
-  const areBits = unknown.every(([wire]) => booleans.has(wire)) && differentPowers(unknown.map(([, value]) => value), prime);
+  const areBits =
+    unknown.every(([wire]) => booleans.has(wire)) &&
+    differentPowers(
+      unknown.map(([, value]) => value),
+      prime,
+    );
   return areBits ? unknown.map(([wire]) => wire) : [];
 }
 
@@ -91,9 +96,13 @@ function booleanWires({ constraints, prime }) {
   const found = new Set();
   for (const [a, b, c] of constraints) {
     if (c.size !== 0) continue;
-    for (const [one, other] of [[a, b], [b, a]]) {
+    for (const [one, other] of [
+      [a, b],
+      [b, a],
+    ]) {
       const [wire] = one.keys();
-      if (one.size === 1 && wire !== 0 && other.size === 2 && other.has(0) && sameAndOpposite(other, wire, prime)) found.add(wire);
+      if (one.size === 1 && wire !== 0 && other.size === 2 && other.has(0) && sameAndOpposite(other, wire, prime))
+        found.add(wire);
     }
   }
   return found;

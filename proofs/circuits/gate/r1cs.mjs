@@ -12,7 +12,8 @@ const CONSTRAINTS = 2;
 export function parse(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = String.fromCharCode(...bytes.subarray(0, 4));
-  if (magic !== MAGIC || view.getUint32(4, true) !== VERSION) throw new Error(`no constraint system: ${JSON.stringify(magic)}`);
+  if (magic !== MAGIC || view.getUint32(4, true) !== VERSION)
+    throw new Error(`no constraint system: ${JSON.stringify(magic)}`);
   const sections = sectionsOf(view);
   const header = headerAt(view, sections.get(HEADER));
   return { ...header, constraints: constraintsAt(view, sections.get(CONSTRAINTS), header) };
@@ -31,8 +32,18 @@ function sectionsOf(view) {
 function headerAt(view, at) {
   const size = view.getUint32(at, true);
   const numbers = at + 4 + size;
-  const [wires, outputs, publicInputs, privateInputs] = [0, 4, 8, 12].map((offset) => view.getUint32(numbers + offset, true));
-  return { size, prime: littleEndian(view, at + 4, size), wires, outputs, publicInputs, privateInputs, count: view.getUint32(numbers + 24, true) };
+  const [wires, outputs, publicInputs, privateInputs] = [0, 4, 8, 12].map((offset) =>
+    view.getUint32(numbers + offset, true),
+  );
+  return {
+    size,
+    prime: littleEndian(view, at + 4, size),
+    wires,
+    outputs,
+    publicInputs,
+    privateInputs,
+    count: view.getUint32(numbers + 24, true),
+  };
 }
 
 function constraintsAt(view, start, { size, count }) {

@@ -20,7 +20,8 @@ const HERE = import.meta.dirname;
 const SNARKJS = dirname(dirname(require.resolve("snarkjs")));
 // What snarkjs imports for its command line and for files; nothing of it is reached by a proof over bytes.
 const NOT_REACHED = ["constants", "crypto", "fs", "os", "path", "readline", "web-worker"];
-const BANNER = "// Tongdui's tier prover with snarkjs in it, under GPL-3.0. Made by proofs/circuits/prover/bundle.mjs from these sources.";
+const BANNER =
+  "// Tongdui's tier prover with snarkjs in it, under GPL-3.0. Made by proofs/circuits/prover/bundle.mjs from these sources.";
 
 /** Of snarkjs only the prover of one kind of proof; of what it imports from Node, nothing. */
 const provingAlone = {
@@ -31,8 +32,13 @@ const provingAlone = {
       contents: `import prove from ${JSON.stringify(join(SNARKJS, "src", "groth16_prove.js"))}; export const groth16 = { prove };`,
       resolveDir: HERE,
     }));
-    bundler.onResolve({ filter: new RegExp(`^(${NOT_REACHED.join("|")})$`) }, ({ path }) => ({ path, namespace: "not-reached" }));
-    bundler.onLoad({ filter: /.*/, namespace: "not-reached" }, () => ({ contents: "export default {}; export const O_TRUNC = 0, O_CREAT = 0, O_RDWR = 0, O_EXCL = 0, O_RDONLY = 0;" }));
+    bundler.onResolve({ filter: new RegExp(`^(${NOT_REACHED.join("|")})$`) }, ({ path }) => ({
+      path,
+      namespace: "not-reached",
+    }));
+    bundler.onLoad({ filter: /.*/, namespace: "not-reached" }, () => ({
+      contents: "export default {}; export const O_TRUNC = 0, O_CREAT = 0, O_RDWR = 0, O_EXCL = 0, O_RDONLY = 0;",
+    }));
   },
 };
 

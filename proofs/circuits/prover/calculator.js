@@ -66,7 +66,8 @@ function setInputs(exports, input) {
     if (size < 1) throw new NoWitness("signal-unknown", name);
     if (size !== values.length) throw new NoWitness("signal-length", `${name} has ${size}, not ${values.length}`);
     values.forEach((value, i) => {
-      for (let word = 0; word < words; word++) exports.writeSharedRWMemory(word, Number((value >> BigInt(32 * word)) & 0xffffffffn));
+      for (let word = 0; word < words; word++)
+        exports.writeSharedRWMemory(word, Number((value >> BigInt(32 * word)) & 0xffffffffn));
       exports.setInputSignal(high, low, i);
       set += 1;
     });

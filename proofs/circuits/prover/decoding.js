@@ -21,7 +21,8 @@ const refuse = (field, problem) => {
 /** The object under `where` if it has exactly these fields. */
 export function object(form, where, names) {
   if (typeof form !== "object" || form === null || Array.isArray(form)) refuse(where, "an object is wanted");
-  for (const name of Object.keys(form)) if (!names.includes(name)) refuse(`${where}.${name.slice(0, 24)}`, "there is no such field");
+  for (const name of Object.keys(form))
+    if (!names.includes(name)) refuse(`${where}.${name.slice(0, 24)}`, "there is no such field");
   for (const name of names) if (!Object.hasOwn(form, name)) refuse(`${where}.${name}`, "is missing");
   return form;
 }
@@ -29,7 +30,9 @@ export function object(form, where, names) {
 /** A number of `bits` bits: up to 32 a JSON integer, above a decimal string. */
 export function number(value, where, bits) {
   const asInteger = bits <= 32;
-  const formed = asInteger ? Number.isInteger(value) && !Object.is(value, -0) : typeof value === "string" && DECIMAL.test(value);
+  const formed = asInteger
+    ? Number.isInteger(value) && !Object.is(value, -0)
+    : typeof value === "string" && DECIMAL.test(value);
   if (!formed) refuse(where, asInteger ? "an integer is wanted" : "a decimal string is wanted");
   const found = BigInt(value);
   return BigInt.asUintN(bits, found) === found ? found : refuse(where, `does not fit ${bits} bits`);
@@ -48,7 +51,8 @@ export function hex(value, where, size = 32) {
 
 /** A line that a person can be shown. */
 export function text(value, where) {
-  if (typeof value !== "string" || !value || [...value].length > TEXT_LETTERS_MAX) refuse(where, `a text of 1 to ${TEXT_LETTERS_MAX} letters is wanted`);
+  if (typeof value !== "string" || !value || [...value].length > TEXT_LETTERS_MAX)
+    refuse(where, `a text of 1 to ${TEXT_LETTERS_MAX} letters is wanted`);
   return value;
 }
 

@@ -24,8 +24,14 @@ function value(kind, form, where) {
 /** { header, signature } as it is published: the header (names of the type string) and its signature. */
 export function parseHeader(form) {
   object(form, "epoch", ["header", "signature"]);
-  const told = object(form.header, "epoch.header", FIELDS.map(([, name]) => snake(name)));
-  const header = Object.fromEntries(FIELDS.map(([kind, name]) => [name, value(kind, told[snake(name)], `epoch.header.${snake(name)}`)]));
+  const told = object(
+    form.header,
+    "epoch.header",
+    FIELDS.map(([, name]) => snake(name)),
+  );
+  const header = Object.fromEntries(
+    FIELDS.map(([kind, name]) => [name, value(kind, told[snake(name)], `epoch.header.${snake(name)}`)]),
+  );
   return { header, signature: hex(form.signature, "epoch.signature", SIGNATURE_BYTES) };
 }
 
@@ -41,7 +47,9 @@ export const canonicalHash = (form) => toHex(keccak256(ascii(canonical(form))));
 function canonical(form) {
   if (Array.isArray(form)) return `[${form.map(canonical).join(",")}]`;
   if (typeof form !== "object" || form === null) return JSON.stringify(form);
-  const entries = Object.keys(form).sort().map((name) => `${JSON.stringify(name)}:${canonical(form[name])}`);
+  const entries = Object.keys(form)
+    .sort()
+    .map((name) => `${JSON.stringify(name)}:${canonical(form[name])}`);
   return `{${entries.join(",")}}`;
 }
 

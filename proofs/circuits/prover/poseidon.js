@@ -15,7 +15,14 @@ const GRAIN_WARM_UP_BITS = 160;
 
 /** The bits of the generator for a state of `width` words, without end. */
 function* grain(width) {
-  const fields = [[1, 2], [0, 4], [FIELD_BITS, 12], [width, 12], [FULL_ROUNDS, 10], [PARTIAL_ROUNDS[width], 10]];
+  const fields = [
+    [1, 2],
+    [0, 4],
+    [FIELD_BITS, 12],
+    [width, 12],
+    [FULL_ROUNDS, 10],
+    [PARTIAL_ROUNDS[width], 10],
+  ];
   const register = fields.flatMap(([value, size]) => Array.from({ length: size }, (_, i) => (value >> (size - 1 - i)) & 1));
   while (register.length < GRAIN_BITS) register.push(1);
   let at = 0; // a ring: register[at] is the oldest bit
@@ -80,8 +87,10 @@ function fifth(value) {
 
 /** The hash of one to six field elements; throws on anything that is no BigInt in [0, R). */
 export function poseidon(inputs) {
-  if (inputs.length < 1 || inputs.length > INPUTS_MAX) throw new RangeError(`1 to ${INPUTS_MAX} inputs, not ${inputs.length}`);
-  for (const value of inputs) if (typeof value !== "bigint" || value < 0n || value >= R) throw new RangeError("an input is no field element");
+  if (inputs.length < 1 || inputs.length > INPUTS_MAX)
+    throw new RangeError(`1 to ${INPUTS_MAX} inputs, not ${inputs.length}`);
+  for (const value of inputs)
+    if (typeof value !== "bigint" || value < 0n || value >= R) throw new RangeError("an input is no field element");
   const { rounds, constants, matrix } = parametersOf(inputs.length + 1);
   let state = [0n, ...inputs];
   for (let round = 0; round < rounds; round++) {

@@ -26,9 +26,15 @@ function value(kind, form, where) {
 /** The request as it is signed (names of the type string), where it is signed for, and its signature. */
 export function parseRequest(form) {
   object(form, "form", ["request", "chain_id", "registry", "signature"]);
-  const told = object(form.request, "request", FIELDS.map(([, name]) => snake(name)));
+  const told = object(
+    form.request,
+    "request",
+    FIELDS.map(([, name]) => snake(name)),
+  );
   return {
-    request: Object.fromEntries(FIELDS.map(([kind, name]) => [name, value(kind, told[snake(name)], `request.${snake(name)}`)])),
+    request: Object.fromEntries(
+      FIELDS.map(([kind, name]) => [name, value(kind, told[snake(name)], `request.${snake(name)}`)]),
+    ),
     chainId: chainNumber(form.chain_id),
     registry: hex(form.registry, "form.registry", 20),
     signature: hex(form.signature, "form.signature", SIGNATURE_BYTES),

@@ -28,7 +28,8 @@ export function packed(fields, values) {
   let [word, shift] = [0n, 0n];
   for (const [name, bits] of Object.entries(fields)) {
     const value = values[name];
-    if (typeof value !== "bigint" || BigInt.asUintN(bits, value) !== value) throw new RangeError(`${name} is not of ${bits} bits`);
+    if (typeof value !== "bigint" || BigInt.asUintN(bits, value) !== value)
+      throw new RangeError(`${name} is not of ${bits} bits`);
     word |= value << shift;
     shift += BigInt(bits);
   }
@@ -53,18 +54,30 @@ export const epochTag = (allianceId, epoch) => (BigInt(allianceId) << 32n) | Big
 
 /** The root over a leaf; bit i of `index` says that the node at height i is a right child. */
 export function rootFromPath(node, index, siblings) {
-  return siblings.reduce((below, sibling, i) => poseidon((index >> BigInt(i)) & 1n ? [sibling, below] : [below, sibling]), node);
+  return siblings.reduce(
+    (below, sibling, i) => poseidon((index >> BigInt(i)) & 1n ? [sibling, below] : [below, sibling]),
+    node,
+  );
 }
 
 const uintWord = (value) => fromHex("0x" + BigInt(value).toString(16).padStart(64, "0"));
 const addressWord = (address) => fromHex("0x" + address.toLowerCase().slice(2).padStart(64, "0"));
 /** Text as UTF-8; mini-programs have no TextEncoder. */
 export const utf8 = (text) =>
-  Uint8Array.from(encodeURIComponent(text).match(/%..|./g) ?? [], (part) => (part.length === 3 ? parseInt(part.slice(1), 16) : part.charCodeAt(0)));
+  Uint8Array.from(encodeURIComponent(text).match(/%..|./g) ?? [], (part) =>
+    part.length === 3 ? parseInt(part.slice(1), 16) : part.charCodeAt(0),
+  );
 
 /** The room within which two proofs of one member are linkable: a partner's purpose in one window of time. */
 export function scope({ chainId, registry, partnerId, purpose, windowId }) {
-  const words = [SCOPE_TAG, uintWord(chainId), addressWord(registry), uintWord(partnerId), keccak256(utf8(purpose)), uintWord(windowId)];
+  const words = [
+    SCOPE_TAG,
+    uintWord(chainId),
+    addressWord(registry),
+    uintWord(partnerId),
+    keccak256(utf8(purpose)),
+    uintWord(windowId),
+  ];
   return asField(keccak256(concat(...words)));
 }
 
@@ -76,8 +89,10 @@ export function allianceId(chainId, registry) {
 /** A fresh secret of a member and the commitment that the ledger keeps. The secret never leaves the device. */
 export function makeCommitment(randomBytes = systemRandom) {
   const bytes = randomBytes(SECRET_BYTES);
-  if (!(bytes instanceof Uint8Array) || bytes.length !== SECRET_BYTES) throw new Error(`${SECRET_BYTES} random bytes are wanted`);
-  if (bytes.every((byte) => byte === bytes[0])) throw new Error("the source of randomness answers the same byte over and over");
+  if (!(bytes instanceof Uint8Array) || bytes.length !== SECRET_BYTES)
+    throw new Error(`${SECRET_BYTES} random bytes are wanted`);
+  if (bytes.every((byte) => byte === bytes[0]))
+    throw new Error("the source of randomness answers the same byte over and over");
   const secret = BigInt(toHex(bytes));
   return { secret: secret.toString(), commitment: commitment(secret).toString() };
 }

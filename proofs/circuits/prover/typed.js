@@ -23,7 +23,8 @@ function word(kind, name, value) {
   if (kind === "string") return keccak256(utf8(value));
   if (kind === "bytes32" || kind === "address") {
     const size = kind === "address" ? 20 : 32;
-    if (typeof value !== "string" || !new RegExp(`^0x[0-9a-f]{${2 * size}}$`).test(value)) throw new RangeError(`${name} is no ${kind}`);
+    if (typeof value !== "string" || !new RegExp(`^0x[0-9a-f]{${2 * size}}$`).test(value))
+      throw new RangeError(`${name} is no ${kind}`);
     return fromHex("0x" + value.slice(2).padStart(64, "0"));
   }
   const bits = Number(kind.slice("uint".length));
@@ -37,7 +38,12 @@ export function structHash(type, values) {
 
 /** What is signed: the struct in the domain of this registry on this chain. */
 export function digest(type, values, { chainId, registry }) {
-  const domain = structHash(DOMAIN, { name: NAME, version: VERSION, chainId: BigInt(chainId), verifyingContract: registry.toLowerCase() });
+  const domain = structHash(DOMAIN, {
+    name: NAME,
+    version: VERSION,
+    chainId: BigInt(chainId),
+    verifyingContract: registry.toLowerCase(),
+  });
   return keccak256(concat(Uint8Array.of(0x19, 0x01), domain, structHash(type, values)));
 }
 

@@ -13,7 +13,10 @@ export function parseWitness(form) {
   const told = object(form.attributes, "witness.attributes", Object.keys(ATTRIBUTES).map(snake));
   return {
     attributes: Object.fromEntries(
-      Object.entries(ATTRIBUTES).map(([name, bits]) => [name, number(told[snake(name)], `witness.attributes.${snake(name)}`, bits)]),
+      Object.entries(ATTRIBUTES).map(([name, bits]) => [
+        name,
+        number(told[snake(name)], `witness.attributes.${snake(name)}`, bits),
+      ]),
     ),
     salt: element(form.salt, "witness.salt"),
     index: number(form.index, "witness.index", DEPTH),

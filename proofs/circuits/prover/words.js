@@ -29,7 +29,8 @@ function tiers(mask, names) {
   if (!mask) return "a tier that nobody has";
   const ranks = Array.from({ length: RANKS }, (_, rank) => rank).filter((rank) => (asked >> rank) & 1);
   const called = ranks.map((rank) => names[rank] ?? `tier ${rank}`);
-  if (mask === (ANY_TIER >> ranks[0]) << ranks[0]) return names.length ? `tier ${called[0]} or higher` : `${called[0]} or higher`;
+  if (mask === (ANY_TIER >> ranks[0]) << ranks[0])
+    return names.length ? `tier ${called[0]} or higher` : `${called[0]} or higher`;
   return called.length > 1 ? `tier is one of ${called.join(", ")}` : `tier is exactly ${called[0]}`;
 }
 

@@ -7,7 +7,19 @@ import { namesOf } from "../../../proofs/circuits/gate/gate.mjs";
 import { parse } from "../../../proofs/circuits/gate/r1cs.mjs";
 import { R, poseidon } from "../../../proofs/circuits/prover/poseidon.js";
 import { DEPTH, nullifier } from "../../../proofs/circuits/prover/statement.js";
-import { SECRET, STRANGER, TERMS, WHO, accepts, calculate, inputs, proofOver, refusal, signalsOf, treeOver } from "./member.mjs";
+import {
+  SECRET,
+  STRANGER,
+  TERMS,
+  WHO,
+  accepts,
+  calculate,
+  inputs,
+  proofOver,
+  refusal,
+  signalsOf,
+  treeOver,
+} from "./member.mjs";
 
 const ADMITTED = [
   ["the member as they are", {}],
@@ -61,7 +73,8 @@ const REFUSED = [
   ["a policy of r / 2", { input: { policy: R / 2n } }, "bounds"],
   ["a step of the path that is neither left nor right", { input: { positions: inputs().positions.with(0, 2n) } }, "path"],
   ["a step of -1", { input: { positions: inputs().positions.with(3, R - 1n) } }, "path"],
-  ["a path that is too short", { input: { siblings: inputs().siblings.slice(1) } }, "signal-length"],
+  ["an inner node as a leaf, with the path above it", { input: { siblings: inputs().siblings.slice(1) } }, "signal-length"],
+  ["the same path made as long as it has to be", { input: { siblings: [...inputs().siblings.slice(1), 0n] } }, "path"],
   ["a signal that is left out", { input: { secret: [] } }, "signal-length"],
   ["a signal that nobody knows", { input: { bonus: 1n } }, "signal-unknown"],
 ];
@@ -74,7 +87,11 @@ describe("what the calculator makes a witness of", () => {
 
 describe("what it makes no witness of", () => {
   for (const [name, change, wanted] of REFUSED) {
-    it(`${name}: ${wanted}`, () => assert.throws(() => calculate(inputs(change)), (error) => refusal(error) === wanted));
+    it(`${name}: ${wanted}`, () =>
+      assert.throws(
+        () => calculate(inputs(change)),
+        (error) => refusal(error) === wanted,
+      ));
   }
 });
 
@@ -90,36 +107,68 @@ function forced(witness, changes) {
   for (const [name, value] of Object.entries(changes)) {
     assert.ok(wires.get(name) > 0, `${name} is a signal that the constraints speak of`);
     for (let word = 0; word < 4; word++) {
-      view.setBigUint64(4 * HEADER_WORDS + 32 * wires.get(name) + 8 * word, BigInt.asUintN(64, value >> BigInt(64 * word)), true);
+      view.setBigUint64(
+        4 * HEADER_WORDS + 32 * wires.get(name) + 8 * word,
+        BigInt.asUintN(64, value >> BigInt(64 * word)),
+        true,
+      );
     }
   }
   return copy;
 }
 
-/** How many constraints a witness violates. */
-function violated(witness) {
+/** The sums A, B and C of each constraint under a witness. */
+function sumsOf(witness) {
   const view = new DataView(witness.buffer);
-  const value = (wire) => [3, 2, 1, 0].reduce((sum, word) => (sum << 64n) | view.getBigUint64(4 * HEADER_WORDS + 32 * wire + 8 * word, true), 0n);
-  const sum = (terms) => [...terms].reduce((total, [wire, factor]) => total + factor * value(wire), 0n) % R;
-  return system.constraints.filter(([a, b, c]) => (sum(a) * sum(b) - sum(c)) % R !== 0n).length;
+  const word = (wire, i) => view.getBigUint64(4 * HEADER_WORDS + 32 * wire + 8 * i, true);
+  const values = Array.from({ length: system.wires }, (_, wire) =>
+    [3, 2, 1, 0].reduce((sum, i) => (sum << 64n) | word(wire, i), 0n),
+  );
+  const sum = (terms) => [...terms].reduce((total, [wire, factor]) => total + factor * values[wire], 0n) % R;
+  return system.constraints.map((constraint) => constraint.map(sum));
+}
+
+const fails = ([a, b, c]) => (a * b - c) % R !== 0n;
+
+/** How many constraints a witness violates. */
+const violated = (witness) => sumsOf(witness).filter(fails).length;
+
+/** The wires, of all but the constant, that can be changed alone while every constraint still holds. */
+function freeAlone(witness) {
+  const sums = sumsOf(witness);
+  const held = new Set();
+  system.constraints.forEach((constraint, at) => {
+    for (const wire of new Set(constraint.flatMap((terms) => [...terms.keys()]))) {
+      if (!held.has(wire) && fails(constraint.map((terms, i) => sums[at][i] + (terms.get(wire) ?? 0n)))) held.add(wire);
+    }
+  });
+  return Array.from({ length: system.wires - 1 }, (_, i) => i + 1).filter((wire) => !held.has(wire));
 }
 
 describe("a witness with values forced into it", () => {
   const honest = calculate(inputs());
   const signals = signalsOf(inputs());
-  const node = poseidon([treeOver(0n).path[0], 7n]);
+  const node = poseidon([treeOver(0n).path[1], 7n]);
   const cheats = [
     ["a higher tier", { "main.tier": 4n }],
     ["more points", { "main.points": WHO.points + 1n }],
-    ["an inner node in the leaf's place", { "main.path.hash[0].inputs[1]": node }],
+    ["an inner node in the leaf's place", { "main.path.left[1]": node }],
     ["a step that is neither left nor right", { "main.positions[2]": 2n }],
     ["another secret", { "main.secret": STRANGER }],
     ["another use", { "main.useIndex": 1n }],
     ["a lower bound for oneself", { "main.policy": inputs({ terms: { lo: 0n } }).policy }],
     ["another's challenge", { "main.challenge": 2223n }],
-  ].filter(([, change]) => Object.keys(change).every((name) => wires.get(name) > 0));
+  ];
 
   it("is right without them", () => assert.equal(violated(honest), 0));
+  it("is right in no value by itself: each one changed alone violates a constraint", () => {
+    const names = namesOf(compiled.sym);
+    assert.deepEqual(
+      freeAlone(honest).map((wire) => names.get(wire)),
+      [],
+    );
+    assert.ok(system.wires > 7_000);
+  });
   for (const [name, change] of cheats) {
     it(`${name}: violates constraints`, () => assert.ok(violated(forced(honest, change)) > 0));
   }

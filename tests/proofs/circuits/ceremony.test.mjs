@@ -7,7 +7,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { CIRCUITS, compile } from "../../../proofs/circuits/build/compile.mjs";
-import { blake2b512, firstKey, keyHash, knownPowers, listener, verificationKey } from "../../../proofs/circuits/build/keys.mjs";
+import {
+  blake2b512,
+  firstKey,
+  keyHash,
+  knownPowers,
+  listener,
+  verificationKey,
+} from "../../../proofs/circuits/build/keys.mjs";
 import { DEVELOPMENT, loaded, manifestOf } from "../../../proofs/circuits/build/manifest.mjs";
 import { checkedPowers, pinOf, pinned } from "../../../proofs/circuits/ceremony/powers.mjs";
 import { add, begin, close, exported, transcriptOf, verified } from "../../../proofs/circuits/ceremony/steps.mjs";
@@ -41,7 +48,11 @@ function rewritten(copy, change) {
 }
 
 before(async () => {
-  await knownPowers({ power: 5, beacon: "cd".repeat(32), name: "test", iterations: 10 }, { empty: at("e.ptau"), known: at("k.ptau"), prepared: powers }, listener());
+  await knownPowers(
+    { power: 5, beacon: "cd".repeat(32), name: "test", iterations: 10 },
+    { empty: at("e.ptau"), known: at("k.ptau"), prepared: powers },
+    listener(),
+  );
   pin = { file: "powers.ptau", power: 5, bytes: 0, blake2b512: await blake2b512(powers), origin: "this test" };
 });
 after(async () => {
@@ -99,7 +110,10 @@ describe("a ceremony", () => {
     await close(ceremony, { beacon: BEACON, source: "block 1 of the test" });
     await assert.rejects(add(ceremony, { name: "Too late" }), /closed/);
     const { transcript } = await verified(ceremony, asked());
-    assert.deepEqual(transcript.contributions.map(({ name }) => name), ["Merchant A", "Partner B"]);
+    assert.deepEqual(
+      transcript.contributions.map(({ name }) => name),
+      ["Merchant A", "Partner B"],
+    );
   });
 
   it("exports what production takes", async () => {
@@ -112,13 +126,24 @@ describe("a ceremony", () => {
   });
 
   it("names what was tampered with", async () => {
-    await refusedAfter((copy) => rewritten(copy, (told) => (told.contributions[0].name = "Merchant C")), /not those of the transcript/);
-    await refusedAfter((copy) => rewritten(copy, (told) => (told.contributions[1].hash = "00")), /not those of the transcript/);
+    await refusedAfter(
+      (copy) => rewritten(copy, (told) => (told.contributions[0].name = "Merchant C")),
+      /not those of the transcript/,
+    );
+    await refusedAfter(
+      (copy) => rewritten(copy, (told) => (told.contributions[1].hash = "00")),
+      /not those of the transcript/,
+    );
     await refusedAfter((copy) => rewritten(copy, (told) => (told.beacon.value = "00".repeat(32))), /beacon in the key/);
     await refusedAfter((copy) => rewritten(copy, (told) => (told.beacon.iterations = 11)), /beacon in the key/);
-    await refusedAfter((copy) => writeFileSync(join(copy, "0002.zkey"), readFileSync(join(copy, "0001.zkey"))), /key 2 is not what/);
+    await refusedAfter(
+      (copy) => writeFileSync(join(copy, "0002.zkey"), readFileSync(join(copy, "0001.zkey"))),
+      /key 2 is not what/,
+    );
     await refusedAfter((copy) => writeFileSync(join(copy, "circuit.r1cs"), "x"), /circuit.r1cs is not/);
-    await refusedAfter(() => {}, /compile to another circuit/, { circuit: { ...circuit, sources: { "tiny.circom": OTHER } } });
+    await refusedAfter(() => {}, /compile to another circuit/, {
+      circuit: { ...circuit, sources: { "tiny.circom": OTHER } },
+    });
     await refusedAfter(() => {}, /other powers of tau/, { pin: { ...pin, blake2b512: "00" } });
   });
 
@@ -145,18 +170,23 @@ describe("a ceremony", () => {
 
 describe("the program", () => {
   const run = (words, environment = {}) =>
-    spawnSync(process.execPath, [join(CIRCUITS, "ceremony", "ceremony.mjs"), ...words], { encoding: "utf8", env: { ...process.env, ...environment } });
+    spawnSync(process.execPath, [join(CIRCUITS, "ceremony", "ceremony.mjs"), ...words], {
+      encoding: "utf8",
+      env: { ...process.env, ...environment },
+    });
 
   it("tells its commands", () => {
     for (const words of [[], ["--help"], ["begin", "--help"]]) {
       const { status, stdout } = run(words);
       assert.equal(status, 0);
-      for (const command of ["powers", "begin", "contribute", "verify", "close", "export"]) assert.match(stdout, new RegExp(`ARGS="${command}`));
+      for (const command of ["powers", "begin", "contribute", "verify", "close", "export"])
+        assert.match(stdout, new RegExp(`ARGS="${command}`));
     }
   });
 
   it("refuses what it does not understand with 2, and says so", () => {
-    for (const words of [["dance"], ["begin"], ["verify", "a", "b"], ["powers", "--loud"]]) assert.equal(run(words).status, 2, words.join(" "));
+    for (const words of [["dance"], ["begin"], ["verify", "a", "b"], ["powers", "--loud"]])
+      assert.equal(run(words).status, 2, words.join(" "));
     writeFileSync(at("page.ptau"), "<html>503</html>");
     const page = run(["powers"], { ZK_PTAU_FILE: at("page.ptau") });
     assert.equal(page.status, 2);

@@ -54,11 +54,23 @@ function planted(file, passage, instead) {
 }
 
 const PLANTED = [
-  ["a product assigned and not constrained", planted("tier_proof.circom", "measured <== points", "measured <-- points"), ["propagation", "arrows", "analysis"]],
-  ["a node chosen by the prover", planted("path.circom", "left[level] <== node", "left[level] <-- node"), ["propagation", "arrows", "analysis"]],
+  [
+    "a product assigned and not constrained",
+    planted("tier_proof.circom", "measured <== points", "measured <-- points"),
+    ["propagation", "arrows", "analysis"],
+  ],
+  [
+    "a node chosen by the prover",
+    planted("path.circom", "left[level] <== node", "left[level] <-- node"),
+    ["propagation", "arrows", "analysis"],
+  ],
   ["bits that may be anything", planted("bits.circom", "        out[i] * (out[i] - 1) === 0;\n", ""), ["propagation"]],
   ["bits of nothing", planted("bits.circom", "    in === sum;\n", ""), ["propagation"]],
-  ["a challenge that is not bound", planted("tier_proof.circom", "bound <== challenge * challenge", "bound <== scope * scope"), ["inputs"]],
+  [
+    "a challenge that is not bound",
+    planted("tier_proof.circom", "bound <== challenge * challenge", "bound <== scope * scope"),
+    ["inputs"],
+  ],
 ];
 
 describe("what is planted", () => {
@@ -70,7 +82,7 @@ describe("what is planted", () => {
   }
 
   it("254 bits, which have two ways to be: the propagation", () => {
-    const wide = { "wide.circom": "pragma circom 2.1.6;\ninclude \"bits.circom\";\ncomponent main = Bits(254);\n" };
+    const wide = { "wide.circom": 'pragma circom 2.1.6;\ninclude "bits.circom";\ncomponent main = Bits(254);\n' };
     const { sources } = planted("bits.circom", "assert(n < 253)", "assert(n < 300)");
     const system = parse(compile({ main: "wide", sources: { ...wide, ...sources }, level: "O0", wasm: false }).r1cs);
     assert.equal(undetermined(system).length, 254);
@@ -97,8 +109,14 @@ describe("a set of keys", () => {
       assert.throws(() => loaded(folder, { production: false }), words);
     };
     try {
-      refused((manifest, write) => write("circuit.json", JSON.stringify({ ...manifest, setup: "trust me" })), /setup is "trust me"/);
-      refused((manifest, write) => write("circuit.json", JSON.stringify({ ...manifest, setup: "ceremony", vk_hash: "0x00" })), /another hash/);
+      refused(
+        (manifest, write) => write("circuit.json", JSON.stringify({ ...manifest, setup: "trust me" })),
+        /setup is "trust me"/,
+      );
+      refused(
+        (manifest, write) => write("circuit.json", JSON.stringify({ ...manifest, setup: "ceremony", vk_hash: "0x00" })),
+        /another hash/,
+      );
       refused((manifest, write) => {
         write("verification_key.json", "{}");
         write("circuit.json", JSON.stringify({ ...manifest, setup: "ceremony", vk_hash: "0x00" }));

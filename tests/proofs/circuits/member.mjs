@@ -7,7 +7,16 @@ import { DEVELOPMENT, loaded } from "../../../proofs/circuits/build/manifest.mjs
 import { calculator } from "../../../proofs/circuits/prover/calculator.js";
 import { proofOf } from "../../../proofs/circuits/prover/prove.js";
 import { R, poseidon } from "../../../proofs/circuits/prover/poseidon.js";
-import { ATTRIBUTES, DEPTH, POLICY, PUBLIC_SIGNALS, commitment, epochTag, leaf, packed } from "../../../proofs/circuits/prover/statement.js";
+import {
+  ATTRIBUTES,
+  DEPTH,
+  POLICY,
+  PUBLIC_SIGNALS,
+  commitment,
+  epochTag,
+  leaf,
+  packed,
+} from "../../../proofs/circuits/prover/statement.js";
 import { makeInput } from "../../../proofs/circuits/prover/witness.js";
 
 export const development = loaded(DEVELOPMENT, { production: false });
@@ -15,8 +24,25 @@ export const calculate = await calculator(development.wasm);
 
 export const SECRET = 0x1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcdn;
 export const STRANGER = 0xabcdef1234567890abcdef1234567890abcdef1234567890abcdef1234567n;
-export const WHO = { points: 12_000n, spend: 480_000n, since: 1_700_000_000n, validUntil: 1_800_000_000n, keyEpoch: 7n, tier: 3n, programme: 1n };
-export const TERMS = { lo: 10_000n, hi: 20_000n, sinceMax: 1_750_000_000n, validOn: 1_790_000_000n, keyEpochMax: 9n, tierMask: 0b1000n, metric: 0n, maxUses: 2n };
+export const WHO = {
+  points: 12_000n,
+  spend: 480_000n,
+  since: 1_700_000_000n,
+  validUntil: 1_800_000_000n,
+  keyEpoch: 7n,
+  tier: 3n,
+  programme: 1n,
+};
+export const TERMS = {
+  lo: 10_000n,
+  hi: 20_000n,
+  sinceMax: 1_750_000_000n,
+  validOn: 1_790_000_000n,
+  keyEpochMax: 9n,
+  tierMask: 0b1000n,
+  metric: 0n,
+  maxUses: 2n,
+};
 export const TAG = epochTag(0xa11ace, 12);
 
 const PLACE = 5n;

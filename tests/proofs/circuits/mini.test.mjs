@@ -34,7 +34,20 @@ function platform(files) {
 /** The bundle for mini-programs, started in a world that has little more than the language. */
 function started(globals) {
   const module = { exports: {} };
-  const plain = { Uint8Array, Uint16Array, Uint32Array, BigUint64Array, DataView, ArrayBuffer, Promise, Map, Set, Error, RangeError, TypeError };
+  const plain = {
+    Uint8Array,
+    Uint16Array,
+    Uint32Array,
+    BigUint64Array,
+    DataView,
+    ArrayBuffer,
+    Promise,
+    Map,
+    Set,
+    Error,
+    RangeError,
+    TypeError,
+  };
   const world = createContext({ ...plain, BigInt, module, exports: module.exports, console: {}, setTimeout, ...globals });
   runInContext("delete globalThis.WebAssembly", world);
   if (globals.WebAssembly) world.WebAssembly = globals.WebAssembly;

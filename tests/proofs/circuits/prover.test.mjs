@@ -6,7 +6,16 @@ import { calculator } from "../../../proofs/circuits/prover/calculator.js";
 import { fromFiles, pool } from "../../../proofs/circuits/prover/files_only.js";
 import { R, poseidon } from "../../../proofs/circuits/prover/poseidon.js";
 import { prove } from "../../../proofs/circuits/prover/prove.js";
-import { ATTRIBUTES, CIRCUIT_ID, POLICY, commitment, makeCommitment, packed, systemRandom, unpacked } from "../../../proofs/circuits/prover/statement.js";
+import {
+  ATTRIBUTES,
+  CIRCUIT_ID,
+  POLICY,
+  commitment,
+  makeCommitment,
+  packed,
+  systemRandom,
+  unpacked,
+} from "../../../proofs/circuits/prover/statement.js";
 import { checkWitness, parseWitness, policyOf, unmet } from "../../../proofs/circuits/prover/witness.js";
 import { SECRET, STRANGER, TAG, TERMS, WHO, accepts, development, inputs, signalsOf } from "./member.mjs";
 
@@ -29,7 +38,9 @@ describe("packed words", () => {
   it("come apart again, at both ends of each field", () => {
     for (const fields of [ATTRIBUTES, POLICY]) {
       for (const end of [0n, 1n]) {
-        const values = Object.fromEntries(Object.entries(fields).map(([name, bits]) => [name, end && 2n ** BigInt(bits) - 1n]));
+        const values = Object.fromEntries(
+          Object.entries(fields).map(([name, bits]) => [name, end && 2n ** BigInt(bits) - 1n]),
+        );
         assert.deepEqual(unpacked(fields, packed(fields, values)), values);
       }
     }
@@ -41,8 +52,16 @@ describe("packed words", () => {
   it("say why a policy does not admit somebody, as the circuit refuses", () => {
     const why = (is, terms, use = 0n) => unmet({ ...TERMS, ...terms }, { ...WHO, ...is }, use);
     assert.equal(why({}, {}), null);
-    const reasons = [["tier", { tier: 0n }, {}], ["low", { points: 9_999n }, {}], ["high", { points: 20_001n }, {}]];
-    reasons.push(["since", { since: 1_750_000_001n }, {}], ["valid", { validUntil: 0n }, {}], ["key", { keyEpoch: 10n }, {}]);
+    const reasons = [
+      ["tier", { tier: 0n }, {}],
+      ["low", { points: 9_999n }, {}],
+      ["high", { points: 20_001n }, {}],
+    ];
+    reasons.push(
+      ["since", { since: 1_750_000_001n }, {}],
+      ["valid", { validUntil: 0n }, {}],
+      ["key", { keyEpoch: 10n }, {}],
+    );
     reasons.push(["high", {}, { metric: 1n }], ["use", {}, { maxUses: 0n }]);
     for (const [reason, is, terms] of reasons) assert.equal(why(is, terms), reason);
     assert.equal(why({}, {}, 2n), "use");
@@ -78,7 +97,15 @@ describe("a secret", () => {
 const text = (value) => (typeof value === "bigint" ? value.toString() : value);
 function delivered() {
   const { salt, siblings } = inputs();
-  const attributes = { points: "12000", spend: "480000", since: 1700000000, valid_until: 1800000000, key_epoch: 7, tier: 3, programme: 1 };
+  const attributes = {
+    points: "12000",
+    spend: "480000",
+    since: 1700000000,
+    valid_until: 1800000000,
+    key_epoch: 7,
+    tier: 3,
+    programme: 1,
+  };
   return { attributes, salt: text(salt), index: 5, path: siblings.map(text) };
 }
 

@@ -13,17 +13,27 @@ import { accepts, calculate, development } from "./member.mjs";
 
 const read = (name) => JSON.parse(readFileSync(new URL(`../../../proofs/vectors/${name}.json`, import.meta.url)));
 const held = read("tier");
-const NAMES = { valid_until: "validUntil", key_epoch: "keyEpoch", since_max: "sinceMax", valid_on: "validOn", key_epoch_max: "keyEpochMax" };
+const NAMES = {
+  valid_until: "validUntil",
+  key_epoch: "keyEpoch",
+  since_max: "sinceMax",
+  valid_on: "validOn",
+  key_epoch_max: "keyEpochMax",
+};
 Object.assign(NAMES, { tier_mask: "tierMask", max_uses: "maxUses" });
 
 /** Fields of a vector under our names, as BigInt, without what is made of them. */
-const fields = ({ packed, ...form }) => Object.fromEntries(Object.entries(form).map(([name, value]) => [NAMES[name] ?? name, BigInt(value)]));
+const fields = ({ packed, ...form }) =>
+  Object.fromEntries(Object.entries(form).map(([name, value]) => [NAMES[name] ?? name, BigInt(value)]));
 const place = { chainId: held.chain_id, registry: held.registry };
 
 describe("the shared vectors", () => {
   it("Poseidon", () => {
     const ours = held.poseidon.filter(({ inputs }) => inputs.length <= INPUTS_MAX);
-    assert.equal(ours.length, INPUTS_MAX);
+    assert.deepEqual(
+      [...new Set(ours.map(({ inputs }) => inputs.length))],
+      Array.from({ length: INPUTS_MAX }, (_, i) => i + 1),
+    );
     for (const { inputs, hash } of ours) assert.equal(poseidon(inputs.map(BigInt)).toString(), hash);
   });
 
@@ -59,7 +69,10 @@ describe("the shared vectors", () => {
       assert.equal(s.leaf(BigInt(commitment), BigInt(held.epoch_tag), word, BigInt(salt)).toString(), leaf);
     }
     for (const { index, siblings } of held.tree.paths) {
-      assert.equal(s.rootFromPath(BigInt(held.tree.leaves[index]), BigInt(index), siblings.map(BigInt)).toString(), held.tree.root);
+      assert.equal(
+        s.rootFromPath(BigInt(held.tree.leaves[index]), BigInt(index), siblings.map(BigInt)).toString(),
+        held.tree.root,
+      );
     }
   });
 
@@ -92,7 +105,8 @@ describe("the shared vectors", () => {
       const { scope, policy } = parsed.request;
       const asked = { scope, policy, challenge: challengeOf(parsed), useIndex: BigInt(use) };
       const made = makeInput({ secret: BigInt(secret), witness, epochTag, root, ...asked });
-      const texts = (form) => Object.fromEntries(Object.entries(form).map(([name, value]) => [name, [value].flat().map(String)]));
+      const texts = (form) =>
+        Object.fromEntries(Object.entries(form).map(([name, value]) => [name, [value].flat().map(String)]));
       assert.deepEqual(texts(made), texts(inputs));
       assert.ok(calculate(made).length > 0);
     }
@@ -100,7 +114,8 @@ describe("the shared vectors", () => {
 
   it("texts are hashed as UTF-8", () => {
     const encoder = new TextEncoder();
-    for (const text of ["", "gold", "Café Lindenhof", "金卡会员", "🎫 100%", "a%41"]) assert.deepEqual(s.utf8(text), encoder.encode(text));
+    for (const text of ["", "gold", "Café Lindenhof", "金卡会员", "🎫 100%", "a%41"])
+      assert.deepEqual(s.utf8(text), encoder.encode(text));
     assert.match(toHex(s.utf8("é")), /^0xc3a9$/);
   });
 });

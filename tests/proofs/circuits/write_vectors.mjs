@@ -10,7 +10,16 @@ const CASES = {
   "the member as they are": {},
   "the same member, proven again": {},
   "spend, the second use": { terms: { metric: 1n, lo: 400_000n, hi: 500_000n }, useIndex: 1n },
-  "any tier, no bounds": { terms: { lo: 0n, hi: 2n ** 64n - 1n, sinceMax: 2n ** 32n - 1n, validOn: 0n, keyEpochMax: 2n ** 32n - 1n, tierMask: 0xffffn } },
+  "any tier, no bounds": {
+    terms: {
+      lo: 0n,
+      hi: 2n ** 64n - 1n,
+      sinceMax: 2n ** 32n - 1n,
+      validOn: 0n,
+      keyEpochMax: 2n ** 32n - 1n,
+      tierMask: 0xffffn,
+    },
+  },
 };
 const asText = (_, value) => (typeof value === "bigint" ? value.toString() : value);
 

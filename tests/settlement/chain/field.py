@@ -74,6 +74,7 @@ class Field:
     confirmations: int | None = None
     signer: TransactionSigner = OPERATOR
     params: Params = PARAMS
+    merchants: Sequence[int] = MERCHANTS
     tiers: TierFounding | None = None
 
     @property
@@ -83,12 +84,12 @@ class Field:
     @contextmanager
     def settlement(self, checkpoint: Checkpoint = unwatched) -> Iterator[Settlement]:
         """The settlement of this alliance, founded on first use."""
-        lanes = create_keystore(self.folder / "lanes.json", MERCHANTS)
+        lanes = create_keystore(self.folder / "lanes.json", self.merchants)
         with psycopg.connect(self.dsn, autocommit=True) as conn, open_store(self.dsn) as store:
             chain = Chain(self.url, answer_s_max=self.answer_s_max, confirmations=self.confirmations)
             outbox = Outbox(conn, chain, self.signer, lease_s=LEASE_S, checkpoint=checkpoint)
             publication = self.publication()
-            made = founding(conn, lanes, self.collateral, self.params, self.tiers)
+            made = founding(conn, lanes, self.collateral, self.params, tiers=self.tiers, merchants=self.merchants)
             alliance = found(conn, chain, outbox, made, publication)
             yield Settlement(
                 conn=conn,
@@ -122,14 +123,16 @@ def founding(
     lanes: Keystore,
     collateral: int = 10_000 * UNIT,
     params: Params = PARAMS,
+    *,
     tiers: TierFounding | None = None,
+    merchants: Sequence[int] = MERCHANTS,
 ) -> Founding:
     return Founding(
-        merchants=MERCHANTS,
+        merchants=merchants,
         roster=lanes.roster,
         terms=queries.terms(conn),
         attesters=[Attester(address(key), role, weight) for key, (role, weight) in ATTESTERS.items()],
-        collateral=dict.fromkeys(MERCHANTS, collateral),
+        collateral=dict.fromkeys(merchants, collateral) if collateral else {},
         params=params,
         tiers=tiers,
     )
@@ -139,8 +142,8 @@ def address(key: bytes) -> bytes:
     return address_of(PrivateKey(key).public_key)
 
 
-def registry_commands() -> list[Command]:
-    """Three merchants with awkward rates, and three members."""
+def registry_commands(numbers: Sequence[int] = MERCHANTS) -> list[Command]:
+    """Merchants, the first three with awkward rates, and three members."""
     merchants = [
         OpenMerchant(
             key=f"m{number}",
@@ -155,11 +158,11 @@ def registry_commands() -> list[Command]:
             issuance_fee_bps=50,
             refund_policy="debt",
         )
-        for number in MERCHANTS
+        for number in numbers
     ]
     terms = [
         PublishTerms(key=f"t{number}", at_ms=AT_MS, terms_id=number, issuer_id=number, au_num=num, au_den=den)
-        for number, (num, den) in RATES.items()
+        for number, (num, den) in ((number, RATES.get(number, (1, 1))) for number in numbers)
     ]
     members = [Enrol(key=f"e{member}", at_ms=AT_MS, member=member) for member in MEMBERS]
     return [*merchants, *terms, *members]

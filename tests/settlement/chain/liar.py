@@ -28,6 +28,8 @@ class Liar:
         self.late_s: dict[str, float] = {}
         self.deaf: set[str] = set()
         self.asked: list[str] = []
+        self.blocks_max: int | None = None
+        self.refused = 0
 
     def honest(self) -> None:
         """Tell the truth from now on, at once."""
@@ -39,13 +41,29 @@ class Liar:
         self.asked.append(method)
         if method in self.deaf:
             return None
-        with requests.Session() as session:
-            session.trust_env = False
-            told = session.post(self.behind, json=asked, timeout=20).json()
+        if method == "eth_getLogs" and self.blocks_max is not None and self._blocks(params[0]) > self.blocks_max:
+            self.refused += 1
+            refusal = {"code": -32005, "message": f"block range is larger than {self.blocks_max}"}
+            return json.dumps({"jsonrpc": "2.0", "id": asked["id"], "error": refusal}).encode()
+        told = self._behind(asked)
         if "result" in told:
             told["result"] = self.distort(method, params, told["result"])
         time.sleep(self.late_s.get(method, 0))
         return json.dumps(told).encode()
+
+    def _blocks(self, question: dict[str, str]) -> int:
+        """How many blocks a question for logs is about."""
+        first, last = question["fromBlock"], question["toBlock"]
+        if not last.startswith("0x"):
+            block = {"jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": [last, False]}
+            last = self._behind(block)["result"]["number"]
+        return int(last, 16) - int(first, 16) + 1
+
+    def _behind(self, asked: dict[str, Any]) -> Any:
+        """What the node itself answers."""
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.post(self.behind, json=asked, timeout=20).json()
 
 
 @contextmanager

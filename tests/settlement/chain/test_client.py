@@ -11,7 +11,7 @@ import pytest
 
 from settlement.chain.client import Chain, ChainUnclear, NodeRefused, NoSuchMethod, Reverted
 from settlement.chain.gas import TRANSACTION_GAS_MAX, commit_gas, finalise_gas
-from settlement.chain.send_cases import SendCase, send_case
+from settlement.chain.send_cases import WORDINGS, SendCase, Wording, send_case
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,14 @@ from settlement.chain.send_cases import SendCase, send_case
 )
 def test_what_nodes_say_has_a_case(wording: str, case: SendCase) -> None:
     assert send_case(wording) is case
+
+
+@pytest.mark.parametrize("wording", WORDINGS, ids=lambda wording: f"{wording.node}: {wording.words}")
+def test_every_row_of_the_table_gives_its_own_case(wording: Wording) -> None:
+    """A row that stands behind a shorter one would never be asked."""
+    assert send_case(f"Error: {wording.words.capitalize()}.") is wording.case
+    first = next(row for row in WORDINGS if row.words in wording.words)
+    assert first.case is wording.case
 
 
 def test_gas_by_formula_is_bounded() -> None:

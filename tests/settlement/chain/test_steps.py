@@ -41,6 +41,7 @@ QUIET = Observation(
     reverted_final=False,
     predecessor_reverted_final=False,
     paused_until=0,
+    winding_down=False,
     seal_lag_s_max=LAG,
     quorum=False,
     attested=False,
@@ -89,6 +90,7 @@ def step(state: State, **seen: object) -> Step:
         (State.FINALISING, {**PAST_WINDOW, "finalise": Fate.WAITING, "age_s": STUCK_S + 1}, Do.BUMP_FINALISE),
         (State.FINALISING, {**PAST_WINDOW, "finalise": Fate.REVERTED}, Do.RETRY_FINALISE),
         (State.FINALISING, {**PAST_WINDOW, "finalise": Fate.MINED}, Do.CONTINUE_FINALISE),
+        (State.CONFIRMED, {**PAST_WINDOW, "paused_until": SEALED_AT + 900, "winding_down": True}, Do.FINALISE),
         (State.FINALISING, {**PAST_WINDOW, "next_final_no": 6, "next_final_no_final": 6}, Become(State.FINALISED)),
         (State.CONFIRMED, {**ON_CHAIN, "reverted_final": True}, Become(State.FAILED_FRAUD)),
         (
@@ -207,6 +209,7 @@ OBSERVATIONS = st.builds(
     reverted_final=st.booleans(),
     predecessor_reverted_final=st.booleans(),
     paused_until=TIMES,
+    winding_down=st.booleans(),
     seal_lag_s_max=st.just(LAG),
     quorum=st.booleans(),
     attested=st.booleans(),
@@ -217,7 +220,7 @@ OBSERVATIONS = st.builds(
     overtaken=st.booleans(),
     age_s=st.integers(0, 10_000),
     replacements=st.integers(0, BUMPS_MAX),
-    attempts=st.integers(0, ATTEMPTS_MAX),
+    attempts=st.integers(0, 8 * ATTEMPTS_MAX),
 )
 
 
@@ -239,3 +242,6 @@ def test_every_state_and_observation_has_a_step_and_none_undoes_what_is_frozen(s
     if taken in {Do.FINALISE, Do.BUMP_FINALISE, Do.RETRY_FINALISE, Do.CONTINUE_FINALISE}:
         assert seen.now >= seen.final_after
         assert seen.hash_final == OURS
+        assert seen.winding_down or seen.now >= seen.paused_until
+    if taken in {Do.RETRY_COMMIT, Do.RETRY_FINALISE, Do.RETRY_RELEASE}:
+        assert seen.attempts < ATTEMPTS_MAX

@@ -15,15 +15,17 @@ from proofs.tier.grid import PolicyGrid
 from proofs.tier.statement import alliance_id
 from settlement.chain.senders import KeyRefused
 from settlement.tables import StateMoved
-from settlement.tiers import epoch_secrets, rows, signing_keys, steps
+from settlement.tiers import epoch_secrets, forgetting, proving, rows, signing_keys, steps
 from settlement.tiers.clock import EpochClock
+from settlement.tiers.commitments import enrol
 from settlement.tiers.epochs import drive
 from settlement.tiers.registry import NO_HASH, Registry
 from settlement.tiers.rows import State
 from settlement.tiers.steps import Do, Observation, Retire, Wait, next_step
+from settlement.tiers.witness import witness
 from settlement.watch.alerts import alerts
 from tests.settlement.tiers.driver import killed_at
-from tests.settlement.tiers.ground import BEGIN, CLOCK, GRID, NOW, VAULT, Ground
+from tests.settlement.tiers.ground import BEGIN, CLOCK, GRID, NOW, VAULT, Ground, public
 from tests.settlement.tiers.paper import ADDRESS, CHAIN_ID, EPOCH_KEY, SIGNER, Paper
 from tests.settlement.tiers.reference import root_of_rows
 
@@ -308,3 +310,19 @@ def test_where_an_epoch_waits(changes: dict[str, Any], alarm: str) -> None:
 def test_the_paper_registry_is_a_registry(ground: Ground) -> None:
     port: Registry = ground.registry
     assert port.last() == (0, NO_HASH)
+
+
+def test_the_rooms_own_role_may_do_all_of_it_and_the_doors_role_may_enrol(ground: Ground) -> None:
+    with ground.desk() as desk:
+        desk.conn.execute("SET ROLE tongdui_app")
+        for member in MEMBERS:
+            enrol(desk.conn, CLOCK, member, public(member), now=NOW - DAY)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            epoch_secrets.opened(desk.conn, VAULT, BEGIN)
+        desk.conn.execute("SET ROLE tongdui_settlement")
+        assert [each.state for each in drive(desk)] == [State.ANCHORED]
+        witness(desk.conn, VAULT, ground.trees, "m1")
+        forgetting.erase(desk.conn, VAULT, "m2", now=NOW)
+        proving.ready(desk.conn, VAULT, now=NOW)
+        rows.revoke(desk.conn, BEGIN, now=NOW)
+        assert [each.state for each in drive(desk)] == [State.RETIRED]
