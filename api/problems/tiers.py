@@ -91,5 +91,17 @@ TIERS: Mapping[str, Row] = {
         "The member has decided about this request otherwise.",
         "Wait for a new request.",
     ),
+    "consent-missing": Row(
+        403,
+        "Not agreed to",
+        "The member has not agreed to be helped with this request.",
+        "Post the consent with `assisted` first.",
+    ),
+    "assisted-off": Row(
+        409,
+        "Nobody proves for members",
+        "Assisted proving is off here, or no worker has said lately that it proves.",
+        "Prove on the device, or ask later.",
+    ),
 }
 """Refusals of the doors of tier proofs, in the order in which they look."""

@@ -248,3 +248,39 @@ class TierRefusalsOut(Struct, frozen=True, kw_only=True):
     by_reason: dict[str, int]
     data: list[TierRefusalOut]
     next_cursor: str | None
+
+
+AssistedState = Literal["waiting", "proven", "refused"]
+UUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z"
+
+
+class AskAssisted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The member's secret, for this once, and which use of those agreed it is."""
+
+    request_id: Word
+    secret: Element
+    use_index: Annotated[int, Meta(ge=0, le=255)] = 0
+
+
+class AssistedOut(Struct, frozen=True, kw_only=True):
+    """What fetches the answer: kept by the member's device alone."""
+
+    job: str
+    reply_key: str
+
+
+class FetchAssisted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What asking was answered with."""
+
+    job: Annotated[str, Meta(pattern=UUID_PATTERN, description="The job's name.")]
+    reply_key: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z", description="The key that opens its answer.")]
+
+
+class AssistedProofOut(Struct, frozen=True, kw_only=True):
+    """The response for the partner once it is proven; or why there is none: witness-missing, not-this-secret,
+    policy-unmet or failed.
+    """
+
+    state: AssistedState
+    response: dict[str, Any] | None
+    refused: str | None
