@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -165,7 +166,7 @@ def admit(s: Settlement, sender: LocalSigner) -> None:
     granted = hub.data("grantRole", keccak256(b"SUBMITTER_ROLE"), sender.address)
     s.outbox.complete(Intent("admit", hub.address, granted, 300_000))
     fees = chain.fees()
-    gift = {
+    gift: dict[str, Any] = {
         "type": 2,
         "chainId": chain.chain_id(),
         "nonce": chain.nonce(s.outbox.sender),
