@@ -37,9 +37,9 @@ from api.door import Door
 from api.envelope import Envelope
 from api.lane import Lane, Refuse
 from api.problems import MEDIA_TYPE, Problem, render
+from api.tiers import assisting, partners, refusals, requests, sessions, verifying
 from api.tiers import epochs as tier_epochs
 from api.tiers import members as tier_members
-from api.tiers import partners, refusals, requests, sessions, verifying
 
 API_VERSION = "1.0"
 ABOUT = (
@@ -49,7 +49,7 @@ ABOUT = (
 )
 ROOMS = (
     *(events, redemptions, movements, people, members, standing, configuration, rules, operators, clearing, sandbox),
-    *(sessions, tier_members, partners, requests, verifying, tier_epochs, refusals),
+    *(sessions, tier_members, assisting, partners, requests, verifying, tier_epochs, refusals),
     *(auditors, settling, signing, health, pages, receipt_page),
 )
 log = structlog.get_logger(__name__)

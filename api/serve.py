@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 import uvicorn
@@ -21,7 +22,7 @@ from api.clockwork import ticking
 from api.door import open_door
 from api.settings import Settings
 from api.tiers.circuits import CircuitRefused
-from api.tiers.desk import TierDesk
+from api.tiers.desk import Send, TierDesk
 from ledger.postgres.migrated import Behind, migrated_database
 from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
@@ -59,13 +60,21 @@ def _mirrors(settings: Settings) -> list[Mirror]:
     return [FolderMirror(settings.published_folder), *(each.open() for each in MirrorsSettings().mirrors)]
 
 
-def _tiers(settings: Settings, key: bytes | None) -> TierDesk:
+def _queue(dsn: str, settings: Settings) -> Send:
+    """Where requests for assisted proving go."""
+    from settlement.tasks import app, proving  # noqa: PLC0415 - loads the chain's client, which no other door needs
+
+    return partial(proving.send, app.publisher(dsn, settings.broker_url))
+
+
+def _tiers(dsn: str, settings: Settings, key: bytes | None) -> TierDesk:
     """What the doors of tier proofs stand on. Raises `CircuitRefused`."""
     return TierDesk(
         circuits=settings.tier_circuits(),
         clock=EpochClock(settings.tier_epoch_seconds, settings.tier_epochs_start),
         vault=Vault(key) if key else None,
         trees=Trees(settings.var / "tiers") if key else None,
+        send=_queue(dsn, settings) if settings.tier_assisted else None,
     )
 
 
@@ -86,7 +95,7 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
             receipt_key=LocalReceiptKey(receipt_key) if receipt_key else None,
             months_over=settings.over,
             inclusions=Inclusions(vault=Vault(key), mirrors=_mirrors(settings)) if key else None,
-            tiers=_tiers(settings, key),
+            tiers=_tiers(dsn, settings, key),
         ) as door,
         ticking(door) if ticks and not production else nullcontext(),
         beside(settings, due=production) if settings.tasks else nullcontext(),

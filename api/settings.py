@@ -57,6 +57,10 @@ class Settings(CycleSettings):
     tier_epoch_seconds: int = Field(default=86_400, ge=60, le=366 * 86_400)
     tier_epochs_start: int = Field(default=0, ge=0, lt=2**32)
     """As settlement has them: they number epochs."""
+    tier_assisted: bool = False
+    """Whether members may have the workers prove for them, which then has to be on there too."""
+    broker_url: str | None = None
+    """As settlement has it: where messages for workers go; left out, a queue in the database."""
 
     @property
     def production(self) -> bool:

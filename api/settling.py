@@ -1,7 +1,8 @@
 """Settlement for those who run it: where batches, transactions, collateral and mirrors stand, and the alerts. Mounted
 by `api.app`.
 
-Invariant: the operator's alone; everything is read from rows, no chain is asked here. Reading only.
+Invariant: the operator's alone; everything is read from rows, no chain is asked here, and nothing is written but who
+looks after an alert.
 """
 
 from __future__ import annotations
@@ -9,15 +10,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
+import anyio.to_thread
 import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.auth import Caller, allowed
-from api.door import door_of
-from api.openapi import CURSOR, LIMIT, documented
+from api.door import Door, door_of
+from api.openapi import CURSOR, LIMIT, NUMBER_SCHEMA, PathText, documented, in_path
 from api.paging import cursor_of, page_of
-from api.parse import moment, no_parameters
+from api.parse import BODY_BYTES_MAX, body_of, decode, moment, no_parameters, number_in
+from api.problems import Problem
 from api.shapes.settling import (
+    AcknowledgeAlert,
     AlertOut,
     AlertsOut,
     BatchesInStateOut,
@@ -28,11 +32,13 @@ from api.shapes.settling import (
     OnTheWayOut,
     SettlementOut,
 )
-from settlement.watch.alerts import CODES, AlertRow, alerts
+from settlement.watch.alerts import CODES, AlertRow, acknowledge, alerts
 from settlement.watch.overview import Overview, overview
 
 router = APIRouter()
 OPERATOR = Annotated[Caller, Depends(allowed("settlement:read"))]
+WATCHER = Annotated[Caller, Depends(allowed("alerts:acknowledge"))]
+_decoder = msgspec.json.Decoder(AcknowledgeAlert)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -80,6 +86,36 @@ def get_alerts(request: Request, _caller: OPERATOR) -> Response:
     return Response(
         _encode(AlertsOut(data=[_alert(row) for row in page], next_cursor=more)), media_type="application/json"
     )
+
+
+@router.post(
+    "/v1/alerts/{alert}/acknowledge",
+    name="post_acknowledge",
+    **documented(
+        "Look after an alert",
+        "Who looks after it is written down, the first who says so. It stays open until what it tells is no longer"
+        " found.",
+        gives=(200, "As it stands now", "AlertOut"),
+        parameters=(in_path("alert", NUMBER_SCHEMA, "7"),),
+        takes="AcknowledgeAlert",
+        example={"by": "lin"},
+        codes=("field-invalid", "alert-unknown"),
+    ),
+)
+async def post_acknowledge(request: Request, alert: PathText, _caller: WATCHER) -> Response:
+    no_parameters(request)
+    number = number_in(alert, pointer="#path/alert")
+    body = decode(_decoder, await body_of(request, bytes_max=BODY_BYTES_MAX))
+    found = await anyio.to_thread.run_sync(_acknowledged, door_of(request), number, body.by)
+    return Response(_encode(_alert(found)), media_type="application/json")
+
+
+def _acknowledged(door: Door, number: int, by: str) -> AlertRow:
+    with door.pool.connection() as connection:
+        found = acknowledge(connection, number, by=by)
+    if found is None:
+        raise Problem("alert-unknown", f"There is no alert {number}.")
+    return found
 
 
 def _shown(seen: Overview) -> SettlementOut:
@@ -151,6 +187,8 @@ def _alert(row: AlertRow) -> AlertOut:
         first_seen=row.first_seen.isoformat(),
         last_seen=row.last_seen.isoformat(),
         resolved_at=_moment(row.resolved_at),
+        acknowledged_at=_moment(row.acknowledged_at),
+        acknowledged_by=row.acknowledged_by,
     )
 
 

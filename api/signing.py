@@ -64,12 +64,18 @@ _encode = msgspec.json.Encoder().encode
         "What waits for your signature",
         "For each key that you hold yourself: the nonce it goes on with, and the events to sign as EIP-712 typed data.",
         gives=(200, "In the order in which it can be signed", "LanesOut"),
-        codes=("field-invalid",),
+        codes=("field-invalid", "reading-busy"),
     ),
 )
-def get_signatures(request: Request, caller: SIGNER) -> Response:
+async def get_signatures(request: Request, caller: SIGNER) -> Response:
     no_parameters(request)
-    with door_of(request).reading() as connection:
+    door = door_of(request)
+    return await door.slow.run(lambda: _offered(door, caller), merchant_id=caller.merchant_id)
+
+
+def _offered(door: Door, caller: Caller) -> Response:
+    """Thousands of events as typed data: long, so it is made where long answers are."""
+    with door.reading() as connection:
         anchor = tables.anchor(connection)
         lanes = [lane for lane in desk.lanes(connection) if lane.merchant_id == caller.merchant_id]
         told = [

@@ -132,7 +132,7 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
     desk.adopt_lanes(s.conn, s.alliance.registry, s.lanes.roster, first_block=anchor.deploy_block)
     desk.restrict_lanes(s.conn, over, batch_no=batch_no + 1)  # what is taken in from now on can be in the next at best
     desk.prepare(s.conn, s.publication.vault, s.lanes.roster, batch_no=batch_no)
-    inbox = desk.inbox(s.conn)
+    inbox = desk.inbox(s.conn, after=nonces_of(previous.done.rows))
     turn = Turn(batch_no, s.lanes.roster, inbox, over)
     if planned is None and not settling and not turn.holds_anything(s.conn, entries, leaves_max):
         return None
@@ -170,7 +170,7 @@ def publish_again(s: Settlement, batch: Batch) -> None:
         config_hash=done.header.config_hash,
         registered=[row.account for row in done.rows],
         wrapped=done.wrapped,
-        inbox=desk.inbox(s.conn, sealed_in=batch.batch_no),
+        inbox=desk.inbox_of(s.conn, batch.batch_no),
         held=tables.legs_of(s.conn, batch.batch_no),
         leaves=done.header.leaf_count,
     )

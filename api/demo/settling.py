@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ from settlement.sealing.inspection import auditor_for
 from settlement.sealing.lanes import Keystore, create_keystore
 from settlement.steps import TERMINAL, State
 from settlement.submitter import Standing, drive
+from settlement.tiers import signing_keys
+from settlement.tiers.founding import DEVELOPMENT, TierFounding, read_circuit
 from settlement.vault import Vault
 
 LEAVES_PER_BATCH = 8_192
@@ -145,6 +147,7 @@ def found_settlement(conn: Connection, poster: Poster, chain: Chain, own: Keys, 
         vault=own.vault(), recipients=own.recipients(), mirrors=[FolderMirror(var / name) for name in MIRRORS]
     )
     own.keep_recipients()
+    founding = replace(founding, tiers=_tiers(conn, publication.vault, now=chain.now()))
     alliance = found(conn, chain, outbox, founding, publication)
     write_addresses(conn, alliance, var / "addresses.json")
     settlement = Settlement(
@@ -157,6 +160,14 @@ def found_settlement(conn: Connection, poster: Poster, chain: Chain, own: Keys, 
         inspector=auditor_for(alliance, publication.mirrors, private=var / INSPECTED, keys=own.reader(AUDITOR_KID)),
     )
     return Settling(settlement, own, var / "attesters", var / MIRRORS[0])
+
+
+def _tiers(conn: Connection, vault: Vault, *, now: int) -> TierFounding | None:
+    """A registry of tiers over the development keys, with which anybody can forge; only where the sources are."""
+    if not DEVELOPMENT.is_dir():
+        return None
+    epoch_key = signing_keys.newest(conn) or signing_keys.make(conn, vault, now=now)
+    return TierFounding(epoch_key=epoch_key, circuit=read_circuit(DEVELOPMENT))
 
 
 def seal(settling: Settling, charge_fees: Callable[[], None]) -> None:

@@ -47,7 +47,7 @@ in as itself.
 OPERATOR_SCOPES = (
     *("merchants:write", "cycles:write", "disputes:resolve", "members:govern"),
     *("members:read", "receipts:read", "configuration:read", "clearing:read", "clock:write"),
-    *("settlement:read", "sessions:write", "partners:write", "epochs:write"),
+    *("settlement:read", "alerts:acknowledge", "sessions:write", "partners:write", "epochs:write"),
 )
 """What the operator's key may do unless told otherwise, and nobody else's ever."""
 

@@ -134,6 +134,7 @@ DOOR: Mapping[str, Row] = {
         "`why` in `data` says it: lane-unknown, signed, too-many, nothing-to-sign, waits, fields, nonce or signature.",
         "Sign what GET /v1/signatures offers, in its order, with your key's next nonce.",
     ),
+    "alert-unknown": Row(404, "No such alert", "No alert has this number.", "Take an id that GET /v1/alerts gives."),
     "batch-unknown": Row(404, "No such batch", "No batch of this number is sealed yet.", "Batches count from 0."),
     "batch-unopened": Row(
         503,

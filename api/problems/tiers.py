@@ -49,7 +49,7 @@ TIERS: Mapping[str, Row] = {
         "Ask one that you have asked before.",
     ),
     "proof-request-unknown": Row(
-        404, "No such request", "No request has this id, or it is another partner's.", "Compare the id."
+        404, "No such request", "No request has this id that you may ask about, or its time is over.", "Compare the id."
     ),
     "proof-refused": Row(
         422,
@@ -90,6 +90,18 @@ TIERS: Mapping[str, Row] = {
         "Decided before",
         "The member has decided about this request otherwise.",
         "Wait for a new request.",
+    ),
+    "consent-missing": Row(
+        403,
+        "Not agreed to",
+        "The member has not agreed to be helped with this request.",
+        "Post the consent with `assisted` first.",
+    ),
+    "assisted-off": Row(
+        409,
+        "Nobody proves for members",
+        "Assisted proving is off here, or no worker has said lately that it proves.",
+        "Prove on the device, or ask later.",
     ),
 }
 """Refusals of the doors of tier proofs, in the order in which they look."""

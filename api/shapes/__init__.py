@@ -40,9 +40,9 @@ BODIES = (
     *(people.CloseAccount, people.NewPool, people.PoolMember),
     *(configuring.Rate, configuring.ExchangeRate, configuring.Campaign, configuring.StopOfCampaign),
     *(configuring.NewMerchant, configuring.FreezeIssuer, configuring.UnfreezeIssuer, configuring.CloseIssuer),
-    *(signing.EventMessage, signing.SignedEvent),
+    *(signing.EventMessage, signing.SignedEvent, settling.AcknowledgeAlert),
     *(tiers.OpenSession, tiers.NewPartner, tiers.PartnerPass, tiers.SignedProofRequest, tiers.TierProof),
-    *(tiers.NewCommitment, tiers.DecideOnRequest),
+    *(tiers.NewCommitment, tiers.DecideOnRequest, tiers.AskAssisted, tiers.FetchAssisted),
     *(configuring.Tiers, configuring.CycleEnd, sandbox.MoveClock, rules.NewRule, rules.RuleWithdrawal, Rule),
 )
 ANSWERS = (
@@ -53,11 +53,12 @@ ANSWERS = (
     *(members.MemberOut, members.MemberBalancesOut, members.LotsOut, members.ChangesOut, members.ReferralsOut),
     members.TierOut,
     *(reading.SettlementBatchOut, reading.HealthOut, reading.ReadyOut),
-    *(settling.SettlementOut, settling.AlertsOut),
+    *(settling.SettlementOut, settling.AlertsOut, settling.AlertOut),
     *(signing.LanesOut, signing.AcceptanceOut),
     *(tiers.PassOut, tiers.EndedOut, tiers.PartnerOut, tiers.PartnersOut, tiers.ProofRequestOut, tiers.OutcomeOut),
     *(tiers.ProofTakenOut, tiers.CommitmentOut, tiers.WitnessOut, tiers.ConsentOut, tiers.ConsentsOut),
     *(tiers.EpochOut, tiers.EpochsOut, tiers.TrustOut, tiers.RevokedOut, tiers.TierRefusalsOut),
+    *(tiers.AssistedOut, tiers.AssistedProofOut),
 )
 ROOTS = (*BODIES, *ANSWERS)
 UNIONS = {"AnyEvent": events.AnyEvent}

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from api.shapes.values import Name
+
 
 class BatchesInStateOut(Struct, frozen=True, kw_only=True):
     """Batches that are in one state now: how many, the lowest number, and when the oldest was sealed."""
@@ -84,6 +86,12 @@ class SettlementOut(Struct, frozen=True, kw_only=True):
     mirrors: list[MirrorOut]
 
 
+class AcknowledgeAlert(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`by` is the person who looks after it."""
+
+    by: Name
+
+
 class AlertOut(Struct, frozen=True, kw_only=True):
     """Something a person should look at. Open while `resolved_at` is null. `severity` is warning or urgent."""
 
@@ -97,6 +105,8 @@ class AlertOut(Struct, frozen=True, kw_only=True):
     first_seen: str
     last_seen: str
     resolved_at: str | None
+    acknowledged_at: str | None
+    acknowledged_by: str | None
 
 
 class AlertsOut(Struct, frozen=True, kw_only=True):

@@ -6,11 +6,12 @@ proof is checked. Made by `api.serve` and by tests, kept by the `Door`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from api.tiers.circuits import Served
 from settlement.tiers.clock import EpochClock
+from settlement.tiers.proving import Sealed
 from settlement.tiers.trees import Trees
 from settlement.vault import Vault
 
@@ -18,11 +19,18 @@ WITNESS_ROLE = "tongdui_settlement"
 """Witnesses are made from what the vault's schema holds, which the serving role may not read."""
 
 
+Send = Callable[[Sealed], None]
+"""Puts what was sealed for the workers into their queue."""
+
+
 @dataclass(frozen=True, slots=True)
 class TierDesk:
-    """`clock` says from which epoch on a commitment counts; `trees` is the folder that sealing fills."""
+    """`clock` says from which epoch on a commitment counts; `trees` is the folder that sealing fills; without `send`
+    nobody proves for members.
+    """
 
     circuits: Sequence[Served] = ()
     clock: EpochClock = field(default_factory=EpochClock)
     vault: Vault | None = None
     trees: Trees | None = None
+    send: Send | None = None

@@ -7,9 +7,9 @@ taking in, by the front door. Source: docs/sealing.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from coincurve import PrivateKey
 
@@ -70,13 +70,9 @@ WHERE leaf.event_id IS NOT NULL OR own.nonce IS NOT NULL
 """
 _UNSEALED = """
 SELECT own.merchant_id, own.key_id, own.nonce, own.event, own.signature, own.journal_seq, own.leg_no
-FROM settlement.signed_event AS own
-WHERE NOT EXISTS (
-    SELECT FROM settlement.batch_leaf AS leaf
-    WHERE leaf.event_id = decode(
-        lpad(to_hex(own.merchant_id), 8, '0') || lpad(to_hex(own.key_id), 8, '0') || lpad(to_hex(own.nonce), 16, '0')
-        || repeat('0', 32), 'hex')
-)
+FROM unnest(%(merchants)s::bigint[], %(keys)s::bigint[], %(nonces)s::bigint[]) AS ended (merchant_id, key_id, nonce)
+JOIN settlement.signed_event AS own USING (merchant_id, key_id)
+WHERE own.nonce > ended.nonce
 """
 _SEALED_IN = """
 SELECT own.merchant_id, own.key_id, own.nonce, own.event, own.signature, own.journal_seq, own.leg_no
@@ -244,9 +240,25 @@ def _event_ids(conn: Conn, refs: Iterable[LegRef]) -> dict[LegRef, bytes]:
     return {LegRef(seq, no): bytes(event_id) for seq, no, event_id in rows}
 
 
-def inbox(conn: Conn, *, sealed_in: int | None = None) -> Inbox:
-    """What can be sealed; with `sealed_in` exactly what that batch holds of it."""
-    rows = conn.execute(_UNSEALED).fetchall() if sealed_in is None else conn.execute(_SEALED_IN, [sealed_in]).fetchall()
+def inbox(conn: Conn, *, after: Mapping[LaneId, int]) -> Inbox:
+    """What can be sealed: everything that was taken in after the numbers to which the lanes have come, none for a lane
+    that is not among them. Lanes have no gaps, so what was sealed long ago is not looked at.
+    """
+    own = [lane.id for lane in lanes(conn)]
+    ended = {
+        "merchants": [lane.merchant_id for lane in own],
+        "keys": [lane.key_id for lane in own],
+        "nonces": [after.get(lane, 0) for lane in own],
+    }
+    return _inbox(conn, conn.execute(_UNSEALED, ended).fetchall())
+
+
+def inbox_of(conn: Conn, batch_no: int) -> Inbox:
+    """Exactly what this batch holds of it."""
+    return _inbox(conn, conn.execute(_SEALED_IN, [batch_no]).fetchall())
+
+
+def _inbox(conn: Conn, rows: Sequence[tuple[Any, ...]]) -> Inbox:
     signed, free = {}, {}
     for merchant, key, nonce, event, signature, seq, no in rows:
         source = None if seq is None else LegRef(seq, no)

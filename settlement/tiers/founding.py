@@ -33,8 +33,10 @@ FILE_BYTES_MAX = 64 * 1024
 ARTIFACT_BYTES_MAX = 1024 * 1024
 WORD_BYTES = 32
 
-VERIFIER = Path(__file__).resolve().parents[2] / "contracts" / "generated" / "TierProofVerifier.json"
-"""The verifier of the development keys, where the sources are; not in a wheel, for it is under another licence."""
+_SOURCES = Path(__file__).resolve().parents[2]
+DEVELOPMENT = _SOURCES / "proofs" / "circuits" / "dev"
+VERIFIER = _SOURCES / "contracts" / "generated" / "TierProofVerifier.json"
+"""The development keys and their verifier, where the sources are; in no wheel, being under another licence."""
 
 
 class CircuitUnfit(ValueError):

@@ -98,6 +98,8 @@ class AlertRow:
     first_seen: datetime
     last_seen: datetime
     resolved_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
 
 
 _RAISE = """
@@ -114,8 +116,16 @@ WHERE resolved_at IS NULL AND source = %(source)s AND NOT (code, place) IN (
 RETURNING code, place
 """
 _READ = """
-SELECT id, source, code, severity, place, expected, actual, first_seen, last_seen, resolved_at FROM settlement.alert
-WHERE (resolved_at IS NULL OR %(resolved)s) AND id < %(before)s ORDER BY id DESC LIMIT %(limit)s
+SELECT id, source, code, severity, place, expected, actual, first_seen, last_seen, resolved_at, acknowledged_at,
+    acknowledged_by
+FROM settlement.alert WHERE (resolved_at IS NULL OR %(resolved)s) AND id < %(before)s ORDER BY id DESC LIMIT %(limit)s
+"""
+_ACKNOWLEDGE = """
+UPDATE settlement.alert SET acknowledged_at = coalesce(acknowledged_at, greatest(last_seen, clock_timestamp())),
+    acknowledged_by = coalesce(acknowledged_by, %(by)s)
+WHERE id = %(id)s
+RETURNING id, source, code, severity, place, expected, actual, first_seen, last_seen, resolved_at, acknowledged_at,
+    acknowledged_by
 """
 _ID_MAX = 2**62
 _OF_PEOPLE = frozenset({"long-chain", "wide-root"})
@@ -149,3 +159,11 @@ def alerts(
     """The open alerts, or all of them, newest first."""
     with conn.cursor(row_factory=class_row(AlertRow)) as cursor:
         return cursor.execute(_READ, {"resolved": resolved, "before": before, "limit": limit}).fetchall()
+
+
+def acknowledge(conn: Conn, alert_id: int, *, by: str) -> AlertRow | None:
+    """Write down who looks after it; the first who says so stays. None where there is no such alert. It stays open
+    until its source no longer finds it: nobody makes a difference vanish by having seen it.
+    """
+    with conn.cursor(row_factory=class_row(AlertRow)) as cursor:
+        return cursor.execute(_ACKNOWLEDGE, {"id": alert_id, "by": by}).fetchone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,11 @@ from api import published
 from api.app import create_app
 from api.door import Door
 from api.parse import BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX
+from api.tiers import passes, rows
+from api.tiers.rows import Partner
+from ledger.commands import Enrol
+from ledger.member_history import person
+from proofs.tier.grid import PolicyGrid
 from tests.api.conftest import TEA, KeyMaker
 
 EXAMPLES_MAX = 15
@@ -28,13 +34,38 @@ UNOPENED = {"/v1/batches/{batch_no}/mine"}
 NOT_CHECKED = [ignored_auth, positive_data_acceptance]
 # A batch answers 200 whatever its events are; each has its own result (test_bodies compares them with single ones).
 NOT_OF_BATCHES = [*NOT_CHECKED, negative_data_rejection]
+UNASKED = ("/health/", "/v1/verification-key")
 OPERATIONS = [
     (path, method, mode)
     for path, methods in json.loads(published.openapi_json())["paths"].items()
     for method in methods
     for mode in GenerationMode
-    if mode is GenerationMode.POSITIVE or not path.startswith("/health/")  # which can be asked nothing wrong
+    if mode is GenerationMode.POSITIVE or not path.startswith(UNASKED)  # of which nothing wrong can be asked
 ]
+
+
+def credentials(door: Door, new_key: KeyMaker, path: str, method: str) -> str:
+    """What opens the operation, by who may come in: a merchant's key, or the pass of its customer or of a partner."""
+    [allowed] = json.loads(published.openapi_json())["paths"][path][method]["security"] or [{"merchant": []}]
+    holder = next(iter(allowed))
+    if holder == "merchant":
+        return new_key(TEA)
+    door.poster.post([Enrol(key="fuzz", at_ms=0, member="m")])
+    grid, address = PolicyGrid(), bytes(20)
+    with door.pool.connection() as connection, connection.transaction():
+        who = person(connection, "m")
+        assert who is not None
+        rows.register(connection, Partner(1, "fuzz.example", address, grid, 1_000, 3, door.now()))
+        token, _ = passes.issue(
+            connection,
+            holder="member" if holder == "member" else "partner",
+            holder_id=who.account if holder == "member" else 1,
+            environment="test",
+            issued_by=TEA,
+            now=door.now(),
+            lasts=timedelta(hours=1),
+        )
+    return token
 
 
 @pytest.mark.parametrize(("path", "method", "mode"), OPERATIONS)
@@ -42,7 +73,7 @@ def test_the_api_keeps_to_its_document(
     door: Door, new_key: KeyMaker, path: str, method: str, mode: GenerationMode
 ) -> None:
     operation = schemathesis.openapi.from_asgi("/openapi.json", create_app(door))[path][method]
-    headers = {"Authorization": f"Bearer {new_key(TEA)}"}
+    headers = {"Authorization": f"Bearer {credentials(door, new_key, path, method)}"}
 
     bytes_max = BATCH_BODY_BYTES_MAX if path.endswith("/batch") else BODY_BYTES_MAX
     left_out = NOT_OF_BATCHES if path.endswith("/batch") else NOT_CHECKED

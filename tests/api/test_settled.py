@@ -210,7 +210,16 @@ def test_the_operator_sees_settlement_and_its_alerts_and_nobody_else_does(
     first = operator.get("/v1/alerts?limit=1").json()
     assert [(each["code"], each["place"]) for each in first["data"]] == [("mirror-behind", empty.name)]
     assert first["next_cursor"] is None
+    path = f"/v1/alerts/{first['data'][0]['id']}/acknowledge"
+    assert issuer.post(path, {"by": "lin"}).status_code == 403
+    taken = operator.post(path, {"by": "lin"})
+    assert (taken.status_code, taken.json()["acknowledged_by"], taken.json()["resolved_at"]) == (200, "lin", None)
+    assert operator.post(path, {"by": "mo"}).json() == taken.json(), "the first who says so stays"
     with field.settlement() as s:
+        reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=[*s.publication.mirrors, empty])
+        assert operator.get("/v1/alerts").json()["data"][0]["acknowledged_by"] == "lin", (
+            "found again it is the same one"
+        )
         reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
     (gone,) = operator.get("/v1/alerts").json()["data"]
     assert gone["resolved_at"] is not None

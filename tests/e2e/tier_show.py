@@ -138,7 +138,7 @@ class Show:
 
 def show(dsn: str, node: EmbeddedNode, folder: Path) -> dict[str, Any]:
     """Everything, in order; what was seen of it."""
-    circuit = read_circuit(KEYS / "circuit.json")
+    circuit = read_circuit(KEYS)
     founding = TierFounding(
         epoch_key=address(PrivateKey(EPOCH_KEY)),
         circuit=circuit,

@@ -27,14 +27,15 @@ const help = () =>
   readFileSync(import.meta.filename, "utf8")
     .split("\n\n")[0]
     .replace(/^\/\/ ?/gm, "");
-const say = (words) => console.log(words);
+/** A line of ours, over the last one of snarkjs where there is a terminal. */
+const say = (words) => console.log(process.stdout.isTTY ? `\r\x1b[K${words}` : words);
 const logger = () => listener((text) => process.stdout.isTTY && process.stdout.write(`\r\x1b[K${text.slice(0, 100)}`));
 
 async function powersAndCircuit(options) {
   const path = process.env.ZK_PTAU_FILE;
   say("checking the powers of tau: hash, then each contribution to them");
   const pin = await checkedPowers(path, pinned(options.pins), logger());
-  say(`\r\x1b[K${pin.file}: ${pin.origin}`);
+  say(`${pin.file}: ${pin.origin}`);
   const name = options.main ?? CIRCUIT;
   return { powers: path, pin, circuit: { name, main: options.main ?? MAIN }, logger: logger() };
 }
@@ -48,7 +49,7 @@ const COMMANDS = {
   contribute: async (folder, options) => {
     const made = await add(folder, { name: options.name, logger: logger() });
     say(
-      `\ncontribution ${made.number} of ${made.name}\n  ${made.hash}\nPublish this hash where others find it: it is how they see that yours is in the key.`,
+      `contribution ${made.number} of ${made.name}\n  ${made.hash}\nPublish this hash where others find it: it is how they see that yours is in the key.`,
     );
   },
   verify: async (folder, options) => {

@@ -19,6 +19,7 @@ from settlement.networks import require_addresses
 from settlement.reconcile import reconcile
 from settlement.sealing.refusals import SealRefused
 from settlement.status import status
+from settlement.tiers import signing_keys
 from settlement.watch.alerts import URGENT
 from tests.settlement.chain.field import day, registry_commands
 
@@ -70,6 +71,10 @@ def test_a_journal_dated_ahead_by_the_test_clock_is_sealed_all_the_same(tmp_path
         with pytest.raises(SealRefused, match="clock"):
             seal_next(settling.settlement)
         alliance = settling.settlement.alliance
+        assert alliance.tiers is not None
+        told = require_addresses(chain, tmp_path / "addresses.json")
+        assert told["tiers"]["registry"]["address"] == f"0x{alliance.tiers.address.hex()}"
+        assert bytes.fromhex(alliance.tiers.read("epochKey")[2:]) == signing_keys.newest(conn)
         assert not [
             each for each in reconcile(conn, alliance, sender=alliance.anchor.deployer) if each.severity == URGENT
         ]

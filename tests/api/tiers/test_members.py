@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
+import pytest
 
 from api.door import Door
 from proofs.poseidon import R
@@ -12,11 +13,16 @@ from proofs.tier.attributes import Attributes
 from proofs.tier.epoch_tree import root_from
 from proofs.tier.policy import Policy
 from proofs.tier.statement import epoch_tag, leaf
+from settlement.tiers import proving
+from settlement.tiers.proving import Prover, Sealed
 from tests.api.conftest import Caller, Clock
 from tests.api.tiers.alliance import (
     GOLD,
+    KEYS,
     MEMBERS,
+    NODE,
     TODAY,
+    VAULT,
     Partner,
     let_in,
     own_commitment,
@@ -130,9 +136,10 @@ def test_the_trust_file_is_whole_in_one_answer(door: Door, tea: Caller, epoch: i
     assert trust["circuits"][0]["setup"] == "dev"
     listed = tea.http.get("/v1/epochs").json()["data"]
     assert [(each["epoch"], each["state"]) for each in listed] == [(epoch, "in-force")]
-    assert listed[0] == tea.http.get(f"/v1/epochs/{epoch}").json()
+    whole = tea.http.get(f"/v1/epochs/{epoch}").json()
+    assert listed[0] == {name: whole[name] for name in listed[0]}
     assert listed[0]["signed"] == trust["epochs"][0]
-    assert listed[0]["cohorts"]["cohorts"], "what is big enough is published"
+    assert whole["cohorts"]["cohorts"], "what is big enough is published"
     assert code(tea.http.get(f"/v1/epochs/{epoch + 1}")) == (404, "epoch-unknown")
     revoked = operator.post(f"/v1/epochs/{epoch}/revoke", None)
     assert revoked.status_code == 200
@@ -140,3 +147,34 @@ def test_the_trust_file_is_whole_in_one_answer(door: Door, tea: Caller, epoch: i
     assert tea.http.get("/v1/verification-key").json()["epochs"] == []
     assert tea.http.get(f"/v1/epochs/{epoch}").json()["state"] == "revoked"
     assert door.tiers.circuits
+
+
+@pytest.mark.timeout(180)
+def test_the_server_proves_for_who_agreed_to_it(
+    door: Door, tea: Caller, first: Partner, database: str, clock: Clock
+) -> None:
+    """The queue is an object that keeps messages; the worker's part is done on the settlement's own connection."""
+    waiting: list[Sealed] = []
+    object.__setattr__(door.tiers, "send", waiting.append)
+    assert door.tiers.trees is not None
+    prover = Prover(vault=VAULT, trees=door.tiers.trees, circuit=KEYS, node=str(NODE))
+    now = int(clock.at.timestamp())
+    wang, asked = let_in(tea, MEMBERS[0]), first.asked(GOLD_OR_HIGHER)
+    body = {"request_id": asked["id"], "secret": str(secret(MEMBERS[0]))}
+    assert code(wang.post("/v1/me/assisted-proofs", body)) == (403, "consent-missing")
+    wang.post("/v1/me/proof-consents", {"request_id": asked["id"], "given": True, "assisted": True})
+    assert code(wang.post("/v1/me/assisted-proofs", body)) == (409, "assisted-off"), "no worker is there yet"
+    with psycopg.connect(database, autocommit=True) as connection:
+        proving.ready(connection, VAULT, now=now)
+        job = wang.post("/v1/me/assisted-proofs", body)
+        assert job.status_code == 202, job.text
+        assert wang.post("/v1/me/assisted-proofs/fetch", job.json()).json()["state"] == "waiting"
+        assert body["secret"] not in str(waiting[0])
+        assert proving.prove(connection, prover, waiting[0], now=now) == "proven"
+    stranger = job.json() | {"reply_key": "00" * 32}
+    assert code(wang.post("/v1/me/assisted-proofs/fetch", stranger)) == (404, "proof-request-unknown")
+    told = wang.post("/v1/me/assisted-proofs/fetch", job.json()).json()
+    assert (told["state"], told["refused"]) == ("proven", None)
+    assert wang.post("/v1/me/assisted-proofs/fetch", job.json()).json()["state"] == "waiting", "it is fetched once"
+    assert first.show(asked["id"], told["response"]).status_code == 200
+    assert wang.get("/v1/me/proof-consents").json()["data"][0]["assisted"] is True

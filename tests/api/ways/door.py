@@ -200,6 +200,7 @@ WAYS: dict[str, Way] = {
     "receipt-unknown": lambda s: s.tea.get("/v1/receipts/never"),
     "signing-off": lambda s: s.tea.post("/v1/signatures", own_event()),
     "signature-refused": signature_refused,
+    "alert-unknown": lambda s: s.operator.post("/v1/alerts/7/acknowledge", {"by": "lin"}),
     "batch-unknown": lambda s: s.tea.get("/v1/batches/7"),
     "batch-unopened": lambda s: s.tea.get("/v1/batches/0/mine"),
     "cycle-unknown": lambda s: s.tea.get("/v1/clearing/cycles/never/statement"),

@@ -139,6 +139,16 @@ def decided_otherwise(stage: Stage) -> Any:
     return mine.post("/v1/me/proof-consents", {"request_id": asked, "given": True})
 
 
+def helped(stage: Stage, *, agreed: bool) -> Any:
+    """The server asked to prove, with and without the member's word that it may."""
+    asker = in_force(stage)
+    mine = let_in(Caller(asker.caller.http, stage.new_key(TEA, scopes=["sessions:write"])), "m")
+    asked = asker.asked(GOLD_OR_HIGHER)["id"]
+    decision = {"request_id": asked, "given": True, "assisted": agreed}
+    assert mine.post("/v1/me/proof-consents", decision).status_code == 201
+    return mine.post("/v1/me/assisted-proofs", {"request_id": asked, "secret": "15"})
+
+
 WAYS: dict[str, Way] = {
     "tiers-off": lambda s: s.tea.http.get("/v1/verification-key"),
     "partner-unknown": lambda s: s.operator.post("/v1/partners/3/passes", {"days": 1}),
@@ -156,4 +166,6 @@ WAYS: dict[str, Way] = {
     "too-many-keys": too_many_keys,
     "witness-unknown": no_witness,
     "consent-decided": decided_otherwise,
+    "consent-missing": lambda s: helped(s, agreed=False),
+    "assisted-off": lambda s: helped(s, agreed=True),
 }

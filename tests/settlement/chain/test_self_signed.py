@@ -29,6 +29,7 @@ from settlement.chain.outbox import Intent
 from settlement.reconcile import reconcile
 from settlement.sealing import desk
 from settlement.sealing.lanes import LaneId, Signature
+from settlement.sealing.leaves import nonces_of
 from settlement.sealing.self_signed import (
     MERGE_SECONDS_MAX,
     VOIDS_WAITING_MAX,
@@ -189,6 +190,26 @@ def test_fees_wait_for_what_a_merchant_has_not_signed(field: Field) -> None:
         outcome = judged(field, s)
         assert (dict(outcome.findings.counts), outcome.incomplete) == ({}, [])
         assert (outcome.looked[CHARGED], outcome.unseen[CHARGED]) == (3, 0)
+
+
+def test_what_was_sealed_is_not_looked_at_again(field: Field) -> None:
+    with field.settlement() as s:
+        register(s)
+        first = sealed(s, settling=True)
+        for nonce in range(1, 4):
+            take_in(s, burnt(s, nonce))
+        second = sealed(s)
+        for nonce in range(4, 6):
+            take_in(s, burnt(s, nonce))
+        assert list(desk.inbox(s.conn, after=nonces_of(second.done.rows)).free) == [(LANE, 4), (LANE, 5)]
+        assert list(desk.inbox(s.conn, after=nonces_of(first.done.rows)).free) == [(LANE, no) for no in range(1, 6)]
+        assert list(desk.inbox_of(s.conn, second.batch_no).free) == [(LANE, no) for no in range(1, 4)]
+        for way in ("seqscan", "hashjoin", "mergejoin", "bitmapscan"):  # a small table asks for no index
+            s.conn.execute(f"SET enable_{way} = off")
+        ended = {"merchants": [LANE.merchant_id], "keys": [LANE.key_id], "nonces": [3]}
+        plan = s.conn.execute(f"EXPLAIN {desk._UNSEALED}", ended).fetchall()
+        (condition,) = [line for (line,) in plan if "one.nonce" in line or "nonce >" in line]
+        assert "Index Cond" in condition, "the key's own order is the cursor"
 
 
 def test_what_is_not_taken_in(field: Field) -> None:

@@ -19,7 +19,7 @@ from settlement.handover import Governance, hand_over
 from settlement.networks import NotAddresses, require_addresses, write_addresses
 from settlement.sealing.lanes import create_keystore
 from settlement.tables import Conn
-from settlement.tiers.founding import VERIFIER, CircuitUnfit, NewCircuit, Setup, TierFounding, read_circuit
+from settlement.tiers.founding import DEVELOPMENT, VERIFIER, CircuitUnfit, NewCircuit, Setup, TierFounding, read_circuit
 from settlement.tiers.place import registry_place
 from tests.settlement.chain.field import MERCHANTS, Field, address, founding
 from tests.settlement.chain.test_handover import GUARDIAN, REFUSED, SUBMITTER, TO
@@ -40,7 +40,6 @@ TIERS = TierFounding(epoch_key=EPOCH_KEY, circuit=CIRCUIT, partners={7: PARTNER}
 
 P = 21888242871839275222246405745257275088696311157297823662689037894645226208583
 """Order of the field that points have their coordinates in."""
-DEVELOPMENT = Path(__file__).resolve().parents[3] / "proofs" / "circuits" / "dev"
 
 
 class Cut(Exception):

@@ -32,6 +32,7 @@ class Paper:
     file: Path
     development: bool = True
     slow: bool = False
+    vk_hash: bytes = keccak256(b"key")
 
     @property
     def chain_id(self) -> int:
@@ -42,7 +43,7 @@ class Paper:
         return ADDRESS
 
     def circuit(self) -> Circuit:
-        return Circuit(CIRCUIT_ID, keccak256(b"key"), self.development)
+        return Circuit(CIRCUIT_ID, self.vk_hash, self.development)
 
     def signer(self) -> bytes:
         return SIGNER

@@ -15,7 +15,9 @@ from coincurve import PrivateKey
 from proofs.keccak import keccak256
 from proofs.tier.policy import Policy, at_least
 from proofs.tier.request import ProofRequest, SignedRequest
-from proofs.tier.statement import CIRCUIT_ID, nullifier, scope
+from proofs.tier.statement import CIRCUIT_ID, alliance_id, nullifier, scope
+from proofs.tier.trusted import Trusted
+from proofs.tier.verify import verify_response
 from settlement.tiers import proving
 from settlement.tiers.proving import Answer, Asked, Prover, ProverAway, Sealed, answer, ask, prove, ready
 from tests.settlement.tiers.ground import BEGIN, NOW, VAULT, Ground, secret
@@ -81,6 +83,42 @@ def test_a_proof_is_made_and_fetched_once(sealed: Ground, conn: Conn) -> None:
     assert made.response["nullifier"] == str(nullifier(secret("m1"), request(GOLD).request.scope, 0))
     assert set(made.response["proof"]) == {"pi_a", "pi_b", "pi_c"}
     assert answer(conn, asked) is None
+
+
+def test_a_partners_verifier_accepts_what_was_proven_in_a_sealed_epoch(ground: Ground) -> None:
+    """From the ledger to a partner: what was bought, the snapshot, the root, the proof, and any partner's verifier."""
+    key = json.loads((proving.CIRCUITS / "dev" / "verification_key.json").read_text())
+    told = json.loads((proving.CIRCUITS / "dev" / "circuit.json").read_text())
+    paper = replace(ground.registry, vk_hash=bytes.fromhex(told["vk_hash"].removeprefix("0x")))
+    ground.enrol("m1", "m2", "m3", "idle")
+    ground.drive(registry=paper)
+    with ground.conn() as conn:
+        ready(conn, VAULT, now=NOW)
+        answers = {member: shown(conn, ground, member) for member in ("m1", "m2")}
+    circuit = {"circuit_id": told["circuit_id"], "setup": "dev", "verification_key": key, "vk_hash": told["vk_hash"]}
+    trust = {
+        "chain_id": CHAIN_ID,
+        "registry": "0x" + ADDRESS.hex(),
+        "alliance_id": alliance_id(CHAIN_ID, ADDRESS),
+        "circuits": [circuit],
+        "epochs": [signed.to_json() for signed in ground.registry.published()],
+    }
+    trusted = Trusted.from_json(trust, allow_dev=True)
+    for response in answers.values():
+        assert verify_response(request(GOLD), response, trusted, now=NOW).accepted
+        other = request(Policy(tier_mask=at_least(3)))
+        assert not verify_response(other, response, trusted, now=NOW).accepted
+    assert answers["m1"]["nullifier"] != answers["m2"]["nullifier"]
+
+
+def shown(conn: Conn, ground: Ground, member: str) -> dict[str, Any]:
+    """What the member shows to the partner."""
+    asked, job = asked_for(conn, member)
+    assert prove(conn, prover(ground), job, now=NOW) == "proven"
+    made = answer(conn, asked)
+    assert made is not None
+    assert made.response is not None
+    return made.response
 
 
 @pytest.mark.parametrize(
