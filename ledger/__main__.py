@@ -1,13 +1,12 @@
 """`python -m ledger`: an operator asks whether the books are right, and what they say.
 
 Exit code 0: everything held, or the question was answered; 1: something is broken and was named; 2: the question could
-not be asked. Without --dsn the embedded server under TONGDUI_VAR (else var/) is asked, if it runs.
+not be asked. Which database is asked: `ledger.postgres.asked`.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -19,7 +18,7 @@ import psycopg
 from ledger import rebuild, verify
 from ledger.export import export
 from ledger.journal import head_seq
-from ledger.postgres.embedded import running
+from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
 from ledger.reports import ask
 from ledger.reports.labels import FORMS, UnknownAccount
 from ledger.reports.reading import UnknownCycle
@@ -32,14 +31,12 @@ Question = Callable[[verify.Connection, argparse.Namespace, ask.Progress], str]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answers the exit code."""
     options = parser().parse_args(arguments)
-    folder = Path(os.environ.get("TONGDUI_VAR") or "var") / "postgres"
-    dsn = options.dsn or running(folder)
-    if dsn is None:
-        _complain(f"no database: nothing runs in {folder}; start it (make serve) or say --dsn postgresql://...")
-        return NOT_ASKED
     try:
-        with psycopg.connect(dsn, autocommit=True) as conn:
+        with psycopg.connect(asked_dsn(options.dsn), autocommit=True) as conn:
             return int(options.run(conn, options))
+    except NoDatabase as error:
+        _complain(str(error))
+        return NOT_ASKED
     except (psycopg.Error, ask.CannotAnswer, UnknownCycle, UnknownAccount) as error:
         _complain(f"cannot ask: {error}")
         return NOT_ASKED
@@ -48,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Every command with its options."""
     dsn = argparse.ArgumentParser(add_help=False)
-    dsn.add_argument("--dsn", help="libpq address of the ledger's database; default: the embedded server that runs")
+    add_dsn(dsn)
     top = argparse.ArgumentParser(
         prog="python -m ledger",
         description="Check a ledger's books, and read them.",

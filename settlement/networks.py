@@ -23,6 +23,7 @@ from typing import Any
 
 import psycopg
 
+from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
 from proofs.json_form import hex_text, to_json
 from proofs.keccak import keccak256
 from settlement import tables
@@ -163,7 +164,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         sys.stdout.write(_done(asked) + "\n")
-    except (AllianceError, ChainError, NotAddresses, KeyRefused, OSError) as error:
+    except (
+        AllianceError,
+        ChainError,
+        NotAddresses,
+        KeyRefused,
+        NoDatabase,
+        psycopg.OperationalError,
+        OSError,
+    ) as error:
         sys.stderr.write(f"settlement.networks: {error}\n")
         return 1
     return 0
@@ -176,7 +185,7 @@ def _done(asked: argparse.Namespace) -> str:
     if asked.command == "check":
         told = require_addresses(chain, asked.file)
         return f"chain {told['chainId']} holds every contract of {asked.file}"
-    with psycopg.connect(asked.dsn, autocommit=True) as conn:
+    with psycopg.connect(asked_dsn(asked.dsn), autocommit=True) as conn:
         write_addresses(conn, attach(conn, chain), asked.file)
     return f"{asked.file} written"
 
@@ -194,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
         command.add_argument("file", type=Path)
         if name == "write":
-            command.add_argument("--dsn", required=True, help="the database")
+            add_dsn(command)
     key = commands.add_parser("new-key", help="make an encrypted key and print its address")
     key.add_argument("--password-file", type=Path, required=True)
     key.add_argument("file", type=Path)

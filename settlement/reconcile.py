@@ -21,6 +21,7 @@ from pathlib import Path
 import psycopg
 
 from ledger import queries
+from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
 from ledger.reports import positions as recorded
 from proofs.kinds import BASE_UNITS_PER_AU
 from settlement import tables
@@ -239,11 +240,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compare and print; the exit code says what was found."""
     asked = _parser().parse_args(arguments)
     try:
-        with psycopg.connect(asked.dsn, autocommit=True) as conn:
+        with psycopg.connect(asked_dsn(asked.dsn), autocommit=True) as conn:
             alliance = attach(conn, Chain(asked.rpc, confirmations=asked.confirmations))
             sender = asked.sender or alliance.anchor.deployer
             found = reconcile(conn, alliance, sender=sender, mirrors=[FolderMirror(each) for each in asked.mirror])
-    except (ChainError, AllianceError, watcher.FinalityBroken, psycopg.OperationalError) as error:
+    except (ChainError, AllianceError, watcher.FinalityBroken, psycopg.OperationalError, NoDatabase) as error:
         sys.stderr.write(f"settlement.reconcile: {error}\n")
         return 3
     for alert in found:
@@ -261,7 +262,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Compare ledger and chain.",
         epilog="Exit codes: 0 nothing found; 1 something urgent; 2 warnings only; 3 chain or database cannot be asked.",
     )
-    parser.add_argument("--dsn", required=True, help="the database")
+    add_dsn(parser)
     parser.add_argument("--rpc", required=True, help="the node")
     parser.add_argument("--confirmations", type=int, help="blocks that make one final, where the node has no such tag")
     parser.add_argument("--sender", type=_address, help="the sending account; the one that deployed when left out")

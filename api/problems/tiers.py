@@ -49,7 +49,7 @@ TIERS: Mapping[str, Row] = {
         "Ask one that you have asked before.",
     ),
     "proof-request-unknown": Row(
-        404, "No such request", "No request has this id, or it is another partner's.", "Compare the id."
+        404, "No such request", "No request has this id that you may ask about, or its time is over.", "Compare the id."
     ),
     "proof-refused": Row(
         422,

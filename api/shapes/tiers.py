@@ -19,6 +19,7 @@ Element = Annotated[
     str, Meta(pattern=r"^(0|[1-9][0-9]{0,77})\Z", description="A number of the circuit's field in decimal digits.")
 ]
 State = Literal["open", "shown", "over"]
+Standing = Literal["in-force", "to-come", "over", "revoked"]
 PartnerNo = Annotated[int, Meta(ge=1, le=2**32 - 1, description="A partner's number.", examples=[3])]
 EpochNo = Annotated[int, Meta(ge=1, le=2**32 - 1, description="An epoch's number.", examples=[20_649])]
 Audience = Annotated[
@@ -197,14 +198,17 @@ class ConsentsOut(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class EpochOut(Struct, frozen=True, kw_only=True):
-    """An epoch as it was published: `header` signed by the operator, `policy_grid` and `cohorts` whose hashes it
-    has.
-    """
+class EpochLineOut(Struct, frozen=True, kw_only=True):
+    """An epoch in a list: `signed` is its header with the operator's signature."""
 
     epoch: int
-    state: Literal["in-force", "to-come", "over", "revoked"]
+    state: Standing
     signed: dict[str, Any]
+
+
+class EpochOut(EpochLineOut, frozen=True, kw_only=True):
+    """An epoch as it was published, with the grid and the cohorts whose hashes its header has."""
+
     policy_grid: dict[str, Any]
     cohorts: dict[str, Any] | None
 
@@ -212,7 +216,7 @@ class EpochOut(Struct, frozen=True, kw_only=True):
 class EpochsOut(Struct, frozen=True, kw_only=True):
     """Newest first."""
 
-    data: list[EpochOut]
+    data: list[EpochLineOut]
     next_cursor: str | None
 
 

@@ -23,7 +23,7 @@ from api.problems import Problem, invalid
 from api.shapes.tiers import AskAssisted, AssistedOut, AssistedProofOut, AssistedState, FetchAssisted
 from api.tiers import rows, visitors
 from api.tiers.answering import json_of
-from api.tiers.requests import known
+from api.tiers.requests import known, unknown
 from api.tiers.visitors import Member
 from proofs.poseidon import R
 from settlement.tiers import proving
@@ -62,6 +62,8 @@ def _asked(door: Door, me: Member, body: AskAssisted) -> AssistedOut:
         consent = rows.consent(connection, me.number, asked.id)
         if consent is None or not consent.assisted:
             raise Problem("consent-missing", "The member has not agreed to be helped with this request.")
+        if asked.used_at is not None or asked.expires_at <= door.now():
+            raise unknown(body.request_id, pointer="/request_id")
         if door.tiers.send is None:
             raise Problem("assisted-off", "This server has nobody prove for members.")
         now = int(door.now().timestamp())

@@ -13,13 +13,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from api.auth import Caller, allowed
 from api.door import door_of
 from api.openapi import CURSOR, LIMIT, NUMBER_SCHEMA, PathText, documented, in_path
-from api.paging import cursor_of, page_of
+from api.paging import PART_MAX, cursor_of, page_of
 from api.parse import moment, no_parameters
 from api.problems import Problem, invalid
-from api.shapes.tiers import EpochOut, EpochsOut, RevokedOut, TrustOut
+from api.shapes.tiers import EpochLineOut, EpochOut, EpochsOut, RevokedOut, TrustOut
 from api.tiers.answering import json_of
 from api.tiers.partners import numbered
-from api.tiers.published import EPOCHS_READ_MAX, place, standing
+from api.tiers.published import place, published_epochs, standing
 from proofs.json_form import hex_text
 from proofs.tier.statement import alliance_id
 from settlement.tiers import rows as sealed
@@ -27,7 +27,7 @@ from settlement.tiers.rows import Epoch
 
 router = APIRouter()
 EPOCH = in_path("epoch", NUMBER_SCHEMA, "20644")
-TRUSTED_EPOCHS_MAX = 64
+TRUSTED_EPOCHS_MAX = 16
 MS_PER_SECOND = 1_000
 
 
@@ -41,8 +41,7 @@ class Before(NamedTuple):
     "/v1/epochs",
     **documented(
         "Epochs of tiers",
-        "Those whose root the chain holds: the header as the operator signed it, the grid of what may be asked and how"
-        " many members fit each predicate, in steps. Open to anybody.",
+        "Those whose root the chain holds: each header as the operator signed it. Open to anybody.",
         gives=(200, "A page, newest first", "EpochsOut"),
         parameters=(CURSOR, LIMIT),
         codes=("field-invalid",),
@@ -54,18 +53,18 @@ def get_epochs(request: Request) -> Response:
     door = door_of(request)
     now = int(door.now().timestamp())
     with door.reading() as connection:
-        every = sealed.epochs(connection, newest=EPOCHS_READ_MAX)[::-1]
-    found = [each for each in every if standing(each, now) and (before is None or each.epoch < before.epoch)]
+        found = published_epochs(connection, below=before.epoch if before else PART_MAX, limit=limit + 1)
     page = found[:limit]
     more = cursor_of(Before(page[-1].epoch)) if len(found) > limit else None
-    return json_of(EpochsOut(data=[_shown(each, now) for each in page], next_cursor=more))
+    return json_of(EpochsOut(data=[_line(each, now) for each in page], next_cursor=more))
 
 
 @router.get(
     "/v1/epochs/{epoch}",
     **documented(
         "An epoch of tiers",
-        "As in the list. Open to anybody.",
+        "With the grid of what may be asked, and how many members fit each predicate, in steps: the header has the"
+        " hashes of both. Open to anybody.",
         gives=(200, "The epoch", "EpochOut"),
         parameters=(EPOCH,),
         codes=("field-invalid", "epoch-unknown"),
@@ -83,14 +82,19 @@ def get_epoch(request: Request, epoch: PathText) -> Response:
     return json_of(_shown(found, now))
 
 
-def _shown(epoch: Epoch, now: int) -> EpochOut:
+def _line(epoch: Epoch, now: int) -> EpochLineOut:
     signed, state = epoch.signed, standing(epoch, now)
     assert signed is not None, "published epochs are signed"
     assert state is not None, "only published epochs are shown"
+    return EpochLineOut(epoch=epoch.epoch, state=state, signed=signed.to_json())
+
+
+def _shown(epoch: Epoch, now: int) -> EpochOut:
+    line = _line(epoch, now)
     return EpochOut(
-        epoch=epoch.epoch,
-        state=state,
-        signed=signed.to_json(),
+        epoch=line.epoch,
+        state=line.state,
+        signed=line.signed,
         policy_grid=epoch.policy_grid,
         cohorts=epoch.cohorts,
     )
@@ -120,7 +124,7 @@ def get_verification_key(request: Request) -> Response:
         raise Problem("tiers-off", "This server has no verification key.")
     with door.reading() as connection:
         here = place(connection)
-        every = sealed.epochs(connection, newest=TRUSTED_EPOCHS_MAX)
+        every = published_epochs(connection, below=PART_MAX, limit=TRUSTED_EPOCHS_MAX)[::-1]
     counting = [each.signed for each in every if standing(each, now) in {"in-force", "to-come"}]
     return json_of(
         TrustOut(

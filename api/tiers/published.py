@@ -22,8 +22,13 @@ from settlement.tiers import rows as sealed
 from settlement.tiers.place import registry_place
 from settlement.tiers.rows import Epoch
 
-EPOCHS_READ_MAX = 10_000
 Standing = Literal["in-force", "to-come", "over", "revoked"]
+
+_NUMBERS = """
+SELECT epoch FROM settlement.tier_epoch WHERE anchored_at IS NOT NULL AND header IS NOT NULL AND epoch < %s
+ORDER BY epoch DESC LIMIT %s
+"""
+_NAMES = "SELECT tiers FROM settlement.tier_epoch WHERE epoch = %s"
 
 
 def place(connection: Connection) -> Place:
@@ -55,10 +60,16 @@ def published(connection: Connection, number: int, *, now: int) -> Published | N
     return Published(epoch.signed.header, grid, cohorts)
 
 
+def published_epochs(connection: Connection, *, below: int, limit: int) -> list[Epoch]:
+    """Published epochs under a number, newest first; each is read by itself, for its cohorts may be long."""
+    numbers = [number for (number,) in connection.execute(_NUMBERS, (below, limit))]
+    return [epoch for number in numbers if (epoch := sealed.epoch(connection, number)) is not None]
+
+
 def tier_names(connection: Connection, number: int) -> list[str]:
     """The names of an epoch's tiers by rank; none where they are no longer known."""
-    epoch = sealed.epoch(connection, number)
-    return (epoch.tiers if epoch else None) or []
+    row = connection.execute(_NAMES, (number,)).fetchone()
+    return (row[0] if row else None) or []
 
 
 def trusted(connection: Connection, here: Place, circuits: Sequence[Served], number: int) -> Trusted:

@@ -12,14 +12,13 @@ without --dsn and TONGDUI_DATABASE_URL the embedded server under TONGDUI_VAR is 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import psycopg
 
-from ledger.postgres.embedded import running
+from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
 from settlement.mirrors import Mirror, MirrorError
 from settlement.mirrors.keeping import (
     ALERTS,
@@ -48,11 +47,10 @@ def main(arguments: Sequence[str] | None = None, *, now: Clock = lambda: datetim
     try:
         settings = MirrorsSettings()
         mirrors = settings.open()
-        dsn = options.dsn or os.environ.get("TONGDUI_DATABASE_URL") or running(settings.var / "postgres")
-        if dsn is None:
-            return _refuse(f"no database: nothing runs under {settings.var}; start it (make serve) or say --dsn")
-        with psycopg.connect(dsn, autocommit=True) as conn:
+        with psycopg.connect(asked_dsn(options.dsn), autocommit=True) as conn:
             return int(options.run(conn, mirrors, options, now()))
+    except NoDatabase as error:
+        return _refuse(str(error))
     except (psycopg.Error, OSError, ValueError, MirrorError) as error:
         return _refuse(f"cannot ask: {error}")
 
@@ -60,7 +58,7 @@ def main(arguments: Sequence[str] | None = None, *, now: Clock = lambda: datetim
 def parser() -> argparse.ArgumentParser:
     """Every command with its options."""
     dsn = argparse.ArgumentParser(add_help=False)
-    dsn.add_argument("--dsn", help="libpq address of the ledger's database")
+    add_dsn(dsn)
     top = argparse.ArgumentParser(
         prog="python -m settlement.mirrors",
         description="Look after what was published.",

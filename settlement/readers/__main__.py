@@ -11,14 +11,12 @@ runs under TONGDUI_VAR.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import psycopg
 
-from ledger.postgres.embedded import running
+from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
 from settlement.publish import Recipient
 from settlement.readers import ReaderRefused, admit, dismiss, readers
 
@@ -28,15 +26,13 @@ DONE, REFUSED, NOT_ASKED = 0, 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answers the exit code."""
     options = _parser().parse_args(arguments)
-    folder = Path(os.environ.get("TONGDUI_VAR") or "var") / "postgres"
-    dsn = options.dsn or os.environ.get("TONGDUI_DATABASE_URL") or running(folder)
-    if dsn is None:
-        return _refuse(NOT_ASKED, f"no database: nothing runs in {folder}; start it (make serve) or say --dsn")
     try:
-        with psycopg.connect(dsn, autocommit=True) as conn:
+        with psycopg.connect(asked_dsn(options.dsn), autocommit=True) as conn:
             sys.stdout.write(_done(conn, options))
     except ReaderRefused as error:
         return _refuse(REFUSED, str(error))
+    except NoDatabase as error:
+        return _refuse(NOT_ASKED, str(error))
     except psycopg.Error as error:
         return _refuse(NOT_ASKED, f"cannot ask: {error}")
     return DONE
@@ -65,7 +61,7 @@ def _key(text: str) -> bytes:
 
 def _parser() -> argparse.ArgumentParser:
     dsn = argparse.ArgumentParser(add_help=False)
-    dsn.add_argument("--dsn", help="libpq address of the ledger's database")
+    add_dsn(dsn)
     top = argparse.ArgumentParser(
         prog="python -m settlement.readers",
         description="Who may read the batches.",
