@@ -37,7 +37,6 @@ from settlement.networks import write_addresses
 from settlement.publish import Recipient
 from settlement.sealing.inspection import auditor_for
 from settlement.sealing.lanes import Keystore, create_keystore
-from settlement.status import status
 from settlement.steps import TERMINAL, State
 from settlement.submitter import Standing, drive
 from settlement.tiers import signing_keys
@@ -197,19 +196,21 @@ def _catch_up(settling: Settling) -> None:
 def attest_all(settling: Settling) -> None:
     """The attesters verify what is published, each in its own process, and their signatures are taken in.
 
-    Nobody is asked where no published batch waits for a signature, or where one was sealed anew because an interruption
-    made it too old: who signed its first header signs no second one, so it takes the long window instead.
+    Nobody is asked where no published batch waits for a signature. A batch that an interruption made too old after it
+    was signed is sealed anew when its header has lapsed, to which the chain's clock is moved; then they sign it again.
     """
-    waiting = {standing.batch_no for standing in _unfinished(settling) if standing.state is State.PUBLISHED}
-    if not waiting or waiting & _sealed_anew(settling.settlement.conn):
+    for answer in sorted(settling.answers.glob("*.json")):
+        take_attestations(settling.settlement, answer)
+    late = [standing.until or 0 for standing in _unfinished(settling) if standing.alarm == "batch-late"]
+    if late:
+        chain = settling.settlement.alliance.chain
+        chain.advance_time(max(0, max(late) - chain.now()))
+        _unfinished(settling)
+    if not any(standing.state is State.PUBLISHED for standing in _unfinished(settling)):
         return
     settling.answers.mkdir(parents=True, exist_ok=True)
     for answer in attest(settling.outside, settling.keys.processes(settling.answers)):
         take_attestations(settling.settlement, answer)
-
-
-def _sealed_anew(conn: Connection) -> set[int]:
-    return {batch.batch_no for batch in status(conn) if batch.incarnation}
 
 
 def commit(settling: Settling) -> None:

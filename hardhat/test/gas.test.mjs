@@ -5,10 +5,12 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
-import { ATTESTERS, DAY, TILL_MASK, UNIT, commit, newAlliance, newChain } from "./alliance.mjs";
+import { keccak256 } from "ethers";
+import { ATTESTERS, DAY, TILL_MASK, UNIT, attestations, commit, newAlliance, newChain, nextHeader } from "./alliance.mjs";
+import { RECEIPT_KEY, earn, laneAccount, laneKey, leafOf, openLanes, sign } from "./lanes.mjs";
 import { VK_HASH, proven, rootOf } from "./tier_member.mjs";
 import { newRequest, newTiers, nextEpoch, publish, signHeader } from "./tiers.mjs";
-import { ZERO } from "./words.mjs";
+import { ZERO, concat, hashStruct, word } from "./words.mjs";
 
 const TABLE = join(import.meta.dirname, "..", "gas.json");
 const PAGE = join(import.meta.dirname, "..", "..", "docs", "contracts.md");
@@ -24,6 +26,18 @@ const LIMITS = {
   "finalise, 512 nets, dearest call": 12_000_000n,
   publishEpoch: 160_000n,
   verifyTier: 350_000n,
+  "finalise log": 58_000n,
+  "finaliseThrough, 12 log batches": 165_000n,
+  "forceEvent": 230_000n,
+  "dischargeForced": 100_000n,
+  "coverForced": 105_000n,
+  "commit log, 3 attestations, one event overdue": 175_000n,
+  "proveLateReceipt": 150_000n,
+  "proveLateEvent": 155_000n,
+  "revertFrom": 150_000n,
+  "releaseReverted, 50 nets": 255_000n,
+  "finalise, one default": 330_000n,
+  "collectClaim": 55_000n,
 };
 
 const measured = {};
@@ -47,6 +61,13 @@ function netsOf(count) {
   const amounts = Array.from({ length: count }, (_, i) => BigInt(1_000 + i) * (i % 2 ? 1n : -1n));
   amounts[count - 1] -= amounts.reduce((sum, amount) => sum + amount, 0n);
   return amounts.map((amount, i) => ({ merchantId: i + 1, amount }));
+}
+
+/** A tree of 2^depth leaves of which the first is known: its root, and the path of that leaf. */
+function deep(hash, depth) {
+  const path = Array.from({ length: depth }, (_, level) => keccak256(word(level + 1)));
+  const root = path.reduce((node, sibling) => keccak256(concat("0x01", node, sibling)), keccak256(concat("0x00", hash)));
+  return { root, path };
 }
 
 describe("gas", () => {
@@ -150,6 +171,68 @@ describe("gas", () => {
     note("publishEpoch", await (await registry.publishEpoch(header, await signHeader(tiers, header))).wait());
     const call = await proven(tiers, await newRequest(tiers, 2, { nonce: ZERO, expiresAt: (await now()) + DAY }));
     note("verifyTier", await (await registry.verifyTier(...call)).wait());
+  });
+
+  it("measures what is forced, promised in vain, thrown out and owed, with paths of 65,536 leaves and 1,024 rows", async () => {
+    const chain = await newChain();
+    await chain.moveTo(NEW_YEAR_2030);
+    const own = await newAlliance({ merchants: 50, collateral: 100n * UNIT, chain });
+    const { hub, queue, fund, policy, admin } = own;
+    const one = (name, sent) => sent.then((tx) => tx.wait()).then((receipt) => note(name, receipt));
+    await openLanes(own, [1]);
+    await policy.addReceiptSigner(RECEIPT_KEY.address);
+    await commit(own);
+    const row = { account: laneAccount(1), seq: 3, lastLeafNo: 0, balance: 0, salt: word(1) };
+    const rows = deep(hashStruct("AccountRow", row), 10);
+    const { header: last } = await commit(own, { accountsCount: 1_024n, accountsRoot: rows.root });
+    const rowProof = { header: last, row, index: 0, path: rows.path };
+    const force = async (event) => queue.forceEvent(event, await sign(hub, "PointsEvent", event, laneKey(1)), rowProof);
+    await one("forceEvent", force(earn(1, 4)));
+    await force(earn(1, 5));
+    /** The next batch, of which leaf 0 holds this number. */
+    const holding = async (nonce) => {
+      const pointsEvent = earn(1, nonce);
+      const leaf = await leafOf(hub, await hub.nextLeafNo(), pointsEvent);
+      const { root, path } = deep(hashStruct("SettlementLeaf", leaf), 16);
+      const header = await nextHeader(own, { leavesRoot: root });
+      return { header, proof: { header, leaf, index: 0, path, pointsEvent } };
+    };
+    const first = await holding(4);
+    await hub.commitBatch(first.header, [], []);
+    await one("dischargeForced", queue.dischargeForced(1, first.proof));
+    await own.pass(2 * DAY);
+    const second = await holding(5);
+    await one("coverForced", queue.coverForced(2, second.proof));
+    const signed = await attestations(hub, second.header, quorum);
+    await one("commit log, 3 attestations, one event overdue", hub.commitBatch(second.header, [], signed));
+
+    const promised = async (event) => {
+      const { merchantId, keyId, nonce } = event;
+      const mergeBy = last.sealedAt - 1n;
+      const receipt = { eventHash: hashStruct("PointsEvent", event), merchantId, keyId, nonce, acceptedAt: mergeBy - 7_200n, mergeBy };
+      return [receipt, await sign(hub, "AcceptanceReceipt", receipt, RECEIPT_KEY), rowProof];
+    };
+    await one("proveLateReceipt", queue.proveLateReceipt(...(await promised(earn(1, 6)))));
+    await one("proveLateEvent", queue.proveLateEvent(...(await promised(earn(1, 7))), earn(1, 7)));
+
+    await hub.postBond(50_000n * UNIT);
+    const nets = netsOf(50);
+    const { header } = await commit(own, { nets, wallets: quorum });
+    await hub.grantRole(await hub.COURT_ROLE(), admin.address);
+    await one("revertFrom", hub.revertFrom(header, admin.address, 9));
+    await one("releaseReverted, 50 nets", hub.releaseReverted(header, nets));
+
+    await hub.postBond(50_000n * UNIT);
+    const owing = [
+      { merchantId: 2, amount: -60_000n * UNIT },
+      { merchantId: 3, amount: 60_000n * UNIT },
+    ];
+    const defaulted = await commit(own, { nets: owing, wallets: quorum });
+    await own.pass(8 * DAY);
+    for (let no = await hub.nextFinalNo(); no < defaulted.header.batchNo; no++) await hub.finaliseThrough(no);
+    await one("finalise, one default", hub.finaliseBatch(defaulted.header, owing));
+    await hub.deposit(2, 100n * UNIT);
+    await one("collectClaim", fund.collectClaim(defaulted.header.batchNo, 3));
   });
 
   it("stays under the limits and at the figures on file", () => {

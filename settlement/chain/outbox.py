@@ -80,7 +80,8 @@ class Outcome:
 
 Checkpoint = Callable[[str], None]
 """Called at named points, so that a crash test can end the process there: signed, sent, included (seen in a block, not
-yet written down), replaced, resent, reorganised; and of a batch opened, sealed, published.
+yet written down), each also with the verb of its purpose (signed:commit), replaced, resent, reorganised; and of a batch
+opened, sealed, published.
 """
 
 
@@ -150,9 +151,9 @@ class Outbox:
         if stored and stored[0].done:
             return self.observe(intent.purpose)
         tx = stored[0] if stored else self._prepare(intent)
-        self._checkpoint("signed")
+        self._reached("signed", intent.purpose)
         self._send(tx)
-        self._checkpoint("sent")
+        self._reached("sent", intent.purpose)
         return self.observe(intent.purpose)
 
     def complete(self, intent: Intent, *, wait_s_max: float = COMPLETE_S_MAX) -> Receipt:
@@ -200,7 +201,7 @@ class Outbox:
         for tx in stored:
             receipt = self._chain.receipt(tx.tx_hash)
             if receipt is not None and receipt.tx_hash == tx.tx_hash and self._stands(receipt):
-                return self._found(stored, tx, receipt, final=used and receipt.block_number <= final.number)
+                return self._found(purpose, stored, tx, receipt, final=used and receipt.block_number <= final.number)
         if used and not any(tx.done and tx.status in _IN_A_BLOCK for tx in stored):
             with self._conn.transaction():
                 self._book.close(nonce)
@@ -329,9 +330,9 @@ class Outbox:
             receipt.block_number <= newest.number and self._chain.head(receipt.block_number).hash == receipt.block_hash
         )
 
-    def _found(self, stored: list[StoredTx], tx: StoredTx, receipt: Receipt, *, final: bool) -> Outcome:
+    def _found(self, purpose: str, stored: list[StoredTx], tx: StoredTx, receipt: Receipt, *, final: bool) -> Outcome:
         if not (tx.done and tx.status in _IN_A_BLOCK):
-            self._checkpoint("included")
+            self._reached("included", purpose)
             with self._conn.transaction():
                 self._book.unmine(tx.nonce)
                 self._book.mark_mined(receipt)
@@ -355,6 +356,11 @@ class Outbox:
         if _is_filler(ended.raw, self.sender):
             return _outcome(Fate.DROPPED, stored)
         return _outcome(Fate.MINED if ended.status == "MINED" else Fate.REVERTED, stored)
+
+    def _reached(self, point: str, purpose: str) -> None:
+        """Two names for one point: by itself, and with the verb of the purpose (`signed:commit`)."""
+        self._checkpoint(point)
+        self._checkpoint(f"{point}:{purpose.partition(':')[0]}")
 
     def _require_lead(self) -> None:
         if self._lease is not None:

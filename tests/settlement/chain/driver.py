@@ -3,7 +3,8 @@
     python -m tests.settlement.chain.driver DSN URL FOLDER POINT
 
 Seals what there is, takes attestations from the tests' keys, and drives as far as it goes; POINT is one of the outbox'
-or the batches' checkpoints ("-" for none; "stop:" before it only stops the process until SIGCONT).
+or the batches' checkpoints, of one verb alone where it is named ("signed:finalise"); "-" for none; "stop:" before it
+only stops the process until SIGCONT.
 """
 
 import os

@@ -9,18 +9,28 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
+from web3 import Web3
 
 from ledger.postgres.embedded import EmbeddedServer
+from proofs.keccak import keccak256
+from settlement import tables
+from settlement.batches import Settlement, seal_next
+from settlement.chain.contracts import Refused
+from settlement.chain.outbox import Intent, LocalSigner, Outbox
+from settlement.chain.send_cases import SendCase
 from settlement.lease import LeaseHeld
 from settlement.status import status, transactions
 from settlement.submitter import drive
 from tests.settlement.chain.driver import PROCESS_S_MAX, run, started
-from tests.settlement.chain.field import Field, day
+from tests.settlement.chain.field import ATTESTERS, Field, attest, day
+from tests.settlement.chain.tiny import SENDER
 
+OTHER = LocalSigner(b"\x0b" * 32)
 _serial = itertools.count(1)
 
 
@@ -119,3 +129,51 @@ def test_a_database_from_an_older_backup_finds_what_it_did_later(alone: Field, b
         drive(s)
         assert status(s.conn)[1].state == "FINALISED"
         assert len(s.alliance.hub.events("BatchFinalised", first=0)) == 2
+
+
+def test_two_senders_that_share_nothing_but_the_hub_make_one_commit(field: Field, backup: Backup) -> None:
+    """Each has a database and a key of its own, so no lease keeps them apart: the hub takes one, the other is told."""
+    field.post(day(1))
+    with field.settlement() as s:
+        seal_next(s)
+        attest(s, field.folder, [(1, status(s.conn)[1].header_hash)], list(ATTESTERS))
+        admit(s, OTHER)
+    twin = backup.of(field)
+    with field.settlement() as first, psycopg.connect(twin.dsn, autocommit=True) as conn:
+        second = replace(first, conn=conn, outbox=Outbox(conn, first.alliance.chain, OTHER))
+        between: list[str] = []
+
+        def overtake(point: str) -> None:
+            if point == "signed" and not between:
+                between.extend(standing.state.name for standing in drive(second))
+
+        first.outbox._checkpoint = overtake
+        assert [standing.state.name for standing in drive(first)] == ["CONFIRMED"]
+        assert between == ["CONFIRMED"]
+        assert [event.fields["batchNo"] for event in first.alliance.hub.events("BatchCommitted", first=0)] == [0, 1]
+        ends = [[(tx.purpose, tx.status) for tx in status(c)[1].transactions] for c in (first.conn, conn)]
+        assert ends == [[("commit:1.0", "REVERTED")], [("commit:1.0", "MINED")]]
+        batch = tables.batch(conn, 1)
+        assert batch is not None
+        again = first.alliance.hub.data("commitBatch", batch.done.header, list(batch.done.nets), [])
+        with pytest.raises(Refused, match=r"AlreadyCommitted\(1\)"):
+            first.alliance.hub.try_out(again, sender=first.outbox.sender)
+
+
+def admit(s: Settlement, sender: LocalSigner) -> None:
+    """Another account may commit, and can pay for it."""
+    hub, chain = s.alliance.hub, s.alliance.chain
+    granted = hub.data("grantRole", keccak256(b"SUBMITTER_ROLE"), sender.address)
+    s.outbox.complete(Intent("admit", hub.address, granted, 300_000))
+    fees = chain.fees()
+    gift: dict[str, Any] = {
+        "type": 2,
+        "chainId": chain.chain_id(),
+        "nonce": chain.nonce(s.outbox.sender),
+        "gas": 21_000,
+        "maxFeePerGas": fees.max_fee_wei,
+        "maxPriorityFeePerGas": fees.tip_wei,
+        "to": Web3.to_checksum_address(sender.address),
+        "value": 10**18,
+    }
+    assert chain.send(bytes(SENDER.sign_transaction(gift).raw_transaction)).case is SendCase.ACCEPTED
