@@ -28,7 +28,7 @@ from settlement.embedded_chain.process import EmbeddedNode, start
 from settlement.sealing.inclusions import Inclusions, place_of
 from settlement.submitter import drive
 from tests.conftest import ROOT
-from tests.e2e.browser import browser
+from api.demo.tiers.programs import browser
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day, registry_commands
 from tests.settlement.chain.tiny import SENDER
 
