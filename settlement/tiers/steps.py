@@ -21,6 +21,7 @@ LATE: Final = "not anchored in its time"
 EMPTY: Final = "nobody is in it"
 OVERTAKEN: Final = "a later epoch is on the chain"
 CONFLICT: Final = "tier-epoch-conflict"
+GONE: Final = "tier-epoch-gone"
 
 
 class Do(Enum):
@@ -118,4 +119,6 @@ def _anchored(seen: Observation) -> Step:
         return Do.REVOKE
     if seen.now > seen.not_after + seen.grace_seconds:
         return Retire(OVER)
+    if seen.held_hash != seen.header_hash:
+        return Wait("the chain held its header for good and holds it no more", GONE)
     return Wait("in force")
