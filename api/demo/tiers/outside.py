@@ -26,7 +26,11 @@ WHEELS: Final = ("coincurve", "tiny_keccak", "Crypto", "cffi", "_cffi_backend", 
 """What a partner's `pip install coincurve tiny-keccak` brings, in any of their versions; what is not here is not needed
 here.
 """
-ALONE: Final = "import runpy, sys; sys.path[:0] = [sys.argv.pop(1)]; runpy.run_module('proofs.tier', run_name='__main__')"
+ALONE: Final = """
+import runpy, sys
+sys.path[:0] = [sys.argv.pop(1)]
+runpy.run_module("proofs.tier", run_name="__main__")
+"""
 VERIFY_S_MAX: Final = 120
 
 
