@@ -78,16 +78,13 @@ def _tiers(dsn: str, settings: Settings, key: bytes | None) -> TierDesk:
     )
 
 
-def serve(dsn: str, settings: Settings, *, ticks: bool = True, at: datetime | None = None) -> None:
+def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
     """Answer requests over the migrated database at `dsn` until told to stop. With `ticks` what falls due by the clock
-    of a sandbox is done as time goes on; without, only when it is moved. A sandbox's clock begins `at` a time ahead. In
-    production periodic tasks do what is due, by the real clock.
+    of a sandbox is done as time goes on; without, only when it is moved. In production periodic tasks do it.
     """
     log_plainly()
     key, receipt_key, production = settings.vault_key(), settings.receipt_key(), settings.production
     clock = TestClock(now)
-    if at is not None:
-        clock.move_to(at)
     with (
         open_door(
             dsn,

@@ -12,7 +12,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +174,7 @@ def run(settings: DemoSettings, console: Console, now: datetime) -> int:
             markup=False,
         )
         if settings.serve:
-            _serve(dsn, settings.var, console, at=datetime.fromtimestamp(Chain(node.url).now(), UTC))
+            _serve(dsn, settings.var, console)
     return exit_code(told)
 
 
@@ -213,9 +213,9 @@ def _servers(settings: DemoSettings, stack: ExitStack) -> tuple[str, EmbeddedNod
     return dsn, stack.enter_context(start(settings.var / "chain", fund=[f"0x{operator.address.hex()}"]))
 
 
-def _serve(dsn: str, var: Path, console: Console, *, at: datetime) -> None:
-    """The API on loopback until somebody stops it, with a merchant's test key at hand. Its clock begins where the
-    chain's is. What was played in lies in the past: it stands still, with all its points, until somebody moves the clock.
+def _serve(dsn: str, var: Path, console: Console) -> None:
+    """The API on loopback until somebody stops it, with a merchant's test key at hand. What was played in lies in the
+    past: it stands still, with all its points, until somebody moves the clock.
     """
     settings = Settings(var=var)
     token = Keys(var / "keys").api_token(dsn)
@@ -223,7 +223,7 @@ def _serve(dsn: str, var: Path, console: Console, *, at: datetime) -> None:
         f"The API answers on http://{settings.host}:{settings.port}/ until Ctrl-C; a merchant's test key: {token}",
         markup=False,
     )
-    serve(dsn, settings, ticks=False, at=at)
+    serve(dsn, settings, ticks=False)
 
 
 def _phases(
