@@ -58,7 +58,7 @@ def test_one_proof_for_everybody_who_may_check_it(tmp_path: Path) -> None:
     assert said["the chain again"] in {"verifyTier: RequestUsed", "verifyTier: NullifierUsed"}
     assert said["Kino Nord, chain"] == "verifyTier: ProofInvalid"
     assert "A member's tier, proven to a partner" in done.stdout
-    assert "A member&#39;s tier" in (var / "report.html").read_text() or "A member's tier" in (var / "report.html").read_text()
+    assert "A member's tier, proven to a partner" in (var / "report.html").read_text()
     assert [path for path in (var / "keys").iterdir() if path.stat().st_mode & 0o077] == []
 
     again = json.loads((var / "report.json").read_text())["tiers"]["again"].split()

@@ -27,7 +27,7 @@ from api.demo.report import broken
 from api.demo.settings import DemoSettings
 from api.demo.settling import Keys, found_settlement
 from api.demo.tiers import showing
-from api.demo.tiers.door import Caller, Unexpected
+from api.demo.tiers.door import Unexpected
 from api.demo.tiers.programs import Missing
 from api.demo.tiers.scene import Ground, ground, let_in
 from api.demo.tiers.wallet import NotAnswered, taken_up, wallet
@@ -89,8 +89,7 @@ def _answer(at: Ground, request: Path, response: Path) -> None:
     with ExitStack() as stack:
         found, _ = wallet(stack, at.folder / "wallet")
         device = taken_up(found, keys.folder / "wallet.json", "")
-        operator = Caller(stack.enter_context(at.door()), keys.operator_token(at.dsn).read_text(encoding="ascii").strip())
-        answered = let_in(at, operator, device).answer(signed)
+        answered = let_in(at, stack.enter_context(at.operator()), device).answer(signed)
     response.write_text(json.dumps(answered["response"]) + "\n", encoding="utf-8")
     sys.stdout.write(f"{device.member} has shown {signed.request.audience}: {answered['predicate']}\n")
 

@@ -8,7 +8,7 @@ plays are drawn and forgotten at once. Called by the demonstration's run and `sh
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -109,13 +109,10 @@ def _standings(conn: Connection, registry: Registry, at_ms: int) -> list[Standin
     if registry.tiers is None:
         return []
     names = dict(conn.execute(_EVERYBODY).fetchall())
-    return [Standing(names[each.member_no], each.rank, each.qualifying_au) for each in _read(conn, registry, names, at_ms)]
-
-
-def _read(conn: Connection, registry: Registry, names: dict[int, str], at_ms: int) -> Iterator[Any]:
     numbers = sorted(names)
-    for begin in range(0, len(numbers), MEMBERS_PER_READ_MAX):
-        yield from standings(conn, registry, numbers[begin : begin + MEMBERS_PER_READ_MAX], at_ms)
+    pages = (numbers[begin : begin + MEMBERS_PER_READ_MAX] for begin in range(0, len(numbers), MEMBERS_PER_READ_MAX))
+    judged = (each for page in pages for each in standings(conn, registry, page, at_ms))
+    return [Standing(names[each.member_no], each.rank, each.qualifying_au) for each in judged]
 
 
 def waiting(conn: Connection) -> list[str]:

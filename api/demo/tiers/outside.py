@@ -8,6 +8,7 @@ through files in one folder, which stays, so that anybody can ask again. Called 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,7 @@ sys.path[:0] = [sys.argv.pop(1)]
 runpy.run_module("proofs.tier", run_name="__main__")
 """
 VERIFY_S_MAX: Final = 120
+COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def kept(folder: Path, name: str, content: object) -> Path:
@@ -80,7 +82,7 @@ def by_snarkjs(folder: Path, signed: SignedRequest, header: EpochHeader, respons
         timeout=VERIFY_S_MAX,
         check=False,
     )
-    said = (done.stdout or done.stderr).strip().splitlines()
+    said = COLOURS.sub("", done.stdout or done.stderr).strip().splitlines()
     return done.returncode, said[-1] if said else ""
 
 

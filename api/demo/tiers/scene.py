@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx2
-
 from api.clock import TestClock
 from api.demo.settling import Settling
 from api.demo.tiers.door import Caller, answering
@@ -72,16 +70,17 @@ class Ground:
         self.clock.move_to(datetime.fromtimestamp(self.settling.settlement.alliance.chain.now(), UTC))
 
     @contextmanager
-    def door(self) -> Iterator[httpx2.Client]:
-        """The API of this alliance, at its time."""
+    def operator(self) -> Iterator[Caller]:
+        """The operator's program, at a door of this alliance that keeps its time."""
         desk = TierDesk(
             circuits=self.settings.tier_circuits(),
             clock=self.epochs,
             vault=self.settling.keys.vault(),
             trees=Trees(self.trees),
         )
+        token = self.settling.keys.operator_token(self.dsn).read_text(encoding="ascii").strip()
         with answering(self.dsn, desk, self.clock) as http:
-            yield http
+            yield Caller(http, token)
 
 
 def ground(settling: Settling, dsn: str, var: Path, real: Callable[[], datetime]) -> Ground:

@@ -98,11 +98,14 @@ def _shown(at: Ground, told: Told, phases: Phases, stack: ExitStack) -> None:
     asked = members.asked_of(at.settling.settlement.conn, at.now() * 1_000)
     with phases.phase("device"):
         device = _device(at, told, asked, stack)
-    http = stack.enter_context(at.door())
-    operator = Caller(http, at.settling.keys.operator_token(at.dsn).read_text(encoding="ascii").strip())
-    epoch = _sealed(at, told, operator, device, phases)
     if device is None or asked is None:
+        _sealed(at, told, phases, wanted=0)
         return
+    operator = stack.enter_context(at.operator())
+    mine = let_in(at, operator, device).caller.told(
+        "PUT", "/v1/me/tier-commitment", {"commitment": device.commitment}
+    )
+    epoch = _sealed(at, told, phases, wanted=int(mine["from_epoch"]))
     with phases.phase("proof"):
         scene = Scene(at, told, epoch, Policy(tier_mask=at_least(asked.rank)), *_people(at, operator, device))
         _to_a_partner(scene)
@@ -124,13 +127,9 @@ def _device(at: Ground, told: Told, asked: Asked | None, stack: ExitStack) -> De
     return taken_up(found, at.settling.keys.folder / "wallet.json", asked.shows)
 
 
-def _sealed(at: Ground, told: Told, operator: Caller, device: Device | None, phases: Phases) -> Epoch:
-    """Everybody's commitment, the device's by its own pass, and the epoch in which all of them count."""
-    conn, wanted = at.settling.settlement.conn, 0
-    if device is not None:
-        me = let_in(at, operator, device).caller
-        mine = me.told("PUT", "/v1/me/tier-commitment", {"commitment": device.commitment})
-        wanted = int(mine["from_epoch"])
+def _sealed(at: Ground, told: Told, phases: Phases, *, wanted: int) -> Epoch:
+    """Everybody else's commitment, and an epoch in which all of them count, `wanted` or a later one."""
+    conn = at.settling.settlement.conn
     others = members.waiting(conn)
     with phases.phase("epoch", len(others)) as advance:
         wanted = max(wanted, members.enrol(conn, at.epochs, others, now=at.now(), progress=advance))
