@@ -124,12 +124,9 @@ def test_the_task_publishes_again_what_a_reorganisation_took_out(
 
 
 @pytest.mark.parametrize("node", NODES[1:], indirect=True)
-def test_a_kill_when_the_reorganisation_was_noticed_leaves_one_effect(
+def test_a_kill_when_it_was_sent_again_after_a_reorganisation_leaves_one_effect(
     anchored: Anchored, contract: Contract, node: Anvil
 ) -> None:
-    anchored.drive()
-    node.ask("evm_mine")
-    anchored.drive()
     taken_out(anchored, contract, node)
     node.mine_at_once(on=True)
     assert killed_on_chain(anchored, "sent:tier-epoch")
