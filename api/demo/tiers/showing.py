@@ -30,6 +30,11 @@ from api.demo.tiers.wallet import Device, NotAnswered, taken_up, wallet
 from proofs.tier.cohorts import MEMBERS_MIN
 from proofs.tier.policy import Policy, at_least
 from proofs.tier.request import SignedRequest
+from settlement.chain.outbox import NotMinedYet, TransactionFailed
+from settlement.lease import LeaseHeld
+from settlement.tasks.leading import leading
+from settlement.tasks.ticks import TIERS
+from settlement.tasks.works import LEAD_WAIT_S
 from settlement.tiers.rows import Epoch
 
 BREAKFAST: Final = "a free breakfast"
@@ -84,13 +89,15 @@ def show(at: Ground, phases: Phases) -> Tiers:
         told.left_out("everything", "the sources of the circuit are not here, and no registry of tiers was founded")
         return Tiers(told.lines)
     at.folder.mkdir(exist_ok=True)
-    with ExitStack() as stack:
-        try:
+    try:
+        with ExitStack() as stack:
             _shown(at, told, phases, stack)
-        except Missing as why:
-            told.left_out("proof", str(why))
-        except (NotAnswered, NotSealed, Unexpected) as error:
-            told.seen("proof", str(error), held=False)
+    except Missing as why:
+        told.left_out("proof", str(why))
+    except (NotSealed, LeaseHeld) as error:
+        told.seen("epoch", str(error), held=False)
+    except (NotAnswered, Unexpected, TransactionFailed, NotMinedYet) as error:
+        told.seen("proof", str(error), held=False)
     return Tiers(told.lines, told.again)
 
 
@@ -128,12 +135,15 @@ def _device(at: Ground, told: Told, asked: Asked | None, stack: ExitStack) -> De
 
 
 def _sealed(at: Ground, told: Told, phases: Phases, *, wanted: int) -> Epoch:
-    """Everybody else's commitment, and an epoch in which all of them count, `wanted` or a later one."""
+    """Everybody else's commitment, and an epoch in which all of them count, `wanted` or a later one; under the periodic
+    task's own lease.
+    """
     conn = at.settling.settlement.conn
     others = members.waiting(conn)
     with phases.phase("epoch", len(others)) as advance:
         wanted = max(wanted, members.enrol(conn, at.epochs, others, now=at.now(), progress=advance))
-        epoch = sealed(at.settling, at.epochs, at.trees, wanted=wanted, moved=at.follow_chain)
+        with leading(conn, at.dsn, TIERS, wait_s_max=LEAD_WAIT_S):
+            epoch = sealed(at.settling, at.epochs, at.trees, wanted=wanted, moved=at.follow_chain)
     day = f"{datetime.fromtimestamp(epoch.not_before, UTC):%Y-%m-%d}"
     root = "" if epoch.root is None else epoch.root.hex()[:16]
     gas = publishing_gas(at.settling, epoch.epoch)
