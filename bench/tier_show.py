@@ -2,9 +2,10 @@
 
     python -m bench.tier_show
 
-Not a figure beside a peer but a record: the demonstration on a small year of its own in a folder that goes away, with an
-epoch anchored on its chain and a proof made in headless Chromium, taken by the API, by the partner's verifier on its own,
-by snarkjs and by the contract; refused the second time and at another partner. Needs node_modules (./bootstrap node).
+Not a figure beside a peer but a record: the demonstration on a small year of its own in a folder that goes away, with
+an epoch anchored on its chain and a proof made in headless Chromium, taken by the API, by the partner's verifier on its
+own, by snarkjs and by the contract; refused the second time and at another partner. Needs node_modules
+(./bootstrap node).
 """
 
 from __future__ import annotations

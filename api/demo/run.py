@@ -250,7 +250,7 @@ def _phases(
             audited = audit(settling.outside, settling.keys.reader(AUDITOR_KID), var / "audit.json", var / "audit.html")
         tiers = showing.show(ground(settling, dsn, var, utc_now), phases) if settings.tiers else Tiers([])
         played = Played(given.events.name, surveyed, tally, rejects)
-        return summarise(conn, played, invariants, audited, phases.seconds, tiers)
+        return summarise(conn, played, invariants, audited, phases.seconds, tiers=tiers)
 
 
 def settle(ledger: Ledger, settling: Settling, phases: Phases, now: datetime) -> None:

@@ -14,8 +14,8 @@ MEMBERS_MADE_DEFAULT = 400
 class DemoSettings(BaseSettings):
     """The environment's choices.
 
-    EVENTS and REFUND_LINKS name files to replay (none: a generated year); SERVE=0 stops after the report; TIERS=0 leaves
-    the tier part out; TONGDUI_VAR is where everything is kept.
+    EVENTS and REFUND_LINKS name files to replay (none: a generated year); SERVE=0 stops after the report; TIERS=0
+    leaves the tier part out; TONGDUI_VAR is where everything is kept.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)

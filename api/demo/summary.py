@@ -48,6 +48,7 @@ def summarise(
     invariants: Sequence[Invariant],
     audited: report.Audit,
     seconds: Mapping[str, float],
+    *,
     tiers: report.Tiers,
 ) -> report.Report:
     """The whole report as of now."""

@@ -4,8 +4,8 @@
     now                       the alliance's time in Unix seconds: its chain's, which the demonstration has moved ahead
     answer REQUEST RESPONSE   let the demonstration's member answer a partner's request.json, in its browser
 
-Exit codes: 0 all as it must be; 1 something was taken or refused that must not be; 2 it could not run. Takes the settings
-of the demonstration from the environment.
+Exit codes: 0 all as it must be; 1 something was taken or refused that must not be; 2 it could not run. Takes the
+settings of the demonstration from the environment.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m api.demo.tiers",
         description="The tier part of the demonstration, on the alliance that make demo founded.",
-        epilog="Exit codes: 0 all as it must be; 1 something was taken or refused that must not be; 2 it could not run.",
+        epilog="Exit codes: 0 all as it must be; 1 something was taken or refused that must not be; 2 could not run.",
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("now", help="the alliance's time in Unix seconds")

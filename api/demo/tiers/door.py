@@ -6,6 +6,7 @@ clock is the chain's. Called by `showing`.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+import structlog
 import uvicorn
 
 from api.app import create_app
@@ -50,11 +52,23 @@ class Caller:
 
 
 @contextmanager
+def _quiet() -> Iterator[None]:
+    """What the API logs of refusals is in the report already."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+@contextmanager
 def answering(dsn: str, tiers: TierDesk, clock: TestClock) -> Iterator[httpx2.Client]:
     """A client of the API, which answers until the block ends."""
-    with open_door(
-        dsn, production=False, readers_max=2, now=clock, move_clock=clock.move_to, tiers=tiers
-    ) as door:
+    with (
+        _quiet(),
+        open_door(dsn, production=False, readers_max=2, now=clock, move_clock=clock.move_to, tiers=tiers) as door,
+    ):
         config = uvicorn.Config(create_app(door), host="127.0.0.1", port=0, log_config=None, access_log=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, name="door", daemon=True)

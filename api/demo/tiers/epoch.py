@@ -1,7 +1,7 @@
 """An epoch of the demonstration's members, sealed and anchored at the chain's own time.
 
-Invariants: the chain's time is moved to the epoch in which the newest commitment counts, never back; an epoch that is in
-force with that commitment in it is taken as it is; steps are those of the periodic task (`settlement.tiers.epochs`).
+Invariants: the chain's time is moved to the epoch in which the newest commitment counts, never back; an epoch that is
+in force with that commitment in it is taken as it is; steps are those of the periodic task (`settlement.tiers.epochs`).
 Called by `showing`.
 """
 
@@ -28,8 +28,8 @@ class NotSealed(Exception):
 
 
 def sealed(settling: Settling, clock: EpochClock, trees: Path, *, wanted: int, moved: Callable[[], None]) -> Epoch:
-    """The epoch of this moment, or `wanted` where that comes later, once the chain holds it for good; `moved` hears that
-    the chain's time was moved. Raises `NotSealed`.
+    """The epoch of this moment, or `wanted` where that comes later, once the chain holds it for good; `moved` hears
+    that the chain's time was moved. Raises `NotSealed`.
     """
     chain, conn = settling.settlement.alliance.chain, settling.settlement.conn
     number = max(wanted, clock.epoch_at(chain.now()))

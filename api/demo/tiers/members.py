@@ -1,8 +1,8 @@
 """Tiers of the demonstration's members, and their commitments.
 
 Invariants: thresholds follow from what was bought, so that any file has a quarter of its members in gold; they are set
-once, as a ledger's tiers are; a policy that fewer than a cohort fit is not asked; secrets of members whose device nobody
-plays are drawn and forgotten at once. Called by the demonstration's run and `showing`.
+once, as a ledger's tiers are; a policy that fewer than a cohort fit is not asked; secrets of members whose device
+nobody plays are drawn and forgotten at once. Called by the demonstration's run and `showing`.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def thresholds(bought: Sequence[int]) -> tuple[int, ...]:
 
 
 def _rounded(au: int) -> int:
-    unit = 10 ** max(0, len(str(au)) - FIGURES_KEPT)
+    unit = int("1".ljust(len(str(au)) - FIGURES_KEPT + 1, "0"))
     return au // unit * unit
 
 

@@ -1,8 +1,8 @@
 """A proof before programs that are not the operator's: the partner's verifier alone with its two wheels, and snarkjs.
 
-Invariants: the partner's process sees the package `proofs`, without circuits, and the wheels that a partner installs, and
-nothing else of this environment; snarkjs is asked by its own command line, over the files that it knows. Both are asked
-through files in one folder, which stays, so that anybody can ask again. Called by `showing`.
+Invariants: the partner's process sees the package `proofs`, without circuits, and the wheels that a partner installs,
+and nothing else of this environment; snarkjs is asked by its own command line, over the files that it knows. Both are
+asked through files in one folder, which stays, so that anybody can ask again. Called by `showing`.
 """
 
 from __future__ import annotations
@@ -59,17 +59,17 @@ def verifier(folder: Path) -> Path:
 
 
 def by_verifier(installed: Path, request: Path, response: Path, trusted: Path, *, now: int) -> tuple[int, str]:
-    """Exit code and first line of the partner's verifier, in a process that has `installed` and the standard library."""
+    """Exit code and first line of the partner's verifier, in a process that has `installed` and no more."""
     words = ["verify", str(request), str(response), "--trusted", str(trusted), "--allow-dev", "--now", str(now)]
     command = [sys.executable, "-I", "-S", "-c", ALONE, str(installed), *words]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=VERIFY_S_MAX, check=False, cwd=installed
-    )
+    done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_S_MAX, check=False, cwd=installed)
     said = (done.stdout or done.stderr).strip().splitlines()
     return done.returncode, said[0] if said else ""
 
 
-def by_snarkjs(folder: Path, signed: SignedRequest, header: EpochHeader, response: Mapping[str, Any]) -> tuple[int, str]:
+def by_snarkjs(
+    folder: Path, signed: SignedRequest, header: EpochHeader, response: Mapping[str, Any]
+) -> tuple[int, str]:
     """Exit code and last line of `snarkjs groth16 verify`, over public signals that are made here. Raises `Missing`."""
     signals = signals_of(signed, header, int(response["nullifier"])).in_order()
     public = kept(folder, "public.json", [str(each) for each in signals])

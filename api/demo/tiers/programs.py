@@ -2,8 +2,8 @@
 headless Chromium, the system's where there is one, else the one that npm installed with the project. It is driven by
 Playwright, a development tool that brings no browser of its own.
 
-Invariant: what is missing is said in one sentence (`Missing`), so that whoever asked can go on without it. Called by the
-demonstration's tier part and by tests.
+Invariant: what is missing is said in one sentence (`Missing`), so that whoever asked can go on without it. Called by
+the demonstration's tier part and by tests.
 """
 
 from __future__ import annotations
@@ -57,7 +57,13 @@ def _from_npm() -> tuple[str, str]:
     folder.mkdir(mode=0o700, exist_ok=True)
     made_for = {**os.environ, "TMPDIR": str(folder), "AWS_LAMBDA_JS_RUNTIME": "nodejs22.x"}
     told = subprocess.run(
-        [node(), "-e", UNPACK], cwd=SOURCES, env=made_for, capture_output=True, text=True, timeout=UNPACK_S_MAX, check=False
+        [node(), "-e", UNPACK],
+        cwd=SOURCES,
+        env=made_for,
+        capture_output=True,
+        text=True,
+        timeout=UNPACK_S_MAX,
+        check=False,
     )
     if told.returncode:
         raise Missing(f"npm's Chromium cannot be unpacked: {told.stderr.strip()[:200]}")

@@ -1,9 +1,9 @@
 """The order of the tier part: tiers and commitments, an epoch on the chain, one member's proof before everybody who may
 check it, the second time, and at another partner. What each of them said becomes a line of the report.
 
-Invariants: a step that cannot be made is left out with its reason, and the others go on as far as they do not stand on it;
-what must be refused and was not, or the other way round, is a broken line; all of it may be done again. Called by the
-demonstration's run and by `python -m api.demo.tiers`.
+Invariants: a step that cannot be made is left out with its reason, and the others go on as far as they do not stand on
+it; what must be refused and was not, or the other way round, is a broken line; all of it may be done again. Called by
+the demonstration's run and by `python -m api.demo.tiers`.
 """
 
 from __future__ import annotations
@@ -109,9 +109,7 @@ def _shown(at: Ground, told: Told, phases: Phases, stack: ExitStack) -> None:
         _sealed(at, told, phases, wanted=0)
         return
     operator = stack.enter_context(at.operator())
-    mine = let_in(at, operator, device).caller.told(
-        "PUT", "/v1/me/tier-commitment", {"commitment": device.commitment}
-    )
+    mine = let_in(at, operator, device).caller.told("PUT", "/v1/me/tier-commitment", {"commitment": device.commitment})
     epoch = _sealed(at, told, phases, wanted=int(mine["from_epoch"]))
     with phases.phase("proof"):
         scene = Scene(at, told, epoch, Policy(tier_mask=at_least(asked.rank)), *_people(at, operator, device))
@@ -122,7 +120,9 @@ def _shown(at: Ground, told: Told, phases: Phases, stack: ExitStack) -> None:
 def _device(at: Ground, told: Told, asked: Asked | None, stack: ExitStack) -> Device | None:
     """The device of a member that may be asked, in a browser where there is one; None where nobody may or can prove."""
     if asked is None:
-        told.left_out("proof", f"no tier has {MEMBERS_MIN} members: nobody may be asked, for whoever answers stands out")
+        told.left_out(
+            "proof", f"no tier has {MEMBERS_MIN} members: nobody may be asked, for whoever answers stands out"
+        )
         return None
     try:
         found, why = wallet(stack, at.folder / "wallet")

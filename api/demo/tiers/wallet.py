@@ -104,7 +104,7 @@ def in_browser(folder: Path) -> Iterator[Wallet]:
     with site(folder) as address, browser() as chromium:
         page = chromium.new_page()
         page.goto(address)
-        page.wait_for_function("document.title === 'ready'")
+        page.wait_for_selector("html[data-ready]", state="attached")
         yield InBrowser(page, f"headless Chromium {chromium.version}")
 
 

@@ -2,7 +2,7 @@
 //
 //   node proofs/circuits/prover/site.mjs FOLDER KEYS
 //
-//   index.html, page.js, wallet.js     the page, which puts the wallet at `window.wallet` and is then called "ready"
+//   index.html, page.js, wallet.js     the page, which puts the wallet at `window.wallet` and then has data-ready
 //   prover.js, LICENSE.md              the prover as it goes to browsers, and what it is under
 //   circuit.wasm, circuit.zkey         the circuit's files out of KEYS, unpacked
 
@@ -19,7 +19,7 @@ import { makeWallet } from "./wallet.js";
 const load = async (name) => new Uint8Array(await (await fetch(name)).arrayBuffer());
 const [wasm, zkey] = await Promise.all([load("circuit.wasm"), load("circuit.zkey")]);
 window.wallet = makeWallet(prover, { wasm, zkey });
-document.title = "ready";
+document.documentElement.dataset.ready = "";
 `;
 
 const [folder, keys] = process.argv.slice(2);

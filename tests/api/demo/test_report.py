@@ -134,7 +134,10 @@ def test_the_tier_part_says_what_everybody_said_and_what_was_left_out(sound: Rep
         assert "1,200 [bold] members" in text
         assert "Check it again: " in text
         assert "left out" in text
-    assert [line.split()[0] for line in shown.splitlines() if "members" in line or "Chromium" in line][-2:] == ["✓", "–"]
+    assert [line.split()[0] for line in shown.splitlines() if "members" in line or "Chromium" in line][-2:] == [
+        "✓",
+        "–",
+    ]
     assert "&lt;b&gt;Chromium" in written
     assert "proven to a partner" not in printed(sound) + page.render(sound)
 

@@ -46,7 +46,7 @@ def test_asking_and_explaining(desk: Path) -> None:
     assert made.returncode == 0, made.stderr
     told = run(desk, "-m", "proofs.tier", *shlex.split(COMMANDS[0]), "--now", str(NOW))
     assert told.returncode == 0, told.stderr
-    assert "tier gold or higher; the tier still holds on 2026-08-01." in told.stdout
+    assert "tier gold; the tier still holds on 2026-08-01." in told.stdout
 
 
 def test_verifying_by_command(desk: Path) -> None:

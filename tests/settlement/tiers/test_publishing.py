@@ -1,6 +1,6 @@
-"""An epoch comes to the chain once, whatever dies, is reorganised away, runs twice or jumps: kills at every named point of
-publishing, on a chain that is final at once and on one that is not; reorganisations that take the publication out; two
-workers, of whom one sleeps through its lease; a clock that goes back.
+"""An epoch comes to the chain once, whatever dies, is reorganised away, runs twice or jumps: kills at every named point
+of publishing, on a chain that is final at once and on one that is not; reorganisations that take the publication out;
+two workers, of whom one sleeps through its lease; a clock that goes back.
 
 On anvil where its npm package is installed.
 """
