@@ -88,8 +88,9 @@ class Anchored:
             return rows.epochs(conn)
 
     def sent(self) -> list[tuple[str, str]]:
-        """Purpose and status of every transaction that was signed for an epoch."""
+        """Purpose and status of every transaction that was signed for an epoch, as the chain has them now."""
         with self.ground.conn() as conn:
+            self.outbox(conn).reconcile()
             return conn.execute(
                 "SELECT n.purpose, t.status FROM settlement.chain_nonce n JOIN settlement.chain_tx t"
                 " USING (chain_id, sender, nonce) WHERE n.purpose LIKE 'tier-%' ORDER BY n.nonce, t.tx_hash"

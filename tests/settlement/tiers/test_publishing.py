@@ -54,8 +54,11 @@ def anchored(ground: Ground, node: Node) -> Anchored:
 
 
 @pytest.fixture
-def contract(anchored: Anchored) -> Contract:
-    return anchored.found()
+def contract(anchored: Anchored, node: Node) -> Contract:
+    """The registry, in a final block, before which no epoch is looked for in it."""
+    made = anchored.found()
+    node.finalise()
+    return made
 
 
 def anchored_once(anchored: Anchored, contract: Contract, node: Node) -> None:
