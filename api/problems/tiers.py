@@ -103,5 +103,11 @@ TIERS: Mapping[str, Row] = {
         "Assisted proving is off here, or no worker has said lately that it proves.",
         "Prove on the device, or ask later.",
     ),
+    "assisted-busy": Row(
+        429,
+        "Too many proofs are asked for",
+        "The member has as many jobs as one may, with those that it has not fetched, or the workers have as many as"
+        " they take.",
+        "Fetch what was asked for; repeat it as Retry-After says, or prove on the device.",
+    ),
 }
-"""Refusals of the doors of tier proofs, in the order in which they look."""
