@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import psycopg
 import structlog
@@ -33,15 +34,31 @@ _one_at_a_time = threading.Lock()
 
 def run(door: Door, *, since_ms: int | None = None) -> Mapping[str, int]:
     """Post what is due until nothing is; how many of each verb were done. What cannot be done is logged. Where months
-    end cycles, those that ended after `since_ms` are charged, each between what fell due before its end and after.
+    end cycles, those that ended after `since_ms` are charged, and the epoch of tiers that has begun since is sealed,
+    each between what fell due before its second and after.
     """
     until_ms, done = now_ms(door.now()), Counter[str]()
-    months = [] if since_ms is None else door.months_over(since_ms // MS_PER_SECOND, until_ms // MS_PER_SECOND)
     with _one_at_a_time:
-        for month in months:
-            done += _due(door, month.over_at * MS_PER_SECOND)
-            done += _charge(door, month)
+        for second, work in [] if since_ms is None else _stops(door, since_ms // MS_PER_SECOND, until_ms // MS_PER_SECOND):
+            done += _due(door, second * MS_PER_SECOND)
+            done += Counter(work())
         return done + _due(door, until_ms)
+
+
+Stop = tuple[int, Callable[[], Mapping[str, int]]]
+
+
+def _stops(door: Door, since: int, until: int) -> list[Stop]:
+    """The seconds at which something ends, after one and by another, and what is done then."""
+    stops: list[Stop] = [(month.over_at, partial(_charge, door, month)) for month in door.months_over(since, until)]
+    seal, begins = door.tiers.seal, door.tiers.clock.begins(door.tiers.clock.epoch_at(until))
+    if seal is not None and begins > since:  # of several that have passed the newest: those in between were missed
+        stops.append((begins, partial(seal, begins)))
+    return sorted(stops, key=_second_of)
+
+
+def _second_of(stop: Stop) -> int:
+    return stop[0]
 
 
 def _due(door: Door, at_ms: int) -> Counter[str]:
@@ -52,14 +69,14 @@ def _due(door: Door, at_ms: int) -> Counter[str]:
         return stuck.done
 
 
-def _charge(door: Door, month: Month) -> Counter[str]:
+def _charge(door: Door, month: Month) -> Mapping[str, int]:
     """The month's fees, if any accrued and nobody has charged them."""
     with door.reading() as connection:
         accrued = any(position.fees for position in queries.positions(connection).values())
     if not accrued:
-        return Counter()
+        return {}
     (answer,) = door.poster.post([due.charge(month.name, month.over_at * MS_PER_SECOND)])
-    return Counter({"charge_fees": 1} if isinstance(answer.outcome, Receipt) and not answer.replayed else {})
+    return {"charge_fees": 1} if isinstance(answer.outcome, Receipt) and not answer.replayed else {}
 
 
 def evaluate(door: Door) -> Mapping[str, int]:

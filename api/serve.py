@@ -8,6 +8,7 @@ taken, those at hand are answered, then the ledger closes. This is the one place
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
@@ -67,7 +68,17 @@ def _queue(dsn: str, settings: Settings) -> Send:
     return partial(proving.send, app.publisher(dsn, settings.broker_url))
 
 
-def _tiers(dsn: str, settings: Settings, key: bytes | None) -> TierDesk:
+def _seal(dsn: str, settings: Settings, at_s: int) -> Mapping[str, int]:
+    """Epochs at a second of a sandbox's clock, by the keys and the chain that the tasks of this folder have."""
+    from settlement.settings import SettlementSettings  # noqa: PLC0415 - as the next one
+    from settlement.tasks import by_hand  # noqa: PLC0415 - loads the chain's client, which costs seconds of a start
+
+    told = {"database_url": settings.database_url} if settings.database_url else {}
+    of_tasks = SettlementSettings(var=settings.var, environment=settings.environment or "development", **told)
+    return by_hand.seal_at(of_tasks, dsn, at_s)
+
+
+def tier_desk(dsn: str, settings: Settings, key: bytes | None) -> TierDesk:
     """What the doors of tier proofs stand on. Raises `CircuitRefused`."""
     return TierDesk(
         circuits=settings.tier_circuits(),
@@ -75,6 +86,7 @@ def _tiers(dsn: str, settings: Settings, key: bytes | None) -> TierDesk:
         vault=Vault(key) if key else None,
         trees=Trees(settings.var / "tiers") if key else None,
         send=_queue(dsn, settings) if settings.tier_assisted else None,
+        seal=None if settings.production or key is None else partial(_seal, dsn, settings),
     )
 
 
@@ -95,7 +107,7 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
             receipt_key=LocalReceiptKey(receipt_key) if receipt_key else None,
             months_over=settings.over,
             inclusions=Inclusions(vault=Vault(key), mirrors=_mirrors(settings)) if key else None,
-            tiers=_tiers(dsn, settings, key),
+            tiers=tier_desk(dsn, settings, key),
         ) as door,
         ticking(door) if ticks and not production else nullcontext(),
         beside(settings, due=production) if settings.tasks else nullcontext(),

@@ -290,8 +290,8 @@ def test_after_a_hand_over_the_command_says_who_has_to_call_what(
     assert command.main(["status"]) == 1
     assert "tier-epoch-unrevoked" in capsys.readouterr().out
     with anchored.ground.conn() as conn:
-        outbox = Outbox(conn, anchored.chain, LocalSigner(GUARDIAN.key))
-        outbox.complete(Intent("by its own wallet", guarded.address, data, REVOKE_GAS))
+        with Outbox(conn, anchored.chain, LocalSigner(GUARDIAN.key)).leading() as wallet:
+            wallet.complete(Intent("by its own wallet", guarded.address, data, REVOKE_GAS))
     (standing,) = anchored.drive()
     assert standing.state is State.RETIRED
     assert command.main(["status"]) == 0
