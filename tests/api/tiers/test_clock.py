@@ -20,7 +20,7 @@ from settlement.cycles import CycleSettings
 from settlement.tasks.works import Works
 from settlement.tiers import rows
 from settlement.tiers.rows import State
-from tests.api.conftest import TEA, Caller, Clock, KeyMaker
+from tests.api.conftest import LATER, TEA, Caller, Clock, KeyMaker
 from tests.api.tiers import alliance
 from tests.api.tiers.alliance import CLOCK, MEMBERS, TODAY, let_in, own_commitment, put
 from tests.settlement.chain.conftest import chain, embedded  # noqa: F401  # fixtures, used by their names
@@ -102,14 +102,21 @@ def test_of_many_epochs_passed_at_once_the_newest_is_sealed(moving: Caller, data
     assert states(database) == {TODAY: "RETIRED", TODAY + 30: "ANCHORED"}
 
 
-def test_an_epoch_shows_its_first_second_and_not_the_clocks(moving: Caller, clock: Clock) -> None:
-    """What was bought in the evening after an epoch's first second is not in it, however far the clock was moved."""
-    assert move(moving, begins(TOMORROW) - timedelta(hours=1)) == {}
-    paid = {"type": "order.paid", "id": "late", "member": MEMBERS[59], "order": "late", "amount_minor": 50_000}
-    assert moving.post("/v1/events", paid | {"occurred_at": clock.at.isoformat()}).status_code == 201
-    assert move(moving, begins(TOMORROW) + timedelta(hours=20))["seal_epoch"] == 1
-    told = let_in(moving, MEMBERS[59]).get("/v1/me/tier-witness").json()["witness"]["attributes"]
-    assert int(told["spend"]) == 505
+def test_an_epoch_shows_its_first_second_and_not_the_clocks(moving: Caller, new_key: KeyMaker) -> None:
+    """A hold that ends at noon is in force at the midnight before, however far the clock was moved in one go."""
+    later = Caller(moving.http, new_key(LATER))
+    later.taken("order.paid", member=MEMBERS[59], order="late", amount_minor=10_000)
+    fortnight = TODAY + 14
+    done = move(moving, begins(fortnight) + timedelta(hours=20))
+    assert (done["confirm"], done["seal_epoch"]) == (1, 1)
+    assert points(moving) == 5
+    assert move(moving, begins(fortnight + 1))["seal_epoch"] == 1
+    assert points(moving) == 105
+
+
+def points(opener: Caller) -> int:
+    told = let_in(opener, MEMBERS[59]).get("/v1/me/tier-witness").json()
+    return int(told["witness"]["attributes"]["points"])
 
 
 def test_the_serving_process_of_a_sandbox_seals_on_the_chain(
