@@ -33,8 +33,9 @@ TIERS: Mapping[str, Row] = {
     "cohort-too-small": Row(
         422,
         "Too few would fit",
-        "Fewer than 50 members of the epoch fit the policy, or what it has in common with one that you asked before.",
-        "Ask a wider policy.",
+        "Fewer than 50 members of the epoch fit the policy, or both it and one that you asked before, or only one of"
+        " these two.",
+        "Ask a wider policy, or the one that you asked.",
     ),
     "ask-budget-spent": Row(
         429,

@@ -121,7 +121,7 @@ def problem_of(refused: NotAsked) -> Problem:
             more = f": {detail}" if detail else ""
             return Problem("proof-request-unfit", f"{why.value.capitalize()}{more}.", data={"why": why.name.lower()})
         case TooFew(with_earlier):
-            which = "what it has in common with one that you asked before" if with_earlier else "the policy"
+            which = "both it and one that you asked before, or only one of the two" if with_earlier else "the policy"
             return Problem("cohort-too-small", f"Fewer than {MEMBERS_MIN} members of the epoch fit {which}.")
         case AskedTooOften(seconds):
             headers = {"Retry-After": str(seconds)}

@@ -289,9 +289,12 @@ def test_a_commitment_is_registered_once(scene: Scene) -> None:
 def test_narrow_policies_small_cohorts_and_closing_in_are_refused(scene: Scene) -> None:
     assert scene.first.ask(Policy(lo=21, hi=22)).json()["data"] == {"why": "grid"}
     assert scene.first.ask(Policy(tier_mask=ONLY_SILVER)).json()["code"] == "cohort-too-small"
-    for policy in (Policy(), Policy(lo=20), GOLD_OR_HIGHER):
-        scene.first.asked(policy)
-    assert scene.first.ask(Policy(lo=100)).json()["code"] == "narrowing-budget-spent"
+    scene.first.asked(Policy())
+    for policy in (Policy(lo=20), GOLD_OR_HIGHER, Policy(lo=100, metric=1), Policy(hi=99)):
+        assert scene.first.ask(policy).json()["code"] == "cohort-too-small", "so few are left out"
+    careful = alliance.partner(scene.operator, scene.first.door, 5, narrowings_max=0)
+    careful.asked(GOLD_OR_HIGHER)
+    assert careful.ask(Policy(lo=100)).json()["code"] == "narrowing-budget-spent"
     assert scene.second.ask(Policy(lo=100)).status_code == 201
 
 
