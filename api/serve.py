@@ -15,6 +15,7 @@ from functools import partial
 
 import structlog
 import uvicorn
+from pydantic import ValidationError
 
 from api.app import create_app
 from api.beside import beside
@@ -37,6 +38,7 @@ from settlement.vault import Vault
 GRACE_SECONDS_MAX = 20
 KEEP_ALIVE_SECONDS = 30
 CONNECTIONS_MAX = 1_000
+log = structlog.get_logger(__name__)
 
 
 def log_plainly() -> None:
@@ -74,7 +76,11 @@ def _seal(dsn: str, settings: Settings, at_s: int) -> Mapping[str, int]:
     from settlement.tasks import by_hand  # noqa: PLC0415 - loads the chain's client, which costs seconds of a start
 
     told = {"database_url": settings.database_url} if settings.database_url else {}
-    of_tasks = SettlementSettings(var=settings.var, environment=settings.environment or "development", **told)
+    try:
+        of_tasks = SettlementSettings(var=settings.var, environment=settings.environment or "development", **told)
+    except ValidationError as error:
+        log.warning("epochs not sealed", at=at_s, error=str(error))
+        return {}
     return by_hand.seal_at(of_tasks, dsn, at_s)
 
 

@@ -15,7 +15,7 @@ from settlement.alliance import AllianceError
 from settlement.chain.client import ChainError
 from settlement.chain.senders import KeyRefused
 from settlement.embedded_chain.process import NodeFailed
-from settlement.lease import LeaseHeld
+from settlement.lease import LeaseHeld, LeaseLost
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn, StateMoved
 from settlement.tasks.leading import leading
@@ -29,7 +29,7 @@ from settlement.vault import VaultError
 
 log = structlog.get_logger("tongdui.tasks")
 _MS_PER_SECOND: Final = 1_000
-_LATER: Final = (LeaseHeld, StateMoved, AllianceError, ChainError, NodeFailed, KeyRefused, VaultError, OSError)
+_LATER: Final = (LeaseHeld, LeaseLost, StateMoved, AllianceError, ChainError, NodeFailed, KeyRefused, VaultError, OSError)
 """Somebody else is at it, or something is not there: the beat, or the next epoch, finds it again."""
 
 
