@@ -23,6 +23,7 @@ from proofs.accounts import OPERATOR_ID
 from proofs.tier.policy import Policy
 from proofs.words import uint_word
 from settlement.tiers import commitments, proving
+from settlement.tiers.proving import Sealed
 from tests.api.conftest import START, TEA, Caller
 from tests.api.tiers import alliance
 from tests.api.tiers.alliance import CLOCK, GOLD, MEMBERS, Partner, let_in, own_commitment, put, registered
@@ -141,6 +142,10 @@ def decided_otherwise(stage: Stage) -> Any:
     return mine.post("/v1/me/proof-consents", {"request_id": asked, "given": True})
 
 
+def nowhere(_job: Sealed) -> None:
+    """A queue that nobody takes from."""
+
+
 def helped(stage: Stage, *, agreed: bool, send: Send | None = None, jobs: int = 1) -> Any:
     """The server asked to prove, with and without the member's word that it may; the last of so many times."""
     asker = in_force(stage, send)
@@ -174,5 +179,5 @@ WAYS: dict[str, Way] = {
     "consent-decided": decided_otherwise,
     "consent-missing": lambda s: helped(s, agreed=False),
     "assisted-off": lambda s: helped(s, agreed=True),
-    "assisted-busy": lambda s: helped(s, agreed=True, send=[].append, jobs=proving.JOBS_EACH_MAX + 1),
+    "assisted-busy": lambda s: helped(s, agreed=True, send=nowhere, jobs=proving.JOBS_EACH_MAX + 1),
 }
