@@ -39,7 +39,9 @@ def run(door: Door, *, since_ms: int | None = None) -> Mapping[str, int]:
     """
     until_ms, done = now_ms(door.now()), Counter[str]()
     with _one_at_a_time:
-        for second, work in [] if since_ms is None else _stops(door, since_ms // MS_PER_SECOND, until_ms // MS_PER_SECOND):
+        for second, work in (
+            [] if since_ms is None else _stops(door, since_ms // MS_PER_SECOND, until_ms // MS_PER_SECOND)
+        ):
             done += _due(door, second * MS_PER_SECOND)
             done += Counter(work())
         return done + _due(door, until_ms)

@@ -75,9 +75,9 @@ def _seal(dsn: str, settings: Settings, at_s: int) -> Mapping[str, int]:
     from settlement.settings import SettlementSettings  # noqa: PLC0415 - as the next one
     from settlement.tasks import by_hand  # noqa: PLC0415 - loads the chain's client, which costs seconds of a start
 
-    told = {"database_url": settings.database_url} if settings.database_url else {}
+    environment = settings.environment or "development"
     try:
-        of_tasks = SettlementSettings(var=settings.var, environment=settings.environment or "development", **told)
+        of_tasks = SettlementSettings(var=settings.var, database_url=settings.database_url, environment=environment)
     except ValidationError as error:
         log.warning("epochs not sealed", at=at_s, error=str(error))
         return {}

@@ -246,6 +246,7 @@ def measure(server: EmbeddedServer, folder: Path, proofs: int, rounds: int) -> R
     dsn, door, chance = migrated(server, "tiers"), trapdoor(SEED, SIGNALS), random.Random(SEED)
     alliance = founded(dsn, door)
     trusted, numbers, found = alliance.trusted(), count(), Rounds()
+    every: list[Shown] = []
     with listening(dsn, TONGDUI_TIER_CIRCUIT=str(circuit_folder(door, folder / "circuit"))) as (process, port):
         for _ in range(rounds):
             for connections in CONNECTIONS:

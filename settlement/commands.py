@@ -1,4 +1,4 @@
-"""What `python -m settlement.tasks` and `python -m settlement.tiers` are made of: subcommands by name, words, exit codes.
+"""What `python -m settlement.tasks` and `python -m settlement.tiers` are made of: subcommands, words, exit codes.
 
 Invariant: what was done goes to standard output, why something was not to standard error, under the program's name.
 Called by the commands of this room.

@@ -169,7 +169,7 @@ def _within_budget(by: Partner, before: History, now: datetime) -> None:
 
 
 def _not_closer(new: Predicate, by: Partner, epoch: Published, before: History) -> None:
-    """Each policy that says more about the same members is one narrowing, of which there are few: so few are compared."""
+    """Each policy that says more about the same members is one narrowing; there are few, so few pairs are compared."""
     others = narrowing.narrowings(before.predicates, new)
     if len(others) > by.narrowings_max:
         raise TooClose(len(others))

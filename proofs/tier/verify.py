@@ -34,7 +34,7 @@ BATCH_MAX: Final = 1_024
 
 
 class Reason(StrEnum):
-    """Why a response was refused: for the caller's own log, in the order of the checks. Has every `Flaw` by its name."""
+    """Why a response was refused, for the caller's own log, in the order of the checks. Has every `Flaw` by name."""
 
     FORM = "the response is not in the form it has"
     REGISTRY = "the request is for another chain or registry"

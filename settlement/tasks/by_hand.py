@@ -29,7 +29,17 @@ from settlement.vault import VaultError
 
 log = structlog.get_logger("tongdui.tasks")
 _MS_PER_SECOND: Final = 1_000
-_LATER: Final = (LeaseHeld, LeaseLost, StateMoved, AllianceError, ChainError, NodeFailed, KeyRefused, VaultError, OSError)
+_LATER: Final = (
+    LeaseHeld,
+    LeaseLost,
+    StateMoved,
+    AllianceError,
+    ChainError,
+    NodeFailed,
+    KeyRefused,
+    VaultError,
+    OSError,
+)
 """Somebody else is at it, or something is not there: the beat, or the next epoch, finds it again."""
 
 

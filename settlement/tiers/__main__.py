@@ -2,7 +2,7 @@
 
     status              every epoch: its state, members, root, when it counts; exit code 1 if one is stuck
     seal                take all epochs as far as they go, now, as the periodic task does
-    revoke EPOCH        let an epoch count no more, here at once and on the chain; after a hand-over the chain takes that
+    revoke EPOCH        let an epoch count no more, here at once and on the chain; after a hand-over the chain takes it
                         from a guardian alone: --guardian KEYSTORE --password-file FILE, or it says who has to call what
     new-key             draw a key that signs headers into the vault, and print its address for governance
     erase MEMBER        destroy what the member's witnesses are made from, in every epoch

@@ -4,11 +4,11 @@ It is weaker than proving on the device, and members are told so: whoever runs t
 about the rest: the secret is sealed (HPKE, X25519) to a key of the workers before it goes to any queue, that key lives
 for hours and is then destroyed, so a queue that is read later says nothing; it is opened in the task's memory alone,
 handed to a process of its own through a pipe, and never stored or logged. The answer is sealed to a key that only who
-asked has. Invariants: a job has a row from the asking until it is fetched or too old, and only an open one is proven, so
-whoever is handed it again leaves no second answer; a request is proven for the member whose commitment is that of the
-secret, in an epoch that is in force; an answer is fetched once, by the member who asked; jobs are bounded, of a member
-and in all; nothing here raises words that hold what came in. Called by the door (`ask`, `give_up`, `answer`) and by the
-task (`prove`).
+asked has. Invariants: a job has a row from the asking until it is fetched or too old, and only an open one is proven,
+so whoever is handed it again leaves no second answer; a request is proven for the member whose commitment is that of
+the secret, in an epoch that is in force; an answer is fetched once, by the member who asked; jobs are bounded, of a
+member and in all; nothing here raises words that hold what came in. Called by the door (`ask`, `give_up`, `answer`) and
+by the task (`prove`).
 """
 
 from __future__ import annotations

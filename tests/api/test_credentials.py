@@ -1,7 +1,7 @@
 """Every door asks for what it says it asks for: the list of doors is the application's own, so none can be forgotten.
 
-Each is tried without a key, with what is no key, with every other kind of key, with one that has ended, with every scope
-but its own; what belongs to one merchant, member or partner is tried by another. Doors that are open to anybody are
+Each is tried without a key, with what is no key, with every other kind of key, with one that has ended, with every
+scope but its own; what belongs to one merchant, member or partner is tried by another. Doors that are open to anybody are
 named here: a new one that asks for nothing fails.
 """
 
@@ -72,7 +72,7 @@ def entrances() -> Iterator[Entrance]:
         for route in room.router.routes:
             assert isinstance(route, APIRoute), f"{route} is no route whose dependencies are known"
             holder, scope = asked_for(route)
-            for method in sorted(route.methods - {"HEAD"}):
+            for method in sorted((route.methods or set()) - {"HEAD"}):
                 yield Entrance(method, route.path, holder, scope, room.__name__)
 
 
@@ -144,7 +144,7 @@ class Ring:
 
 
 @pytest.fixture
-def ring(new_key: KeyMaker, database: str, clock: Clock, http: Any) -> Ring:
+def ring(new_key: KeyMaker, http: Any) -> Ring:
     everything = new_key(TEA, scopes=[*keys.SCOPES, *keys.ON_PURPOSE])
     merchant = Caller(http, everything)
     merchant.taken("member.joined", member="m")
@@ -204,9 +204,8 @@ def test_every_scope_but_its_own_opens_no_door(http: Any, new_key: KeyMaker) -> 
             scope: new_key(merchant_id, scopes=scopes - {scope})
             for scope in {each.scope for each in CLOSED if each.holder == "key"}
         }
-        for each in CLOSED:
-            if each.holder == "key" and (told := tried(http, each, tokens[each.scope])) != SCOPE:
-                wrong.append((merchant_id, each.method, each.path, told))
+        tried_so = [(each, tried(http, each, tokens[each.scope])) for each in CLOSED if each.holder == "key"]
+        wrong += [(merchant_id, each.method, each.path, found) for each, found in tried_so if found != SCOPE]
     assert wrong == []
 
 
@@ -253,7 +252,7 @@ def tea(http: Any, new_key: KeyMaker) -> Caller:
 
 @pytest.fixture
 def neighbours(
-    tea: Caller, operator: Caller, first: Partner, second: Partner, new_key: KeyMaker, clock: Clock, database: str
+    *, tea: Caller, operator: Caller, first: Partner, second: Partner, new_key: KeyMaker, clock: Clock, database: str
 ) -> Neighbours:
     books = Caller(tea.http, new_key(BOOKS, scopes=[*keys.SCOPES, "sessions:write"]))
     with psycopg.connect(database, autocommit=True) as conn:

@@ -61,4 +61,4 @@ def test_what_a_dead_worker_had_is_handed_on_while_somebody_waits_for_it(
     with pytest.raises(ValidationError, match="TONGDUI_REDELIVERY_SECONDS"):
         SettlementSettings(redelivery_seconds=latest + 1)
     assert SettlementSettings(redelivery_seconds=latest + 1, broker_url="amqp://broker.example").tier_assisted
-    assert SettlementSettings(redelivery_seconds=latest + 1, tier_assisted=False)
+    assert not SettlementSettings(redelivery_seconds=latest + 1, tier_assisted=False).tier_assisted

@@ -35,7 +35,7 @@ def tea(http: TestClient, new_key: KeyMaker) -> Caller:
 
 
 @pytest.fixture
-def epoch(door: Door, database: str, tmp_path: Path, tea: Caller, operator: Caller, clock: Clock) -> int:
+def epoch(*, door: Door, database: str, tmp_path: Path, tea: Caller, operator: Caller, clock: Clock) -> int:
     """Sixty members whose commitments are in the epoch of today, which is in force."""
     alliance.settle_in(tea, operator, clock.at)
     now = int(clock.at.timestamp())

@@ -96,7 +96,7 @@ class Served:
 
 @pytest.fixture
 def served(
-    first: Partner, epoch: int, tea: Caller, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    *, first: Partner, epoch: int, tea: Caller, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Served]:
     (tmp_path / "keys").mkdir()
     keep_keys(tmp_path / "keys", operator=b"\x01" * 32, vault=VAULT.key, recipients={})
@@ -140,7 +140,9 @@ def test_a_device_that_cannot_prove_is_helped_end_to_end(served: Served) -> None
     assert taken.status_code == 200, taken.text
     assert taken.json()["nullifier"] == str(own_nullifier(MEMBERS[0], asked))
     late = served.mine.post(JOBS, {"request_id": asked["id"], "secret": str(secret(MEMBERS[0]))})
-    assert (late.status_code, late.json()["code"]) == (404, "proof-request-unknown"), "what was shown is not proven again"
+    assert (late.status_code, late.json()["code"]) == (404, "proof-request-unknown"), (
+        "what was shown is not proven again"
+    )
 
 
 def test_what_a_killed_worker_had_in_hand_is_proven_by_another(served: Served) -> None:
@@ -173,7 +175,7 @@ class Queue:
 
 
 def test_a_member_has_so_many_jobs_and_a_queue_that_is_away_takes_none(
-    door: Door, first: Partner, tea: Caller, operator: Caller, epoch: int, database: str, clock: Clock
+    *, door: Door, first: Partner, tea: Caller, epoch: int, database: str, clock: Clock
 ) -> None:
     queue = Queue([])
     now = int(clock.at.timestamp())
@@ -191,9 +193,9 @@ def test_a_member_has_so_many_jobs_and_a_queue_that_is_away_takes_none(
             assert each.post("/v1/me/proof-consents", agreed).status_code == 201
         body = {"request_id": asked, "secret": str(secret(MEMBERS[0]))}
         queue.away = True
-        assert [code(one.post(JOBS, body)) for _ in range(JOBS_EACH_MAX + 1)] == [
-            (409, "assisted-off")
-        ] * (JOBS_EACH_MAX + 1), "what the queue did not take holds no place"
+        assert [code(one.post(JOBS, body)) for _ in range(JOBS_EACH_MAX + 1)] == [(409, "assisted-off")] * (
+            JOBS_EACH_MAX + 1
+        ), "what the queue did not take holds no place"
         queue.away = False
         jobs = [one.post(JOBS, body).json() for _ in range(JOBS_EACH_MAX)]
         assert code(one.post(JOBS, body)) == (429, "assisted-busy")
@@ -209,7 +211,7 @@ def test_a_member_has_so_many_jobs_and_a_queue_that_is_away_takes_none(
 
 
 def test_nothing_is_proven_for_a_partner_that_has_ended(
-    door: Door, first: Partner, tea: Caller, operator: Caller, epoch: int, database: str, clock: Clock
+    *, first: Partner, tea: Caller, operator: Caller, epoch: int, database: str, clock: Clock
 ) -> None:
     """A secret is not given away for what nobody can show any more."""
     with psycopg.connect(database, autocommit=True) as conn:

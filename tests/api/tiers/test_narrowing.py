@@ -104,7 +104,7 @@ MANY = {ALL: 1_000, SILVER: 500, GOLD: 200, ONLY_SILVER: 200, asked(tier_mask=1)
 def test_who_shows_both_or_one_alone_is_among_enough(
     new: Predicate, other: Predicate, members: dict[Predicate, int], *, out: bool
 ) -> None:
-    """By a published cohort that lies there, or by what the steps allow: 500 at least without 399 at most are enough."""
+    """By a published cohort that lies there, or by what the steps allow: at least 500 without at most 399."""
     assert stands_out(new, other, members) is out
 
 

@@ -89,7 +89,5 @@ def test_one_nullifier_for_several_requests_counts_once(scene: Scene, servers: l
     answers = all_at_once(servers, lambda number: every[number // SERVERS])
     assert Counter(each.status_code for each in answers) == {200: 1, 422: AT_ONCE - 1}
     assert uses(database) == 1
-    states = [
-        scene.first.caller.get(f"/v1/proof-requests/{asked['id']}/outcome").json()["state"] for asked, _ in every
-    ]
+    states = [scene.first.caller.get(f"/v1/proof-requests/{asked['id']}/outcome").json()["state"] for asked, _ in every]
     assert Counter(states) == {"shown": 1, "open": 2}

@@ -1,5 +1,5 @@
-"""What strangers send to the doors of tier proofs: bodies too large, numbers in other spellings, lines that do not print,
-a partner that floods. Each is refused for what it is, by a problem of the catalogue, and nothing of it is kept.
+"""What strangers send to the doors of tier proofs: bodies too large, numbers in other spellings, lines that do not
+print, a partner that floods. Each is refused for what it is, by a problem of the catalogue, and nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -63,7 +63,28 @@ BODILESS = {
     "POST /v1/epochs/{epoch}/revoke",
 }
 SPELLINGS: list[Any] = [
-    *(1.0, 1.5, True, None, -1, 2**256, "", " 5", "5 ", "+5", "-5", "05", "1_0", "0x5", "1e3", "٥", "５", "1.0", [5], {}),
+    *(
+        1.0,
+        1.5,
+        True,
+        None,
+        -1,
+        2**256,
+        "",
+        " 5",
+        "5 ",
+        "+5",
+        "-5",
+        "05",
+        "1_0",
+        "0x5",
+        "1e3",
+        "٥",
+        "５",
+        "1.0",
+        [5],
+        {},
+    ),
     *("9" * 79, R << 1, 10**400),
 ]
 """Numbers as they are not written: neither an integer of JSON where that is wanted, nor plain decimal digits."""
@@ -156,15 +177,17 @@ def test_a_partner_that_floods_pushes_out_its_own_refusals_alone(scene: Scene, d
 
 
 def test_a_request_is_not_lent_between_partners(scene: Scene) -> None:
-    """The second shows a visitor the first one's request, and comes with the answer: it is told no, and uses nothing up.
-    To ask the same in its own name it would have to be the first: number, name, scope and signature are checked.
+    """The second shows a visitor the first one's request, and comes with the answer: it is told no, and uses nothing
+    up. To ask the same in its own name it would have to be the first: number, name, scope and signature are checked.
     """
     asked, response = scene.answered()
     scene.refused(scene.second.show(asked["id"], response), "request-of-another")
     own = scene.second.asked(Policy(tier_mask=GOLD))
     scene.refused(scene.second.show(own["id"], response), "proof")
     for changed in ("partner_id", "audience", "scope"):
-        stolen = asked["signed"] | {"request": asked["signed"]["request"] | {changed: own["signed"]["request"][changed]}}
+        stolen = asked["signed"] | {
+            "request": asked["signed"]["request"] | {changed: own["signed"]["request"][changed]}
+        }
         answer = scene.second.caller.post("/v1/proof-requests", stolen)
         assert answer.json()["code"] == "proof-request-unfit", changed
     assert scene.second.caller.post("/v1/proof-requests", asked["signed"]).json()["data"] == {"why": "partner"}
@@ -172,7 +195,7 @@ def test_a_request_is_not_lent_between_partners(scene: Scene) -> None:
 
 
 def test_the_body_chooses_nothing_that_the_pass_and_the_request_say(scene: Scene) -> None:
-    """More fields, other signals, another partner's number: whatever stands beside the two that are wanted is refused."""
+    """More fields, other signals, another partner's number: whatever stands beside the two wanted is refused."""
     asked, response = scene.answered()
     usual = {"request_id": asked["id"], "response": response}
     for more in ({"partner_id": 3}, {"signals": ["1"] * 6}, {"policy": "0"}, {"request_id": asked["id"].upper()}):

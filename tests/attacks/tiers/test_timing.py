@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import sqrt
 from random import Random
 from typing import Any
@@ -72,17 +73,19 @@ def attempts(scene: Scene) -> dict[str, Attempt]:
 
 
 def test_every_refusal_falls_on_the_same_steps(scene: Scene, door: Door, attempts: dict[str, Attempt]) -> None:
+    with door.reading() as connection:
+        partner = rows.partner(connection, scene.first.number)
+    assert partner is not None
+    judged = partial(verifying.judged, door, partner)
+
     def at_the_door(attempt: Attempt) -> None:
         assert scene.first.show(*attempt).status_code == 422
 
     def without_steps(attempt: Attempt) -> None:
         request_id, response = attempt
         body = json.dumps({"request_id": request_id, "response": response}).encode()
-        assert verifying.judged(door, partner, body) is None
+        assert judged(body) is None
 
-    with door.reading() as connection:
-        partner = rows.partner(connection, scene.first.number)
-    assert partner is not None
     at_the_door(attempts["proof"])  # what is made once is made before
     spent = measured(attempts, at_the_door)
     by_reason = scene.operator.get("/v1/tier-refusals").json()["by_reason"]

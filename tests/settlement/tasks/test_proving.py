@@ -15,7 +15,6 @@ from tests.settlement.tiers.ground import VAULT, Ground, secret
 from tests.settlement.tiers.paper import Paper
 from tests.settlement.tiers.test_proving import GOLD, request
 
-
 M1 = Asker(7, "m1")
 
 

@@ -289,9 +289,11 @@ def test_after_a_hand_over_the_command_says_who_has_to_call_what(
     assert not guarded.read("epochOf", 10)[-1]
     assert command.main(["status"]) == 1
     assert "tier-epoch-unrevoked" in capsys.readouterr().out
-    with anchored.ground.conn() as conn:
-        with Outbox(conn, anchored.chain, LocalSigner(GUARDIAN.key)).leading() as wallet:
-            wallet.complete(Intent("by its own wallet", guarded.address, data, REVOKE_GAS))
+    with (
+        anchored.ground.conn() as conn,
+        Outbox(conn, anchored.chain, LocalSigner(GUARDIAN.key)).leading() as wallet,
+    ):
+        wallet.complete(Intent("by its own wallet", guarded.address, data, REVOKE_GAS))
     (standing,) = anchored.drive()
     assert standing.state is State.RETIRED
     assert command.main(["status"]) == 0
@@ -324,7 +326,9 @@ def test_a_guardian_revokes_with_its_keystore(
     assert rows_of(anchored)[0].state is State.RETIRED
 
 
-def test_a_revoked_epoch_is_erased_in_its_time_whatever_its_guardian_does(anchored: Anchored, guarded: Contract) -> None:
+def test_a_revoked_epoch_is_erased_in_its_time_whatever_its_guardian_does(
+    anchored: Anchored, guarded: Contract
+) -> None:
     anchored.drive()
     with anchored.ground.conn() as conn:
         rows.revoke(conn, 10, now=anchored.chain.now())
