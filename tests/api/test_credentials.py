@@ -1,8 +1,8 @@
 """Every door asks for what it says it asks for: the list of doors is the application's own, so none can be forgotten.
 
 Each is tried without a key, with what is no key, with every other kind of key, with one that has ended, with every
-scope but its own; what belongs to one merchant, member or partner is tried by another. Doors that are open to anybody are
-named here: a new one that asks for nothing fails.
+scope but its own; what belongs to one merchant, member or partner is tried by another. Doors that are open to anybody
+are named here: a new one that asks for nothing fails.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from inspect import getclosurevars
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -37,7 +38,13 @@ epoch, first, second = tiers.epoch, tiers.first, tiers.second
 Holder = Literal["key", "member", "partner", "anybody"]
 OPEN = {
     *("/", "/errors", "/style.css", "/receipts-check", "/receipts-check/{name}", "/health/live", "/health/ready"),
-    *("/v1/epochs", "/v1/epochs/{epoch}", "/v1/verification-key", "/v1/proof-requests/{request_id}"),
+    *(
+        "/v1/batches/{batch_no}",
+        "/v1/epochs",
+        "/v1/epochs/{epoch}",
+        "/v1/verification-key",
+        "/v1/proof-requests/{request_id}",
+    ),
 }
 """What anybody may read."""
 TIERS = "api.tiers."
@@ -67,7 +74,7 @@ class Entrance(NamedTuple):
 
 
 def entrances() -> Iterator[Entrance]:
-    """All there are, by the dependencies that FastAPI solves before it calls a handler."""
+    """All there are."""
     for room in ROOMS:
         for route in room.router.routes:
             assert isinstance(route, APIRoute), f"{route} is no route whose dependencies are known"
@@ -77,13 +84,15 @@ def entrances() -> Iterator[Entrance]:
 
 
 def asked_for(route: APIRoute) -> tuple[Holder, str]:
-    for each in route.dependant.dependencies:
-        if each.call is visitors.member:
-            return "member", ""
-        if each.call is visitors.partner:
-            return "partner", ""
-        if getattr(each.call, "__qualname__", "").startswith("allowed."):
-            return "key", str(getattr(each.call, "__name__", ""))
+    """What the handler depends on, or what a write of the table asks by itself before anything else."""
+    calls = [each.call for each in route.dependant.dependencies]
+    if visitors.member in calls:
+        return "member", ""
+    if visitors.partner in calls:
+        return "partner", ""
+    for call in (*calls, *getclosurevars(route.endpoint).nonlocals.values()):
+        if getattr(call, "__qualname__", "").startswith("allowed."):
+            return "key", str(getattr(call, "__name__", ""))
     return "anybody", ""
 
 
@@ -114,6 +123,16 @@ def test_every_door_is_known_and_only_named_ones_are_open() -> None:
     }
     assert "/v1/alerts/{alert}/acknowledge" in {each.path for each in CLOSED}
     assert sum(each.tiers for each in CLOSED) >= 17
+
+
+def test_the_document_says_who_may_come_in(http: Any) -> None:
+    """What is told of a door is what it asks for."""
+    paths = http.get("/openapi.json").json()["paths"]
+    holders = {"key": "merchant", "member": "member", "partner": "partner"}
+    for each in DOORS:
+        if each.path in paths:
+            security = paths[each.path][each.method.lower()]["security"]
+            assert security == ([{holders[each.holder]: []}] if each.holder in holders else []), each.path
 
 
 def test_without_a_key_nothing_opens(http: Any) -> None:
