@@ -91,7 +91,8 @@ def _ask(door: Door, visitor: Visitor, signed: SignedRequest) -> ProofRequestOut
     now, number = door.now(), visitor.partner.partner_id
     with door.pool.connection() as connection, connection.transaction():
         rows.lock_partner(connection, number)
-        if rows.asked(connection, signed.digest) is None:
+        before = rows.asked(connection, signed.digest)
+        if before is None or before.partner_id != number:  # another's is refused as that, however well it was signed
             cohort = _checked(connection, visitor, signed, now)
             expires_at = datetime.fromtimestamp(signed.request.expires_at, UTC)
             rows.ask(connection, signed, cohort=cohort, now=now, expires_at=expires_at)

@@ -40,6 +40,7 @@ def servers(scene: Scene, door: Door, database: str, clock: Clock) -> Iterator[l
             other = open_door(database, production=False, readers_max=3, now=clock, tiers=door.tiers)
             http = opened.enter_context(TestClient(create_app(opened.enter_context(other))))
             callers.append(Caller(http, scene.first.caller.token))
+            assert callers[-1].get("/v1/tier-proofs/verify").status_code == 405, "routes are put together once, by one"
         yield callers
 
 
