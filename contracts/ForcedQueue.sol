@@ -103,9 +103,7 @@ contract ForcedQueue is Waiting, Promises {
     /// @inheritdoc IForcedQueue
     function faultOf(PointsEvent calldata pointsEvent, uint64 batchNo) public view returns (ForcedFault fault) {
         fault = Forceable.shapeFault(pointsEvent, block.timestamp);
-        if (fault == ForcedFault.None && Forceable.needsTerms(pointsEvent.kind)) {
-            fault = Forceable.termsFault(pointsEvent, _registry.terms(pointsEvent.termsId), batchNo);
-        }
+        if (fault == ForcedFault.None) fault = _termsFault(pointsEvent, batchNo);
         if (fault == ForcedFault.None && pointsEvent.campaignId != 0 && !_campaignAdmits(pointsEvent, batchNo)) {
             fault = ForcedFault.Campaign;
         }
@@ -154,19 +152,25 @@ contract ForcedQueue is Waiting, Promises {
         if (actual != expected) revert WrongSigner(expected, actual);
     }
 
-    /// Why no batch that the hub would take could hold this entry. What has an end ends a batch later, and past an overdue
-    /// event there is only one more batch: so from then on what ends with the next one counts as ended.
+    /// Why no batch that the hub would take could hold this entry. An end of key, terms or right begins a batch later, and
+    /// past an overdue event there is only one more batch: so from then on what ends with the next one counts as ended.
     function _faultNow(Entry memory e, PointsEvent calldata pointsEvent) private view returns (ForcedFault fault) {
         if (_isBroken(e)) return ForcedFault.Gap;
         if (_hub.headerHash(e.basisBatchNo) != e.basisHash) return ForcedFault.Basis;
         uint64 next = _hub.nextBatchNo();
-        fault = _faultIn(pointsEvent, next);
-        if (fault == ForcedFault.None && block.timestamp > e.dueAt) fault = _faultIn(pointsEvent, next + 1);
+        uint64 last = block.timestamp > e.dueAt ? next + 1 : next;
+        if (_keyEnds(pointsEvent, next) || _keyEnds(pointsEvent, last)) return ForcedFault.Key;
+        if (_termsFault(pointsEvent, last) != ForcedFault.None) return ForcedFault.Terms;
+        return faultOf(pointsEvent, next);
     }
 
-    function _faultIn(PointsEvent calldata e, uint64 batchNo) private view returns (ForcedFault) {
-        if (_registry.keyAt(e.merchantId, e.keyId, batchNo, e.kind) == address(0)) return ForcedFault.Key;
-        return faultOf(e, batchNo);
+    function _keyEnds(PointsEvent calldata e, uint64 batchNo) private view returns (bool) {
+        return _registry.keyAt(e.merchantId, e.keyId, batchNo, e.kind) == address(0);
+    }
+
+    function _termsFault(PointsEvent calldata e, uint64 batchNo) private view returns (ForcedFault) {
+        if (!Forceable.needsTerms(e.kind)) return ForcedFault.None;
+        return Forceable.termsFault(e, _registry.terms(e.termsId), batchNo);
     }
 
     function _campaignAdmits(PointsEvent calldata e, uint64 batchNo) private view returns (bool) {

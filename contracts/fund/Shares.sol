@@ -17,6 +17,8 @@ interface IFundHub {
 /// @title Shares: who has which part of the guarantee fund
 abstract contract Shares is IGuaranteeShares {
     uint64 private constant LEAVE_DELAY_SECONDS = 90 days;
+    /// How long announced shares can leave once their delay is over.
+    uint64 private constant LEAVE_OPEN_SECONDS = 7 days;
     uint128 private constant BOUNTY_DIVISOR = 2;
     uint256 private constant NOBODYS_SHARES = 1e6;
 
@@ -68,7 +70,7 @@ abstract contract Shares is IGuaranteeShares {
     function leaveGuarantee(uint32 merchantId, uint256 shares) external onlyAdmin(merchantId) {
         if (shares == 0) revert NoAmount();
         Leave storage l = _leaves[merchantId];
-        if (l.shares != 0) revert LeavePending(merchantId, l.readyAt);
+        if (l.shares != 0 && !_hasLapsed(l)) revert LeavePending(merchantId, l.readyAt);
         if (_shares[merchantId] < shares) revert SharesTooFew(merchantId, _shares[merchantId], shares);
         (l.shares, l.readyAt) = (shares, uint64(block.timestamp) + LEAVE_DELAY_SECONDS);
         emit LeaveRequested(merchantId, shares, l.readyAt);
@@ -78,8 +80,9 @@ abstract contract Shares is IGuaranteeShares {
     function executeLeave(uint32 merchantId) external returns (uint128 amount) {
         Leave memory l = _leaves[merchantId];
         if (l.shares == 0) revert NoLeave(merchantId);
-        if (block.timestamp < l.readyAt && !_hub.nothingPendingSinceWindDown()) {
-            revert LeaveTooEarly(merchantId, l.readyAt);
+        if (!_hub.nothingPendingSinceWindDown()) {
+            if (block.timestamp < l.readyAt) revert LeaveTooEarly(merchantId, l.readyAt);
+            if (_hasLapsed(l)) revert LeaveLapsed(merchantId, l.readyAt + LEAVE_OPEN_SECONDS);
         }
         delete _leaves[merchantId];
         uint256 held = _shares[merchantId];
@@ -197,6 +200,11 @@ abstract contract Shares is IGuaranteeShares {
         _assets -= amount;
         emit SharesBurnt(merchantId, shares, amount);
         emit AssetsChanged(_assets, _totalShares);
+    }
+
+    /// A member that could leave at once on any day would leave on the day before a loss.
+    function _hasLapsed(Leave memory l) private view returns (bool) {
+        return block.timestamp > l.readyAt + LEAVE_OPEN_SECONDS;
     }
 
     function _worth(uint256 shares) private view returns (uint128) {

@@ -28,6 +28,8 @@ interface IGuaranteeShares {
     error LeavePending(uint32 merchantId, uint64 readyAt);
     error NoLeave(uint32 merchantId);
     error LeaveTooEarly(uint32 merchantId, uint64 readyAt);
+    /// The shares did not leave in time: announce it anew.
+    error LeaveLapsed(uint32 merchantId, uint64 lapsedAt);
 
     event HubBound(address indexed hub);
     event GuaranteeJoined(uint32 indexed merchantId, uint256 amount, uint256 shares);
@@ -47,12 +49,13 @@ interface IGuaranteeShares {
     /// shares. The merchant's admin only; not while it owes anything to claims.
     function joinGuarantee(uint32 merchantId, uint128 amount) external returns (uint256 shares);
 
-    /// @notice Announces that shares will leave. The merchant's admin only; one announcement at a time.
+    /// @notice Announces that shares will leave. The merchant's admin only; one announcement at a time, but one that has
+    /// lapsed makes room.
     function leaveGuarantee(uint32 merchantId, uint256 shares) external;
 
     /// @notice Pays announced shares, or what a default has left of them, into free collateral:
-    /// floor(shares · (assets + 1) / (totalShares + 10^6)). After 90 days; at once when the hub winds down and nothing is
-    /// pending. Anyone may call it.
+    /// floor(shares · (assets + 1) / (totalShares + 10^6)). After 90 days, and within 7 more, so that nobody keeps a way out
+    /// in store for the day before a loss; at once when the hub winds down and nothing is pending. Anyone may call it.
     function executeLeave(uint32 merchantId) external returns (uint128 amount);
 
     /// @notice Takes an announcement back. The merchant's admin only.
