@@ -38,6 +38,18 @@ describe("joining and leaving", () => {
     assert.equal(held, owed);
   });
 
+  it("keeps no way out in store: who did not leave within a week of its 90 days says so anew", async () => {
+    await fund.joinGuarantee(1, 400);
+    await fund.leaveGuarantee(1, 100n * NOBODYS);
+    await alliance.pass(97 * DAY + 1);
+    assert.equal(await said(fund.executeLeave(1)), "LeaveLapsed");
+    await fund.leaveGuarantee(1, 200n * NOBODYS);
+    assert.equal(await said(fund.executeLeave(1)), "LeaveTooEarly");
+    await alliance.pass(96 * DAY);
+    await fund.executeLeave(1);
+    assert.equal((await hub.balanceOf(1)).free, 800n);
+  });
+
   it("is the merchant's admin's, with what is free above the floor", async () => {
     assert.equal(await said(alliance.fund.joinGuarantee(1, 1)), "NotFundAdmin");
     assert.equal(await said(alliance.fund.leaveGuarantee(1, 1)), "NotFundAdmin");
