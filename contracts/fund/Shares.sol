@@ -21,6 +21,8 @@ abstract contract Shares is IGuaranteeShares {
     uint64 private constant LEAVE_OPEN_SECONDS = 7 days;
     uint128 private constant BOUNTY_DIVISOR = 2;
     uint256 private constant NOBODYS_SHARES = 1e6;
+    /// Over which a loss that is not made good counts for less and less in the price at which others join.
+    uint256 private constant HOPE_SECONDS = 90 days;
 
     IMerchantRegistry private immutable _registry;
 
@@ -28,6 +30,9 @@ abstract contract Shares is IGuaranteeShares {
     uint128 private _assets;
     uint128 private _bountiesTotal;
     uint256 private _totalShares;
+    /// What members had lost and not got back at `_hopedAt`.
+    uint128 private _hoped;
+    uint64 private _hopedAt;
     mapping(uint32 merchantId => uint256) private _shares;
     mapping(uint32 merchantId => Leave) private _leaves;
     mapping(address account => uint128) private _bounties;
@@ -56,7 +61,7 @@ abstract contract Shares is IGuaranteeShares {
     /// @inheritdoc IGuaranteeShares
     function joinGuarantee(uint32 merchantId, uint128 amount) external onlyAdmin(merchantId) returns (uint256 shares) {
         if (amount == 0) revert NoAmount();
-        shares = Math.mulDiv(amount, _totalShares + NOBODYS_SHARES, uint256(_assets) + 1);
+        shares = Math.mulDiv(amount, _priceShares(), _priceAssets() + hopedFor());
         if (shares == 0) revert AmountBuysNoShare(amount);
         _totalShares += shares;
         _shares[merchantId] += shares;
@@ -158,6 +163,12 @@ abstract contract Shares is IGuaranteeShares {
     }
 
     /// @inheritdoc IGuaranteeShares
+    function hopedFor() public view returns (uint256) {
+        uint256 age = block.timestamp - _hopedAt;
+        return age < HOPE_SECONDS ? _hoped * (HOPE_SECONDS - age) / HOPE_SECONDS : 0;
+    }
+
+    /// @inheritdoc IGuaranteeShares
     function hub() external view returns (address) {
         return address(_hub);
     }
@@ -190,7 +201,20 @@ abstract contract Shares is IGuaranteeShares {
         taken = lacking < _assets ? lacking : _assets;
         if (taken == 0) return 0;
         _assets -= taken;
+        _hope(hopedFor() + taken);
         emit AssetsChanged(_assets, _totalShares);
+    }
+
+    /// Gives back to all members what a defaulter has made good.
+    function _restore(uint128 amount) internal {
+        uint256 hoped = hopedFor();
+        if (hoped != 0) _hope(hoped > amount ? hoped - amount : 0);
+        _put(amount);
+    }
+
+    /// @dev Never more than members have lost, a uint128.
+    function _hope(uint256 amount) private {
+        (_hoped, _hopedAt) = (uint128(amount), uint64(block.timestamp));
     }
 
     /// @dev amount ≤ assets: shares are fewer than all shares with nobody's, so their worth is less than assets + 1.

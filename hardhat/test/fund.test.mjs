@@ -177,6 +177,37 @@ describe("the waterfall", () => {
     assert.equal((await hub.balanceOf(1)).free, 300n);
   });
 
+  it("sells nobody cheaply what a defaulter will have repaid: what is lost is in the price, less every day", async () => {
+    await withTranches({ has: 1_000n, others: 2_000n });
+    assert.deepEqual([await fund.assets(), await fund.hopedFor()], [0n, 2_000n]);
+    await hub.deposit(2, 1_000);
+    await fund.joinGuarantee(2, 1_000);
+    await hub.deposit(1, 2_000);
+    await fund.restoreReserves(1);
+    assert.equal(await fund.assets(), 3_000n);
+    const gained = (await fund.worthOf(2)) - 1_000n;
+    assert.ok(gained <= 0n, `who joined between loss and recovery gained ${gained}`);
+    assert.ok((await fund.worthOf(4)) >= 1_998n);
+    assert.equal(await fund.hopedFor(), 0n);
+    await checkSolvent();
+  });
+
+  it("gives up hope over 90 days, and at once what is made good", async () => {
+    await withTranches({ has: 1_000n, others: 2_000n });
+    await alliance.pass(45 * DAY);
+    const half = await fund.hopedFor();
+    assert.ok(half <= 1_000n && half >= 999n, `${half}`);
+    await hub.deposit(1, 400);
+    await fund.restoreReserves(1);
+    const rest = await fund.hopedFor();
+    assert.ok(rest <= 600n && rest >= 598n, `${rest}`);
+    await alliance.pass(90 * DAY);
+    assert.equal(await fund.hopedFor(), 0n);
+    await hub.deposit(3, 400);
+    await fund.joinGuarantee(3, 400);
+    assert.ok((await fund.worthOf(3)) >= 398n, "then others join at what there is");
+  });
+
   it("is for the hub alone to run, and the hub's doors for the fund alone to use", async () => {
     await withTranches({ has: 3_000n });
     const one = "0x" + "01".repeat(20);
