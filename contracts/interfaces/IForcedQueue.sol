@@ -15,7 +15,7 @@ enum ForcedFault {
     Clock,
     /// Names terms that are not in force for this issuer and signer.
     Terms,
-    /// Its cash does not follow from its points.
+    /// It moves cash, which its terms move on redemption only.
     Rate,
     /// No campaign on chain answers for it.
     Campaign,
@@ -24,7 +24,9 @@ enum ForcedFault {
     /// The batch whose lane row it followed was reverted.
     Basis,
     /// An event before it in its lane was dropped.
-    Gap
+    Gap,
+    /// Its points are paid for on issuance, and what they cost depends on what its member has.
+    Reserve
 }
 
 /// @title What a merchant can do when the operator does not take its events, or breaks its promise to

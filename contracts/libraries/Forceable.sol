@@ -6,7 +6,8 @@ import {IMerchantRegistry} from "../interfaces/IMerchantRegistry.sol";
 import {PointsEvent} from "./Words.sol";
 
 /// @title The rules of protocol §2.4 for the four kinds that need no hidden state
-/// @notice The same rules as `broken_rules` in proofs/kinds.py, for kinds 1, 8, 9 and 12 alone.
+/// @notice The same rules as `broken_rules` in proofs/kinds.py, for kinds 1, 8, 9 and 12 alone, and none under terms that are
+/// paid for on issuance: what such an event pays depends on what its member has (`reserve_follows`), which only the file says.
 library Forceable {
     uint8 internal constant EARN = 1;
     uint8 internal constant REFERRAL = 8;
@@ -37,11 +38,8 @@ library Forceable {
     {
         if (t.issuerId != e.issuerId || (t.acceptorId != 0 && t.acceptorId != e.merchantId)) return ForcedFault.Terms;
         if (batchNo < t.fromBatch || (t.toBatch != 0 && batchNo >= t.toBatch)) return ForcedFault.Terms;
-        if (t.mode != ON_ISSUANCE) return e.settleAmount == 0 ? ForcedFault.None : ForcedFault.Rate;
-        // points = ceil(settleAmount · den / num)
-        uint256 scaled = uint256(e.settleAmount) * t.den;
-        bool holds = (uint256(e.points) - 1) * t.num < scaled && scaled <= uint256(e.points) * t.num;
-        return holds ? ForcedFault.None : ForcedFault.Rate;
+        if (t.mode == ON_ISSUANCE) return ForcedFault.Reserve;
+        return e.settleAmount == 0 ? ForcedFault.None : ForcedFault.Rate;
     }
 
     /// @notice Whether the kind moves points, and so needs terms.
