@@ -102,7 +102,9 @@ def test_what_comes_between_makes_it_fail_and_the_next_one_is_put_together_anew(
 def test_a_header_that_is_not_ours_is_nobodys_company(s: Settlement) -> None:
     """Another header under our number is for a person to look at, and not to be made final in passing."""
     s.alliance.chain.advance_time(6 * HOUR)
-    s.conn.execute("UPDATE settlement.batch SET header = jsonb_set(header, '{totalPoints}', '\"1\"') WHERE batch_no = 2")
+    s.conn.execute(
+        "UPDATE settlement.batch SET header = jsonb_set(header, '{totalPoints}', '\"1\"') WHERE batch_no = 2"
+    )
     drive(s)
     assert finalised(s) == [1]
     assert states(s)[:2] == ["FINALISED", "FAILED_CONFLICT"]

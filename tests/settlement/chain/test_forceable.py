@@ -18,7 +18,6 @@ from tests.settlement.chain.field import Field
 EVENTS = 300
 FORCEABLE = (Kind.EARN, Kind.REFERRAL, Kind.VOID, Kind.REFERRAL_CASH)
 NONE, KIND, CAMPAIGN_UNKNOWN, RESERVE = 0, 1, 6, 10
-ON_ISSUANCE_TERMS, ENDED_TERMS = 4, 5
 
 
 @pytest.fixture
@@ -26,9 +25,10 @@ def s(field: Field) -> Iterator[Settlement]:
     """Beside each merchant's terms: some of merchant 1 that are paid on issuance, and some that are at an end."""
     with field.settlement() as made:
         registry = made.alliance.registry
+        ended = registry.read("termsCount") + 2
         more = [(1, 0, 10_000, 1, 1), (1, 0, 10_000, 1, 0)]
         made.outbox.complete(Intent("terms", registry.address, registry.data("addTerms", more), 500_000))
-        made.outbox.complete(Intent("end", registry.address, registry.data("endTerms", ENDED_TERMS), 300_000))
+        made.outbox.complete(Intent("end", registry.address, registry.data("endTerms", ended), 300_000))
         yield made
 
 
@@ -53,8 +53,8 @@ def sound(kind: Kind, merchant: int, now: int) -> PointsEvent:
     )
 
 
-def changed(event: PointsEvent, luck: Random) -> PointsEvent:
-    """The event, with one or two fields as they may or may not be."""
+def changed(event: PointsEvent, luck: Random, terms: list[object]) -> PointsEvent:
+    """The event, with a few fields as they may or may not be, its terms more often than others."""
     choices: dict[str, list[object]] = {
         "kind": [int(kind) for kind in Kind] + [0, 16],
         "merchant_id": [0, 1, 2],
@@ -63,24 +63,28 @@ def changed(event: PointsEvent, luck: Random) -> PointsEvent:
         "issuer_id": [0, 1, 2, OPERATOR_ID],
         "member_ref": [bytes(32), b"\x12" * 32],
         "points": [0, 1],
-        "terms_id": [0, 1, 2, ON_ISSUANCE_TERMS, ENDED_TERMS, 99],
+        "terms_id": terms,
         "settle_amount": [0, 1, 5_000_000],
         "ref_event_id": [bytes(32), b"\x23" * 32],
         "campaign_id": [0, 7],
         "level": [0, 1, 2, 3],
         "basis": [0, 1],
     }
-    for name in luck.sample(sorted(choices), luck.choice([0, 1, 1, 2])):
+    names = luck.sample(sorted(choices), luck.choice([0, 1, 1, 2]))
+    for name in [*names, *luck.choice([[], [], [], ["terms_id"]])]:
         event = replace(event, **{name: luck.choice(choices[name])})
     return event
 
 
 def test_the_queue_and_the_rules_of_kinds_say_the_same_of_every_event(s: Settlement) -> None:
     queue, registry, now = s.alliance.queue, s.alliance.registry, s.alliance.chain.now()
-    known = {number: Terms(number, *order(registry.read("terms", number))) for number in range(1, 6)}
+    count = registry.read("termsCount")
+    known = {number: Terms(number, *order(registry.read("terms", number))) for number in range(1, count + 1)}
     luck, seen = Random(7), set()
     for _ in range(EVENTS):
-        event = changed(sound(luck.choice(FORCEABLE), luck.choice([1, 2, 3]), now - 60), luck)
+        event = changed(
+            sound(luck.choice(FORCEABLE), luck.choice([1, 1, 2, 3]), now - 60), luck, [0, *known, count + 1]
+        )
         batch_no = luck.choice([1, 2, 3])
         fault = queue.read("faultOf", event, batch_no)
         terms = known.get(event.terms_id)
@@ -88,7 +92,8 @@ def test_the_queue_and_the_rules_of_kinds_say_the_same_of_every_event(s: Settlem
         if event.kind not in FORCEABLE:
             assert fault == KIND, event
         elif fault == RESERVE:
-            assert terms is not None and terms.mode == 1
+            assert terms is not None
+            assert terms.mode == 1
         elif fault == CAMPAIGN_UNKNOWN:
             assert (broken, event.kind in CAMPAIGN) == ([], True), event
         else:

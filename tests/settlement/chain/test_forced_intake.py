@@ -104,7 +104,7 @@ def test_a_batch_that_is_sealed_anew_takes_in_what_was_forced_meanwhile(field: F
         assert sent == ["cover:1.2.1", "commit:2.1"]
 
 
-def forced_earning(s: Settlement, field: Field, **changes: int) -> PointsEvent:
+def forced_earning(s: Settlement, **changes: int) -> PointsEvent:
     """An EARN that the ledger has posted, or one with such changes that it has not, forced and now overdue."""
     desk.prepare(s.conn, s.publication.vault, s.lanes.roster, batch_no=2)
     waiting = (event for _, event in desk.waiting(s.conn, lane_of(s)) if event is not None)
@@ -127,7 +127,7 @@ def test_an_overdue_earning_that_the_ledger_has_posted_is_in_the_next_batch(fiel
         commit(s, field)
     field.post(day(2))
     with field.settlement() as s:
-        forced_earning(s, field)
+        forced_earning(s)
         assert take_forced(s, now=s.alliance.chain.now()) == []
         sealed(s)
         commit(s, field)
@@ -143,7 +143,7 @@ def test_an_overdue_earning_that_the_ledger_cannot_post_goes_when_its_merchant_i
         commit(s, field)
     field.post(day(2))
     with field.settlement() as s:
-        unknown = forced_earning(s, field, points=1)
+        unknown = forced_earning(s, points=1)
         assert [each.signed.event for each in take_forced(s, now=s.alliance.chain.now())] == [unknown]
         sealed(s)
         commit(s, field)
