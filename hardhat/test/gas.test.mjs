@@ -34,7 +34,7 @@ const LIMITS = {
   "commit log, 3 attestations, one event overdue": 175_000n,
   "proveLateReceipt": 150_000n,
   "proveLateEvent": 155_000n,
-  "revertFrom": 175_000n,
+  "revertFrom": 150_000n,
   "releaseReverted, 50 nets": 255_000n,
   "finalise, one default": 330_000n,
   "collectClaim": 55_000n,

@@ -83,7 +83,9 @@ def test_the_queue_and_the_rules_of_kinds_say_the_same_of_every_event(s: Settlem
     luck, seen = Random(7), set()
     for _ in range(EVENTS):
         event = changed(
-            sound(luck.choice(FORCEABLE), luck.choice([1, 1, 2, 3]), now - 60), luck, [0, *known, count + 1]
+            sound(luck.choice(FORCEABLE), luck.choice([1, 1, 2, 3]), now - 60),
+            luck,
+            [0, *known, count + 1, *[count - 1] * 4],
         )
         batch_no = luck.choice([1, 2, 3])
         fault = queue.read("faultOf", event, batch_no)
