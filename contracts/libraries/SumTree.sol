@@ -38,7 +38,7 @@ library SumTree {
         if (computed.hash != root.hash || computed.total != root.total) revert SumMismatch(root, computed);
     }
 
-    /// @notice Root that `path` leads to from `node` at `index` of `size`; reverts on a path of the wrong length.
+    /// @notice Root that `path` leads to from the leaf `from` at `index` of `size`; reverts on a path of the wrong length.
     function rootOf(uint256 size, uint256 index, Node memory from, Node[] memory path)
         internal
         pure

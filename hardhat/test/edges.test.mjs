@@ -1,5 +1,5 @@
 // The edge vectors in Solidity and in plain JavaScript: encodings, places, sums, signatures, rules and money at their limits.
-// Python reads the same files in tests/proofs/test_edges.py, the members' own check in tests/proofs/js/edges.test.mjs.
+// Python reads the same files in tests/proofs/test_edges.py, the members' own check in tests/proofs/js/member.test.mjs.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

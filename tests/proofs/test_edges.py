@@ -23,7 +23,7 @@ from tests.proofs.edges.files import VECTORS as FOLDER
 
 WORDS, PLACES, SUMS = held("edges_words.json"), held("edges_places.json"), held("edges_sums.json")
 SIGNATURES, MONEY, HEADERS = held("edges_signatures.json"), held("edges_money.json"), held("edges_headers.json")
-RULES = held("edges_rules.json")
+RULES, EX1 = held("edges_rules.json"), held("ex1.json")
 RESERVE = held("reserve.json")
 ZEROES = {"bytes32": "0x" + "00" * 32, "address": "0x" + "00" * 20}
 SIZE_BYTES_MAX = 400_000
@@ -64,6 +64,27 @@ def test_what_fits_no_word_is_no_struct() -> None:
         words[at : at + 32] = data(case["word"])
         with pytest.raises(WordError):
             kind.from_words(bytes(words))
+
+
+def test_no_two_structs_hash_alike() -> None:
+    """Each field counts, in its place: two members' leaves differ where anything about them does."""
+    hashes = [case["hash"] for case in WORDS["hashes"]]
+    assert len(set(hashes)) == len(hashes)
+
+
+def test_a_row_is_no_leaf_and_neither_is_a_sum() -> None:
+    """What is proven in one tree is nothing in another, though both are of words of the same length."""
+    leaves, accounts = (data(EX1["header"][name]) for name in ("leavesRoot", "accountsRoot"))
+    for at, row in enumerate(EX1["rows"]):
+        item, path = data(row["hash"]), [data(each) for each in row["path"]]
+        assert verify(accounts, item, at, len(EX1["rows"]), path)
+        assert not verify(leaves, item, at, len(EX1["rows"]), path)
+        assert not verify(leaves, item, at % 6, 6, path[:3])
+    for tree in SUMS["trees"]:
+        root, items = data(tree["root"]["hash"]), [data(item) for item in tree["items"]]
+        for told in tree["paths"]:
+            path = [data(each["hash"]) for each in told["path"]]
+            assert not verify(root, items[told["index"]], told["index"], len(items), path)
 
 
 def test_places_in_trees_of_every_size() -> None:

@@ -104,9 +104,9 @@ def journal() -> Journal:
         made.note()
     for (merchant, member), ref in earned.items():
         made.points(Kind.REFUND_EARN, merchant, member, 3, ref)
-    for ref, acceptor, member, issuer in spent:
+    for number, (ref, acceptor, member, issuer) in enumerate(spent):
         made.return_goods(ref, acceptor, member, issuer, 1)
-        made.transfer(issuer, member, MEMBERS[0], 1)
+        made.transfer(issuer, member, MEMBERS[(number + 1) % len(MEMBERS)], 1)
     for merchant in MERCHANTS:
         made.fee(merchant, merchant)
         made.points(Kind.EARN, merchant, MEMBERS[merchant - 1], 7)
@@ -169,9 +169,11 @@ def sealed(given: Parts) -> tuple[bytes, bytes]:
 
 def mixed(items: Any, seed: int) -> Any:
     """A list or a mapping in another order."""
-    inside = list(items.items()) if isinstance(items, Mapping) else list(items)
-    other = random.Random(seed).sample(inside, len(inside))
-    assert other != inside, "another order"
+    inside, dice = list(items.items()) if isinstance(items, Mapping) else list(items), random.Random(seed)
+    assert len(inside) > 1, "nothing to put in another order"
+    other = inside
+    while other == inside:
+        other = dice.sample(inside, len(inside))
     return dict(other) if isinstance(items, Mapping) else other
 
 

@@ -45,6 +45,14 @@ describe("the edge vectors", () => {
     }
   });
 
+  it("takes no row of the accounts tree for a leaf", () => {
+    const [size, leaves, accounts] = [EX1.rows.length, EX1.header.leavesRoot, EX1.header.accountsRoot];
+    EX1.rows.forEach(({ hash, path }, index) => {
+      const root = w.toHex(rootFromPath(w.fromHex(hash), index, size, path.map(w.fromHex)));
+      assert.deepEqual([root, root === leaves], [accounts, false]);
+    });
+  });
+
   it("recover signers, and nobody where it is nobody", () => {
     for (const { about, digest, r, vs, signer } of SIGNATURES.compact) {
       const recovered = () => recover(...[digest, r, vs].map(w.fromHex));
