@@ -46,7 +46,9 @@ SECTION_8 = (
 
 def rows(text: str, head: str) -> list[list[str]]:
     """The cells of the table below a heading, without its first two lines."""
-    lines = [line for line in text.split(f"## {head}\n", 1)[1].split("\n## ", 1)[0].splitlines() if line.startswith("|")]
+    lines = [
+        line for line in text.split(f"## {head}\n", 1)[1].split("\n## ", 1)[0].splitlines() if line.startswith("|")
+    ]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
@@ -67,7 +69,9 @@ def has(path: Path, name: str) -> bool:
     if path.suffix == ".sol":
         return re.search(rf"function test(Fuzz)?_{re.escape(name)}\(", text) is not None
     if path.suffix == ".mjs":
-        return any(f"{before}{quote}{name}{quote}" in text for quote in "\"`" for before in ("it(", "describe(", "[", "  "))
+        return any(
+            f"{before}{quote}{name}{quote}" in text for quote in '"`' for before in ("it(", "describe(", "[", "  ")
+        )
     return f"def test_{name.replace(' ', '_')}(" in text or f'    "{name}": ' in text
 
 

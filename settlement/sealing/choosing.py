@@ -62,9 +62,9 @@ def choose(
     ends: Ends = NO_ENDS,
     held: Mapping[LegRef, LaneId] | None = None,
 ) -> Chosen:
-    """What batch `batch_no` holds of `late` legs and of whole `entries`, the last of which is `last_seq`; both are taken
-    in journal order, whatever order they come in. `rows` are those of the batch before; `held`, where the batch is made again, says which legs it held
-    and by which lanes, whatever has come to an end since. Raises `SealRefused`.
+    """What batch `batch_no` holds of `late` legs and of whole `entries`, the last of which is `last_seq`; both are
+    taken in journal order, whatever order they come in. `rows` are those of the batch before; `held`, where the batch
+    is made again, says which legs it held and by which lanes, whatever has come to an end since. Raises `SealRefused`.
     """
     choice = _Choice(maker, inbox, rows, batch_no=batch_no, ends=ends, held=held)
     choice.take_late(sorted(late, key=_source_of))

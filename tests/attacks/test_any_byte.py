@@ -67,7 +67,7 @@ def test_a_byte_of_a_blob(world: World, which: str) -> None:
 
 
 def test_a_byte_of_a_manifest_that_is_committed_to(world: World) -> None:
-    """The chain names the changed manifest, so only what it says can give it away: a finding, or data that nobody has."""
+    """The chain names the changed manifest, so only what it says gives it away: a finding, or data that nobody has."""
     dice = Random(SEED)
     good = blobs(world)["manifest"].read_bytes()
     told: set[str] = set()

@@ -1,4 +1,4 @@
-"""The edge vectors, which Solidity and JavaScript read too: the files are what their modules say, and so does our code."""
+"""The edge vectors, which Solidity and JavaScript read too: the files are what their modules say, and our code too."""
 
 from __future__ import annotations
 
@@ -222,6 +222,9 @@ def test_anchors_histories_and_links() -> None:
 
 @pytest.mark.parametrize("value", [-1, 2**256])
 def test_a_number_without_a_word_is_refused(value: int) -> None:
-    for make in (lambda: domain_separator(chain_id=value, hub=bytes(20)), lambda: genesis_anchor(chain_id=value, hub=b"")):
+    for make in (
+        lambda: domain_separator(chain_id=value, hub=bytes(20)),
+        lambda: genesis_anchor(chain_id=value, hub=b""),
+    ):
         with pytest.raises(WordError):
             make()

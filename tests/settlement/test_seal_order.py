@@ -1,5 +1,5 @@
-"""Order: purchases that commute come to the same balances however they are told, and a batch is in the ledger's order, bit
-for bit, whatever order its parts are handed in.
+"""Order: purchases that commute come to the same balances however they are told, and a batch is in the ledger's order,
+bit for bit, whatever order its parts are handed in.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ def _link(head: bytes, entry: bytes) -> dict[str, str]:
 def vectors() -> dict[str, Any]:
     """The file's content."""
     return {
-        "about": "Anchors of genesis by chain and hub; roots of the history tree over the first header hashes; configHash "
-        "of three versions; links of the journal's chain.",
+        "about": "Anchors of genesis by chain and hub; roots of the history tree over the first header hashes; "
+        "configHash of three versions; links of the journal's chain.",
         "anchors": [_anchor(chain_id, hub) for chain_id in CHAINS for hub in HUBS],
         "headerHashes": [hexed(header_hash(number)) for number in range(max(HISTORY_SIZES))],
         "histories": [

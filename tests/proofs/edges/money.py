@@ -169,9 +169,9 @@ def wrong_nets() -> list[dict[str, Any]]:
 def vectors() -> dict[str, Any]:
     """The file's content."""
     return {
-        "about": "`rates`: cash beside points (kind, mode and balance as in reserve.json); `forced` is the contract's answer "
-        "to such an event, null where its kind cannot be forced. `settled`: cash now and then, the nets and their hash. "
-        "`wrong`: lists of nets that the hub refuses, and how.",
+        "about": "`rates`: cash beside points (kind, mode and balance as in reserve.json); `forced` is the contract's "
+        "answer to such an event, null where its kind cannot be forced. `settled`: cash now and then, the nets and "
+        "their hash. `wrong`: lists of nets that the hub refuses, and how.",
         "rates": [_rate(row) for row in _rows()],
         "settled": settled_cases(),
         "wrong": wrong_nets(),

@@ -113,7 +113,9 @@ def _misuses(size: int, index: int, item: bytes, path: list[bytes]) -> Iterator[
         yield _row("no path at all", size, index, item, [])
         yield _row("the sibling as item", size, index, path[0], path)
         yield _row("the parent as item", size, index, node(leaf(item), path[0]), path[1:])
-        yield _row("the parent as item, one level up", (size + 1) // 2, index // 2, _parent(index, item, path), path[1:])
+        yield _row(
+            "the parent as item, one level up", (size + 1) // 2, index // 2, _parent(index, item, path), path[1:]
+        )
         yield _row("padding for its lowest hash", size, index, item, [ZERO, *path[1:]])
         yield _row("itself for its lowest hash", size, index, item, [leaf(item), *path[1:]])
     if path != path[::-1]:
@@ -138,8 +140,8 @@ def _wrong(size: int) -> Iterator[dict[str, Any]]:
 def vectors() -> dict[str, Any]:
     """The file's content."""
     return {
-        "about": "Where a path leads: `outcome` is root (then `root` says which), place (no such index) or length (a hash "
-        "short or long). A misuse is no proof under the root `against`.",
+        "about": "Where a path leads: `outcome` is root (then `root` says which), place (no such index) or length (a "
+        "hash short or long). A misuse is no proof under the root `against`.",
         "good": [row for size in SIZES for row in _good(size)],
         "misuses": [row for size in MISUSED for row in _wrong(size)],
     }

@@ -200,8 +200,8 @@ def vectors() -> dict[str, Any]:
     """The file's content."""
     cases = [*_of_every_kind(), *_lanes(), *_limits(), *_shapes(), *_parties(), *_terms(), *_clocks()]
     return {
-        "about": "Events with their terms (null: unknown): the broken rules of §2.4 and the answer to who would force it, in "
-        "batch `batchNo` at `now`.",
+        "about": "Events with their terms (null: unknown): the broken rules of §2.4 and the answer to who would force "
+        "it, in batch `batchNo` at `now`.",
         "batchNo": str(BATCH_NO),
         "now": str(NOW),
         "cases": [_told(case) for case in cases],

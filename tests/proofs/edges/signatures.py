@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from proofs.keccak import keccak256
-from tests.proofs.edges.curve import N, P, address, lifted, signed, signer, times, G
+from tests.proofs.edges.curve import G, N, P, address, lifted, signed, signer, times
 from tests.proofs.edges.places import hexed
 
 KEY = int.from_bytes(keccak256(b"an edge key"), "big") % N
@@ -112,7 +112,9 @@ def long_cases() -> list[dict[str, Any]]:
     rows += [_long(f"v of {v}", halves + bytes([v]), None) for v in (0, 1, 2, 26, 29, 30, 31, 35, 36, 127, 128, 255)]
     rows += [_long(f"the twin with v of {v}", twin + bytes([v]), None) for v in (27, 28)]
     rows.append(_long("the compact form in one piece", word(r) + word(s | odd << 255), None))
-    rows += [_long(f"{count} bytes", (halves + bytes([27 + odd] * 3))[:count], None) for count in (0, 1, 63, 64, 66, 67)]
+    rows += [
+        _long(f"{count} bytes", (halves + bytes([27 + odd] * 3))[:count], None) for count in (0, 1, 63, 64, 66, 67)
+    ]
     rows.append(_long("s with a bit above 2^255", word(r) + word(s | 1 << 255) + bytes([27 + odd]), None))
     rows.append(_long("zeroes", bytes(65), None))
     rows.append(_long("zeroes with v of 27", bytes(64) + bytes([27]), None))
@@ -156,8 +158,8 @@ def domain_cases() -> list[dict[str, Any]]:
 def vectors() -> dict[str, Any]:
     """The file's content."""
     return {
-        "about": "Who signed; null where it is nobody and must be refused. `compact` has two words (EIP-2098), `long` 65 "
-        "bytes; `domains` has one signature under other chains and contracts.",
+        "about": "Who signed; null where it is nobody and must be refused. `compact` has two words (EIP-2098), `long` "
+        "65 bytes; `domains` has one signature under other chains and contracts.",
         "key": hexed(address(times(KEY, G))),
         "compact": [_compact(about, told) for about, told in compact_cases().items()],
         "long": long_cases(),

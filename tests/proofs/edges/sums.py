@@ -199,8 +199,10 @@ def vectors() -> dict[str, Any]:
     """The file's content."""
     wrong = ([3, 4], [1, 2, 3], [1, 10, 100, 1_000], [1, 2, 3, 4, 5], [5], [2, 4, 8, 16, 32, 64, 128, 256, 512])
     return {
-        "about": "Sum trees and claims about them. `outcome`: root (then `root` says where the path leads), place, length, "
-        "or range: a balance or a sum is negative or over 2^127 − 1. No misuse proves anything under `against`.",
+        "about": "Sum trees and claims about them. `outcome`: root (then `root` says where the path leads), place, "
+        "length, or range: a balance or a sum is negative or over 2^127 − 1. No misuse proves anything under `against`.",
         "trees": [_tree(about, balances) for about, balances in TREES.items()],
-        "misuses": [row for balances in wrong for at in sorted({0, len(balances) - 1}) for row in _misuses(balances, at)],
+        "misuses": [
+            row for balances in wrong for at in sorted({0, len(balances) - 1}) for row in _misuses(balances, at)
+        ],
     }

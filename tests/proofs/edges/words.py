@@ -14,18 +14,24 @@ from eth_abi.abi import encode
 from proofs.keccak import keccak256
 
 TYPES = (
-    "PointsEvent(uint8 kind,uint32 merchantId,uint32 keyId,uint64 nonce,uint64 occurredAt,uint32 issuerId,"
-    "bytes32 memberRef,uint64 points,uint32 termsId,uint128 settleAmount,bytes32 refEventId,uint32 campaignId,"
-    "uint8 level,uint128 basis,bytes32 detailHash)",
+    (
+        "PointsEvent(uint8 kind,uint32 merchantId,uint32 keyId,uint64 nonce,uint64 occurredAt,uint32 issuerId,"
+        "bytes32 memberRef,uint64 points,uint32 termsId,uint128 settleAmount,bytes32 refEventId,uint32 campaignId,"
+        "uint8 level,uint128 basis,bytes32 detailHash)"
+    ),
     "Posting(bytes32 account,uint64 seq,uint64 prevLeafNo,int128 delta,int128 balance,bytes32 salt)",
-    "SettlementLeaf(uint64 leafNo,uint64 lanePrevLeafNo,bytes32 eventHash,bytes32 sigR,bytes32 sigVS,"
-    "bytes32 issuerPosting,bytes32 debtorPosting,bytes32 creditorPosting,bytes32 memberPosting,"
-    "int128 totalPointsAfter)",
+    (
+        "SettlementLeaf(uint64 leafNo,uint64 lanePrevLeafNo,bytes32 eventHash,bytes32 sigR,bytes32 sigVS,"
+        "bytes32 issuerPosting,bytes32 debtorPosting,bytes32 creditorPosting,bytes32 memberPosting,"
+        "int128 totalPointsAfter)"
+    ),
     "AccountRow(bytes32 account,uint64 seq,uint64 lastLeafNo,int128 balance,bytes32 salt)",
-    "BatchHeader(uint64 batchNo,bytes32 prevHeaderHash,uint64 firstLeafNo,uint32 leafCount,bytes32 leavesRoot,"
-    "uint32 accountsCount,bytes32 accountsRoot,bytes32 historyRoot,bytes32 journalHead,int128 totalPoints,"
-    "bytes32 netsHash,uint64 netsSinceBatch,bytes32 dataHash,bytes32 blobHash,uint64 openedAt,uint64 sealedAt,"
-    "bytes32 configHash)",
+    (
+        "BatchHeader(uint64 batchNo,bytes32 prevHeaderHash,uint64 firstLeafNo,uint32 leafCount,bytes32 leavesRoot,"
+        "uint32 accountsCount,bytes32 accountsRoot,bytes32 historyRoot,bytes32 journalHead,int128 totalPoints,"
+        "bytes32 netsHash,uint64 netsSinceBatch,bytes32 dataHash,bytes32 blobHash,uint64 openedAt,uint64 sealedAt,"
+        "bytes32 configHash)"
+    ),
     "AcceptanceReceipt(bytes32 eventHash,uint32 merchantId,uint32 keyId,uint64 nonce,uint64 acceptedAt,uint64 mergeBy)",
     "ClaimTo(bytes32 payee,uint32 campaignId,uint64 leafNo,address recipient,uint64 deadline)",
     "LiabilityLeaf(bytes32 account,uint64 seq,uint128 balance,bytes32 authKey,bytes32 salt)",
@@ -61,7 +67,7 @@ def beyond(kind: str) -> list[str]:
 
 
 def hash_of(type_string: str, values: dict[str, str]) -> str:
-    """hashStruct with zero for every field that is not named."""
+    """HashStruct with zero for every field that is not named."""
     kinds = [kind for kind, _ in fields_of(type_string)]
     given = [_argument(kind, values.get(name)) for kind, name in fields_of(type_string)]
     return "0x" + keccak256(keccak256(type_string.encode()) + encode(kinds, given)).hex()
@@ -102,8 +108,8 @@ def _refused(type_string: str) -> Iterator[dict[str, Any]]:
 def vectors() -> dict[str, Any]:
     """The file's content."""
     return {
-        "about": "hashStruct of every struct with fields at their limits (those not named are zero), and values that do "
-        "not fit: `value` in JSON, `word` in calldata.",
+        "about": "hashStruct of every struct with fields at their limits (those not named are zero), and values that "
+        "do not fit: `value` in JSON, `word` in calldata.",
         "hashes": [case for each in TYPES for case in _cases(each)],
         "refused": [case for each in TYPES for case in _refused(each)],
     }
