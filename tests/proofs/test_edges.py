@@ -222,9 +222,7 @@ def test_anchors_histories_and_links() -> None:
 
 @pytest.mark.parametrize("value", [-1, 2**256])
 def test_a_number_without_a_word_is_refused(value: int) -> None:
-    for make in (
-        lambda: domain_separator(chain_id=value, hub=bytes(20)),
-        lambda: genesis_anchor(chain_id=value, hub=b""),
-    ):
-        with pytest.raises(WordError):
-            make()
+    with pytest.raises(WordError):
+        domain_separator(chain_id=value, hub=bytes(20))
+    with pytest.raises(WordError):
+        genesis_anchor(chain_id=value, hub=bytes(20))

@@ -8,6 +8,7 @@ As in `places`, what a path leads to is found downwards by the definition; sums 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from proofs.keccak import keccak256
@@ -124,7 +125,8 @@ def _tree(about: str, balances: list[int]) -> dict[str, Any]:
     }
 
 
-class Claim(NamedTuple):
+@dataclass(frozen=True)
+class Claim:
     """What somebody claims: this item owes this balance at this place."""
 
     size: int
@@ -135,16 +137,15 @@ class Claim(NamedTuple):
 
 
 def _row(about: str, claim: Claim, against: Node) -> dict[str, Any]:
-    size, index, item, balance, path = claim
-    why, root = outcome(size, index, leaf_of(item, balance), path)
+    why, root = outcome(claim.size, claim.index, leaf_of(claim.item, claim.balance), claim.path)
     assert (why, root) != ("root", against), about
     return {
         "about": about,
-        "size": size,
-        "index": index,
-        "item": hexed(item),
-        "balance": str(balance),
-        "path": [_node(each) for each in path],
+        "size": claim.size,
+        "index": claim.index,
+        "item": hexed(claim.item),
+        "balance": str(claim.balance),
+        "path": [_node(each) for each in claim.path],
         "outcome": why,
         "root": None if root is None else _node(root),
         "against": _node(against),
@@ -157,19 +158,19 @@ def _misuses(balances: list[int], index: int) -> Iterator[dict[str, Any]]:
     good = Claim(len(leaves), index, item_of(index), balances[index], path)
     nothing = Node(ZERO, 0)
     changes: dict[str, Claim] = {
-        "a unit less owed": good._replace(balance=good.balance - 1),
-        "a unit more owed": good._replace(balance=good.balance + 1),
-        "a negative balance": good._replace(balance=-1),
-        "a balance beyond the limit": good._replace(balance=SUM_MAX + 1),
-        "a balance of 2^128": good._replace(balance=2**128),
-        "a padding node more": good._replace(path=[*path, nothing]),
-        "a padding node below": good._replace(path=[nothing, *path]),
-        "outside": good._replace(index=good.size),
-        "a tree of nothing": good._replace(size=0),
-        "another item": good._replace(item=item_of(index + 1)),
+        "a unit less owed": replace(good, balance=good.balance - 1),
+        "a unit more owed": replace(good, balance=good.balance + 1),
+        "a negative balance": replace(good, balance=-1),
+        "a balance beyond the limit": replace(good, balance=SUM_MAX + 1),
+        "a balance of 2^128": replace(good, balance=2**128),
+        "a padding node more": replace(good, path=[*path, nothing]),
+        "a padding node below": replace(good, path=[nothing, *path]),
+        "outside": replace(good, index=good.size),
+        "a tree of nothing": replace(good, size=0),
+        "another item": replace(good, item=item_of(index + 1)),
     }
     if index == len(leaves) - 1:  # elsewhere a root alone does not fix the size of its tree; the header's count does
-        changes["a padded size"] = good._replace(size=good.size + 1)
+        changes["a padded size"] = replace(good, size=good.size + 1)
     if path:
         changes |= _of_path(good)
     for about, claim in changes.items():
@@ -180,18 +181,18 @@ def _of_path(good: Claim) -> dict[str, Claim]:
     path, low = good.path, good.path[0]
     shifted = [Node(low.hash, low.total + 1), *path[1:]]
     return {
-        "without its lowest node": good._replace(path=path[1:]),
-        "without its highest node": good._replace(path=path[:-1]),
-        "no path at all": good._replace(path=[]),
-        "the wrong side": good._replace(index=good.index ^ 1),
-        "a unit moved to the neighbour": good._replace(balance=good.balance - 1, path=shifted),
-        "a neighbour that owes less than nothing": good._replace(path=[Node(low.hash, -1), *path[1:]]),
-        "a neighbour that makes the sum wrap": good._replace(path=[Node(low.hash, 2**256 - good.balance), *path[1:]]),
-        "a neighbour over the limit": good._replace(path=[Node(low.hash, SUM_MAX + 1), *path[1:]]),
-        "a sum over the limit": good._replace(path=[Node(low.hash, SUM_MAX), *path[1:]]),
-        "a padding node for its neighbour": good._replace(path=[Node(ZERO, 0), *path[1:]]),
-        "its neighbour's node as item": good._replace(item=low.hash, balance=low.total),
-        "upside down": good._replace(path=path[::-1] if len(path) > 1 else [*path, *path]),
+        "without its lowest node": replace(good, path=path[1:]),
+        "without its highest node": replace(good, path=path[:-1]),
+        "no path at all": replace(good, path=[]),
+        "the wrong side": replace(good, index=good.index ^ 1),
+        "a unit moved to the neighbour": replace(good, balance=good.balance - 1, path=shifted),
+        "a neighbour that owes less than nothing": replace(good, path=[Node(low.hash, -1), *path[1:]]),
+        "a neighbour that makes the sum wrap": replace(good, path=[Node(low.hash, 2**256 - good.balance), *path[1:]]),
+        "a neighbour over the limit": replace(good, path=[Node(low.hash, SUM_MAX + 1), *path[1:]]),
+        "a sum over the limit": replace(good, path=[Node(low.hash, SUM_MAX), *path[1:]]),
+        "a padding node for its neighbour": replace(good, path=[Node(ZERO, 0), *path[1:]]),
+        "its neighbour's node as item": replace(good, item=low.hash, balance=low.total),
+        "upside down": replace(good, path=path[::-1] if len(path) > 1 else [*path, *path]),
     }
 
 
@@ -200,7 +201,8 @@ def vectors() -> dict[str, Any]:
     wrong = ([3, 4], [1, 2, 3], [1, 10, 100, 1_000], [1, 2, 3, 4, 5], [5], [2, 4, 8, 16, 32, 64, 128, 256, 512])
     return {
         "about": "Sum trees and claims about them. `outcome`: root (then `root` says where the path leads), place, "
-        "length, or range: a balance or a sum is negative or over 2^127 − 1. No misuse proves anything under `against`.",
+        "length, or range: a balance or a sum is negative or over 2^127 − 1. No misuse proves anything under "
+        "`against`.",
         "trees": [_tree(about, balances) for about, balances in TREES.items()],
         "misuses": [
             row for balances in wrong for at in sorted({0, len(balances) - 1}) for row in _misuses(balances, at)
