@@ -15,7 +15,7 @@ enum ForcedFault {
     Clock,
     /// Names terms that are not in force for this issuer and signer.
     Terms,
-    /// It moves cash, which its terms move on redemption only.
+    /// Its cash does not follow from its points, or would follow from a member's balance (terms paid on issuance).
     Rate,
     /// No campaign on chain answers for it.
     Campaign,
@@ -24,9 +24,7 @@ enum ForcedFault {
     /// The batch whose lane row it followed was reverted.
     Basis,
     /// An event before it in its lane was dropped.
-    Gap,
-    /// Its points are paid for on issuance, and what they cost depends on what its member has.
-    Reserve
+    Gap
 }
 
 /// @title What a merchant can do when the operator does not take its events, or breaks its promise to

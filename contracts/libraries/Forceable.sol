@@ -6,15 +6,14 @@ import {IMerchantRegistry} from "../interfaces/IMerchantRegistry.sol";
 import {PointsEvent} from "./Words.sol";
 
 /// @title The rules of protocol §2.4 for the four kinds that need no hidden state
-/// @notice The same rules as `broken_rules` in proofs/kinds.py, for kinds 1, 8, 9 and 12 alone, and none under terms that are
-/// paid for on issuance: what such an event pays depends on what its member has (`reserve_follows`), which only the file says.
+/// @notice The same rules as `broken_rules` in proofs/kinds.py, for kinds 1, 8, 9 and 12 alone.
 library Forceable {
     uint8 internal constant EARN = 1;
     uint8 internal constant REFERRAL = 8;
     uint8 internal constant VOID = 9;
     uint8 internal constant REFERRAL_CASH = 12;
 
-    uint8 private constant ON_ISSUANCE = 1;
+    uint8 private constant ON_REDEMPTION = 0;
     uint8 private constant LEVEL_MAX = 2;
     uint32 private constant FIRST_RESERVED_ID = 900_000_000;
 
@@ -38,8 +37,9 @@ library Forceable {
     {
         if (t.issuerId != e.issuerId || (t.acceptorId != 0 && t.acceptorId != e.merchantId)) return ForcedFault.Terms;
         if (batchNo < t.fromBatch || (t.toBatch != 0 && batchNo >= t.toBatch)) return ForcedFault.Terms;
-        if (t.mode == ON_ISSUANCE) return ForcedFault.Reserve;
-        return e.settleAmount == 0 ? ForcedFault.None : ForcedFault.Rate;
+        // What is paid into the reserve follows from the member's balance, which nobody sees here: neither cash nor its
+        // absence can be called right, and an event that no leaf may hold would stop the hub.
+        return t.mode == ON_REDEMPTION && e.settleAmount == 0 ? ForcedFault.None : ForcedFault.Rate;
     }
 
     /// @notice Whether the kind moves points, and so needs terms.

@@ -6,7 +6,7 @@ import { DAY, HOUR, commit, events, newAlliance, nextHeader, refusal } from "./a
 import { REDEEM, REFERRAL, REFERRAL_CASH, SOME_MEMBER, batch, earn, force, laneKey, openLanes, plan, proven, sign, voidOf } from "./lanes.mjs";
 import { ZERO, hashStruct, treeRoot, word } from "./words.mjs";
 
-const FAULTS = ["None", "Kind", "Shape", "Clock", "Terms", "Rate", "Campaign", "Key", "Basis", "Gap", "Reserve"];
+const FAULTS = ["None", "Kind", "Shape", "Clock", "Terms", "Rate", "Campaign", "Key", "Basis", "Gap"];
 const SEQS = { 1: 3, 2: 0, 3: 7 };
 
 describe("forced events", () => {

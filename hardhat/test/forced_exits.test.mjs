@@ -6,7 +6,7 @@ import { DAY, commit, events, newAlliance, nextHeader, refusal } from "./allianc
 import { batch, earn, force, openLanes, plan, proven, voidOf } from "./lanes.mjs";
 import { hashStruct } from "./words.mjs";
 
-const FAULTS = ["None", "Kind", "Shape", "Clock", "Terms", "Rate", "Campaign", "Key", "Basis", "Gap", "Reserve"];
+const FAULTS = ["None", "Kind", "Shape", "Clock", "Terms", "Rate", "Campaign", "Key", "Basis", "Gap"];
 const [SUSPENDED, ACTIVE] = [3, 1];
 const SEQS = { 1: 3, 2: 0, 3: 7 };
 const hashOf = (header) => hashStruct("BatchHeader", header);
