@@ -62,6 +62,10 @@ class LocalSigner:
         made = self._account.sign_transaction(fields)
         return bytes(made.hash), bytes(made.raw_transaction)
 
+    def sign_digest(self, digest: bytes) -> bytes:
+        """r ‖ s ‖ v (27 or 28) over 32 bytes, low-s, deterministic."""
+        return bytes(self._account.unsafe_sign_hash(HexBytes(digest)).signature)
+
 
 class RemoteSigner:
     """A signer that keeps the key to itself and speaks `eth_signTransaction` (web3signer, clef, an HSM's front)."""
@@ -112,13 +116,21 @@ def _comparable(value: Any) -> Any:
 
 def open_keystore(path: Path, password_file: Path) -> LocalSigner:
     """The key of a V3 keystore file (geth, eth-account) under the password in a file. Raises KeyRefused."""
+    password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    try:
+        return unlock(path, password)
+    except KeyRefused as error:
+        raise KeyRefused(f"{error} in {password_file}") from error
+
+
+def unlock(path: Path, password: str) -> LocalSigner:
+    """The key of a V3 keystore file under its password. Raises KeyRefused, OSError."""
     if path.stat().st_size > KEYSTORE_BYTES_MAX:
         raise KeyRefused(f"{path}: larger than a keystore")
-    password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
     try:
         return LocalSigner(bytes(Account.decrypt(json.loads(path.read_bytes()), password)))
     except (ValueError, KeyError, TypeError) as error:
-        raise KeyRefused(f"{path}: does not open with the password in {password_file}") from error
+        raise KeyRefused(f"{path}: does not open with the password") from error
 
 
 def write_keystore(path: Path, key: bytes, password: str) -> None:
