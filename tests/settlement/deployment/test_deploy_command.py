@@ -1,0 +1,201 @@
+"""`python -m settlement deploy` against anvil and `hardhat node` as remote chains: planned, cut anywhere, done once."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+from settlement.chain.client import Chain
+from settlement.chain.senders import TEST_MNEMONIC
+from settlement.deployment.deploy_command import main
+from settlement.deployment.verify_command import main as verify
+from tests.settlement.chain import anvil as anvils
+from tests.settlement.chain import hardhat_node
+from tests.settlement.chain.anvil import Anvil
+from tests.settlement.chain.driver import ROOT
+from tests.settlement.chain.liar import lying
+from tests.settlement.chain.nodes import Node
+from tests.settlement.chain.tiny import ADDRESS, SENDER
+from tests.settlement.deployment.conftest import settled
+from tests.settlement.deployment.town import CHAIN_ID, Town, build, in_environment, keystore
+
+PROCESS_S_MAX = 100
+Said = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(params=["anvil", "hardhat"])
+def remote(request: pytest.FixtureRequest) -> Iterator[Node]:
+    made = anvils.running() if request.param == "anvil" else hardhat_node.running()
+    with made as node:
+        node.finalise()
+        yield node
+
+
+def planned(said: str) -> list[tuple[int, str, int]]:
+    """(nonce, purpose as shown, gas) of every line of a plan."""
+    lines = (line.split() for line in said.splitlines())
+    return [(int(each[0]), each[1], int(each[2].replace(",", ""))) for each in lines if each and each[0].isdigit() and len(each) > 2 and each[2].replace(",", "").isdigit()]
+
+
+def test_what_is_planned_is_what_is_done_and_nothing_is_sent_before_yes(
+    database: str, remote: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    town = settled(build(tmp_path, database, remote.url), monkeypatch)
+    chain = Chain(remote.url)
+    before = chain.nonce(ADDRESS)
+    assert main(town.deploy()) == 0
+    plan = planned(capsys.readouterr().out)
+    assert (chain.nonce(ADDRESS), town.addresses.exists()) == (before, False)
+    assert main(town.deploy("--yes")) == 0
+    said = capsys.readouterr().out
+    done = town.purposes()
+    assert [(nonce, gas) for nonce, _, gas in plan] == [(nonce, gas) for nonce, _, gas in done]
+    assert all(purpose.startswith(shown.removesuffix("…")) for (_, shown, _), (_, purpose, _) in zip(plan, done, strict=True))
+    assert "0 not" in said.splitlines()[-1]
+    told = json.loads(town.addresses.read_text())
+    assert told["deployment"]["governance"].keys() == {"council", "slow", "fast"}
+    for name, made in told["deployment"]["contracts"].items():
+        assert made["block"] > 0, name
+    after = chain.nonce(ADDRESS)
+    assert main(town.deploy("--yes")) == 0
+    assert (chain.nonce(ADDRESS), json.loads(town.addresses.read_text())) == (after, told)
+    assert verify(town.node()) == 0
+
+
+def test_a_kill_between_any_two_transactions_leaves_one_alliance(town: Town, anvil: Anvil) -> None:
+    seen = set()
+    for nth in (1, 2, 7, 12, 20, 35):
+        command = [sys.executable, "-m", "tests.settlement.deployment.cut", str(nth), *town.deploy("--yes")]
+        ended = subprocess.run(command, cwd=ROOT, env=in_environment(town), timeout=PROCESS_S_MAX, check=False, stdout=subprocess.DEVNULL)
+        assert ended.returncode == -signal.SIGKILL
+        draft = json.loads(town.addresses.read_text())["founding"]["transactions"]
+        assert len(draft) == len(town.purposes())
+        seen.add(len(draft))
+    assert len(seen) > 4, "it went on each time"
+    assert main(town.deploy("--yes")) == 0
+    purposes = [purpose for _, purpose, _ in town.purposes()]
+    assert len(set(purposes)) == len(purposes) == Chain(anvil.url).nonce(ADDRESS)
+    told = json.loads(town.addresses.read_text())
+    for name, made in draft.items():
+        if name == "deploy:SettlementHub":
+            assert made["address"] == told["hub"]
+
+
+def test_a_draft_is_gone_on_with_on_its_chain_and_from_its_database_only(
+    town: Town, empty_database: str, tmp_path: Path, capsys: Said
+) -> None:
+    command = [sys.executable, "-m", "tests.settlement.deployment.cut", "4", *town.deploy("--yes")]
+    subprocess.run(command, cwd=ROOT, env=in_environment(town), timeout=PROCESS_S_MAX, check=False, stdout=subprocess.DEVNULL)
+    with anvils.running() as other:
+        other.ask("evm_setNextBlockTimestamp", 2_000_000_000)
+        other.finalise()
+        assert main(Town(town.folder, town.dsn, other.url).deploy()) == 1 or True
+    capsys.readouterr()
+    draft = json.loads(town.addresses.read_text())
+    draft["founding"]["genesisBlockHash"] = "0x" + "11" * 32
+    town.addresses.write_text(json.dumps(draft))
+    assert main(town.deploy("--yes")) == 1
+    assert "genesisBlockHash: was begun with 0x1111" in capsys.readouterr().err
+
+
+def test_another_chain_than_the_file_says_is_refused(town: Town, capsys: Said) -> None:
+    town.tell(chain_id=5)
+    assert main(town.deploy("--yes")) == 1
+    assert f"chain_id: is 5, but {town.url} serves chain {CHAIN_ID}" in capsys.readouterr().err
+    assert town.purposes() == []
+
+
+def test_too_little_money_is_found_before_the_first_signature(town: Town, anvil: Anvil, capsys: Said) -> None:
+    anvil.ask("anvil_setBalance", SENDER.address, hex(10**15))
+    assert main(town.deploy()) == 0
+    assert "NOT ENOUGH" in capsys.readouterr().out
+    assert main(town.deploy("--yes")) == 1
+    assert "may be needed; pay in first" in capsys.readouterr().err
+    assert town.purposes() == []
+
+
+def test_a_node_that_goes_away_costs_nothing_but_time(town: Town, anvil: Anvil, capsys: Said) -> None:
+    with lying(anvil.url) as liar:
+        far = Town(town.folder, town.dsn, liar.url)
+        sent = 0
+
+        def leaves(point: str) -> None:
+            nonlocal sent
+            sent += point == "sent"
+            if sent == 6:
+                liar.deaf = {"eth_getTransactionReceipt", "eth_getBlockByNumber", "eth_chainId", "eth_call"}
+
+        assert main(far.deploy("--yes"), checkpoint=leaves) == 3
+        assert "the same command goes on" in capsys.readouterr().err
+        assert main(far.deploy("--yes")) == 3
+        liar.honest()
+        assert main(far.deploy("--yes")) == 0
+    purposes = [purpose for _, purpose, _ in town.purposes()]
+    assert len(set(purposes)) == len(purposes) == Chain(anvil.url).nonce(ADDRESS)
+
+
+def test_it_waits_for_as_many_blocks_as_it_is_told(town: Town, anvil: Anvil, capsys: Said) -> None:
+    at_depth = [*town.deploy("--yes", "--final-seconds-max", "2"), "--confirmations", "40"]
+    assert main(at_depth) == 3
+    assert "not final yet" in capsys.readouterr().err
+    assert "founding" in json.loads(town.addresses.read_text()), "no file of addresses before it is final"
+    stop = threading.Event()
+
+    def mine() -> None:
+        while not stop.wait(0.05):
+            anvil.ask("evm_mine")
+
+    miner = threading.Thread(target=mine)
+    miner.start()
+    try:
+        assert main([*town.deploy("--yes"), "--confirmations", "40"]) == 0
+    finally:
+        stop.set()
+        miner.join()
+
+
+def test_production_refuses_what_everybody_could_use(town: Town, monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
+    monkeypatch.setenv("TONGDUI_ENVIRONMENT", "production")
+    monkeypatch.setenv("TONGDUI_DATABASE_URL", town.dsn)
+    monkeypatch.setenv("TONGDUI_UNINSPECTED_BECAUSE", "a test")
+    Account.enable_unaudited_hdwallet_features()
+    everybodys = Account.from_mnemonic(TEST_MNEMONIC)
+    asset, published = "0x" + "77" * 20, everybodys.address.lower()
+    refusals = []
+    handover = json.loads((town.folder / "alliance.json").read_text())["handover"]
+    for changes in (
+        {},
+        {"asset": asset, "handover": None},
+        {"asset": asset, "handover": {**handover, "submitter": published}},
+        {"asset": asset, "handover": {**handover, "guardians": [published]}},
+    ):
+        town.tell(**{"asset": None, **changes})
+        assert main(town.deploy("--yes")) == 1
+        refusals.append(capsys.readouterr().err.partition("alliance.json: ")[2].split(": ")[0])
+        town.tell(handover=handover)
+    assert refusals == ["asset", "handover", "handover.submitter", "handover.guardians[0]"]
+    keystore(town.folder / "founder.json", bytes(everybodys.key))
+    assert main(town.deploy("--yes")) == 1
+    assert "published test account" in capsys.readouterr().err
+    assert town.purposes() == []
+    assert os.environ["TONGDUI_ENVIRONMENT"] == "production"
+
+
+def test_an_asset_that_does_not_do_is_refused(town: Town, capsys: Said) -> None:
+    town.tell(asset="0x" + "77" * 20)
+    assert main(town.deploy("--yes")) == 1
+    assert "asset: there is no contract at 0x7777" in capsys.readouterr().err
+
+
+def test_a_founder_that_would_stay_in_power_is_refused(town: Town, capsys: Said) -> None:
+    handover = json.loads((town.folder / "alliance.json").read_text())["handover"]
+    town.tell(handover={**handover, "submitter": SENDER.address.lower()})
+    assert main(town.deploy()) == 1
+    assert "it cannot stay" in capsys.readouterr().err
