@@ -18,16 +18,20 @@ from settlement.chain.client import Chain
 from settlement.chain.senders import TEST_MNEMONIC
 from settlement.deployment.deploy_command import main
 from settlement.deployment.verify_command import main as verify
+from settlement.settings import SettlementSettings
+from settlement.tasks.works import Works
 from tests.conftest import execute
 from tests.settlement.chain import anvil as anvils
 from tests.settlement.chain import hardhat_node
 from tests.settlement.chain.anvil import Anvil
 from tests.settlement.chain.driver import ROOT
+from tests.settlement.chain.field import Field, day
 from tests.settlement.chain.liar import lying
 from tests.settlement.chain.nodes import Node
+from tests.settlement.chain.test_networks import settles
 from tests.settlement.chain.tiny import ADDRESS, SENDER
 from tests.settlement.deployment.conftest import settled
-from tests.settlement.deployment.town import CHAIN_ID, Town, build, in_environment, keystore
+from tests.settlement.deployment.town import CHAIN_ID, SUBMITTER, Town, build, in_environment, keystore, shown
 
 PROCESS_S_MAX = 100
 Said = pytest.CaptureFixture[str]
@@ -212,3 +216,23 @@ def test_a_founder_that_would_stay_in_power_is_refused(town: Town, capsys: Said)
     town.tell(handover={**handover, "submitter": SENDER.address.lower()})
     assert main(town.deploy()) == 1
     assert "it cannot stay" in capsys.readouterr().err
+
+
+def test_an_address_a_keystore_and_a_depth_are_all_that_the_first_batch_takes(
+    town: Town, anvil: Anvil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The submitter that the alliance was handed over to settles a day by what the periodic tasks work with."""
+    assert main(town.deploy("--yes")) == 0
+    Field(dsn=town.dsn, url=town.url, folder=town.folder).post(day(1))
+    keystore(town.folder / "keys" / "operator.json", SUBMITTER)
+    anvil.ask("anvil_setBalance", shown(SUBMITTER), hex(10**18))
+    for name, value in {
+        "RPC_URL": town.url,
+        "CONFIRMATIONS": "2",
+        "ADDRESSES": str(town.addresses),
+        "SIGNER_PASSWORD_FILE": str(town.folder / "password"),
+    }.items():
+        monkeypatch.setenv(f"TONGDUI_{name}", value)
+    works = Works(settings=SettlementSettings(), dsn=town.dsn, now_ms=lambda: 0)
+    with works.connection() as conn, works.settlement(conn) as s:
+        settles(s, anvil, town.folder)
