@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from eth_abi.abi import encode
-from eth_account import Account
-from eth_keys.exceptions import BadSignature, ValidationError
 
 from proofs.json_form import hex_text
 from proofs.keccak import keccak256
 from proofs.messages import domain_separator, signed_digest
-from proofs.words import uint_word
+from proofs.signature import SignatureError, recover
+from proofs.words import WORD_BYTES, uint_word
 from settlement.networks import NotAddresses, read_told, replace_told
 
 FIELDS: Final = ("chainId", "council", "nonce", "deadline", "target", "data", "signatures")
@@ -30,6 +29,8 @@ CALL_TYPEHASH: Final = keccak256(b"CouncilCall(address target,bytes data,uint256
 DOMAIN: Final = "TongduiCouncil"
 ADDRESS_BYTES: Final = 20
 SIGNATURE_BYTES: Final = 65
+PARITIES: Final[Mapping[int, int]] = {27: 0, 28: 0x80}
+"""The last byte of a signature, and the bit above s that says the same in the compact form."""
 SIGNATURES_MAX: Final = 64
 WORD_MAX: Final = 2**256 - 1
 
@@ -120,11 +121,15 @@ def _proposal(told: Mapping[str, Any]) -> Proposal:
 
 
 def _require_signature(digest: bytes, signer: bytes, signature: bytes, *, place: str) -> None:
+    """As the contract checks it: v is 27 or 28, s in the lower half."""
+    r, s, v = signature[:WORD_BYTES], signature[WORD_BYTES:-1], signature[-1]
     try:
-        found = Account._recover_hash(digest, signature=signature)  # noqa: SLF001 - the library's way for a bare digest
-    except (BadSignature, ValidationError, ValueError) as error:
+        if v not in PARITIES:
+            raise SignatureError(f"v is {v}")
+        found = recover(digest, r, bytes([s[0] | PARITIES[v]]) + s[1:])
+    except SignatureError as error:
         raise ProposalUnfit(f"{place}: is no signature") from error
-    if bytes.fromhex(found[2:]) != signer:
+    if found != signer:
         raise ProposalUnfit(f"{place}: is not {hex_text(signer)}'s over this call")
 
 

@@ -57,7 +57,7 @@ from settlement.deployment.verification import differs, judge, table
 from settlement.deployment.verify_command import summary
 from settlement.founding import Founding, Publication
 from settlement.handover import HandoverUnfit, require_fit
-from settlement.lease import LeaseHeld, LeaseLost
+from settlement.lease import LEASE_S, LeaseHeld, LeaseLost
 from settlement.networks import NotAddresses
 from settlement.sealing.lanes import KeystoreRefused
 from settlement.sealing.remote_lanes import RosterRefused
@@ -74,14 +74,13 @@ FINAL_S_MAX: Final = 3_600
 _REFUSED: Final = (
     AllianceError,
     AllianceFileRefused,
+    Behind,
     FeeCeiling,
     ForeignPending,
     GenesisDiffers,
     HandoverUnfit,
     KeyRefused,
     KeystoreRefused,
-    LeaseHeld,
-    LeaseLost,
     NoDatabase,
     NoGasMoney,
     NotAddresses,
@@ -94,7 +93,7 @@ _REFUSED: Final = (
     record.OtherFounding,
     OSError,
 )
-_AWAY: Final = (Behind, ChainError, NotMinedYet, SignerRefused, psycopg.OperationalError)
+_AWAY: Final = (ChainError, LeaseHeld, LeaseLost, NotMinedYet, SignerRefused, psycopg.OperationalError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +108,15 @@ class Ready:
     out: Path
 
 
-def main(arguments: Sequence[str] | None = None, *, checkpoint: Checkpoint = unwatched) -> int:
-    """Plan, or found; answers the exit code. `checkpoint` is told where sending stands."""
+def main(
+    arguments: Sequence[str] | None = None, *, checkpoint: Checkpoint = unwatched, lease_s: int = LEASE_S
+) -> int:
+    """Plan, or found; answers the exit code. `checkpoint` is told where sending stands; a process that was killed keeps
+    the next one waiting for `lease_s`.
+    """
     asked = _parser().parse_args(arguments)
     try:
-        with _ready(asked, checkpoint) as ready:
+        with _ready(asked, checkpoint, lease_s) as ready:
             steps = _planned(ready)
             _tell(ready, steps)
             if not asked.yes:
@@ -129,7 +132,7 @@ def main(arguments: Sequence[str] | None = None, *, checkpoint: Checkpoint = unw
 
 
 @contextmanager
-def _ready(asked: argparse.Namespace, checkpoint: Checkpoint) -> Iterator[Ready]:
+def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int) -> Iterator[Ready]:
     told, settings = read_alliance_file(asked.config), SettlementSettings()
     chain = Chain(asked.rpc, confirmations=asked.confirmations)
     if (serves := chain.chain_id()) != told.chain_id:
@@ -145,7 +148,8 @@ def _ready(asked: argparse.Namespace, checkpoint: Checkpoint) -> Iterator[Ready]
         founding = _founding(conn, works, told, asked.config)
         genesis_hash = chain.genesis_hash()
         origin = record.Origin(chain_id=serves, genesis_hash=genesis_hash, founder=signer.address)
-        outbox = Outbox(conn, chain, signer, checkpoint=_noting(conn, origin, asked.out, checkpoint))
+        noting = _noting(conn, origin, asked.out, checkpoint)
+        outbox = Outbox(conn, chain, signer, lease_s=lease_s, checkpoint=noting)
         publication = Publication(
             vault=works.vault(),
             recipients=read_recipients(settings.keys_folder / "recipients.json"),
@@ -244,6 +248,7 @@ def _require_money(ready: Ready, steps: Sequence[Step]) -> None:
 
 def _wait_until_final(outbox: Outbox, seconds_max: int) -> None:
     """Until every transaction is as deep as the network asks. Raises `NotMinedYet`."""
+    open_ones: list[str] = []
     for _ in range(max(1, int(seconds_max / FINAL_POLL_S))):
         outbox.reconcile()
         if not (open_ones := outbox.open_purposes()):

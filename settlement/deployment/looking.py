@@ -131,7 +131,8 @@ def look(chain: Chain, told: Told) -> Seen:
     contracts = {name: Contract(chain, name, address) for name, address in told.ours.items()}
     for name, view, *arguments in _questions(told):
         seen.answers[name, view] = _answer(contracts[name], view, *arguments)
-    seen.answers["asset", "decimals"] = _answer(Contract(chain, "TestToken", told.places["asset"]), "decimals")
+    asset = Contract(chain, "TestToken", told.places["asset"])  # of whose functions only ERC-20's are called
+    seen.answers["asset", "decimals"] = _answer(asset, "decimals") if seen.codes["asset"] else "no contract"
     for name, contract in contracts.items():
         if name in ROLES:
             seen.roles += holders(contract, first=told.deploy_block)

@@ -10,6 +10,7 @@ import sys
 from settlement.deployment.deploy_command import main
 
 PLACES = ("signed", "sent")
+LEASE_S = 2
 
 
 def deploy(nth: int, arguments: list[str]) -> int:
@@ -22,7 +23,7 @@ def deploy(nth: int, arguments: list[str]) -> int:
         if seen == nth:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return main(arguments, checkpoint=die_here)
+    return main(arguments, checkpoint=die_here, lease_s=LEASE_S)
 
 
 if __name__ == "__main__":
