@@ -175,9 +175,9 @@ def test_what_the_contract_refuses_is_not_sent(ruled: Town, capsys: Said) -> Non
     """A floor that is more than tenfold: the council's signatures do not help."""
     first = propose(ruled, "floor", "policy.setFloor", 1, 1000)
     assert [sign(ruled, first, "signer0"), sign(ruled, first, "signer1"), execute(ruled, first)] == [0, 0, 0]
-    path = propose(ruled, "more", "registry.setStatus", 4242, 3)
+    path = propose(ruled, "more", "policy.setFloor", 1, 20_000)
     assert [sign(ruled, path, "signer0"), sign(ruled, path, "signer1"), execute(ruled, path)] == [0, 0, 1]
-    assert "MerchantNotRegistered(4242)" in capsys.readouterr().err
+    assert "FloorTooHigh(1, 20000, 10000)" in capsys.readouterr().err
 
 
 def test_a_proposal_that_came_too_late_is_refused(ruled: Town, capsys: Said) -> None:
