@@ -1,5 +1,5 @@
-"""How a command is given a key: a keystore file and its password from a prompt, a file descriptor or a file; or a signer
-elsewhere. Never from the command line or the environment, which other processes can read.
+"""How a command is given a key: a keystore file and its password from a prompt, a file descriptor or a file; or a
+signer elsewhere. Never from the command line or the environment, which other processes can read.
 
 Invariants: a password file that anybody but its owner may read is refused; a password is asked for without echo and
 never shown, logged or kept; in production a key that everybody has is refused. Called by the commands that sign.

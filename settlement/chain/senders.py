@@ -15,6 +15,7 @@ import requests
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from eth_typing import Hash32
 from hexbytes import HexBytes
 from web3 import Web3
 
@@ -63,8 +64,8 @@ class LocalSigner:
         return bytes(made.hash), bytes(made.raw_transaction)
 
     def sign_digest(self, digest: bytes) -> bytes:
-        """r ‖ s ‖ v (27 or 28) over 32 bytes, low-s, deterministic."""
-        return bytes(self._account.unsafe_sign_hash(HexBytes(digest)).signature)
+        """The 65 bytes r ‖ s ‖ v (27 or 28) over 32 bytes, low-s, deterministic."""
+        return bytes(self._account.unsafe_sign_hash(Hash32(digest)).signature)
 
 
 class RemoteSigner:

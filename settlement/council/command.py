@@ -8,8 +8,8 @@
     list --addresses FILE --rpc URL                                    the council, and what waits in the timelocks
     carry-out OPERATION --addresses FILE --rpc URL --keystore FILE     what is ripe; anybody may
 
-CALL is "policy.setParams", ARGUMENTS a JSON list. Who pays gas with `execute` and `carry-out` needs no role. Exit codes:
-0 done; 1 refused, and why; 2 wrong use; 3 the node cannot be asked, or the block is not final yet.
+CALL is "policy.setParams", ARGUMENTS a JSON list. Who pays gas with `execute` and `carry-out` needs no role. Exit
+codes: 0 done; 1 refused, and why; 2 wrong use; 3 the node cannot be asked, or the block is not final yet.
 """
 
 from __future__ import annotations
@@ -164,7 +164,8 @@ def _list(asked: argparse.Namespace, known: Known, first: int) -> None:
     chain = _chain(asked, known)
     council, now = _council(chain, known), chain.now()
     signers = council.read("getSigners", 0, COUNCIL_SIGNERS_MAX)
-    _say(f"council 0x{known.council.hex()}: {council.read('threshold')} of {len(signers)}, next call {council.read('nonce')}")
+    needed, turn = council.read("threshold"), council.read("nonce")
+    _say(f"council 0x{known.council.hex()}: {needed} of {len(signers)}, next call {turn}")
     for signer in signers:
         _say(f"  signer 0x{bytes(signer).hex()}")
     for each in operations(chain, known, first=first):

@@ -10,6 +10,7 @@ signer counts, only the contract knows. Pure but for reading and writing the fil
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,8 @@ PARITIES: Final[Mapping[int, int]] = {27: 0, 28: 0x80}
 """The last byte of a signature, and the bit above s that says the same in the compact form."""
 SIGNATURES_MAX: Final = 64
 WORD_MAX: Final = 2**256 - 1
+DECIMAL: Final = re.compile(r"[0-9]{1,78}")
+HEX: Final = re.compile(r"0x(?:[0-9a-f]{2})*")
 
 
 class ProposalUnfit(ValueError):
@@ -122,11 +125,11 @@ def _proposal(told: Mapping[str, Any]) -> Proposal:
 
 def _require_signature(digest: bytes, signer: bytes, signature: bytes, *, place: str) -> None:
     """As the contract checks it: v is 27 or 28, s in the lower half."""
-    r, s, v = signature[:WORD_BYTES], signature[WORD_BYTES:-1], signature[-1]
+    r, s, parity = signature[:WORD_BYTES], signature[WORD_BYTES:-1], PARITIES.get(signature[-1])
+    if parity is None:
+        raise ProposalUnfit(f"{place}: is no signature, it ends in {signature[-1]}")
     try:
-        if v not in PARITIES:
-            raise SignatureError(f"v is {v}")
-        found = recover(digest, r, bytes([s[0] | PARITIES[v]]) + s[1:])
+        found = recover(digest, r, bytes([s[0] | parity]) + s[1:])
     except SignatureError as error:
         raise ProposalUnfit(f"{place}: is no signature") from error
     if found != signer:
@@ -134,23 +137,20 @@ def _require_signature(digest: bytes, signer: bytes, signature: bytes, *, place:
 
 
 def _number(told: Mapping[str, Any], name: str) -> int:
+    """A JSON number or a decimal string."""
     value = told[name]
-    text = str(value)
-    if isinstance(value, bool) or not isinstance(value, int | str) or not text.isascii() or not text.isdigit():
-        raise ProposalUnfit(f"{name}: a whole number is wanted, not {value!r}")
-    if int(text) > WORD_MAX:
+    if isinstance(value, bool) or not isinstance(value, int | str) or not DECIMAL.fullmatch(str(value)):
+        raise ProposalUnfit(f"{name}: a whole number is wanted")
+    if int(value) > WORD_MAX:
         raise ProposalUnfit(f"{name}: larger than a word")
-    return int(text)
+    return int(value)
 
 
 def _bytes(told: Mapping[str, Any], name: str, size: int | None = None, place: str = "") -> bytes:
     value = told[name]
-    try:
-        if not isinstance(value, str) or not value.startswith("0x"):
-            raise ValueError(value)
-        data = bytes.fromhex(value[2:])
-    except ValueError as error:
-        raise ProposalUnfit(f"{place}{name}: 0x-hex is wanted") from error
+    if not isinstance(value, str) or not HEX.fullmatch(value):
+        raise ProposalUnfit(f"{place}{name}: 0x-hex is wanted")
+    data = bytes.fromhex(value[2:])
     if size is not None and len(data) != size:
         raise ProposalUnfit(f"{place}{name}: {size} bytes are wanted, not {len(data)}")
     return data

@@ -46,7 +46,9 @@ class Known:
         for address, (said, name) in self.names.items():
             if label in {said, name}:
                 return address, name
-        raise CallUnfit(f"{label}: no contract of this alliance; there are {', '.join(s for s, _ in self.names.values())}")
+        raise CallUnfit(
+            f"{label}: no contract of this alliance; there are {', '.join(s for s, _ in self.names.values())}"
+        )
 
 
 def known_of(told: Mapping[str, Any]) -> Known:

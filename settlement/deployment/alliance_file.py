@@ -1,4 +1,4 @@
-"""The file in which an alliance writes down what it is founded with: TOML or JSON, read strictly, errors name the field.
+"""The file in which an alliance writes down what it is founded with: TOML or JSON, read strictly, errors by field.
 
     chain_id = 11155111
     asset = "0x…"                                    # an ERC-20 with 6 decimals; without it a test token is deployed

@@ -1,4 +1,4 @@
-"""Whether the code on a chain is the compiled one, byte for byte, but for the places of immutables; and what stands there.
+"""Whether the code on a chain is the compiled one, byte for byte but for immutables; and what stands in their places.
 
 Invariants: the artefacts of `proofs/abi` say where immutables are (a test compiles the sources and compares); nothing
 else is left out of the comparison, the compiler's trailing metadata neither. Pure. Called by the check of a deployment.

@@ -5,9 +5,9 @@
 
 Without --yes nothing is sent: the plan says chain, account, nonce, gas, cost, every contract in founding order and the
 parameters. Merchants and terms come from the ledger (--dsn), lanes, vault, readers and mirrors from where the periodic
-tasks have them (TONGDUI_KEYS, TONGDUI_MIRRORS, …). Interrupted anywhere, the same command goes on. Exit codes: 0 planned,
-or founded and verified; 1 refused, and why; 2 wrong use; 3 node or database away, or blocks not final yet: run it again;
-4 founded, but the chain does not bear it out.
+tasks have them (TONGDUI_KEYS, TONGDUI_MIRRORS, …). Interrupted anywhere, the same command goes on. Exit codes: 0
+planned, or founded and verified; 1 refused, and why; 2 wrong use; 3 node or database away, or blocks not final yet: run
+it again; 4 founded, but the chain does not bear it out.
 """
 
 from __future__ import annotations
@@ -108,9 +108,7 @@ class Ready:
     out: Path
 
 
-def main(
-    arguments: Sequence[str] | None = None, *, checkpoint: Checkpoint = unwatched, lease_s: int = LEASE_S
-) -> int:
+def main(arguments: Sequence[str] | None = None, *, checkpoint: Checkpoint = unwatched, lease_s: int = LEASE_S) -> int:
     """Plan, or found; answers the exit code. `checkpoint` is told where sending stands; a process that was killed keeps
     the next one waiting for `lease_s`.
     """
@@ -155,9 +153,7 @@ def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int) -> I
             recipients=read_recipients(settings.keys_folder / "recipients.json"),
             mirrors=settings.open(),
         )
-        yield Ready(
-            conn=conn, chain=chain, outbox=outbox, founding=founding, publication=publication, out=asked.out
-        )
+        yield Ready(conn=conn, chain=chain, outbox=outbox, founding=founding, publication=publication, out=asked.out)
 
 
 def _noting(conn: Conn, origin: record.Origin, out: Path, checkpoint: Checkpoint) -> Checkpoint:
@@ -243,7 +239,7 @@ def _require_money(ready: Ready, steps: Sequence[Step]) -> None:
     price = chain.head().base_fee_wei + chain.fees().tip_wei
     balance = chain.balance(ready.outbox.sender)
     if balance < gas * price:
-        raise Unfit(f"0x{ready.outbox.sender.hex()} has {balance} wei, but {gas * price} wei may be needed; pay in first")
+        raise Unfit(f"the founding account has {balance} wei, but {gas * price} wei may be needed; pay in first")
 
 
 def _wait_until_final(outbox: Outbox, seconds_max: int) -> None:
@@ -274,8 +270,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"python -m {PROGRAM}",
         description="Found an alliance on a network; without --yes only the plan is shown.",
-        epilog="Exit codes: 0 planned, or founded and verified; 1 refused; 2 wrong use; 3 node or database away, or not "
-        "final yet: run it again; 4 founded, but the chain does not bear it out.",
+        epilog="Exit codes: 0 planned, or founded and verified; 1 refused; 2 wrong use; 3 node or database away, or "
+        "not final yet: run it again; 4 founded, but the chain does not bear it out.",
     )
     parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the alliance's file, TOML or JSON")
     parser.add_argument("--rpc", required=True, metavar="URL", help="the node")

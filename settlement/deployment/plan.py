@@ -1,8 +1,8 @@
 """What founding is going to do, transaction by transaction, before anything is paid for.
 
-Invariants: purposes, order and gas limits are those that `settlement.deploy` then uses (a test compares the two), and so
-an interrupted founding shows what is done; an address that is foretold follows from the founding account and its nonce;
-money is what the gas limits cost at most. Pure. Called by `python -m settlement deploy`.
+Invariants: purposes, order and gas limits are those that `settlement.deploy` then uses (a test compares the two), and
+so an interrupted founding shows what is done; an address that is foretold follows from the founding account and its
+nonce; money is what the gas limits cost at most. Pure. Called by `python -m settlement deploy`.
 """
 
 from __future__ import annotations
@@ -138,7 +138,9 @@ def _handover(founding: Founding, to: Handover, founder: bytes, line: _Line) -> 
     for merchant_id in founding.parties:
         yield line.step(_Draft(f"setAddresses:{merchant_id}:{to.merchants_admin.hex()}", CALL_GAS))
     slow, fast = locks["slow"], locks["fast"]
-    assert council is not None and slow is not None and fast is not None, "what is created has an address"
+    assert council is not None, "what is created has an address"
+    assert slow is not None, "what is created has an address"
+    assert fast is not None, "what is created has an address"
     filled = list(seats(to, council=council, slow=slow, fast=fast, tiers=founding.tiers is not None))
     for seat in filled:
         yield line.step(_Draft(role_purpose("grantRole", seat, seat.holder), CALL_GAS))

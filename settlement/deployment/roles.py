@@ -80,8 +80,9 @@ def of(found: Sequence[Holding], contract: str, role: str) -> set[bytes]:
 
 def governance_of(chain: Chain, found: Sequence[Holding], *, first: int) -> Governance | None:
     """Council and timelocks, None while the founding account (or anything but a timelock) has the right to grant."""
-    slow, fast = _only(of(found, "SettlementHub", "DEFAULT_ADMIN_ROLE")), _only(
-        of(found, "AlliancePolicy", "GOVERNOR_ROLE")
+    slow, fast = (
+        _only(of(found, "SettlementHub", "DEFAULT_ADMIN_ROLE")),
+        _only(of(found, "AlliancePolicy", "GOVERNOR_ROLE")),
     )
     if slow is None or fast is None or not (is_timelock(chain, slow) and is_timelock(chain, fast)):
         return None

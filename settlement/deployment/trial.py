@@ -1,7 +1,8 @@
 """Whether a network can hold the alliance at all, tried by calls that cost nothing.
 
-Invariants: nothing is signed here; what the contracts would refuse is found before the first transaction, for a founding
-that stops in the middle has cost money and holds nothing. Reading only. Called by `python -m settlement deploy`.
+Invariants: nothing is signed here; what the contracts would refuse is found before the first transaction, for a
+founding that stops in the middle has cost money and holds nothing. Reading only. Called by `python -m settlement
+deploy`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from settlement.chain.contracts import Contract, Refused, deployment_data
 from settlement.deployment.plan import money_of
 from settlement.founding import Founding
 
-CANCUN_PROBE: Final = bytes.fromhex("5f5f5d" "5f5c50" "5f5f5f5e" "60015f53" "60015ff3")
+CANCUN_PROBE: Final = bytes.fromhex("5f5f5d5f5c505f5f5f5e60015f5360015ff3")
 """Creates one byte of code, 0x01, by way of PUSH0, TSTORE, TLOAD and MCOPY, which the contracts are compiled with."""
 PROBED: Final = b"\x01"
 ASSET_DECIMALS: Final = 6
@@ -36,7 +37,9 @@ def _require_evm(chain: Chain, founder: bytes) -> None:
     try:
         made = chain.call(None, CANCUN_PROBE, sender=founder)
     except NodeRefused as error:
-        raise Unfit(f"{chain.place}: its EVM is older than Cancun, for which the contracts are compiled: {error}") from error
+        raise Unfit(
+            f"{chain.place}: its EVM is older than Cancun, for which the contracts are compiled: {error}"
+        ) from error
     if made != PROBED:
         raise Unfit(f"{chain.place}: a trial of the EVM left 0x{made.hex()} and not 0x{PROBED.hex()}")
 
@@ -63,4 +66,6 @@ def _require_asset(asset: Contract, founding: Founding, founder: bytes) -> None:
     if decimals != ASSET_DECIMALS:
         raise Unfit(f"asset: {place} has {decimals} decimals, not {ASSET_DECIMALS}")
     if held < (needed := money_of(founding)):
-        raise Unfit(f"asset: the founding account has {held} base units of {place}, but bond and collateral are {needed}")
+        raise Unfit(
+            f"asset: the founding account has {held} base units of {place}, but bond and collateral are {needed}"
+        )

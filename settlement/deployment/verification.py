@@ -164,10 +164,14 @@ def _parameters(told: Told, seen: Seen) -> Iterator[Line]:
             yield Line("params", name, Found.OK, f"{value}")
     needed, weight = seen.answers["AlliancePolicy", "quorum"]
     enough = Found.OK if needed <= weight else Found.NOTE
-    yield Line("params", "quorum", enough, f"{needed} of {weight}" + ("" if enough is Found.OK else ": nobody reaches it"))
+    yield Line(
+        "params", "quorum", enough, f"{needed} of {weight}" + ("" if enough is Found.OK else ": nobody reaches it")
+    )
     bond, least_bond = seen.answers["SettlementHub", "operatorBond"], seen.answers["AlliancePolicy", "params"][5]
     short = Found.OK if bond >= least_bond else Found.NOTE
-    yield Line("params", "operator's bond", short, f"{bond}" + ("" if short is Found.OK else f"; commits take {least_bond}"))
+    yield Line(
+        "params", "operator's bond", short, f"{bond}" + ("" if short is Found.OK else f"; commits take {least_bond}")
+    )
 
 
 def _roles(told: Told, seen: Seen) -> Iterator[Line]:
@@ -180,7 +184,9 @@ def _roles(told: Told, seen: Seen) -> Iterator[Line]:
         before = {line.split()[2] for line in then if line.split()[:2] == [contract, role]}
         if then and before != {hex_text(each) for each in now}:
             gone = ", ".join(sorted(before - {hex_text(each) for each in now}))
-            yield Line("roles", f"{contract} {role}", Found.NOTE, f"{words}; changed since the deployment {gone}".rstrip())
+            yield Line(
+                "roles", f"{contract} {role}", Found.NOTE, f"{words}; changed since the deployment {gone}".rstrip()
+            )
         else:
             yield Line("roles", f"{contract} {role}", Found.OK, words)
 
@@ -233,7 +239,9 @@ def _sole_seats(told: Told, seen: Seen, governance: Governance) -> Iterator[Line
 def _lock(name: str, least_s: int, seen: Seen, governance: Governance) -> Iterator[Line]:
     delay = seen.lock_delays_s[name]
     found = Found.OK if delay >= least_s else Found.DIFFERS
-    yield Line("rule", f"{name} timelock", found, f"waits {delay} s" + ("" if found is Found.OK else f", not {least_s}"))
+    yield Line(
+        "rule", f"{name} timelock", found, f"waits {delay} s" + ("" if found is Found.OK else f", not {least_s}")
+    )
     mine: list[Holding] = seen.lock_roles[name]
     itself = governance.slow if name == "slow" else governance.fast
     for role, wanted in (

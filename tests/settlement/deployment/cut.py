@@ -1,6 +1,6 @@
-"""A process of its own that deploys, and ends itself with SIGKILL at the nth place where a transaction was signed or sent.
+"""A process of its own that deploys, and ends itself with SIGKILL at its nth signature or send.
 
-    python -m tests.settlement.deployment.cut N ARGUMENTS...
+python -m tests.settlement.deployment.cut N ARGUMENTS...
 """
 
 import os

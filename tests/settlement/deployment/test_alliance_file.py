@@ -62,7 +62,10 @@ def test_a_field_that_is_wrong_is_named(tmp_path: Path) -> None:
         (told(attesters=[attester, {**attester, "role": "king"}]), "attesters[1].role: "),
         (told(attesters=[{**attester, "weight": 0}]), "attesters[0].weight: "),
         (told(params={"fast_window_seconds": 60}), "params.fast_window_seconds: "),
-        (told(params={"withdraw_delay_seconds": 86_400}), "params: withdraw_delay_seconds: at least slow_window_seconds"),
+        (
+            told(params={"withdraw_delay_seconds": 86_400}),
+            "params: withdraw_delay_seconds: at least slow_window_seconds",
+        ),
         (told(params={"gross_cap_slow": 3_000_000_000_000}), "params: gross_cap_fast: at least gross_cap_slow"),
         (told(handover={**to, "guardians": []}), "handover.guardians: "),
         (told(handover={**to, "operator": 7}), "handover.operator: an address is"),

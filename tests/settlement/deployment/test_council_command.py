@@ -1,4 +1,4 @@
-"""`python -m settlement council` on anvil: a call goes from a proposal through signatures and a timelock to its effect."""
+"""`python -m settlement council` on anvil: from a proposal through signatures and a timelock to its effect."""
 
 import json
 import shutil
@@ -14,7 +14,6 @@ from settlement.council.command import main
 from settlement.deployment.deploy_command import main as deploy
 from settlement.deployment.verify_command import main as verify
 from settlement.handover import FAST_DELAY_S
-from tests.settlement.chain.anvil import Anvil
 from tests.settlement.deployment.town import GUARDIAN, Town, keystore, shown
 
 Said = pytest.CaptureFixture[str]
@@ -54,9 +53,7 @@ def operation(said: str) -> str:
     return said.partition("operation ")[2].partition(":")[0]
 
 
-def test_a_parameter_is_changed_with_notice_and_by_as_many_as_it_takes(
-    ruled: Town, anvil: Anvil, capsys: Said
-) -> None:
+def test_a_parameter_is_changed_with_notice_and_by_as_many_as_it_takes(ruled: Town, capsys: Said) -> None:
     path = propose(ruled, "cap", "policy.setParams", list(LOWER))
     said = capsys.readouterr().out
     assert "fast (Timelock" in said

@@ -64,8 +64,8 @@ def test_what_is_planned_is_what_is_done_and_nothing_is_sent_before_yes(
     said = capsys.readouterr().out
     done = town.purposes()
     assert [(nonce, gas) for nonce, _, gas in plan] == [(nonce, gas) for nonce, _, gas in done]
-    for (_, shown, _), (_, purpose, _) in zip(plan, done, strict=True):
-        assert purpose.startswith(shown.removesuffix("…"))
+    for (_, begins, _), (_, purpose, _) in zip(plan, done, strict=True):
+        assert purpose.startswith(begins.removesuffix("…"))
     assert "0 not" in said.splitlines()[-1]
     told = json.loads(town.addresses.read_text())
     assert told["deployment"]["governance"].keys() == {"council", "slow", "fast"}
@@ -78,7 +78,7 @@ def test_what_is_planned_is_what_is_done_and_nothing_is_sent_before_yes(
 
 
 def test_a_kill_between_any_two_transactions_leaves_one_alliance(town: Town, anvil: Anvil) -> None:
-    seen = set()
+    seen, draft = set(), {}
     for nth in (1, 2, 7, 12, 20, 35):
         assert cut_at(town, nth) == -signal.SIGKILL
         draft = json.loads(town.addresses.read_text())["founding"]["transactions"]

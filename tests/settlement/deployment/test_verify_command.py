@@ -110,7 +110,7 @@ def test_an_alliance_that_was_not_handed_over_is_noted(town: Town, capsys: Said)
     assert lines(capsys)["handed over"] == ("NOTE", "no: no timelock has the right to grant roles")
 
 
-def test_another_chain_a_node_that_is_away_and_no_file(founded: Town, anvil: Anvil, capsys: Said) -> None:
+def test_another_chain_a_node_that_is_away_and_no_file(founded: Town, capsys: Said) -> None:
     other = told(founded) | {"chainId": 5}
     founded.addresses.write_text(json.dumps(other))
     assert main([*founded.node(), "--json"]) == 1
