@@ -104,11 +104,12 @@ def test_a_batch_that_is_sealed_anew_takes_in_what_was_forced_meanwhile(field: F
         assert sent == ["cover:1.2.1", "commit:2.1"]
 
 
-def forced_earning(s: Settlement, **changes: int) -> PointsEvent:
-    """An EARN that the ledger has posted, or one with such changes that it has not, forced and now overdue."""
+def forced_earning(s: Settlement, *, points: int | None = None) -> PointsEvent:
+    """An EARN that the ledger has posted, or with other points one that it has not, forced and now overdue."""
     desk.prepare(s.conn, s.publication.vault, s.lanes.roster, batch_no=2)
     waiting = (event for _, event in desk.waiting(s.conn, lane_of(s)) if event is not None)
-    earning = replace(next(event for event in waiting if event.kind == Kind.EARN), nonce=1, **changes)
+    posted = next(event for event in waiting if event.kind == Kind.EARN)
+    earning = replace(posted, nonce=1, points=points or posted.points)
     force(s, earning)
     s.alliance.chain.advance_time(25 * 3_600)
     return earning
