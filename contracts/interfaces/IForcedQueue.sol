@@ -15,7 +15,7 @@ enum ForcedFault {
     Clock,
     /// Names terms that are not in force for this issuer and signer.
     Terms,
-    /// Its cash does not follow from its points.
+    /// Its cash does not follow from its points, or would follow from a member's balance (terms paid on issuance).
     Rate,
     /// No campaign on chain answers for it.
     Campaign,
