@@ -32,8 +32,10 @@ HOT, LONG = "/v1/events", "/v1/orders"
 def port(door: Door, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The application behind the HTTP server that serves it, which has less patience here."""
     monkeypatch.setattr(parse, "BODY_SECONDS_MAX", BODY_SECONDS)
-    kept = {"timeout_keep_alive": KEEP_ALIVE_SECONDS}
-    server = uvicorn.Server(uvicorn.Config(create_app(door), port=0, log_config=None, lifespan="off", **kept))
+    config = uvicorn.Config(
+        create_app(door), port=0, log_config=None, lifespan="off", timeout_keep_alive=KEEP_ALIVE_SECONDS
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until(lambda: server.started)
