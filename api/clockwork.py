@@ -11,7 +11,9 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
+from operator import itemgetter
 
 import psycopg
 import structlog
@@ -32,35 +34,63 @@ log = structlog.get_logger(__name__)
 _one_at_a_time = threading.Lock()
 
 
-def run(door: Door, *, since_ms: int | None = None) -> Mapping[str, int]:
+def run(door: Door) -> Mapping[str, int]:
     """Post what is due until nothing is; how many of each verb were done. What cannot be done is logged. Where months
-    end cycles, those that ended after `since_ms` are charged, and the epoch of tiers that has begun since is sealed,
-    each between what fell due before its second and after.
+    end cycles, those that ended since the door was opened are charged, and where a sandbox's clock ends epochs of tiers,
+    the newest that has begun is sealed; each between what fell due before its second and after, and each once: a month
+    that ended without a fee is over as well.
     """
-    until_ms, done = now_ms(door.now()), Counter[str]()
     with _one_at_a_time:
-        for second, work in (
-            [] if since_ms is None else _stops(door, since_ms // MS_PER_SECOND, until_ms // MS_PER_SECOND)
-        ):
-            done += _due(door, second * MS_PER_SECOND)
-            done += Counter(work())
-        return done + _due(door, until_ms)
+        return _run(door, now_ms(door.now()))
 
 
-Stop = tuple[int, Callable[[], Mapping[str, int]]]
+def move(door: Door, to: datetime) -> Mapping[str, int]:
+    """Let it be `to`, if that is later than now, and do what falls due on the way; how many of each verb were done. The
+    clock moves when everything is done: whatever goes wrong before, moving it again goes on.
+    """
+    assert door.move_clock is not None
+    with _one_at_a_time:
+        at_ms = now_ms(max(to, door.now()))
+        done = _run(door, at_ms) + _evaluate(door, at_ms)
+        if to > door.now():
+            door.move_clock(to)
+        return done
 
 
-def _stops(door: Door, since: int, until: int) -> list[Stop]:
-    """The seconds at which something ends, after one and by another, and what is done then."""
-    stops: list[Stop] = [(month.over_at, partial(_charge, door, month)) for month in door.months_over(since, until)]
-    seal, begins = door.tiers.seal, door.tiers.clock.begins(door.tiers.clock.epoch_at(until))
-    if seal is not None and begins > since:  # of several that have passed the newest: those in between were missed
-        stops.append((begins, partial(seal, begins)))
-    return sorted(stops, key=_second_of)
+def evaluate(door: Door) -> Mapping[str, int]:
+    """Look at every member's tier and record those that changed; how many were."""
+    with _one_at_a_time:
+        return _evaluate(door, now_ms(door.now()))
 
 
-def _second_of(stop: Stop) -> int:
-    return stop[0]
+def _run(door: Door, until_ms: int) -> Counter[str]:
+    done = Counter[str]()
+    for second, work in _stops(door, until_ms // MS_PER_SECOND):
+        done += _due(door, second * MS_PER_SECOND)
+        done += work()
+    return done + _due(door, until_ms)
+
+
+Stop = tuple[int, Callable[[], Counter[str]]]
+
+
+def _stops(door: Door, until_s: int) -> list[Stop]:
+    """The seconds by then at which something ends, and what is done about it."""
+    stops: list[Stop] = [(month.over_at, partial(_end, door, month)) for month in door.months.over(until_s)]
+    if (begins := door.epochs.begun(until_s)) is not None:
+        stops.append((begins, partial(door.epochs.seal, begins)))
+    return sorted(stops, key=itemgetter(0))
+
+
+def _end(door: Door, month: Month) -> Counter[str]:
+    done = _charge(door, month)
+    door.months.ended(month)
+    return done
+
+
+def _evaluate(door: Door, at_ms: int) -> Counter[str]:
+    walk = clockwork.evaluate(door.reading, door.poster.post, at_ms)
+    return Counter({"evaluate_tier": walk.done} if walk.done else {})
 
 
 def _due(door: Door, at_ms: int) -> Counter[str]:
@@ -71,21 +101,14 @@ def _due(door: Door, at_ms: int) -> Counter[str]:
         return stuck.done
 
 
-def _charge(door: Door, month: Month) -> Mapping[str, int]:
+def _charge(door: Door, month: Month) -> Counter[str]:
     """The month's fees, if any accrued and nobody has charged them."""
     with door.reading() as connection:
         accrued = any(position.fees for position in queries.positions(connection).values())
     if not accrued:
-        return {}
+        return Counter()
     (answer,) = door.poster.post([due.charge(month.name, month.over_at * MS_PER_SECOND)])
-    return {"charge_fees": 1} if isinstance(answer.outcome, Receipt) and not answer.replayed else {}
-
-
-def evaluate(door: Door) -> Mapping[str, int]:
-    """Look at every member's tier and record those that changed; how many were."""
-    with _one_at_a_time:
-        walk = clockwork.evaluate(door.reading, door.poster.post, now_ms(door.now()))
-    return {"evaluate_tier": walk.done} if walk.done else {}
+    return Counter({"charge_fees": 1} if isinstance(answer.outcome, Receipt) and not answer.replayed else {})
 
 
 @contextmanager
@@ -94,12 +117,10 @@ def ticking(door: Door, *, every_seconds: float = TICK_SECONDS) -> Iterator[None
     over = threading.Event()
 
     def tick() -> None:
-        ticks, since_ms = 0, now_ms(door.now())
+        ticks = 0
         while not over.wait(every_seconds):
             try:
-                until_ms = now_ms(door.now())
-                run(door, since_ms=since_ms)
-                since_ms = until_ms
+                run(door)
                 if ticks % TICKS_PER_EVALUATION == 0:
                     evaluate(door)
                 ticks += 1

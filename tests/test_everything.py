@@ -1,10 +1,12 @@
 """The closing line is honest: it counts what ran, and silence is a failure."""
 
+from collections.abc import Callable
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
-from tests.everything import Count, counted_by_junit, counted_in_words, gate, main
+from tests.everything import PARTS, Count, Say, counted_by_junit, counted_in_words, gate, main
 
 JUNIT = """<testsuites><testsuite tests="9" failures="2" errors="1" skipped="1"/></testsuites>"""
 
@@ -45,8 +47,33 @@ def test_words_of_hardhat_and_node_are_summed(words: str, count: Count) -> None:
 
 
 def test_gate_is_one_count() -> None:
-    assert gate("true") == Count(1, 0)
-    assert gate("false") == Count(0, 1)
+    said: list[str] = []
+    assert gate(said.append, "true") == Count(1, 0)
+    assert gate(said.append, "false") == Count(0, 1)
+    assert said == ["\n--- true\n", "\n--- false\n"]
+
+
+def test_two_parts_at_once_are_both_counted_and_do_not_talk_over_each_other(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for the other, so that one after the other would wait for ever; the second's words come last."""
+    met = Barrier(2, timeout=20)
+
+    def part(word: str, count: Count) -> Callable[[Say], list[Count]]:
+        def run(say: Say) -> list[Count]:
+            say(f"{word} begins\n")
+            met.wait()
+            say(f"{word} ends\n")
+            return [count]
+
+        return run
+
+    monkeypatch.setitem(PARTS, "check", part("check", Count(1, 0)))
+    monkeypatch.setitem(PARTS, "contracts", part("contracts", Count(2, 1)))
+    assert main(["contracts", "check"]) == 1
+    assert capsys.readouterr().out.split("\n") == [
+        *("check begins", "check ends", "contracts begins", "contracts ends", "", "3 passed, 1 failed", ""),
+    ]
 
 
 def test_unknown_part_is_named(capsys: pytest.CaptureFixture[str]) -> None:
