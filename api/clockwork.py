@@ -36,8 +36,8 @@ _one_at_a_time = threading.Lock()
 
 def run(door: Door) -> Mapping[str, int]:
     """Post what is due until nothing is; how many of each verb were done. What cannot be done is logged. Where months
-    end cycles, those that ended since the door was opened are charged, and where a sandbox's clock ends epochs of tiers,
-    the newest that has begun is sealed; each between what fell due before its second and after, and each once: a month
+    end cycles, those that ended since the door was opened are charged; where a sandbox's clock ends epochs of tiers,
+    the newest that has begun is sealed. Each between what fell due before its second and after, and each once: a month
     that ended without a fee is over as well.
     """
     with _one_at_a_time:
