@@ -1,9 +1,9 @@
 """A witness of every answer: what the rule book demands of one receipt, and of all of them together, without an oracle.
 
 It keeps its own running figures from receipts alone: the last posting of every account, what is left of every lot, what
-legs issued and took, what each gave and how much of it was taken back, refunds by order, holds that were resolved, points that rules granted, the first answer to every
-key. `see` is told each answer with what the book would write for it; `stands` asks a whole slice whether it agrees.
-Only tests use it.
+legs issued and took, what each gave and how much of it was taken back, refunds by order, holds that were resolved,
+points that rules granted, the first answer to every key. `see` is told each answer with what the book would write for
+it; `stands` asks a whole slice whether it agrees. Only tests use it.
 """
 
 from __future__ import annotations
