@@ -80,12 +80,16 @@ def span_ms(settings: SetTiers) -> int:
 
 def sums(settings: SetTiers, lots: Iterable[Bought], terms: Mapping[int, PublishTerms]) -> list[Sum]:
     """Qualifying AU over time, past and to come, as the lots stand: up at a confirmation, down a window later."""
+    confirmed = [(lot.confirmed_at_ms, lot) for lot in lots if lot.confirmed_at_ms is not None]
+    return over_time(settings, [(at, value_au(lot.standing, terms[lot.terms_id])) for at, lot in confirmed])
+
+
+def over_time(settings: SetTiers, bought: Iterable[tuple[int, int]]) -> list[Sum]:
+    """`sums` of what is known already: when each was confirmed, and the AU it is worth."""
     changes: dict[int, int] = {}
-    for lot in lots:
-        if lot.confirmed_at_ms is not None:
-            au = value_au(lot.standing, terms[lot.terms_id])
-            for at, change in ((lot.confirmed_at_ms, au), (lot.confirmed_at_ms + settings.window_ms, -au)):
-                changes[at] = changes.get(at, 0) + change
+    for at, au in bought:
+        changes[at] = changes.get(at, 0) + au
+        changes[at + settings.window_ms] = changes.get(at + settings.window_ms, 0) - au
     found, total = [], 0
     for at, change in sorted(changes.items()):
         total += change

@@ -6,12 +6,15 @@ times are Unix seconds. Called by the sealing of epochs, wallets and tests.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from proofs.tier.packing import Packed
+from proofs.tier.packing import Packed, PackingError
 
 TIER_RANK_MAX = 15
+_TIER_BITS: Final = 4
+_PACKED: Final = struct.Struct(">HIIIQQ")
 PROGRAMME = 1
 """The alliance's one programme of points."""
 
@@ -32,6 +35,8 @@ class Attributes(Packed):
         ("programme", 8),
     )
 
+    BYTES: ClassVar[int] = _PACKED.size
+
     points: int
     spend: int
     since: int
@@ -39,3 +44,15 @@ class Attributes(Packed):
     key_epoch: int
     tier: int
     programme: int = PROGRAMME
+
+
+def packed_bytes(*, points: int, spend: int, since: int, valid_until: int, key_epoch: int, tier: int) -> bytes:
+    """`Attributes(..).packed()` of the alliance's programme in 30 bytes, the most significant first, as rows keep it: one
+    call where an epoch would make a million instances. Raises `PackingError` for a value that does not fit its place.
+    """
+    if tier > TIER_RANK_MAX or tier < 0:
+        raise PackingError("tier", f"does not fit {_TIER_BITS} bits")
+    try:
+        return _PACKED.pack(PROGRAMME << _TIER_BITS | tier, key_epoch, valid_until, since, spend, points)
+    except struct.error as error:
+        raise PackingError("attributes", str(error)) from error
