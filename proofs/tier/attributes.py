@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from proofs.tier.packing import Packed, PackingError
 
@@ -46,13 +46,24 @@ class Attributes(Packed):
     programme: int = PROGRAMME
 
 
-def packed_bytes(*, points: int, spend: int, since: int, valid_until: int, key_epoch: int, tier: int) -> bytes:
-    """`Attributes(..).packed()` of the alliance's programme in 30 bytes, the most significant first, as rows keep it: one
-    call where an epoch would make a million instances. Raises `PackingError` for a value that does not fit its place.
-    """
-    if tier > TIER_RANK_MAX or tier < 0:
-        raise PackingError("tier", f"does not fit {_TIER_BITS} bits")
-    try:
-        return _PACKED.pack(PROGRAMME << _TIER_BITS | tier, key_epoch, valid_until, since, spend, points)
-    except struct.error as error:
-        raise PackingError("attributes", str(error)) from error
+class Said(NamedTuple):
+    """The same of the alliance's programme, for whoever says it of a million members: nothing is checked but when packed."""
+
+    points: int
+    spend: int
+    since: int
+    valid_until: int
+    key_epoch: int
+    tier: int
+
+    def packed_bytes(self) -> bytes:
+        """`Attributes(..).packed()` in BYTES bytes, the most significant first, as rows keep it. Raises `PackingError` for a
+        value that does not fit its place.
+        """
+        points, spend, since, valid_until, key_epoch, tier = self
+        if not 0 <= tier <= TIER_RANK_MAX:
+            raise PackingError("tier", f"does not fit {_TIER_BITS} bits")
+        try:
+            return _PACKED.pack(PROGRAMME << _TIER_BITS | tier, key_epoch, valid_until, since, spend, points)
+        except struct.error as error:
+            raise PackingError("attributes", str(error)) from error

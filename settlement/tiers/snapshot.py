@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import psycopg
 
 from ledger.queries import registry as registry_of
 from ledger.registry import Registry
 from ledger.tier_standings import Standing, standings
-from proofs.tier.attributes import Attributes, packed_bytes
+from proofs.tier.attributes import Attributes, Said
 from proofs.tier.cohorts import counted
 from proofs.tier.grid import PolicyGrid
 from proofs.tier.policy import SECONDS_MAX
@@ -81,17 +81,6 @@ class NoTiers(RuntimeError):
 
 class EpochFull(RuntimeError):
     """More members than a tree of this depth has leaves."""
-
-
-class Said(NamedTuple):
-    """What an epoch says of one member, as `proofs.tier.attributes` means it."""
-
-    points: int
-    spend: int
-    since: int
-    valid_until: int
-    key_epoch: int
-    tier: int
 
 
 @dataclass(slots=True)
@@ -165,9 +154,8 @@ def _page(
         person, member_no, key_no, commitment, from_epoch, _ = owner
         assert person == standing.member_no, "the ledger answers in order"
         one = said_of(standing, from_epoch)
-        packed = packed_bytes(**one._asdict())
         said.append(one)
-        keys = (8, person, 8, member_no, 4, key_no)
+        keys, packed = (8, person, 8, member_no, 4, key_no), one.packed_bytes()
         kept.append(
             _COPY_ROW.pack(_COLUMNS, 8, epoch, 4, place, *keys, COMMITMENT_BYTES, commitment, Attributes.BYTES, packed)
         )
