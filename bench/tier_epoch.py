@@ -3,8 +3,8 @@
     python -m bench.tier_epoch [--leaves 100000] [--leaves-plain 5000]
 
 Ours compiled: every leaf hashed from commitment, attributes and salt, then the tree built on disk with everything made
-certain. Beside it plain Python on as many leaves as `--leaves-plain`, in a process of its own that finds no compiler, and
-rows of two and of four elements by either. Processor time is told beside the time that passed: it is what stays
+certain. Beside it plain Python on as many leaves as `--leaves-plain`, in a process of its own that finds no compiler,
+and rows of two and of four elements by either. Processor time is told beside the time that passed: it is what stays
 comparable when neighbours take a core. Memory is what the build needs at most beyond what the process had before.
 """
 

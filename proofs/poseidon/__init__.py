@@ -1,7 +1,7 @@
 """Poseidon over the scalar field of BN254, equal to circomlib's: the hash of everything that a circuit has to know.
 
-One hash is plain Python, always. Many at once (`poseidon_rows`) are hashed by compiled code where the extra `poseidon` is
-installed, and by plain Python elsewhere, which takes twenty times as long. Invariants: an input outside the field is
+One hash is plain Python, always. Many at once (`poseidon_rows`) are hashed by compiled code where the extra `poseidon`
+is installed, and by plain Python elsewhere, which takes many times as long. Invariants: an input outside the field is
 refused and never reduced, so no two inputs share a hash by being written differently; both ways give the same values
 (tests at every width). Called by `proofs.tier`, the sealing of epochs and whoever checks a path.
 """

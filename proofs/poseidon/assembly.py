@@ -215,7 +215,7 @@ class _Lines:
         return self("add nuw i512 {}, {}", middle, twice)
 
     def _diagonal(self, first: Sequence[str], second: Sequence[str], offset: int) -> str:
-        """Products of limb i with limb i + offset, each where it belongs: two limbs apart, so that none meets another."""
+        """Products of limb i with limb i + offset, each in its place: two limbs apart, so that none meets another."""
         whole = "0"
         for at in range(max(0, -offset), min(LIMBS, LIMBS - offset)):
             made = self("mul nuw i128 {}, {}", first[at], second[at + offset])

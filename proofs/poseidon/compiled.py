@@ -1,10 +1,10 @@
 """Poseidon over whole arrays by code that LLVM compiles for this processor, where the extra `poseidon` is installed.
 
-The compiler is llvmlite, which is loaded by the first caller with many rows and by nobody else: whoever checks a proof or
-a path hashes a little, in plain Python. Compiling takes a fraction of a second and leaves nothing behind: no cache on
-disk that could be read-only, stale or somebody else's. Invariants: a number of inputs is hashed here only after
-the code gave our hash of samples and refused what is no element; whatever fails on the way, plain Python is complete and
-takes over, with a warning. The lock of the interpreter is free while rows are hashed. Called by `proofs.poseidon` alone.
+The compiler is llvmlite, which is loaded by the first caller with many rows and by nobody else: whoever checks a proof
+or a path hashes a little, in plain Python. Compiling takes a fraction of a second and leaves nothing behind: no cache
+on disk that could be read-only, stale or somebody else's. Invariants: a number of inputs is hashed here only after the
+code gave our hash of samples and refused what is no element; whatever fails on the way, plain Python is complete and
+takes over, with a warning. The interpreter's lock is free while rows are hashed. Called by `proofs.poseidon` alone.
 """
 
 from __future__ import annotations

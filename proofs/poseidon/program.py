@@ -3,9 +3,9 @@
     box    the next value is value[from]^5
     dot    the next value is row . values[from], values[from + 1], .. plus `added`, below R
 
-The tape begins with the inputs; each instruction appends one value, the last one is the hash. Partial rounds append u and
-y = u^5 in turn, so what the recurrence multiplies always lies together. Values are in Montgomery form, times 2^256, between
-the first instructions, which bring the inputs there, and the last one, which leaves it.
+The tape begins with the inputs; each instruction appends one value, the last one is the hash. Partial rounds append u
+and y = u^5 in turn, so what the recurrence multiplies always lies together. Values are in Montgomery form, times 2^256,
+between the first instructions, which bring the inputs there, and the last one, which leaves it.
 
 Invariants: constants are those of `grain` and `recurrence`, nothing is written down here; that no sum outgrows the
 machine's 512 bits and no value its 256 is computed for every instruction, not believed. Pure. Called by
@@ -90,7 +90,8 @@ class _Tape:
         bounds = self.bounds[begin : begin + len(row)]
         total = sum((bound for factor, bound in zip(row, bounds, strict=True) if factor), Fraction(0))
         assert total * _OF_WORD**2 < 1, "a sum fits twice 256 bits"
-        assert total * _OF_WORD + 2 < min(OVERSHOOT_MAX, 1 / _OF_WORD), "two subtractions bring it below R"
+        assert (total * _OF_WORD + 2) * _OF_WORD < 1, "what is left of it fits 256 bits"
+        assert total * _OF_WORD + 2 < OVERSHOOT_MAX, "two subtractions bring it below R"
         return self._append((self._hold(tuple(row)), self._hold((added,)), begin, len(row)), Fraction(1))
 
     def _append(self, step: Step, bound: Fraction) -> int:
@@ -115,7 +116,7 @@ def _multiplied(one: Fraction, other: Fraction) -> Fraction:
 
 
 def _full(tape: _Tape, state: Sequence[int], made: Constants, added: Row, *, begin: int = 0) -> list[int]:
-    """A round in which every element passes the box; its elements are appended from number `begin` on, then the others."""
+    """A round in which every element passes the box; elements are appended from number `begin` on, then the others."""
     boxed = [tape.box(at) for at in state]
     order = [*range(begin, made.width), *range(begin)]
     places = {each: tape.dot(made.matrix[each], boxed[0], added[each]) for each in order}

@@ -47,7 +47,7 @@ class Attributes(Packed):
 
 
 class Said(NamedTuple):
-    """The same of the alliance's programme, for whoever says it of a million members: nothing is checked but when packed."""
+    """The same of the alliance's programme, for whoever says it of a million members: checked when it is packed."""
 
     points: int
     spend: int
@@ -57,8 +57,8 @@ class Said(NamedTuple):
     tier: int
 
     def packed_bytes(self) -> bytes:
-        """`Attributes(..).packed()` in BYTES bytes, the most significant first, as rows keep it. Raises `PackingError` for a
-        value that does not fit its place.
+        """`Attributes(..).packed()` in BYTES bytes, the most significant first, as rows keep it. Raises `PackingError`
+        for a value that does not fit its place.
         """
         points, spend, since, valid_until, key_epoch, tier = self
         if not 0 <= tier <= TIER_RANK_MAX:

@@ -147,7 +147,9 @@ def wrong(*given: object) -> int:
     return int(given[-1])  # type: ignore[call-overload, no-any-return] # the number of rows
 
 
-def lenient(_steps: bytes, _count: int, _constants: bytes, data: bytes, inputs: int, room: Array[c_char], rows: int) -> int:
+def lenient(
+    _steps: bytes, _count: int, _constants: bytes, data: bytes, inputs: int, room: Array[c_char], rows: int
+) -> int:
     """A machine that takes what is outside the field for what it leaves."""
     values = [int.from_bytes(data[at : at + 32], "big") % R for at in range(0, len(data), 32)]
     room.raw = packed([hashed(values[at : at + inputs]) for at in range(0, len(values), inputs)])
