@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "pitfalls.md").read_text()
+HEADS = ("Table", "A wrong byte anywhere")
 LANGUAGES = ("Python", "Solidity", "JavaScript")
 NAMED = re.compile(r"`([\w./]+): ([^`]+)`")
 WHY_WORDS_MIN = 6
@@ -90,14 +91,18 @@ def missing(file: str, name: str, language: str | None = None) -> Iterator[str]:
         yield f"{file} is not {language}"
 
 
+def named_tests() -> list[tuple[str, str]]:
+    """(file, name) of every test that a table names, each once, in order."""
+    cells = [cell for head in HEADS for row in rows(PAGE, head) for cell in row]
+    return sorted({(file, name) for cell in cells for file, name in NAMED.findall(cell)})
+
+
 def never_passed(passed: Iterable[str], *, python: bool) -> list[str]:
     """The named tests, of Python or of the others, that no line of `passed` tells of. A line is what a runner says of
     one passed test: module and name with its case by pytest, the words after the tick by the others.
     """
     said = "\n".join(passed)
-    named = sorted(
-        {(file, name) for file, name in NAMED.findall(PAGE) if file.split("/")[-1].startswith("test_") is python}
-    )
+    named = [(file, name) for file, name in named_tests() if (language_of(at(file)[0]) == {"Python"}) is python]
     return [f"{file}: {name}" for file, name in named if not re.search(_as_said(file, name, python=python), said)]
 
 
