@@ -18,12 +18,12 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from proofs.keccak import keccak256
 from settlement.chain.client import Chain, ChainError
-from settlement.chain.contracts import Contract, Refused
+from settlement.chain.contracts import Contract, Refused, decode_call
 from settlement.chain.passwords import add_keystore, add_signer, asked_signer, opened_keystore
 from settlement.chain.senders import KeyRefused, SignerRefused
 from settlement.council.proposals import Proposal, ProposalUnfit, read_proposal, text_of, write_proposal
@@ -32,7 +32,6 @@ from settlement.council.sending import CallFailed, NotFinal, NotSent, send_call
 from settlement.council.timelocks import NO_WORD, Operation, OperationState, operations
 from settlement.council.words import CallUnfit, Known, duration, known_of, make_call, words
 from settlement.deployment.looking import COUNCIL_SIGNERS_MAX
-from settlement.handover import DELAYS_S
 from settlement.networks import NotAddresses, read_told
 
 DONE, REFUSED, AWAY = 0, 1, 3
@@ -41,7 +40,7 @@ DAY_S: Final = 86_400
 DAYS_DEFAULT: Final = 7
 DAYS_MAX: Final = 90
 ID_BYTES: Final = 32
-CANCEL: Final = keccak256(b"cancel(bytes32)")[:4]
+YEAR_3000_S: Final = 32_503_680_000
 
 
 class Unready(RuntimeError):
@@ -236,7 +235,8 @@ def _tell(known: Known, proposal: Proposal) -> None:
     _say(f"call {proposal.nonce} of council 0x{proposal.council.hex()} on chain {proposal.chain_id}")
     for line in words(known, proposal.target, proposal.data, depth=1):
         _say(line)
-    _say(f"to be handed in by {proposal.deadline} (Unix seconds); {_when(known, proposal)}")
+    by = datetime.fromtimestamp(proposal.deadline, UTC) if proposal.deadline < YEAR_3000_S else "the end of time"
+    _say(f"to be handed in by {by} ({proposal.deadline}); {_when(known, proposal)}")
     _say(f"digest {text_of(proposal)}")
     for signer in sorted(proposal.signatures):
         _say(f"signed by 0x{signer.hex()}")
@@ -244,10 +244,10 @@ def _tell(known: Known, proposal: Proposal) -> None:
 
 def _when(known: Known, proposal: Proposal) -> str:
     """The earliest time at which it takes effect."""
-    for name, place in (("slow", known.slow), ("fast", known.fast)):
-        if proposal.target == place and proposal.data[:4] != CANCEL:
-            return f"takes effect {duration(DELAYS_S[name])} after that at the earliest, when anybody carries it out"
-    return "takes effect at once"
+    decoded = decode_call("Timelock", proposal.data) if proposal.target in {known.slow, known.fast} else None
+    if decoded is None or not decoded[0].startswith("schedule"):
+        return "takes effect at once"
+    return f"takes effect {duration(decoded[2][-1])} after that at the earliest, when anybody carries it out"
 
 
 def _say(line: str) -> None:

@@ -167,9 +167,8 @@ def _look_at_rulers(chain: Chain, told: Told, seen: Seen, governance: Governance
         seen.lock_roles[name] = holders(lock, first=told.deploy_block)
         seen.lock_delays_s[name] = lock.read("getMinDelay")
     seen.council_code = chain.code(governance.council)
+    if differences("Council", seen.council_code):  # a multisig of another make
+        return
     council = Contract(chain, "Council", governance.council)
-    try:
-        seen.threshold = council.read("threshold")
-        seen.signers = [bytes(each) for each in council.read("getSigners", 0, COUNCIL_SIGNERS_MAX)]
-    except (Refused, OverflowError, ValueError):  # a multisig of another make
-        seen.signers = []
+    seen.threshold = council.read("threshold")
+    seen.signers = [bytes(each) for each in council.read("getSigners", 0, COUNCIL_SIGNERS_MAX)]

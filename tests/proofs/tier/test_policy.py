@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from proofs.tier.attributes import Attributes
+from proofs.tier.attributes import Attributes, Said
 from proofs.tier.packing import PackingError
 from proofs.tier.policy import ANY_TIER, Policy, Unmet, at_least
 from tests.conftest import ROOT
@@ -25,6 +25,20 @@ def test_each_field_has_its_bits(name: str, bits: int) -> None:
     for bad in (2**bits, -1, True, "1", 1.0, None):
         with pytest.raises(PackingError, match=f"^{name}: "):
             replace(one, **{name: bad})
+
+
+AMOUNTS = [(name, bits) for name, bits in Attributes.LAYOUT if name != "programme"]
+
+
+@pytest.mark.parametrize(("name", "bits"), AMOUNTS)
+def test_attributes_packed_at_once_are_those_packed_by_parts(name: str, bits: int) -> None:
+    for value in (0, 1, 2**bits - 1):
+        one = replace(MEMBER, **{name: value})
+        fields = {each: getattr(one, each) for each, _ in AMOUNTS}
+        assert Said(**fields).packed_bytes() == one.packed().to_bytes(Attributes.BYTES, "big")
+        for bad in (2**bits, -1):
+            with pytest.raises(PackingError):
+                Said(**fields | {name: bad}).packed_bytes()
 
 
 @pytest.mark.parametrize(

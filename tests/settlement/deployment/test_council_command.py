@@ -14,7 +14,9 @@ from settlement.council.command import main
 from settlement.deployment.deploy_command import main as deploy
 from settlement.deployment.verify_command import main as verify
 from settlement.handover import FAST_DELAY_S
-from tests.settlement.deployment.town import GUARDIAN, Town, keystore, shown
+from tests.settlement.chain.nodes import Node
+from tests.settlement.deployment.conftest import settled
+from tests.settlement.deployment.town import GUARDIAN, Town, build, keystore, shown
 
 Said = pytest.CaptureFixture[str]
 LOWER = tuple(PARAMS._replace(gross_cap_slow=PARAMS.gross_cap_slow // 2))
@@ -22,6 +24,10 @@ LOWER = tuple(PARAMS._replace(gross_cap_slow=PARAMS.gross_cap_slow // 2))
 
 @pytest.fixture
 def ruled(town: Town, capsys: Said) -> Town:
+    return handed_over(town, capsys)
+
+
+def handed_over(town: Town, capsys: Said) -> Town:
     town.tell(collateral={})
     assert deploy(town.deploy("--yes")) == 0
     capsys.readouterr()
@@ -53,7 +59,10 @@ def operation(said: str) -> str:
     return said.partition("operation ")[2].partition(":")[0]
 
 
-def test_a_parameter_is_changed_with_notice_and_by_as_many_as_it_takes(ruled: Town, capsys: Said) -> None:
+def test_a_parameter_is_changed_with_notice_and_by_as_many_as_it_takes(
+    database: str, remote: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    ruled = handed_over(settled(build(tmp_path, database, remote.url, tiers=False), monkeypatch), capsys)
     path = propose(ruled, "cap", "policy.setParams", list(LOWER))
     said = capsys.readouterr().out
     assert "fast (Timelock" in said

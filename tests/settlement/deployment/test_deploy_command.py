@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,6 @@ from settlement.deployment.verify_command import main as verify
 from settlement.settings import SettlementSettings
 from settlement.tasks.works import Works
 from tests.conftest import execute
-from tests.settlement.chain import anvil as anvils
-from tests.settlement.chain import hardhat_node
 from tests.settlement.chain.anvil import Anvil
 from tests.settlement.chain.driver import ROOT
 from tests.settlement.chain.field import Field, day
@@ -35,14 +32,6 @@ from tests.settlement.deployment.town import CHAIN_ID, SUBMITTER, Town, build, i
 
 PROCESS_S_MAX = 100
 Said = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(params=["anvil", "hardhat"])
-def remote(request: pytest.FixtureRequest) -> Iterator[Node]:
-    made = anvils.running() if request.param == "anvil" else hardhat_node.running()
-    with made as node:
-        node.finalise()
-        yield node
 
 
 def planned(said: str) -> list[tuple[int, str, int]]:
