@@ -7,6 +7,7 @@ Made by `api.serve` and by tests; handlers reach it through `door_of`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -68,6 +69,41 @@ def by_hand(_since: int, _until: int) -> Sequence[Month]:
     return ()
 
 
+class Months:
+    """The months that end as the door's clock passes them, each once and in turn, from `since_s` on."""
+
+    def __init__(self, over: MonthsOver, since_s: int) -> None:
+        self._over, self._since_s = over, since_s
+
+    def over(self, until_s: int) -> Sequence[Month]:
+        """Those that ended by `until_s` and were not `ended` yet, oldest first."""
+        return self._over(self._since_s, until_s)
+
+    def ended(self, month: Month) -> None:
+        """It has been dealt with: what accrues from now on is a later one's, whoever asks."""
+        self._since_s = month.over_at
+
+
+class Epochs:
+    """The epochs of tiers that begin as the door's clock passes them, from `since_s` on; none where nobody seals."""
+
+    def __init__(self, desk: TierDesk, since_s: int) -> None:
+        self._desk, self._since_s = desk, since_s
+
+    def begun(self, until_s: int) -> int | None:
+        """The first second of the newest that has begun by `until_s` and was not tried yet: those between were missed,
+        as where no worker ran.
+        """
+        begins = self._desk.clock.begins(self._desk.clock.epoch_at(until_s))
+        return begins if self._desk.seal is not None and begins > self._since_s else None
+
+    def seal(self, begins: int) -> Counter[str]:
+        """Take epochs as far as they go at that second; how many came to the chain."""
+        assert self._desk.seal is not None
+        self._since_s = begins
+        return Counter(self._desk.seal(begins))
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """Everything a handler may use. `move_clock` is there in a sandbox alone: it lets `now` be a later time. `vaulted`
@@ -81,7 +117,8 @@ class Door:
     inclusions: Inclusions | None
     move_clock: MoveClock | None = None
     receipt_key: ReceiptSigner | None = None
-    months_over: MonthsOver = by_hand
+    months: Months = field(default_factory=lambda: Months(by_hand, 0))
+    epochs: Epochs = field(default_factory=lambda: Epochs(TierDesk(), 0))
     flights: Flights = field(default_factory=Flights)
     slow: SlowReads = field(default_factory=SlowReads)
     tiers: TierDesk = field(default_factory=TierDesk)
@@ -135,7 +172,8 @@ def open_door(
             inclusions=inclusions,
             move_clock=move_clock,
             receipt_key=receipt_key,
-            months_over=months_over,
+            months=Months(months_over, int(now().timestamp())),
+            epochs=Epochs(desk, int(now().timestamp())),
             tiers=desk,
             vaulted=vaulted,
         )

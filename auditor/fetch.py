@@ -40,6 +40,7 @@ WINDOW_BYTES_MAX = 2**27
 HTTP_TIMEOUT_SECONDS = 60.0
 WRAP_INFO = b"LPB1 tongdui batch key"
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+MANIFEST_FIELDS = frozenset({"batchNo", "chunks", "plainLen", "recipients", "tariff"})
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -201,6 +202,7 @@ class Source:
         raw = self._blob(data_hash.hex(), "manifest", MANIFEST_BYTES_MAX)
         try:
             told = json.loads(raw)
+            assert_that(set(told) <= MANIFEST_FIELDS, "fields", "those of LPB1", sorted(set(told) - MANIFEST_FIELDS))
             assert_that(told["batchNo"] == batch_no, "batchNo", batch_no, told["batchNo"])
             chunks = tuple(told["chunks"])
             assert_that(all(isinstance(c, str) and _HASH.fullmatch(c) for c in chunks), "chunks", "hashes", chunks[:3])

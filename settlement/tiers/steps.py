@@ -115,10 +115,10 @@ def _signed(seen: Observation) -> Step:
 def _anchored(seen: Observation) -> Step:
     if seen.held_revoked:
         return Retire(REVOKED)
+    if seen.now > seen.not_after + seen.grace_seconds:  # whether a guardian has told the chain by now or not
+        return Retire(REVOKED if seen.revoked else OVER)
     if seen.revoked:
         return Do.REVOKE
-    if seen.now > seen.not_after + seen.grace_seconds:
-        return Retire(OVER)
     if seen.held_hash != seen.header_hash:
         return Wait("the chain held its header for good and holds it no more", GONE)
     return Wait("in force")

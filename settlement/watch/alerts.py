@@ -34,6 +34,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "batch-slow": (WARNING, "a batch is in one state for longer than it should be"),
     "batch-unknown": (URGENT, "the chain holds a batch that this database does not have"),
+    "chains-many": (WARNING, "there are more chains of referrals to look at than alerts are raised for"),
     "chain-unclear": (WARNING, "the node does not answer, or not usably"),
     "claims-open": (WARNING, "what a defaulter still owes to the creditors of a batch"),
     "collateral-low": (WARNING, "a merchant's free collateral is below its floor or below what it owes"),
@@ -65,6 +66,10 @@ CODES: dict[str, tuple[str, str]] = {
     "tier-epoch-conflict": (URGENT, "another header stands on the chain under the number of an epoch of tiers"),
     "tier-epoch-gone": (URGENT, "a final block held an epoch of tiers, and the chain holds it no more"),
     "tier-epoch-stuck": (URGENT, "an epoch of tiers cannot go on by itself; without it no tier can be proven"),
+    "tier-epoch-unrevoked": (
+        URGENT,
+        "an epoch was revoked here; on the chain it counts until a guardian revokes it there",
+    ),
     "transaction-failed": (URGENT, "a transaction failed as often as we try"),
     "watch-behind": (WARNING, "the chain's events are read later than they should be"),
     "wide-root": (WARNING, "thirty people or more stand under one root of referrals; a person looks at it"),
@@ -133,13 +138,16 @@ _OF_PEOPLE = frozenset({"long-chain", "wide-root"})
 """Whose place and figures name members: they stand in the table, for those who may read it, and not in the log."""
 
 
-def keep(conn: Conn, source: str, found: Iterable[Alert]) -> None:
-    """What `source` finds now, all of it: new ones are raised, what it found earlier and no longer does is resolved."""
+def keep(conn: Conn, source: str, found: Iterable[Alert], *, untold: Iterable[Alert] = ()) -> None:
+    """What `source` finds now, all of it: new ones are raised, what it found earlier and no longer does is resolved.
+    What is `untold` was found too: it raises nothing, and if it was raised before it stays.
+    """
     found = list(found)
+    there = [*found, *untold]
     with conn.transaction():
         for alert in found:
             report(conn, source, alert)
-        places = {"codes": [alert.code for alert in found], "places": [alert.place for alert in found]}
+        places = {"codes": [alert.code for alert in there], "places": [alert.place for alert in there]}
         gone = conn.execute(_RESOLVE, {"source": source, **places}).fetchall()
     for code, place in gone:
         log.info("alert resolved", source=source, code=code, **({} if code in _OF_PEOPLE else {"place": place}))
