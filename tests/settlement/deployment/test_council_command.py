@@ -14,6 +14,7 @@ from settlement.council.command import main
 from settlement.deployment.deploy_command import main as deploy
 from settlement.deployment.verify_command import main as verify
 from settlement.handover import FAST_DELAY_S
+from tests.settlement.chain.anvil import Anvil
 from tests.settlement.chain.nodes import Node
 from tests.settlement.deployment.conftest import settled
 from tests.settlement.deployment.town import GUARDIAN, Town, build, keystore, shown
@@ -209,3 +210,17 @@ def test_an_unknown_call_is_shown_as_bytes_and_an_alliance_without_council_has_n
     ruled.addresses.write_text(json.dumps(file))
     assert main(["list", *ruled.council()]) == 1
     assert "the alliance was not handed over" in capsys.readouterr().err
+
+
+def test_a_guardian_pauses_alone_and_the_check_says_so(ruled: Town, anvil: Anvil, capsys: Said) -> None:
+    keystore(ruled.folder / "guardian.json", GUARDIAN)
+    anvil.ask("anvil_setBalance", shown(GUARDIAN), hex(10**18))
+    assert main(["pause", *ruled.council(), *ruled.key("founder")]) == 1
+    assert "AccessControlUnauthorizedAccount" in capsys.readouterr().err
+    assert main(["pause", *ruled.council(), *ruled.key("guardian")]) == 0
+    assert "paused until 20" in capsys.readouterr().out
+    assert verify([*ruled.node(), "--json"]) == 0
+    lines = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
+    assert (lines["paused"]["found"], lines["winding down"]["found"]) == ("NOTE", "OK")
+    assert main(["pause", *ruled.council(), *ruled.key("guardian")]) == 1
+    assert "Pause" in capsys.readouterr().err
