@@ -114,8 +114,6 @@ def _signed(seen: Observation) -> Step:
 def _anchored(seen: Observation) -> Step:
     if seen.held_revoked:
         return Retire(REVOKED)
-    if seen.revoked:
-        return Do.REVOKE
-    if seen.now > seen.not_after + seen.grace_seconds:
-        return Retire(OVER)
-    return Wait("in force")
+    if seen.now > seen.not_after + seen.grace_seconds:  # whether a guardian has told the chain by now or not
+        return Retire(REVOKED if seen.revoked else OVER)
+    return Do.REVOKE if seen.revoked else Wait("in force")

@@ -284,6 +284,7 @@ def seen(**changes: Any) -> Observation:
         ({"last_on_chain": 7}, Do.PUBLISH),
         ({"state": State.ANCHORED, "now": 251}, Retire(steps.OVER)),
         ({"state": State.ANCHORED, "now": 250, "revoked": True}, Do.REVOKE),
+        ({"state": State.ANCHORED, "now": 251, "revoked": True}, Retire(steps.REVOKED)),
         ({"state": State.ANCHORED, "held_revoked": True}, Retire(steps.REVOKED)),
     ],
 )

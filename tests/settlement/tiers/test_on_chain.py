@@ -9,13 +9,16 @@ from typing import Any
 
 import psycopg
 import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
 
 from proofs.keccak import keccak256
 from proofs.tier.statement import CIRCUIT_ID, alliance_id
 from settlement.alliance import NotFounded, OtherCode
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
-from settlement.chain.outbox import LocalSigner, Outbox
+from settlement.chain.outbox import Intent, LocalSigner, Outbox
+from settlement.chain.senders import write_keystore
 from settlement.chain.transactions import call, create
 from settlement.embedded_chain.process import EmbeddedNode
 from settlement.settings import SettlementSettings
@@ -28,9 +31,10 @@ from settlement.tiers import commitments, epochs, registry, rows, signing_keys
 from settlement.tiers.clock import EpochClock
 from settlement.tiers.epochs import Desk, Standing
 from settlement.tiers.place import RegistryPlace, set_registry_place
-from settlement.tiers.registry import NO_HASH, Held, NoCircuit, OnChain
+from settlement.tiers.registry import NO_HASH, REVOKE_GAS, Held, NoCircuit, OnChain
 from settlement.tiers.rows import State
 from settlement.tiers.witness import witness
+from tests.settlement.chain import tiny
 from tests.settlement.chain.conftest import chain, embedded  # noqa: F401  # fixtures, used by their names
 from tests.settlement.chain.tiny import SENDER
 from tests.settlement.tasks.stage import keep_keys
@@ -252,6 +256,86 @@ def test_the_command_seals_shows_revokes_erases_and_makes_keys(
     address = capsys.readouterr().out.split(":", 1)[0].strip()
     with anchored.ground.conn() as conn:
         assert signing_keys.newest(conn) == bytes.fromhex(address.removeprefix("0x"))
+
+
+GUARDIAN: LocalAccount = Account.from_key(keccak256(b"tongdui-test-guardian"))
+
+
+@pytest.fixture
+def guarded(anchored: Anchored) -> Contract:
+    """A contract whose guardian is somebody else, as after a hand-over; it has money to pay with."""
+    contract, guardian = anchored.found(), bytes.fromhex(GUARDIAN.address[2:])
+    with anchored.ground.conn() as conn, anchored.outbox(conn).leading(wait_s_max=5) as outbox:
+        role = contract.read("GUARDIAN_ROLE")
+        call(outbox, "guard", contract, "grantRole", role, guardian)
+        call(outbox, "leave", contract, "renounceRole", role, outbox.sender)
+    tiny.send(anchored.chain, to=guardian, data=b"", value=10**18)
+    return contract
+
+
+def test_after_a_hand_over_the_command_says_who_has_to_call_what(
+    anchored: Anchored, guarded: Contract, works: Works, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And that very call, from that account, ends the epoch on the chain; the alert stays until it has."""
+    assert works.settings.tier_epochs_start == anchored.clock.start
+    assert command.main(["seal"]) == 0
+    assert command.main(["revoke", "10"]) == 1
+    told = capsys.readouterr().out
+    assert f"only a guardian may revoke it: {GUARDIAN.address.lower()}" in told
+    assert "0x" + guarded.address.hex() in told
+    data = bytes.fromhex(next(line for line in told.splitlines() if "data" in line).split("0x")[1])
+    (standing,) = anchored.drive()
+    assert (standing.state, standing.alarm) == (State.ANCHORED, "tier-epoch-unrevoked")
+    assert not guarded.read("epochOf", 10)[-1]
+    assert command.main(["status"]) == 1
+    assert "tier-epoch-unrevoked" in capsys.readouterr().out
+    with (
+        anchored.ground.conn() as conn,
+        Outbox(conn, anchored.chain, LocalSigner(GUARDIAN.key)).leading() as wallet,
+    ):
+        wallet.complete(Intent("by its own wallet", guarded.address, data, REVOKE_GAS))
+    (standing,) = anchored.drive()
+    assert standing.state is State.RETIRED
+    assert command.main(["status"]) == 0
+
+
+def test_a_guardian_revokes_with_its_keystore(
+    anchored: Anchored, guarded: Contract, works: Works, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stranger's keystore is refused by name, and one without its password is not read."""
+    assert works.settings.tier_epochs_start == anchored.clock.start
+    password = tmp_path / "password"
+    password.write_text("open\n")
+    for name, key in (("guardian", bytes(GUARDIAN.key)), ("stranger", keccak256(b"tongdui-test-stranger"))):
+        write_keystore(tmp_path / f"{name}.json", key, "open")
+    assert command.main(["seal"]) == 0
+
+    def revoke(name: str, *more: str) -> int:
+        return command.main(["revoke", "10", "--guardian", str(tmp_path / f"{name}.json"), *more])
+
+    assert revoke("guardian") == 1
+    assert "neither without the other" in capsys.readouterr().err
+    with anchored.ground.conn() as conn:
+        assert rows.epochs(conn)[0].revoked_at is None, "nothing was done"
+    assert revoke("stranger", "--password-file", str(password)) == 1
+    assert "a guardian has to revoke it" in capsys.readouterr().err
+    assert revoke("guardian", "--password-file", str(password)) == 0
+    assert guarded.read("epochOf", 10)[-1]
+    assert f"by the guardian {GUARDIAN.address.lower()}" in capsys.readouterr().out
+    anchored.drive()
+    assert rows_of(anchored)[0].state is State.RETIRED
+
+
+def test_a_revoked_epoch_is_erased_in_its_time_whatever_its_guardian_does(
+    anchored: Anchored, guarded: Contract
+) -> None:
+    anchored.drive()
+    with anchored.ground.conn() as conn:
+        rows.revoke(conn, 10, now=anchored.chain.now())
+    assert {each.epoch: each.state for each in anchored.drive(LENGTH_S)}[10] is State.ANCHORED, "within the grace"
+    anchored.drive(LENGTH_S + GRACE_S)
+    assert rows_of(anchored)[0].state is State.RETIRED
+    assert not guarded.read("epochOf", 10)[-1]
 
 
 def rows_of(anchored: Anchored) -> list[rows.Epoch]:
