@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from math import gcd
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import rlp
 
@@ -46,7 +46,7 @@ class Registration(NamedTuple):
 
     purpose: str
     function: str
-    part: Sequence[tuple[object, ...]]
+    part: Sequence[tuple[Any, ...]]
     gas: int
 
 
