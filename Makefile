@@ -32,6 +32,9 @@ deploy: setup ## found an alliance on a network, planned first: ARGS="--config F
 verify-deployment: setup ## whether a chain holds the alliance of a file: ARGS="--rpc URL --addresses FILE"
 	@$(PY) -m settlement verify-deployment $(ARGS)
 
+register: setup ## lanes and terms of merchants that joined after the founding: ARGS="--rpc URL --keystore FILE [--yes]"
+	@$(PY) -m settlement register $(ARGS)
+
 council: setup ## propose, sign, show, execute, list what the council decides: ARGS="list --addresses FILE --rpc URL"
 	@$(PY) -m settlement council $(ARGS)
 
@@ -77,4 +80,4 @@ lock: setup ## write requirements.lock anew from pyproject.toml
 	@.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
 
-.PHONY: help setup demo tiers serve worker audit deploy verify-deployment council reset migrate verify statement test check contracts circuits ceremony bench compare lock
+.PHONY: help setup demo tiers serve worker audit deploy verify-deployment register council reset migrate verify statement test check contracts circuits ceremony bench compare lock
