@@ -46,7 +46,7 @@ def test_one_proof_for_everybody_who_may_check_it(tmp_path: Path) -> None:
     assert {state for state, _ in steps.values()} == {"held"}, steps
     said = {name: words for name, (_, words) in steps.items()}
     assert f"{MEMBERS} members in one root 0x" in said["epoch"]
-    assert "tier gold or higher" in said["asked"]
+    assert ": tier gold." in said["asked"]
     assert "one of 50 or more" in said["proven"]
     assert "in headless Chromium " in said["proven"]
     assert said["partner's verifier"].startswith("accepted  response.json (exit code 0")
