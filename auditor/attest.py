@@ -23,7 +23,7 @@ from coincurve import PrivateKey
 from auditor.audit import Means, audit
 from auditor.chain import Chain, Commit
 from auditor.findings import shown
-from auditor.lapsed import Final, Sealing, committable_until, lapsed
+from auditor.lapsed import Final, Sealing, committable_until, lapsed, sealings_in
 from auditor.outcome import Outcome
 from proofs.json_form import JsonFormError, from_json
 from proofs.messages import BatchHeader, domain_separator, signed_digest
@@ -186,9 +186,11 @@ def _refused(commit: Commit, signed: str, sealings: Mapping[bytes, Sealing]) -> 
 
 
 def _kept(sealings: Mapping[bytes, Sealing], chain: Chain) -> dict[bytes, Sealing]:
-    """Those whose number may still get another header: what is final stays."""
-    final = {commit.header.batch_no for commit in chain.commits if commit.on_chain and commit.on_chain.final}
-    return {header_hash: each for header_hash, each in sealings.items() if each.batch_no not in final}
+    """All but those that are final themselves: what was signed and never committed has to be known as lapsed, by the
+    attester now and by whoever takes its state for a checkpoint later.
+    """
+    final = {commit.header_hash for commit in chain.commits if commit.on_chain and commit.on_chain.final}
+    return {header_hash: each for header_hash, each in sealings.items() if header_hash not in final}
 
 
 def load_signer(path: Path) -> PrivateKey:
@@ -239,10 +241,7 @@ def _load(state: Path, chain: Chain, attester: bytes) -> _State:
         known = json.loads(state.read_bytes())
         told = {name: known[name] for name in mine}
         signed = known["signed"]
-        sealings = {
-            _raw(each): Sealing(int(batch_no), int(sealed_at), _raw(prev))
-            for each, (batch_no, sealed_at, prev) in known.get("sealed", {}).items()
-        }
+        sealings = sealings_in(known)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AttestRefused(f"{state}: not an attester's state: {error!r}") from error
     if told != mine or not isinstance(signed, dict):

@@ -72,7 +72,7 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
         check_settled(commit, outcome.findings)
         check_config(commit, commits[0].header.config_hash, outcome.findings)
     _check_contracts(chain, outcome.findings)
-    outcome.checkpoints = check_checkpoint(means.evidence.checkpoint, commits, chain.reverted, outcome.findings)
+    outcome.checkpoints = check_checkpoint(means.evidence.checkpoint, commits, chain, outcome.findings)
     chosen = [commit for commit in commits if first <= commit.header.batch_no <= outcome.last]
     if not chosen or (last is not None and last > newest):
         asked = f"{first} to {newest if last is None else last}"
