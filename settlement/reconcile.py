@@ -33,7 +33,7 @@ from settlement.sealing import desk, openings
 from settlement.sealing.seal import cash_balances
 from settlement.steps import State
 from settlement.tables import Conn
-from settlement.watch import alerts, look, moved, watcher
+from settlement.watch import alerts, look, moved, recoveries, watcher
 from settlement.watch.alerts import URGENT, Alert
 from settlement.watch.look import Collateral, Look
 
@@ -60,7 +60,8 @@ class LocalBatch:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is compared. `settled_au` is the ledger's word for what the chain moved, `moved` the chain's own, in base
-    units over all batches that ended here; `ledger_cash` and `sealed_cash` are the cash of all parties at the end of
+    units over all batches that ended here and all recoveries that the ledger was told; `untold` recoveries it was not;
+    `ledger_cash` and `sealed_cash` are the cash of all parties at the end of
     the newest sealed batch, from the books and as it was sealed, `parked_cash` what of the books' is on legs that wait
     for a merchant's signature; `committed` are the headers of the chain's events.
     """
@@ -71,6 +72,7 @@ class Facts:
     committed: Mapping[int, bytes]
     settled_au: Mapping[int, int]
     moved: Mapping[int, int]
+    untold: int
     ledger_cash: Mapping[int, int]
     sealed_cash: Mapping[int, int]
     parked_cash: Mapping[int, int]
@@ -91,7 +93,9 @@ def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[M
     parties = openings.parties(conn)
     seen = look.look(conn, alliance, sender=sender, parties=parties, mirrors=mirrors)
     last = tables.last_sealed(conn)
-    ended = tables.last_finalised(conn)
+    ended, until = tables.last_finalised(conn), recoveries.told_until(conn)
+    steps = moved.steps(conn)
+    told = [step for step in steps if recoveries.is_told(step, ended=ended, until=until)]
     cash = recorded.at(conn, last.done.last_seq) if last and last.done.last_seq else {}
     parked = desk.parked_cash(conn, batch_no=last.batch_no) if last else {}
     return Facts(
@@ -100,7 +104,8 @@ def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[M
         known=dict(enumerate(tables.header_hashes(conn, 2**62))),
         committed=_committed(conn),
         settled_au={party: position.settled for party, position in queries.positions(conn).items()},
-        moved=moved.summed(moved.of_batches(conn, upto=ended), upto=ended),
+        moved=moved.summed(step.moved for step in told),
+        untold=sum(step.recovered for step in steps) - sum(step.recovered for step in told),
         ledger_cash={party: position.cash * BASE_UNITS_PER_AU for party, position in cash.items()},
         sealed_cash=cash_balances(last.done.rows) if last and cash else {},
         parked_cash={party: au * BASE_UNITS_PER_AU for party, au in parked.items()},
@@ -159,6 +164,8 @@ def _money(facts: Facts) -> list[Alert]:
             found.append(
                 _alert("nets-unlike-ledger", f"party {party}", f"{books} base units in the books", f"{sealed} sealed")
             )
+    if facts.untold:
+        found.append(_alert("recoveries-untold", "ledger", "every recovery is posted", f"{facts.untold} are not"))
     if facts.look.held < facts.look.owed:
         found.append(_alert("hub-insolvent", "hub", f"at least {facts.look.owed} held", f"{facts.look.held}"))
     return found

@@ -58,6 +58,7 @@ CODES: dict[str, tuple[str, str]] = {
     "mirror-behind": (WARNING, "a mirror lacks a published batch"),
     "nets-unlike-ledger": (URGENT, "a batch's nets are not the ledger's own positions at its end"),
     "not-reproducible": (URGENT, "a stored batch does not come out the same again"),
+    "recoveries-untold": (WARNING, "what defaulters repaid or creditors collected is not in the ledger yet"),
     "sender-shared": (URGENT, "the pool holds transactions of our account that this database did not sign"),
     "shortage": (WARNING, "a merchant's collateral fell short of its net when a batch was committed"),
     "signer-refused": (URGENT, "the signer elsewhere gives no signature"),
