@@ -31,6 +31,7 @@ from proofs.signature import address_of, sign
 from proofs.words import WORD_BYTES
 
 SEALED_BATCHES_MAX = 1_024
+INCARNATIONS_MAX = 256
 HEADER_FILE_BYTES_MAX = 2**16
 STATE_FILE_BYTES_MAX = 2**26
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -121,18 +122,37 @@ def attest(
 
 
 def sealed_commits(chain: Chain, folder: Path) -> list[Commit]:
-    """The headers in `<folder>/headers` that follow the last one on the chain, in order, without a gap."""
+    """The headers in `<folder>/headers` that follow the last one on the chain, in order, without a gap: each the one
+    that stands on the one before it. Of several incarnations that do, the newest; where none does, there it ends.
+    """
+    last = max(chain.commits, key=lambda commit: commit.header.batch_no, default=None)
+    batch_no, prev = (0, None) if last is None else (last.header.batch_no + 1, last.header_hash)
     commits: list[Commit] = []
-    batch_no = max((commit.header.batch_no for commit in chain.commits), default=-1) + 1
     while len(commits) < SEALED_BATCHES_MAX:
-        path = folder / "headers" / f"{batch_no + len(commits)}.json"
-        if not path.exists():
+        header = _sealed_header(folder / "headers", batch_no + len(commits), prev)
+        if header is None:
             return commits
-        header = _read_header(path)
-        if header.batch_no != batch_no + len(commits):
-            raise AttestRefused(f"{path}: holds the header of batch {header.batch_no}")
-        commits.append(Commit(header, header.hash_struct()))
+        prev = header.hash_struct()
+        commits.append(Commit(header, prev))
     return commits
+
+
+def _sealed_header(folder: Path, batch_no: int, prev: bytes | None) -> BatchHeader | None:
+    """The header under a number that names `prev`: the one that stands there, else the newest of its incarnations."""
+    path = folder / f"{batch_no}.json"
+    standing = _numbered(path, batch_no) if path.exists() else None
+    if standing is None or prev in {None, standing.prev_header_hash}:
+        return standing
+    others = sorted((folder / str(batch_no)).glob("*.json"))[:INCARNATIONS_MAX]
+    found = [each for each in (_numbered(other, batch_no) for other in others) if each.prev_header_hash == prev]
+    return max(found, key=lambda header: header.sealed_at, default=None)
+
+
+def _numbered(path: Path, batch_no: int) -> BatchHeader:
+    header = _read_header(path)
+    if header.batch_no != batch_no:
+        raise AttestRefused(f"{path}: holds the header of batch {header.batch_no}")
+    return header
 
 
 def remember(

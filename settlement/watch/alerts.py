@@ -51,6 +51,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "gas-money-low": (WARNING, "the sending account can pay for few more transactions"),
     "hub-insolvent": (URGENT, "the hub holds less of the asset than it owes"),
+    "lane-parked": (WARNING, "the signer of a hosted lane does not sign; what it has to sign waits for a later batch"),
     "ledger-refused": (URGENT, "the ledger refuses what the chain has moved"),
     "ledger-unlike-chain": (URGENT, "what the ledger says was settled is not what the chain moved"),
     "long-chain": (WARNING, "a chain of referrals reaches three people, its root counted; a person looks at it"),
