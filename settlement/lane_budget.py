@@ -51,11 +51,11 @@ class Budget:
         self._policy = policy
         self._today = today
         self._lock = Lock()
+        path.touch(mode=0o600)  # before SQLite makes it, and its log beside it, for everybody to read
         self._file = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._file.execute("PRAGMA journal_mode = WAL")
         self._file.execute("PRAGMA synchronous = FULL")
         self._file.executescript(_TABLES)
-        path.chmod(0o600)
 
     def close(self) -> None:
         """Nothing is decided after this."""
