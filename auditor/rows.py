@@ -12,7 +12,7 @@ from itertools import pairwise
 from auditor.books import Books, points_balances, row_standing, well_formed
 from auditor.findings import Findings
 from auditor.registry import Registry
-from auditor.segments import UNUSED, Segment, told
+from auditor.segments import UNUSED, Segment, leaf_of, told
 from proofs.accounts import LANE, lane_account
 from proofs.lpb1 import Row
 from proofs.messages import BatchHeader
@@ -78,7 +78,16 @@ def _check_row(header: BatchHeader, row: Row, segment: Segment | None, books: Bo
         code = "row-carry" if row.account in books.rows else "row-new"
         due = books.row_standing(row.account) or UNUSED
     if actual != due:
-        _add(findings, code, header, row.account, expected=told(due), actual=told(actual))
+        also = [leaf_of(due), leaf_of(actual)]
+        findings.add(
+            code,
+            header.batch_no,
+            "rows",
+            expected=told(due),
+            actual=told(actual),
+            account=row.account,
+            also=also,
+        )
 
 
 def _add(
