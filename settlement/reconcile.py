@@ -35,6 +35,7 @@ from settlement.steps import State
 from settlement.tables import Conn
 from settlement.watch import alerts, look, moved, recoveries, watcher
 from settlement.watch.alerts import URGENT, Alert
+from settlement.watch.demands import open_demands
 from settlement.watch.look import Collateral, Look
 
 WATCH_LAG_S_MAX = 1_800
@@ -57,6 +58,18 @@ class LocalBatch:
     nets: Sequence[tuple[int, int]]
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A batch of which data is demanded: how many demands are open, when the oldest has to be answered and when half
+    of the time for it is over, in Unix seconds.
+    """
+
+    batch_no: int
+    open: int
+    half_at: int
+    answer_by: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is compared. `settled_au` is the ledger's word for what the chain moved, `moved` the chain's own, in base
@@ -76,6 +89,7 @@ class Facts:
     ledger_cash: Mapping[int, int]
     sealed_cash: Mapping[int, int]
     parked_cash: Mapping[int, int]
+    demands: Sequence[Due] = ()
 
 
 def reconcile(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[Mirror] = ()) -> list[Alert]:
@@ -109,7 +123,18 @@ def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[M
         ledger_cash={party: position.cash * BASE_UNITS_PER_AU for party, position in cash.items()},
         sealed_cash=cash_balances(last.done.rows) if last and cash else {},
         parked_cash={party: au * BASE_UNITS_PER_AU for party, au in parked.items()},
+        demands=_demands(conn, alliance),
     )
+
+
+def _demands(conn: Conn, alliance: Alliance) -> list[Due]:
+    found = open_demands(conn)
+    window_s = alliance.policy.read("disputeParams")[0] if found else 0
+    since = [alliance.chain.head(each.since_block).timestamp for each in found]
+    return [
+        Due(each.batch_no, each.open, at + window_s // 2, at + window_s)
+        for each, at in zip(found, since, strict=True)
+    ]
 
 
 def _local(batch: tables.Batch) -> LocalBatch:
@@ -144,6 +169,7 @@ def differences(facts: Facts) -> list[Alert]:
         *_money(facts),
         *_headers(facts),
         *_ways(facts),
+        *(_demand(due, facts.look.head.timestamp) for due in facts.demands),
         *(alert for each in facts.look.collateral for alert in _standing(each)),
         *_shortages(facts),
         *_surroundings(facts.look),
@@ -195,9 +221,21 @@ def _ways(facts: Facts) -> list[Alert]:
         elif facts.look.head.timestamp > batch.sealed_at + SLOW_S_MAX:
             age = facts.look.head.timestamp - batch.sealed_at
             found.append(_alert("batch-slow", place, f"on the chain {SLOW_S_MAX} s after sealing", f"{age} s"))
-        if batch.state is State.CHALLENGED:
+        if batch.state is State.CHALLENGED and batch.batch_no not in {due.batch_no for due in facts.demands}:
             found.append(_alert("batch-demanded", place, "no open demand", "answers are due"))
     return found
+
+
+def _demand(due: Due, now: int) -> Alert:
+    """Half of the time is for whoever is on call; in the other half it is urgent."""
+    code = "demand-due" if now >= due.half_at else "batch-demanded"
+    where = f"python -m settlement.answers --batch {due.batch_no} --leaf N or --row ACCOUNT has the data"
+    return _alert(
+        code,
+        f"batch {due.batch_no}",
+        f"answered by {due.answer_by} (Unix seconds, by the chain's clock)",
+        f"{due.open} open; {where}",
+    )
 
 
 def _standing(money: Collateral) -> list[Alert]:

@@ -39,6 +39,7 @@ CODES: dict[str, tuple[str, str]] = {
     "collateral-low": (WARNING, "a merchant's free collateral is below its floor or below what it owes"),
     "commit-refused": (URGENT, "the contract refuses what is to be sent; it is not signed"),
     "defaulted": (URGENT, "a merchant could not pay its net"),
+    "demand-due": (URGENT, "half of the time to answer a demand for data is over; unanswered its batch is thrown out"),
     "effect-missing": (
         URGENT,
         "a transaction is mined and its effect is not there: is the node right?",
