@@ -144,8 +144,17 @@ def _sealed_header(folder: Path, batch_no: int, prev: bytes | None) -> BatchHead
     if standing is None or prev in {None, standing.prev_header_hash}:
         return standing
     others = sorted((folder / str(batch_no)).glob("*.json"))[:INCARNATIONS_MAX]
-    found = [each for each in (_numbered(other, batch_no) for other in others) if each.prev_header_hash == prev]
+    found = [header for other in others if (header := _incarnation(other, batch_no)) and header.prev_header_hash == prev]
     return max(found, key=lambda header: header.sealed_at, default=None)
+
+
+def _incarnation(path: Path, batch_no: int) -> BatchHeader | None:
+    """The header that a file is named after; None where it holds anything else, which is nobody's loss."""
+    try:
+        header = _numbered(path, batch_no)
+    except AttestRefused:
+        return None
+    return header if header.hash_struct().hex() == path.stem else None
 
 
 def _numbered(path: Path, batch_no: int) -> BatchHeader:

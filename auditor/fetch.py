@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -38,6 +39,9 @@ WINDOW_BYTES_MAX = 2**27
 """The most memory a stream may ask the decompressor for."""
 
 HTTP_TIMEOUT_SECONDS = 60.0
+"""Between two pieces of an answer."""
+BLOB_SECONDS_MAX = 300.0
+"""For a whole blob, however its mirror lets it trickle."""
 WRAP_INFO = b"LPB1 tongdui batch key"
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -85,8 +89,8 @@ class Web:
     address: str
 
     def read(self, name: str, *, bytes_max: int) -> bytes | None:
-        """As `Mirror.read`; a mirror that cannot be reached has nothing."""
-        taken = bytearray()
+        """As `Mirror.read`; a mirror that cannot be reached, or does not come to an end in time, has nothing."""
+        taken, until = bytearray(), time.monotonic() + BLOB_SECONDS_MAX
         try:
             with httpx2.stream(
                 "GET", f"{self.address.rstrip('/')}/blobs/{name}", timeout=HTTP_TIMEOUT_SECONDS
@@ -97,7 +101,9 @@ class Web:
                     taken += piece
                     if len(taken) > bytes_max:
                         break
-        except httpx2.TransportError:
+                    if time.monotonic() > until:
+                        return None
+        except (httpx2.HTTPError, httpx2.InvalidURL):
             return None
         return bytes(taken)
 

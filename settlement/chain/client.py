@@ -227,8 +227,10 @@ class Chain:
     def _ask(self, method: str, *params: Any) -> Any:
         try:
             answer = self._provider.make_request(RPCEndpoint(method), list(params))
-        except (requests.RequestException, Web3Exception, TypeError, ValueError, OSError) as error:
+        except (requests.RequestException, Web3Exception, TypeError, ValueError, OSError, RecursionError) as error:
             raise ChainUnclear(f"{method} at {self.place}: {type(error).__name__}") from error
+        if not isinstance(answer, Mapping):
+            raise ChainUnclear(f"{method} at {self.place}: not a JSON-RPC answer")
         if "error" in answer:
             raise refusal_of(answer["error"])
         if "result" not in answer:
