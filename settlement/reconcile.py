@@ -33,7 +33,7 @@ from settlement.sealing import desk, openings
 from settlement.sealing.seal import cash_balances
 from settlement.steps import State
 from settlement.tables import Conn
-from settlement.watch import alerts, look, moved, recoveries, watcher
+from settlement.watch import alerts, claims, look, moved, recoveries, watcher
 from settlement.watch.alerts import URGENT, Alert
 from settlement.watch.demands import open_demands
 from settlement.watch.look import Collateral, Look
@@ -90,6 +90,8 @@ class Facts:
     sealed_cash: Mapping[int, int]
     parked_cash: Mapping[int, int]
     demands: Sequence[Due] = ()
+    owed: Mapping[int, int] | None = None
+    """What each defaulter owes by the events that were read; None while they are not read as far as was looked."""
 
 
 def reconcile(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[Mirror] = ()) -> list[Alert]:
@@ -124,6 +126,7 @@ def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[M
         sealed_cash=cash_balances(last.done.rows) if last and cash else {},
         parked_cash={party: au * BASE_UNITS_PER_AU for party, au in parked.items()},
         demands=_demands(conn, alliance),
+        owed=claims.owed(conn) if seen.watched == seen.final.number else None,
     )
 
 
@@ -171,6 +174,7 @@ def differences(facts: Facts) -> list[Alert]:
         *_ways(facts),
         *(_demand(due, facts.look.head.timestamp) for due in facts.demands),
         *(alert for each in facts.look.collateral for alert in _standing(each)),
+        *_debts(facts),
         *_shortages(facts),
         *_surroundings(facts.look),
     ]
@@ -245,6 +249,17 @@ def _standing(money: Collateral) -> list[Alert]:
     if money.free < money.floor:
         found.append(_alert("collateral-low", place, f"at least {money.floor} free", f"{money.free}"))
     return found
+
+
+def _debts(facts: Facts) -> list[Alert]:
+    """A node that leaves out events is found by what the contract itself says."""
+    if facts.owed is None:
+        return []
+    return [
+        _alert("events-missing", f"merchant {each.merchant_id}", f"{each.owed} owed by the contract", f"{told} by events")
+        for each in facts.look.collateral
+        if (told := facts.owed.get(each.merchant_id, 0)) != each.owed
+    ]
 
 
 def _shortages(facts: Facts) -> list[Alert]:

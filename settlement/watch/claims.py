@@ -3,7 +3,7 @@ collected, and what each defaulter still owes.
 
 From the watcher's rows of final blocks alone; base units. A creditor's part of what was recovered is the contract's own
 rule, floor(claim x recovered / claims): whoever collects gets that, less what was collected before. What is recovered
-beyond all claims belongs to the fund and then to the bond. Read by `overview`, for dashboards. Source: protocol §4.6.
+beyond all claims belongs to the fund and then to the bond. Read by `overview`, for dashboards, and by `reconcile`. Source: protocol §4.6.
 """
 
 from __future__ import annotations
@@ -39,6 +39,10 @@ SELECT * FROM (
     GROUP BY batch_no, merchant_id
 ) AS debt ORDER BY missing > repaid DESC, batch_no DESC, merchant_id LIMIT %s
 """
+_OWED = """
+SELECT merchant_id, sum(CASE name WHEN 'Defaulted' THEN amount ELSE -amount END) FROM settlement.chain_event
+WHERE contract = 'GuaranteeFund' AND name IN ('Defaulted', 'DebtRepaid') GROUP BY merchant_id
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,12 @@ class Debt:
     merchant_id: int
     missing: int
     repaid: int
+
+
+def owed(conn: Conn) -> dict[int, int]:
+    """What each merchant that ever defaulted still owes, over all its defaults."""
+    rows = conn.execute(_OWED).fetchall()
+    return {merchant_id: int(amount) for merchant_id, amount in rows}
 
 
 def claims(conn: Conn) -> list[Claim]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from ledger import queries
 from proofs.accounts import GUARANTEE_ID, OPERATOR_ID
+from proofs.keccak import keccak256
 from proofs.kinds import BASE_UNITS_PER_AU
 from settlement import reconcile
 from settlement.batches import Settlement, seal_next
@@ -17,6 +21,7 @@ from settlement.watch.alerts import alerts
 from settlement.watch.claims import Claim, Debt, claims, debts
 from settlement.watch.recoveries import tell, tell_recoveries
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
+from tests.settlement.chain.liar import lying
 from tests.settlement.chain.test_settling import HOURS_6, in_default, poor_field, sealed_hashes
 
 MISSING_AU, BOND_AU = 664, 100
@@ -128,6 +133,22 @@ def test_a_recovery_after_a_batch_waits_until_the_ledger_knows_that_batch(field:
         assert seen(s) == []
         exact = moved.summed(step.moved for step in moved.steps(s.conn))
         assert settled_au(s) == {party: au for party, au in moved.in_whole_au(exact).items() if au}
+
+
+def test_a_node_that_leaves_out_events_is_found_by_the_contracts_own_word(field: Field) -> None:
+    in_default(field, 2)
+    poor = poor_field(field, 2)
+    with poor.settlement() as s:
+        repay(s, 50_000, "unseen")
+    repaid = "0x" + keccak256(b"DebtRepaid(uint64,uint32,uint256,uint256)").hex()
+
+    def leave_out(method: str, _params: list[Any], result: Any) -> Any:
+        return [log for log in result if log["topics"][0] != repaid] if method == "eth_getLogs" else result
+
+    with lying(field.url) as liar, replace(poor, url=liar.url).settlement() as s:
+        liar.distort = leave_out
+        found = reconcile.reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
+    assert ("events-missing", "merchant 1") in [(each.code, each.place) for each in found]
 
 
 @pytest.mark.parametrize(("batch_no", "until", "told"), [(1, 5, True), (2, 5, False)])

@@ -140,6 +140,7 @@ CHANGES: dict[str, tuple[Callable[[Facts], Facts], tuple[str, str]]] = {
     "conflict": (lambda f: replace(f, committed={0: b"x" * 32}), ("batch-conflict", "batch 0")),
     "books": (lambda f: replace(f, sealed_cash={5: 1}), ("nets-unlike-ledger", "party 5")),
     "parked": (lambda f: replace(f, parked_cash={5: 1}), ("nets-unlike-ledger", "party 5")),
+    "unread": (lambda f: replace(f, owed={1: 5}), ("events-missing", "merchant 1")),
     "untold": (lambda f: replace(f, untold=2), ("recoveries-untold", "ledger")),
     "failed": (lambda f: _with(f, state=State.FAILED_FRAUD), ("batch-failed", "batch 1")),
     "demanded": (lambda f: _with(f, state=State.CHALLENGED), ("batch-demanded", "batch 1")),
