@@ -9,7 +9,9 @@ incomplete), data that is false is `Substituted` (a finding). Source: protocol Â
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -74,12 +76,18 @@ class Folder:
     root: Path
 
     def read(self, name: str, *, bytes_max: int) -> bytes | None:
-        """As `Mirror.read`."""
+        """As `Mirror.read`; what is no file, or cannot be read, is not there: whoever fills the folder is not trusted."""
         try:
-            with (self.root / "blobs" / name).open("rb") as blob:
-                return blob.read(bytes_max + 1)
-        except FileNotFoundError:
+            descriptor = os.open(self.root / "blobs" / name, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
             return None
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            with open(descriptor, "rb", closefd=False) as blob:
+                return blob.read(bytes_max + 1)
+        finally:
+            os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
