@@ -144,7 +144,9 @@ def _sealed_header(folder: Path, batch_no: int, prev: bytes | None) -> BatchHead
     if standing is None or prev in {None, standing.prev_header_hash}:
         return standing
     others = sorted((folder / str(batch_no)).glob("*.json"))[:INCARNATIONS_MAX]
-    found = [header for other in others if (header := _incarnation(other, batch_no)) and header.prev_header_hash == prev]
+    found = [
+        header for other in others if (header := _incarnation(other, batch_no)) and header.prev_header_hash == prev
+    ]
     return max(found, key=lambda header: header.sealed_at, default=None)
 
 

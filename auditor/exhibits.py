@@ -46,9 +46,7 @@ class Exhibits:
         return {"headers": self.headers, "leaves": self.leaves, "rows": self.rows}
 
 
-def gather(
-    findings: Sequence[Finding], commits: Sequence[Commit], source: Source, registry: Registry
-) -> Exhibits:
+def gather(findings: Sequence[Finding], commits: Sequence[Commit], source: Source, registry: Registry) -> Exhibits:
     """The evidence of the first findings of each code."""
     found = Exhibits()
     desk = _Desk(commits, source, registry, found)
@@ -149,7 +147,10 @@ class _Desk:
         if record is None:
             return {}
         event = record.event
-        key, terms = self._registry.keys.get((event.merchant_id, event.key_id)), self._registry.terms.get(event.terms_id)
+        key, terms = (
+            self._registry.keys.get((event.merchant_id, event.key_id)),
+            self._registry.terms.get(event.terms_id),
+        )
         if finding.rule.check == _SIGNATURES and key is not None:
             told = {"signer": shown(key.signer), "kindMask": str(key.kind_mask)}
             return {"key": told | {"fromBatch": str(key.from_batch), "toBatch": str(key.to_batch)}}

@@ -76,7 +76,7 @@ class Folder:
     root: Path
 
     def read(self, name: str, *, bytes_max: int) -> bytes | None:
-        """As `Mirror.read`; what is no file, or cannot be read, is not there: whoever fills the folder is not trusted."""
+        """As `Mirror.read`; what is no file, or cannot be read, is not there: nobody who fills a folder is trusted."""
         try:
             descriptor = os.open(self.root / "blobs" / name, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:

@@ -3,8 +3,8 @@
 The hub refuses a header whose `sealedAt` is longer ago than the policy's seal lag, and no policy can make that longer
 than `SEAL_LAG_SECONDS_BOUND`; a header whose predecessor is not in the hub's chain it refuses always. So a header has
 lapsed when, at a finalised block, it is not what stands under its number and its own time is up or its predecessor has
-lapsed. Time only goes on and finalised blocks stay, so what has lapsed once stays so. Pure; used by `attest` and `evidence`. Source:
-docs/decisions/0190, protocol §5 R8.
+lapsed. Time only goes on and finalised blocks stay, so what has lapsed once stays so. Pure; used by `attest` and
+`evidence`. Source: docs/decisions/0190, protocol §5 R8.
 """
 
 from __future__ import annotations

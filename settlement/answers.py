@@ -1,4 +1,4 @@
-"""`python -m settlement.answers`: the data that answers a demand, from what was published, ready to be shown to a court.
+"""`python -m settlement.answers`: the data that answers a demand, from what was published, to be shown to a court.
 
     --batch N | --header HASH     the live batch of a number, or any incarnation by its header's hash
     --leaf NUMBER | --row ACCOUNT what is demanded: a leaf by its number, or the row of an account (32 bytes of hex)
@@ -74,7 +74,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             told = answer(batch, vault, settings.open(), leaf_no=asked.leaf, account=asked.row)
     except NoAnswer as error:
         return _say(NOT_THERE, str(error))
-    except (NoDatabase, psycopg.Error, PublicationError, VaultError, ExhibitError, FileError, OSError, ValueError) as error:
+    except (
+        NoDatabase,
+        psycopg.Error,
+        PublicationError,
+        VaultError,
+        ExhibitError,
+        FileError,
+        OSError,
+        ValueError,
+    ) as error:
         return _say(NOT_READ, f"cannot be read: {error}")
     assert anchor is not None, "batches exist only on a chain"
     shown = {"chainId": str(anchor.chain_id), "hub": hex_text(anchor.hub), **told}

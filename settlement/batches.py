@@ -178,12 +178,14 @@ def _build_signed(
     try:
         for _ in range(unsigned.ROUNDS_MAX):
             try:
-                return _build(s, opened, previous, entries, terms)
+                built = _build(s, opened, previous, entries, terms)
             except LanesUnsigned as error:
                 refused += error.refused
                 if not terms.can_do_without(error, s.lanes.roster):
                     raise
                 terms = terms.without(error)
+            else:
+                return built
         return None
     except unsigned.NothingSigned:
         return None
@@ -378,8 +380,6 @@ def _leaf_rows(sealed: Sealed) -> Iterable[tuple[int, bytes, int, int]]:
 
 def _publish(s: Settlement, batch: Batch, package: Package) -> None:
     s.inspector.inspect(package, batch.done.header)
-    publish(
-        package, batch.done.header, s.publication.mirrors, supersedes=tables.known_hashes(s.conn, batch.batch_no)
-    )
+    publish(package, batch.done.header, s.publication.mirrors, supersedes=tables.known_hashes(s.conn, batch.batch_no))
     s.checkpoint("published")
     tables.advance(s.conn, batch, State.PUBLISHED)

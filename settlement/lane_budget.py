@@ -25,7 +25,8 @@ SECONDS_PER_DAY: Final = 86_400
 KEPT_DAYS: Final = 30
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS number (
-    merchant INTEGER, key INTEGER, nonce INTEGER, day INTEGER, points TEXT, cash TEXT, PRIMARY KEY (merchant, key, nonce)
+    merchant INTEGER, key INTEGER, nonce INTEGER, day INTEGER, points TEXT, cash TEXT,
+    PRIMARY KEY (merchant, key, nonce)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS spent (
     merchant INTEGER, key INTEGER, day INTEGER, points TEXT, cash TEXT, PRIMARY KEY (merchant, key, day)

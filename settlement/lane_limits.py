@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -114,9 +115,7 @@ def read_policy(path: Path) -> Policy:
         raise LimitsRefused(f"{path}: too long for limits")
     try:
         told = json.loads(path.read_bytes())
-        unknown = sorted(set(told) - {"chainId", "hub", "default", "lanes"})
-        if unknown:
-            raise ValueError(f"{unknown[0]} is not known")
+        _require_known(told, {"chainId", "hub", "default", "lanes"})
         separator = domain_separator(chain_id=_amount(told["chainId"]), hub=raw(told, "hub", _ADDRESS_BYTES))
         default = _limits(told["default"]) if "default" in told else None
         lanes = {_lane_id(name): _limits(each) for name, each in told.get("lanes", {}).items()}
@@ -126,9 +125,7 @@ def read_policy(path: Path) -> Policy:
 
 
 def _limits(told: Mapping[str, Any]) -> Limits:
-    unknown = sorted(set(told) - _FIELDS)
-    if unknown:
-        raise ValueError(f"{unknown[0]} is not known")
+    _require_known(told, _FIELDS)
     kinds: Sequence[int] = told.get("kinds", list(Kind))
     points_event, cash_event, points_day, cash_day = (_amount(told.get(name, 0)) for name in _AMOUNTS)
     return Limits(
@@ -138,6 +135,13 @@ def _limits(told: Mapping[str, Any]) -> Limits:
         points_per_day_max=points_day,
         cash_per_day_max=cash_day,
     )
+
+
+def _require_known(told: Mapping[str, Any], names: AbstractSet[str]) -> None:
+    """A limit under a misspelt name would be none."""
+    unknown = sorted(set(told) - names)
+    if unknown:
+        raise ValueError(f"{unknown[0]} is not known")
 
 
 def _amount(told: object) -> int:

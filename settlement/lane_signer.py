@@ -99,7 +99,9 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, place: tuple[str, int], keystore: Keystore, token: str, *, policy: Policy, budget: Budget) -> None:
+    def __init__(
+        self, place: tuple[str, int], keystore: Keystore, token: str, *, policy: Policy, budget: Budget
+    ) -> None:
         super().__init__(place, _Handler)
         self.token = token
         self._keystore = keystore
@@ -238,7 +240,9 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--merchant", type=int, action="append", default=[], help="a merchant's number; repeatable")
     new.add_argument("--roster", type=Path, required=True, help="where the public list of lanes goes")
     new.set_defaults(run=_new)
-    serve = commands.add_parser("serve", parents=[both], epilog=_EXITS, help="sign events within limits for who has the token")
+    serve = commands.add_parser(
+        "serve", parents=[both], epilog=_EXITS, help="sign events within limits for who has the token"
+    )
     serve.add_argument("--token-file", type=Path, required=True, help="a file with the token, 16 letters or more")
     serve.add_argument("--limits", type=Path, required=True, help="chain, hub, and what each lane may sign in a day")
     serve.add_argument("--days", type=Path, help="where days are counted; beside the keys when left out")

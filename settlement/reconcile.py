@@ -135,8 +135,7 @@ def _demands(conn: Conn, alliance: Alliance) -> list[Due]:
     window_s = alliance.policy.read("disputeParams")[0] if found else 0
     since = [alliance.chain.head(each.since_block).timestamp for each in found]
     return [
-        Due(each.batch_no, each.open, at + window_s // 2, at + window_s)
-        for each, at in zip(found, since, strict=True)
+        Due(each.batch_no, each.open, at + window_s // 2, at + window_s) for each, at in zip(found, since, strict=True)
     ]
 
 
@@ -256,7 +255,9 @@ def _debts(facts: Facts) -> list[Alert]:
     if facts.owed is None:
         return []
     return [
-        _alert("events-missing", f"merchant {each.merchant_id}", f"{each.owed} owed by the contract", f"{told} by events")
+        _alert(
+            "events-missing", f"merchant {each.merchant_id}", f"{each.owed} owed by the contract", f"{told} by events"
+        )
         for each in facts.look.collateral
         if (told := facts.owed.get(each.merchant_id, 0)) != each.owed
     ]

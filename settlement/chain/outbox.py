@@ -61,8 +61,8 @@ class NotAutocommit(RuntimeError):
 
 Checkpoint = Callable[[str], None]
 """Called at named points, so that a crash test can end the process there: signed, sent, included (seen in a block, not
-yet written down), each also with the verb of its purpose (signed:commit), handing (over to the node, at once), replaced,
-resent, reorganised; and of a batch opened, sealed, published.
+yet written down), each also with the verb of its purpose (signed:commit), handing (over to the node, at once),
+replaced, resent, reorganised; and of a batch opened, sealed, published.
 """
 
 
@@ -382,4 +382,3 @@ class Outbox:
 
 
 _IN_A_BLOCK = frozenset({"MINED", "REVERTED"})
-

@@ -204,7 +204,8 @@ def read_signers(path: Path) -> dict[int, Route]:
         told = json.loads(path.read_bytes())
         found = {
             int(merchant): Route(
-                str(each["url"]), (path.parent / each["tokenFile"]).read_text("ascii").strip() if "tokenFile" in each else None
+                str(each["url"]),
+                (path.parent / each["tokenFile"]).read_text("ascii").strip() if "tokenFile" in each else None,
             )
             for each in told
             for merchant in each["merchants"]

@@ -77,7 +77,9 @@ class Signing:
         """Have the next leaves signed."""
         asked = [
             SignRequest(
-                LaneId(leaf.event.merchant_id, leaf.event.key_id), signed_digest(self._separator, event_hash), leaf.event
+                LaneId(leaf.event.merchant_id, leaf.event.key_id),
+                signed_digest(self._separator, event_hash),
+                leaf.event,
             )
             for leaf, event_hash in zip(leaves, event_hashes, strict=True)
         ]

@@ -44,7 +44,10 @@ CODES: dict[str, tuple[str, str]] = {
         URGENT,
         "a transaction is mined and its effect is not there: is the node right?",
     ),
-    "events-missing": (URGENT, "what the contract holds does not follow from the events that were read: is the node right?"),
+    "events-missing": (
+        URGENT,
+        "what the contract holds does not follow from the events that were read: is the node right?",
+    ),
     "fee-ceiling": (URGENT, "a transaction is stuck at the highest offer we make"),
     "finality-broken": (URGENT, "a block that was final is no longer in the chain"),
     "forced-due": (

@@ -49,9 +49,9 @@ class Step:
     """
 
     block_number: int
-    recovered: bool
     batch_no: int
     moved: Mapping[int, int]
+    recovered: bool = False
 
 
 def steps(conn: Conn) -> list[Step]:
@@ -75,7 +75,7 @@ def _batches(conn: Conn) -> list[Step]:
                 moved = found.setdefault(batch_no, {})
                 moved[party] = moved.get(party, 0) - paid
     final = conn.execute(_FINALISED).fetchall()
-    return [Step(block, False, batch_no, found[batch_no]) for batch_no, block in final if batch_no in found]
+    return [Step(block, batch_no, found[batch_no]) for batch_no, block in final if batch_no in found]
 
 
 def _recoveries(conn: Conn) -> list[Step]:
@@ -85,7 +85,7 @@ def _recoveries(conn: Conn) -> list[Step]:
         moved = found.setdefault((block, default_id), {})
         moved[party] = moved.get(party, 0) + got
         moved[GUARANTEE_ID] = moved.get(GUARANTEE_ID, 0) - got
-    return [Step(block, True, default_id, moved) for (block, default_id), moved in found.items()]
+    return [Step(block, default_id, moved, recovered=True) for (block, default_id), moved in found.items()]
 
 
 def _recovery(name: str, merchant_id: int, amount: int, to_bond: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""A court as the protocol wants it (§4.4), in a few lines of Python: it sees exhibits, header hashes and the registry, never a file.
+"""A court as the protocol wants it (§4.4), in Python: it sees exhibits, header hashes and the registry, never a file.
 
 It shares nothing with the auditor but the exhibits' own check, and believes nothing that does not lead to a header.
 """
@@ -66,7 +66,9 @@ class Case:
         return last == first + 1 and low.account < self.account < high.account
 
 
-def case_of(report: Mapping[str, Any], finding: Mapping[str, Any], on_chain: Mapping[int, bytes], registry: Registry) -> Case:
+def case_of(
+    report: Mapping[str, Any], finding: Mapping[str, Any], on_chain: Mapping[int, bytes], registry: Registry
+) -> Case:
     """What a finding's evidence comes to. Raises `ExhibitError`, AssertionError."""
     evidence, exhibits = finding["evidence"], report["exhibits"]
     headers, nets = {}, {}
@@ -158,13 +160,20 @@ def bad_chain(case: Case) -> Iterator[bool]:
             there = step_of(pointed, account)
             yield there is None or (there.seq, there.after) != (step.seq - 1, step.before)
         opens = step.prev < header.first_leaf_no <= place
-        yield before is not None and opens and (before.seq, before.last_leaf_no, before.balance) != (
-            step.seq - 1,
-            step.prev,
-            step.before,
+        yield (
+            before is not None
+            and opens
+            and (before.seq, before.last_leaf_no, before.balance)
+            != (
+                step.seq - 1,
+                step.prev,
+                step.before,
+            )
         )
         yield opens and case.is_absent(case.batch_no - 1)
-        yield after is not None and place >= header.first_leaf_no and (place > after.last_leaf_no or step.seq > after.seq)
+        yield (
+            after is not None and place >= header.first_leaf_no and (place > after.last_leaf_no or step.seq > after.seq)
+        )
     if after is not None:
         last = case.leaves.get(after.last_leaf_no)
         closing = None if last is None else step_of(last, account)
@@ -188,8 +197,10 @@ def bad_net(case: Case) -> Iterator[bool]:
     before, after = case.row(header.nets_since_batch), case.row(case.batch_no)
     if case.account is not None and after is not None:
         merchant = int.from_bytes(case.account[1:5], "big")
-        was = 0 if before is None and case.is_absent(header.nets_since_batch) else before and before.balance
-        yield was is not None and after.balance - was != dict(case.nets[case.batch_no]).get(merchant, 0)
+        absent = before is None and case.is_absent(header.nets_since_batch)
+        was = before.balance if before is not None else 0
+        moved = after.balance - was != dict(case.nets[case.batch_no]).get(merchant, 0)
+        yield (absent or before is not None) and moved
 
 
 def bad_total(case: Case) -> Iterator[bool]:

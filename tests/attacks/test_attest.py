@@ -283,7 +283,7 @@ def test_what_is_no_incarnation_is_passed_over(world: World) -> None:
     (folder / f"{'0' * 64}.json").write_text(json.dumps(to_json(right)))
     assert sealed_commits(chain, world.folder) == []
     incarnation(world, right)
-    assert [commit.header_hash for commit in sealed_commits(chain, world.folder)][0] == right.hash_struct()
+    assert sealed_commits(chain, world.folder)[0].header_hash == right.hash_struct()
 
 
 def test_a_stale_header_after_a_good_one_keeps_nobody_from_signing_the_good_one(world: World, tmp_path: Path) -> None:

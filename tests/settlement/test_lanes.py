@@ -65,7 +65,8 @@ def test_a_keystore_signs_for_its_roster(tmp_path: Path) -> None:
     assert [lane.id for lane in lanes] == [
         LaneId(merchant, key_id) for merchant in (1, 2, OPERATOR_ID) for key_id in (POS, BACK_OFFICE, DELEGATED)
     ]
-    requests = [(lane.id, digest) for lane, digest in zip(lanes, digests, strict=True)]
+    (leaf,) = void_leaves(1, after=[], source=LegRef(1, 0), roster=opened.roster, nonces={}, occurred_at=1)
+    requests = [SignRequest(lane.id, digest, leaf.event) for lane, digest in zip(lanes, digests, strict=True)]
     given = opened.sign(requests)
     assert given == made.sign(requests)
     for lane, digest, (r, vs) in zip(lanes, digests, given, strict=True):

@@ -1,4 +1,4 @@
-"""A batch sealed three times: mirrors, readers and the auditor find each incarnation by its header, and the chain's own."""
+"""A batch sealed three times: mirrors, readers and auditors find each incarnation by its header, and the chain's own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from settlement import tables
 from settlement.batches import Settlement, seal_next
+from settlement.keys import data_key
 from settlement.mirrors.folder import FolderMirror
 from settlement.mirrors.keeping import published, verify
 from settlement.publish import fetch, header_with, incarnation_path, published_header
-from settlement.keys import data_key
 from settlement.signoff import seal_again
 from settlement.status import status
 from settlement.submitter import drive
@@ -50,9 +50,7 @@ def audit(field: Field, s: Settlement, out: Path, *more: object) -> dict[str, ob
     given = {"--rpc": field.url, "--hub": f"0x{s.alliance.anchor.hub.hex()}", "--data": field.mirrors[1]}
     given |= {"--keys": reader, "--out": out}
     words = [sys.executable, "-m", "auditor", "audit", "--quiet", *(str(w) for pair in given.items() for w in pair)]
-    run = subprocess.run(
-        [*words, *map(str, more)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100
-    )
+    run = subprocess.run([*words, *map(str, more)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
     assert run.returncode == 0, run.stderr
     told: dict[str, object] = json.loads(out.read_text())
     return told

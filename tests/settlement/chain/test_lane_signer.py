@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ AMPLE = Limits(
 
 
 def policy_for(chain_id: int, hub: bytes, default: Limits = AMPLE, **lanes: Limits) -> Policy:
-    """`lanes`: limits of the tills of merchants, by m1, m2, …"""
+    """Limits of the tills of merchants, by m1, m2 and so on; all others have the default."""
     own = {LaneId(int(name[1:]), POS): limits for name, limits in lanes.items()}
     return Policy(separator=domain_separator(chain_id=chain_id, hub=hub), default=default, lanes=own)
 
@@ -65,9 +65,10 @@ HERE = policy_for(CHAIN_ID, HUB)
 
 @contextmanager
 def served(keystore: Keystore, folder: Path, policy: Policy = HERE) -> Iterator[str]:
-    with closing(Budget(folder / "days", policy)) as budget:
-        with running(Server(("127.0.0.1", 0), keystore, TOKEN, policy=policy, budget=budget)) as url:
-            yield url
+    with ExitStack() as stack:
+        budget = stack.enter_context(closing(Budget(folder / "days", policy)))
+        server = Server(("127.0.0.1", 0), keystore, TOKEN, policy=policy, budget=budget)
+        yield stack.enter_context(running(server))
 
 
 @contextmanager
@@ -214,7 +215,7 @@ def test_what_is_beyond_the_limits_is_refused_by_name(tmp_path: Path, asked: Sig
         assert reasons(lanes, [asked]) == [reason]
         with pytest.raises(Unsigned) as found:
             lanes.sign([request(earning(5)), asked])
-        assert (found.value.refused.keys(), found.value.given.keys()) == ({1}, {0}), "the others are signed"
+        assert (set(found.value.refused), set(found.value.given)) == ({1}, {0}), "the others are signed"
 
 
 def test_another_chain_or_hub_is_another_digest(tmp_path: Path) -> None:
@@ -438,9 +439,10 @@ def cheating(folder: Path) -> Iterator[str]:
             digests = [bytes.fromhex(each["digest"].removeprefix("0x")) for each in asked]
             return [{"signature": f"0x{(r + vs).hex()}"} for r, vs in (sign(key, digest) for digest in digests)]
 
-    with closing(Budget(folder / "cheating", HERE)) as budget:
-        with running(Other(("127.0.0.1", 0), Keystore({}), TOKEN, policy=HERE, budget=budget)) as url:
-            yield url
+    with ExitStack() as stack:
+        budget = stack.enter_context(closing(Budget(folder / "cheating", HERE)))
+        server = Other(("127.0.0.1", 0), Keystore({}), TOKEN, policy=HERE, budget=budget)
+        yield stack.enter_context(running(server))
 
 
 def test_the_list_of_lanes_holds_no_key(tmp_path: Path) -> None:

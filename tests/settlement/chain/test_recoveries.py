@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from ledger import queries
 from proofs.accounts import GUARANTEE_ID, OPERATOR_ID
 from proofs.keccak import keccak256
@@ -151,11 +149,8 @@ def test_a_node_that_leaves_out_events_is_found_by_the_contracts_own_word(field:
     assert ("events-missing", "merchant 1") in [(each.code, each.place) for each in found]
 
 
-@pytest.mark.parametrize(("batch_no", "until", "told"), [(1, 5, True), (2, 5, False)])
-def test_a_batch_is_told_when_it_is_finalised_here(batch_no: int, until: int, told: bool) -> None:
-    assert recoveries.is_told(moved.Step(4, False, batch_no, {}), ended=1, until=until) is told
-
-
-@pytest.mark.parametrize(("block", "told"), [(5, True), (6, False)])
-def test_a_recovery_is_told_when_its_block_is(block: int, told: bool) -> None:
-    assert recoveries.is_told(moved.Step(block, True, 9, {}), ended=0, until=5) is told
+def test_a_batch_is_told_when_it_is_finalised_here_and_a_recovery_when_its_block_is() -> None:
+    told = [recoveries.is_told(moved.Step(4, batch_no, {}), ended=1, until=5) for batch_no in (1, 2)]
+    assert told == [True, False]
+    told = [recoveries.is_told(moved.Step(block, 9, {}, recovered=True), ended=0, until=5) for block in (5, 6)]
+    assert told == [True, False]
