@@ -137,7 +137,7 @@ class _Desk:
         if finding.code == "row-order" and place:
             shown_rows.append(opened.row_at(place - 1))
         for each in shown_rows:
-            name = f"{batch_no}:{each['row']['account']}"
+            name = f"{batch_no}:{each['index']}"  # by its place: an account may have two rows, which is the finding
             self._into.rows[name] = each
             yield name
 

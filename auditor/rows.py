@@ -39,7 +39,10 @@ def check_rows(
     due = set(segments) | set(books.rows or ())
     due |= {lane_account(*lane) for lane in registry.lanes_before(header.opened_at)}
     for account in sorted(due - {row.account for row in rows}):
-        _add(findings, "row-missing", header, account, expected="a row", actual="none")
+        touched = [segments[account].first_leaf_no] if account in segments else []
+        findings.add(
+            "row-missing", header.batch_no, "rows", expected="a row", actual="none", account=account, also=touched
+        )
 
 
 def check_points(header: BatchHeader, rows: Sequence[Row], books: Books, findings: Findings) -> None:

@@ -178,19 +178,17 @@ def _build_signed(
     try:
         for _ in range(unsigned.ROUNDS_MAX):
             try:
-                built = _build(s, opened, previous, entries, terms)
+                return _build(s, opened, previous, entries, terms)
             except LanesUnsigned as error:
                 refused += error.refused
                 if not terms.can_do_without(error, s.lanes.roster):
                     raise
                 terms = terms.without(error)
-            else:
-                return built
-        return None
     except unsigned.NothingSigned:
-        return None
+        pass  # none of it can go now
     finally:
         unsigned.tell(s.conn, refused)
+    return None
 
 
 def publish_again(s: Settlement, batch: Batch) -> None:

@@ -3,7 +3,8 @@ collected, and what each defaulter still owes.
 
 From the watcher's rows of final blocks alone; base units. A creditor's part of what was recovered is the contract's own
 rule, floor(claim x recovered / claims): whoever collects gets that, less what was collected before. What is recovered
-beyond all claims belongs to the fund and then to the bond. Read by `overview`, for dashboards, and by `reconcile`. Source: protocol §4.6.
+beyond all claims belongs to the fund and then to the bond. Read by `overview`, for dashboards, and by `reconcile`.
+Source: protocol §4.6.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Settlement at a glance, for operators' dashboards: batches by state and age, what transactions cost, what is on its
-way, what defaults left open, and the last look at chain, collateral and mirrors. From rows alone: whoever reads this asks no chain.
+way, what defaults left open, and the last look at chain, collateral and mirrors. From rows alone: whoever reads this
+asks no chain.
 
 Everybody above may call it on a connection that may read the schema `settlement`.
 """

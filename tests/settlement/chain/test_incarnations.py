@@ -1,4 +1,4 @@
-"""A batch sealed three times: mirrors, readers and auditors find each incarnation by its header, and the chain's own."""
+"""A batch sealed three times: mirrors, readers and auditors find each incarnation by its header and take the chain's."""
 
 from __future__ import annotations
 
