@@ -255,7 +255,7 @@ class Findings:
         also: Iterable[int] = (),
         attached: Mapping[str, object] | None = None,
     ) -> None:
-        """Record one finding; bytes are shown as 0x-hex. `code` is one of RULES, `also` and `attached` as `Finding`'s."""
+        """Record one finding; bytes are shown as 0x-hex. `code` is of RULES, `also` and `attached` as `Finding`'s."""
         assert code in RULES, code
         self.counts[code] += 1
         if RULES[code].severity is Severity.MAJOR:

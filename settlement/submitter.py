@@ -28,6 +28,7 @@ from settlement.sealing import ends
 from settlement.sealing.forced_intake import take_forced
 from settlement.sealing.inspection import BatchFaulty
 from settlement.sealing.leaves import MS_PER_SECOND
+from settlement.sealing.signing import LanesUnsigned
 from settlement.steps import ABSENT, Become, Do, Fate, Observation, State, Step, Submission, Wait, next_step
 from settlement.tables import Batch
 from settlement.watch import alerts, moved, recoveries, watcher
@@ -58,6 +59,7 @@ _ALARMS: dict[type[Exception], str] = {
     BatchFaulty: "batch-faulty",
     batches.NotReproducible: "not-reproducible",
     SignerRefused: "signer-refused",
+    LanesUnsigned: "signer-refused",
     Refused: "commit-refused",
     forced.ForcedWaits: "forced-due",
     forced.GivenUp: "transaction-failed",
