@@ -88,17 +88,11 @@ def test_a_broken_promise_comes_with_the_receipt_and_the_lanes_row(world: World)
     given = evidence["receipt"]
     digest = signed_digest(SEPARATOR, from_json(AcceptanceReceipt, given["receipt"]).hash_struct())
     assert recover(digest, bytes.fromhex(given["r"][2:]), bytes.fromhex(given["vs"][2:])) == address(RECEIPT_KEY)
-    rows = [
-        check_row(each, header)[1] for name in evidence["rows"] if of(each := found["exhibits"]["rows"][name], header)
-    ]
-    (row,) = rows
+    given_rows = [found["exhibits"]["rows"][name] for name in evidence["rows"]]
+    (row,) = (check_row(each, header)[1] for each in given_rows if each["batchNo"] == str(header.batch_no))
     assert row.account == lane_account(2, POS)
     assert header.sealed_at > held.receipt.merge_by
     assert row.seq < held.receipt.nonce
-
-
-def of(exhibit: dict[str, Any], header: BatchHeader) -> bool:
-    return exhibit["batchNo"] == str(header.batch_no)
 
 
 def test_evidence_is_bounded_for_each_code(world: World) -> None:
