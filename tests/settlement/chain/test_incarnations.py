@@ -1,4 +1,4 @@
-"""A batch sealed three times: mirrors, readers and auditors find each incarnation by its header and take the chain's."""
+"""A batch sealed three times: everybody finds each incarnation by its header, and takes the one that the chain has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 from settlement import tables
+from settlement.alliance import UNIT
 from settlement.batches import Settlement, seal_next
+from settlement.chain.outbox import Intent
 from settlement.keys import data_key
 from settlement.mirrors.folder import FolderMirror
 from settlement.mirrors.keeping import published, verify
@@ -109,6 +111,9 @@ def test_lapsed_then_thrown_out_then_final_and_everybody_finds_the_right_one(fie
         throw_out(s, 1)
         drive(s)
         assert state(s) == (1, "FAILED_FRAUD")
+        mint = s.alliance.token.data("mint", s.outbox.sender, 20_000 * UNIT)
+        s.outbox.complete(Intent("mint:bond", s.alliance.anchor.token, mint, 100_000))
+        call(s, "bond again", "postBond", 20_000 * UNIT)
         seal_again(s, 1, by="a person")
         s.alliance.chain.advance_time(60)
         drive(s)
