@@ -75,6 +75,17 @@ _DONE = """
 UPDATE settlement.chain_nonce SET done = true
 WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce = %(nonce)s
 """
+_REOPEN = """
+WITH again AS (
+    UPDATE settlement.chain_nonce AS nonce SET done = false
+    WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce >= %(used)s AND done AND NOT EXISTS (
+        SELECT 1 FROM settlement.chain_tx AS tx WHERE tx.chain_id = nonce.chain_id AND tx.sender = nonce.sender
+            AND tx.nonce = nonce.nonce AND tx.status IN ('MINED', 'REVERTED'))
+    RETURNING chain_id, sender, nonce
+)
+UPDATE settlement.chain_tx AS tx SET status = CASE WHEN sent_at IS NULL THEN 'SIGNED' ELSE 'SENT' END
+FROM again WHERE tx.chain_id = again.chain_id AND tx.sender = again.sender AND tx.nonce = again.nonce
+"""
 _OPEN_BELOW = """
 SELECT DISTINCT ON (nonce) tx.raw
 FROM settlement.chain_nonce JOIN settlement.chain_tx AS tx USING (chain_id, sender, nonce)
@@ -182,6 +193,12 @@ class NonceBook:
         self._conn.execute(_DROP, {**self._mine, "nonce": nonce})
         self._conn.execute(_DONE, {**self._mine, "nonce": nonce})
 
+    def reopen(self, *, used: int) -> None:
+        """Nonces that were taken for used by others, and that the chain has not come to: a node once counted too high.
+        `used` is how many the chain has seen.
+        """
+        self._conn.execute(_REOPEN, {**self._mine, "used": used})
+
     def open_below(self, nonce: int) -> list[bytes]:
         """The best paying bytes of every lower nonce that is not done, ascending."""
         rows = self._conn.execute(_OPEN_BELOW, {**self._mine, "nonce": nonce}).fetchall()
@@ -198,6 +215,11 @@ class NonceBook:
     def follow(self, purpose: str) -> None:
         """Rename a purpose that had its effect and takes one more call."""
         self._conn.execute(_RETIRE, {**self._mine, "purpose": purpose, "mark": FOLLOWED})
+
+    @staticmethod
+    def is_retired(purpose: str) -> bool:
+        """Whether this is the name of a purpose that was given another nonce because it failed with this one."""
+        return FAILED in purpose
 
     def retired(self, purpose: str) -> int:
         """How many nonces this purpose has used up in vain."""

@@ -208,7 +208,7 @@ class Outbox:
             outcome = self.observe(purpose)
             if outcome.fate is not Fate.WAITING or outcome.newest is None:
                 continue
-            if purpose in obsolete:
+            if purpose in obsolete or self._book.is_retired(purpose):
                 self.void(purpose)
             elif stuck(age_s=outcome.newest.age_s, replacements=outcome.replacements):
                 self.bump(purpose)
@@ -259,8 +259,12 @@ class Outbox:
         return self.observe(purpose)
 
     def _fill_gaps(self) -> None:
-        """A node that once counted too high leaves nonces behind that nobody has: empty transfers take them (R6)."""
-        missing = self._book.gaps(used=self._chain.nonce(self.sender), limit=GAPS_FILLED_MAX)
+        """A node that once counted too high leaves nonces behind that nobody has, or that were given up for used: empty
+        transfers take them (R6).
+        """
+        used = self._chain.nonce(self.sender)
+        self._book.reopen(used=used)
+        missing = self._book.gaps(used=used, limit=GAPS_FILLED_MAX)
         fees = self._chain.fees() if missing else None
         for nonce in missing:
             assert fees is not None
