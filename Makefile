@@ -21,6 +21,15 @@ worker: setup ## run the periodic tasks (worker and beat) until Ctrl-C; their ow
 audit: setup ## audit published batches, trusting nobody: ARGS="--rpc URL --hub 0x.. --data DIR --keys FILE --out FILE"
 	@$(PY) -m auditor audit $(ARGS)
 
+deploy: setup ## found an alliance on a network, planned first: ARGS="--config FILE --rpc URL --keystore FILE --out FILE [--yes]"
+	@$(PY) -m settlement deploy $(ARGS)
+
+verify-deployment: setup ## whether a chain holds the alliance of a file: ARGS="--rpc URL --addresses FILE"
+	@$(PY) -m settlement verify-deployment $(ARGS)
+
+council: setup ## propose, sign, show, execute, list what the council decides: ARGS="list --addresses FILE --rpc URL"
+	@$(PY) -m settlement council $(ARGS)
+
 reset: setup ## stop the embedded servers and remove everything the demo made (var/)
 	@$(PY) -m api.demo.reset
 
@@ -62,4 +71,4 @@ lock: setup ## write requirements.lock anew from pyproject.toml
 	@.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
 
-.PHONY: help setup demo serve worker audit reset migrate verify statement test check contracts circuits ceremony bench compare lock
+.PHONY: help setup demo serve worker audit deploy verify-deployment council reset migrate verify statement test check contracts circuits ceremony bench compare lock

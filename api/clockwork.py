@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 
 import psycopg
 import structlog
@@ -31,17 +32,46 @@ log = structlog.get_logger(__name__)
 _one_at_a_time = threading.Lock()
 
 
-def run(door: Door, *, since_ms: int | None = None) -> Mapping[str, int]:
+def run(door: Door) -> Mapping[str, int]:
     """Post what is due until nothing is; how many of each verb were done. What cannot be done is logged. Where months
-    end cycles, those that ended after `since_ms` are charged, each between what fell due before its end and after.
+    end cycles, those that ended since the door was opened are charged, each between what fell due before its end and
+    after, and each once: one that ended without a fee is over as well.
     """
-    until_ms, done = now_ms(door.now()), Counter[str]()
-    months = [] if since_ms is None else door.months_over(since_ms // MS_PER_SECOND, until_ms // MS_PER_SECOND)
     with _one_at_a_time:
-        for month in months:
-            done += _due(door, month.over_at * MS_PER_SECOND)
-            done += _charge(door, month)
-        return done + _due(door, until_ms)
+        return _run(door, now_ms(door.now()))
+
+
+def move(door: Door, to: datetime) -> Mapping[str, int]:
+    """Let it be `to`, if that is later than now, and do what falls due on the way; how many of each verb were done. The
+    clock moves when everything is done: whatever goes wrong before, moving it again goes on.
+    """
+    assert door.move_clock is not None
+    with _one_at_a_time:
+        at_ms = now_ms(max(to, door.now()))
+        done = _run(door, at_ms) + _evaluate(door, at_ms)
+        if to > door.now():
+            door.move_clock(to)
+        return done
+
+
+def evaluate(door: Door) -> Mapping[str, int]:
+    """Look at every member's tier and record those that changed; how many were."""
+    with _one_at_a_time:
+        return _evaluate(door, now_ms(door.now()))
+
+
+def _run(door: Door, until_ms: int) -> Counter[str]:
+    done = Counter[str]()
+    for month in door.months.over(until_ms // MS_PER_SECOND):
+        done += _due(door, month.over_at * MS_PER_SECOND)
+        done += _charge(door, month)
+        door.months.ended(month)
+    return done + _due(door, until_ms)
+
+
+def _evaluate(door: Door, at_ms: int) -> Counter[str]:
+    walk = clockwork.evaluate(door.reading, door.poster.post, at_ms)
+    return Counter({"evaluate_tier": walk.done} if walk.done else {})
 
 
 def _due(door: Door, at_ms: int) -> Counter[str]:
@@ -62,25 +92,16 @@ def _charge(door: Door, month: Month) -> Counter[str]:
     return Counter({"charge_fees": 1} if isinstance(answer.outcome, Receipt) and not answer.replayed else {})
 
 
-def evaluate(door: Door) -> Mapping[str, int]:
-    """Look at every member's tier and record those that changed; how many were."""
-    with _one_at_a_time:
-        walk = clockwork.evaluate(door.reading, door.poster.post, now_ms(door.now()))
-    return {"evaluate_tier": walk.done} if walk.done else {}
-
-
 @contextmanager
 def ticking(door: Door, *, every_seconds: float = TICK_SECONDS) -> Iterator[None]:
     """While inside, a thread runs it again and again; a database that is away is tried again at the next tick."""
     over = threading.Event()
 
     def tick() -> None:
-        ticks, since_ms = 0, now_ms(door.now())
+        ticks = 0
         while not over.wait(every_seconds):
             try:
-                until_ms = now_ms(door.now())
-                run(door, since_ms=since_ms)
-                since_ms = until_ms
+                run(door)
                 if ticks % TICKS_PER_EVALUATION == 0:
                     evaluate(door)
                 ticks += 1

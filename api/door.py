@@ -68,6 +68,21 @@ def by_hand(_since: int, _until: int) -> Sequence[Month]:
     return ()
 
 
+class Months:
+    """The months that end as the door's clock passes them, each once and in turn, from `since_s` on."""
+
+    def __init__(self, over: MonthsOver, since_s: int) -> None:
+        self._over, self._since_s = over, since_s
+
+    def over(self, until_s: int) -> Sequence[Month]:
+        """Those that ended by `until_s` and were not `ended` yet, oldest first."""
+        return self._over(self._since_s, until_s)
+
+    def ended(self, month: Month) -> None:
+        """It has been dealt with: what accrues from now on is a later one's, whoever asks."""
+        self._since_s = month.over_at
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """Everything a handler may use. `move_clock` is there in a sandbox alone: it lets `now` be a later time. `vaulted`
@@ -81,7 +96,7 @@ class Door:
     inclusions: Inclusions | None
     move_clock: MoveClock | None = None
     receipt_key: ReceiptSigner | None = None
-    months_over: MonthsOver = by_hand
+    months: Months = field(default_factory=lambda: Months(by_hand, 0))
     flights: Flights = field(default_factory=Flights)
     slow: SlowReads = field(default_factory=SlowReads)
     tiers: TierDesk = field(default_factory=TierDesk)
@@ -135,7 +150,7 @@ def open_door(
             inclusions=inclusions,
             move_clock=move_clock,
             receipt_key=receipt_key,
-            months_over=months_over,
+            months=Months(months_over, int(now().timestamp())),
             tiers=desk,
             vaulted=vaulted,
         )

@@ -2,7 +2,8 @@
 
 A pure ASGI middleware, because Starlette's function middleware costs more than the rest of a request together.
 Invariants: every answer has X-Request-Id; an exception that nobody foresaw becomes a problem document without its text,
-and is logged with the id. Used by `api.app` only.
+and is logged with the id; whoever is answered before all of its body was read is answered last on that connection, for
+it could go on sending for ever. A caller that goes away is no fault. Used by `api.app` only.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import uuid
 
 import structlog
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import MEDIA_TYPE, Problem, render
@@ -46,7 +48,13 @@ class Envelope:
             return
         request_id = _request_id(Headers(scope=scope).get("x-request-id"))
         scope.setdefault("state", {})["request_id"] = request_id
-        started = False
+        started = whole = False
+
+        async def receive_watched() -> Message:
+            nonlocal whole
+            message = await receive()
+            whole = not message.get("more_body")
+            return message
 
         async def send_in_envelope(message: Message) -> None:
             nonlocal started
@@ -55,16 +63,25 @@ class Envelope:
                 said = message.get("headers", ())
                 own = {name for name, _ in said}
                 ours = [each for each in HEADERS.items() if each[0] not in own]
-                message["headers"] = [*said, (b"x-request-id", request_id.encode()), *ours]
+                last = [] if whole or b"connection" in own or not _has_body(scope) else [(b"connection", b"close")]
+                message["headers"] = [*said, (b"x-request-id", request_id.encode()), *ours, *last]
             await send(message)
 
         try:
-            await self.app(scope, receive, send_in_envelope)
+            await self.app(scope, receive_watched, send_in_envelope)
+        except ClientDisconnect:
+            log.info("gone", request_id=request_id, method=scope["method"], path=scope["path"])
         except Exception:
             log.exception("unforeseen", request_id=request_id, method=scope["method"], path=scope["path"])
             if started:
                 raise
             await _send_fault(scope, send_in_envelope, request_id)
+
+
+def _has_body(scope: Scope) -> bool:
+    """Whether the head of the request says that a body follows."""
+    headers = Headers(scope=scope)
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _request_id(offered: str | None) -> str:

@@ -46,6 +46,7 @@ BLOB_SECONDS_MAX = 300.0
 """For a whole blob, however its mirror lets it trickle."""
 WRAP_INFO = b"LPB1 tongdui batch key"
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+MANIFEST_FIELDS = frozenset({"batchNo", "chunks", "plainLen", "recipients", "tariff"})
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -215,6 +216,7 @@ class Source:
         raw = self._blob(data_hash.hex(), "manifest", MANIFEST_BYTES_MAX)
         try:
             told = json.loads(raw)
+            assert_that(set(told) <= MANIFEST_FIELDS, "fields", "those of LPB1", sorted(set(told) - MANIFEST_FIELDS))
             assert_that(told["batchNo"] == batch_no, "batchNo", batch_no, told["batchNo"])
             chunks = tuple(told["chunks"])
             assert_that(all(isinstance(c, str) and _HASH.fullmatch(c) for c in chunks), "chunks", "hashes", chunks[:3])

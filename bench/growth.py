@@ -109,7 +109,8 @@ def main(words: list[str] | None = None) -> int:
     ratios = {"lastOverFirst": round(last / way[0], 3), "lastOverEarly": round(last / early, 3)}
     show("growth", {f"{(i + 1) * 100 // STRETCHES} %": each for i, each in enumerate(found["way"])})
     print(f"{ratios}; weight: {found['weight']}")
-    print(f"kept in {keep('growth', {'conditions': conditions} | ratios | found)}")
+    called = "growth-large-server" if chosen.server == "large" else "growth"
+    print(f"kept in {keep(called, {'conditions': conditions} | ratios | found)}")
     return 0
 
 

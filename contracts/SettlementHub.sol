@@ -133,9 +133,9 @@ contract SettlementHub is Sequence, EIP712 {
     /// @inheritdoc ICourtHooks
     function releaseReverted(BatchHeader memory header, Net[] calldata nets) external nonReentrant {
         bytes32 hash = Words.hash(header);
-        if (_releasable[hash] == 0) revert NothingToRelease(hash);
+        if (_remains[hash] != Remains.Locked) revert NothingToRelease(hash);
         _checkNetsHash(header.netsHash, nets);
-        _releasable[hash] -= 1;
+        _remains[hash] = Remains.Refused;
         _unlockDebits(nets);
         emit LocksReleased(header.batchNo, hash);
     }

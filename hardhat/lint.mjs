@@ -15,6 +15,7 @@ export const RULES = {
   "floating pragma": (lines) => (lines.some((line) => line === "pragma solidity 0.8.37;") ? [] : [0]),
   "no licence line": (lines) => (lines[0] === "// SPDX-License-Identifier: Apache-2.0" ? [] : [0]),
   "assembly without a decision record": (lines) => matching(lines, /\bassembly\b/),
+  "proxy or delegatecall": (lines) => matching(lines, /delegatecall|selfdestruct|\bProxy\b|Upgradeable/),
   "tx.origin": (lines) => matching(lines, /tx\.origin/),
   "revert with a string": (lines) => matching(lines, /\brequire\s*\(|revert\s*\(|revert Error\(/),
   "unfinished": (lines) => matching(lines, /TODO|FIXME|XXX|hardhat\/console/),

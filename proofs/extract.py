@@ -38,6 +38,7 @@ from proofs.tree import root_from_path
 from proofs.words import ZERO_WORD, WordError
 
 PAGES_MAX: Final = 2_000
+MERCHANT_ID_MAX: Final = 2**32 - 1
 HEAD: Final = ("chainId", "hub", "merchantId", "header", "previous", "settled", "rows")
 PAGE: Final = frozenset({*HEAD, "after", "leaves", "more"})
 LEAF: Final = frozenset({"leafNo", "lanePrevLeafNo", "sigR", "sigVS", "postings", "own", "totalPointsAfter", "path"})
@@ -121,6 +122,8 @@ def _check(pages: Sequence[Mapping[str, Any]]) -> Proven:
         raise ExtractError("form", "an extract has its batch's header")
     _check_chain(header, previous, settled)
     merchant_id, chain_id, hub = integer(head, "merchantId"), integer(head, "chainId"), raw(head, "hub", 20)
+    if not 0 < merchant_id <= MERCHANT_ID_MAX:
+        raise ExtractError("form", f"there is no merchant {merchant_id}")
     rows = {raw(row, "account"): row for row in head["rows"]}
     if len(rows) != len(head["rows"]) or cash_account(merchant_id) not in rows:
         raise ExtractError("row", "each of the merchant's accounts has one entry, its cash account among them")

@@ -37,7 +37,8 @@ ROWS_MAX = 2**20
 NETS_MAX = 512
 LEAVES_MAX = 2**20
 
-_PRELUDE = struct.Struct(">4sIIII12x")
+_PRELUDE = struct.Struct(">4sIIII12s")
+_PRELUDE_END = bytes(12)
 EVENT_BYTES = PointsEvent.WORDS * WORD_BYTES
 _SLOT_BYTES = 5 * WORD_BYTES
 _SLOTS_AT = EVENT_BYTES + 2 * WORD_BYTES
@@ -151,7 +152,7 @@ class BatchFile:
 
 def file_front(header: BatchHeader, rows: Sequence[Row], nets: Sequence[tuple[int, int]], leaf_count: int) -> bytes:
     """Everything in a file that stands before its records."""
-    parts = [_PRELUDE.pack(MAGIC, VERSION, len(rows), len(nets), leaf_count)]
+    parts = [_PRELUDE.pack(MAGIC, VERSION, len(rows), len(nets), leaf_count, _PRELUDE_END)]
     parts.append(replace(header, data_hash=ZERO_WORD).words())
     parts.extend(row.account + uint_word(row.seq) + uint_word(row.last_leaf_no) + int_word(row.balance) for row in rows)
     parts.extend(uint_word(merchant) + int_word(amount) for merchant, amount in nets)
@@ -207,9 +208,9 @@ def open_file(data: bytes | memoryview) -> Reader:
     """Parse the prelude, header, rows and nets of a file. Raises `FileError` naming what is wrong."""
     if len(data) < _PRELUDE.size + HEADER_BYTES:
         raise FileError(f"a file of {len(data)} bytes is shorter than its header")
-    magic, version, row_count, net_count, leaf_count = _PRELUDE.unpack(bytes(data[: _PRELUDE.size]))
-    if magic != MAGIC or version != VERSION:
-        raise FileError(f"magic {magic!r} version {version} is not LPB1 version {VERSION}")
+    magic, version, row_count, net_count, leaf_count, end = _PRELUDE.unpack(bytes(data[: _PRELUDE.size]))
+    if magic != MAGIC or version != VERSION or end != _PRELUDE_END:
+        raise FileError(f"magic {magic!r} version {version} is not LPB1 version {VERSION}, or bits follow its counts")
     if row_count > ROWS_MAX or net_count > NETS_MAX or leaf_count > LEAVES_MAX:
         raise FileError(f"counts out of bounds: {row_count} rows, {net_count} nets, {leaf_count} leaves")
     rows_at = _PRELUDE.size + HEADER_BYTES

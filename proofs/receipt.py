@@ -83,6 +83,8 @@ def facts(receipt: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _check(receipt: Mapping[str, Any]) -> bytes:
+    if not isinstance(receipt, Mapping):
+        raise ReceiptError("form", "a receipt is an object")
     if set(receipt) != FIELDS:
         raise ReceiptError("form", f"fields missing or unknown: {sorted(FIELDS ^ set(receipt))}")
     header = from_json(BatchHeader, part_of(receipt, "header"))
@@ -132,11 +134,12 @@ def path_of(form: Mapping[str, Any]) -> list[bytes]:
 
 def _check_signature(receipt: Mapping[str, Any], event: PointsEvent) -> None:
     separator = domain_separator(chain_id=integer(receipt, "chainId"), hub=raw(receipt, "hub", 20))
+    named, sig_r, sig_vs = raw(receipt, "signer", 20), raw(receipt, "sigR"), raw(receipt, "sigVS")
     try:
-        signer = recover(signed_digest(separator, event.hash_struct()), raw(receipt, "sigR"), raw(receipt, "sigVS"))
+        signer = recover(signed_digest(separator, event.hash_struct()), sig_r, sig_vs)
     except SignatureError as error:
         raise ReceiptError("signature", str(error)) from error
-    if signer != raw(receipt, "signer", 20):
+    if signer != named:
         raise ReceiptError("signature", f"the event is signed by 0x{signer.hex()}, not by {receipt['signer']}")
 
 

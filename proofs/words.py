@@ -38,8 +38,11 @@ class WordError(ValueError):
 
 
 def uint_word(value: int) -> bytes:
-    """A word holding `value`, 0 <= value < 2^256."""
-    return value.to_bytes(WORD_BYTES, "big")
+    """A word holding `value`, 0 <= value < 2^256. Raises `WordError`."""
+    try:
+        return value.to_bytes(WORD_BYTES, "big")
+    except OverflowError as error:
+        raise WordError(f"{value} does not fit uint256") from error
 
 
 def int_word(value: int) -> bytes:
@@ -54,13 +57,6 @@ def _wide_uint(value: int) -> bytes:
         return value.to_bytes(16, "big")
     except OverflowError as error:
         raise WordError(f"{value} does not fit uint128") from error
-
-
-def _widest_uint(value: int) -> bytes:
-    try:
-        return value.to_bytes(WORD_BYTES, "big")
-    except OverflowError as error:
-        raise WordError(f"{value} does not fit uint256") from error
 
 
 def int_of(word: bytes) -> int:
@@ -85,7 +81,7 @@ def _unsigned(data: bytes) -> int:
     return int.from_bytes(data, "big")
 
 
-_ENCODE = {"uint128": _wide_uint, "int128": int_word, "uint256": _widest_uint}
+_ENCODE = {"uint128": _wide_uint, "int128": int_word, "uint256": uint_word}
 _DECODE = {"uint128": _unsigned, "int128": int_of, "uint256": _unsigned}
 
 

@@ -8,10 +8,10 @@ takes its place over by the registry's setAddresses. Called by the entry points.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from math import gcd
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import rlp
 
@@ -36,7 +36,18 @@ MERCHANTS_PER_TX, LANES_PER_TX, TERMS_PER_TX = 32, 96, 64
 MERCHANT_GAS, LANE_GAS, TERMS_GAS = 100_000, 45_000, 130_000
 UNLIMITED = 2**256 - 1
 
+MONEY_GAS = 250_000
+
 T = TypeVar("T")
+
+
+class Registration(NamedTuple):
+    """One call of the registry with some dozens of items."""
+
+    purpose: str
+    function: str
+    part: Sequence[tuple[object, ...]]
+    gas: int
 
 
 class NoGasMoney(RuntimeError):
@@ -79,7 +90,7 @@ def extend(alliance: Alliance, outbox: Outbox, founding: Founding) -> None:
 
 def deposit(alliance: Alliance, outbox: Outbox, *, merchant_id: int, amount: int, reference: str) -> None:
     """Add collateral (base units of the outbox' own tokens), once for each `reference`."""
-    call(outbox, f"deposit:{merchant_id}:{reference}", alliance.hub, "deposit", merchant_id, amount, gas=250_000)
+    call(outbox, f"deposit:{merchant_id}:{reference}", alliance.hub, "deposit", merchant_id, amount, gas=MONEY_GAS)
 
 
 def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, publication: Publication) -> Alliance:
@@ -143,10 +154,23 @@ def _register(registry: Contract, outbox: Outbox, founding: Founding, *, first_b
     lanes = {
         (event.fields["merchantId"], event.fields["keyId"]) for event in registry.events("KeySet", first=first_block)
     }
-    admin = outbox.sender
+    held = registry.read("termsCount")
+    for each in registrations(founding, outbox.sender, known=known, lanes=lanes, terms_held=held):
+        call(outbox, each.purpose, registry, each.function, each.part, gas=each.gas)
+
+
+def registrations(
+    founding: Founding,
+    admin: bytes,
+    *,
+    known: Collection[int] = (),
+    lanes: Collection[tuple[int, int]] = (),
+    terms_held: int = 0,
+) -> Iterator[Registration]:
+    """What has to be registered of `founding`, but for the merchants, lanes and terms that are there."""
     merchants = [(party, admin, admin) for party in founding.parties if party not in known]
     keys = [_lane_argument(lane) for lane in founding.roster if lane.id not in lanes]
-    terms = _new_terms(founding.terms, registry.read("termsCount"))
+    terms = _new_terms(founding.terms, terms_held)
     for function, items, size, gas in (
         ("addMerchants", merchants, MERCHANTS_PER_TX, MERCHANT_GAS),
         ("addKeys", keys, LANES_PER_TX, LANE_GAS),
@@ -154,7 +178,7 @@ def _register(registry: Contract, outbox: Outbox, founding: Founding, *, first_b
     ):
         for part in _parts(items, size):
             purpose = f"{function}:{keccak256(repr(part).encode()).hex()[:16]}"
-            call(outbox, purpose, registry, function, part, gas=bounded_gas(CALL_GAS + gas * len(part)))
+            yield Registration(purpose, function, part, bounded_gas(CALL_GAS + gas * len(part)))
 
 
 def _lane_argument(lane: Lane) -> tuple[int, int, bytes, int]:
@@ -184,7 +208,7 @@ def _fund(alliance: Alliance, outbox: Outbox, founding: Founding) -> None:
         call(outbox, "mint:founding", alliance.token, "mint", outbox.sender, total)
     call(outbox, "approve:founding", alliance.token, "approve", alliance.anchor.hub, UNLIMITED)
     if bond:
-        call(outbox, "bond:founding", alliance.hub, "postBond", bond, gas=250_000)
+        call(outbox, "bond:founding", alliance.hub, "postBond", bond, gas=MONEY_GAS)
     for merchant_id, amount in sorted(founding.collateral.items()):
         deposit(alliance, outbox, merchant_id=merchant_id, amount=amount, reference="founding")
 

@@ -1,10 +1,11 @@
 """The forced queue: what merchants put on the chain because they were not heard, taken off it once a batch holds it.
 
-Invariants: strictly in the queue's order, because the contract takes only its head; whatever is sent goes through the
+Invariants: in the queue's order, in which the numbers of a lane leave it; whatever is sent goes through the
 outbox under a purpose of its own, is asked of the contract before it is signed, and is tried again on another nonce as
 often as a batch's transactions are. Past the deadline of its head the hub takes one kind of batch only: `make_way`
-shows it that the batch to be committed holds what is overdue, and drops what no batch can hold. What is queued is an
-alert until it is off. Called by `drive` under its lease.
+shows it that the batch to be committed holds what is overdue, takes off what an earlier batch holds, wherever it
+stands, and drops what no batch can hold. What is queued is an alert until it is off. Called by `drive` under its
+lease.
 """
 
 from __future__ import annotations
@@ -65,8 +66,6 @@ class Forced:
     key_id: int
     nonce: int
     due_at: int
-    covered_by: bytes
-    """The header that was shown to hold it, before its commit."""
 
     @property
     def place(self) -> str:
@@ -81,9 +80,14 @@ class Forced:
 
 def queued(s: Settlement, limit: int = DISCHARGES_PER_DRIVE_MAX) -> list[Forced]:
     """The head of the queue and what follows, at most `limit`."""
-    queue = s.alliance.queue
-    head, tail = queue.read("queue")
-    return [_forced(number, queue.read("entry", number)) for number in range(head, min(tail, head + limit))]
+    number, tail = s.alliance.queue.read("queue")
+    found: list[Forced] = []
+    while number not in {0, tail} and len(found) < limit:
+        forced, number = _forced(number, s.alliance.queue.read("entry", number))
+        if forced.due_at == 0:
+            break  # it left the queue while the queue was read
+        found.append(forced)
+    return found
 
 
 def overdue(s: Settlement, *, now: int) -> list[Forced]:
@@ -98,7 +102,7 @@ def overdue(s: Settlement, *, now: int) -> list[Forced]:
 
 def in_the_way(s: Settlement, batch: Batch, *, now: int) -> bool:
     """Whether the hub would refuse this batch for what is overdue and not shown to be in it."""
-    return any(forced.covered_by != batch.header_hash for forced in overdue(s, now=now))
+    return any(not _is_covered(s, forced, batch) for forced in overdue(s, now=now))
 
 
 def make_way(s: Settlement, batch: Batch, *, now: int) -> None:
@@ -108,7 +112,7 @@ def make_way(s: Settlement, batch: Batch, *, now: int) -> None:
     Raises `ForcedWaits` for what a person has to decide about, `GivenUp`, and as outbox and contracts do.
     """
     for forced in overdue(s, now=now):
-        if forced.covered_by == batch.header_hash:
+        if _is_covered(s, forced, batch):
             continue
         holding = _holding(s, forced)
         if holding is not None and holding.batch_no == batch.batch_no:
@@ -116,7 +120,7 @@ def make_way(s: Settlement, batch: Batch, *, now: int) -> None:
             continue
         if holding is not None and holding.state not in COMMITTED:
             raise ForcedWaits(f"{forced.place} is overdue, and first in batch {holding.batch_no}")
-        # Only the head can be taken off: what follows it waits for that.
+        # What follows it in its lane waits for that.
         if not (_dropped(s, forced, batch) if holding is None else _discharged(s, forced, holding)):
             return
 
@@ -127,7 +131,7 @@ def discharge(s: Settlement) -> None:
     """
     for forced in queued(s):
         batch = _holding(s, forced)
-        if batch is None or batch.state not in COMMITTED or not _discharged(s, forced, batch):
+        if batch is not None and batch.state in COMMITTED and not _discharged(s, forced, batch):
             return
 
 
@@ -145,12 +149,17 @@ def still_queued(s: Settlement) -> list[Alert]:
     ]
 
 
-def _forced(number: int, entry: Any) -> Forced:
-    """The contract's `Entry`: eventHash, basisHash, coveredBy, basisBatchNo, nonce, merchantId, keyId, dueAt."""
-    _, _, covered_by, _, nonce, merchant_id, key_id, due_at = entry
-    return Forced(
-        id=number, merchant_id=merchant_id, key_id=key_id, nonce=nonce, due_at=due_at, covered_by=bytes(covered_by)
-    )
+def _forced(number: int, entry: Any) -> tuple[Forced, int]:
+    """An event and the id of the next one, from the contract's `Entry`: eventHash, basisHash, basisBatchNo, nonce,
+    merchantId, keyId, dueAt, next, previous.
+    """
+    _, _, _, nonce, merchant_id, key_id, due_at, following, _ = entry
+    return Forced(id=number, merchant_id=merchant_id, key_id=key_id, nonce=nonce, due_at=due_at), following
+
+
+def _is_covered(s: Settlement, forced: Forced, batch: Batch) -> bool:
+    """Whether the contract was shown that this very header holds it."""
+    return bool(s.alliance.queue.read("isCovered", forced.id, batch.header_hash))
 
 
 def _holding(s: Settlement, forced: Forced) -> Batch | None:

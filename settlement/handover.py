@@ -12,14 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from settlement.alliance import Alliance
-from settlement.chain.contracts import Contract
+from settlement.chain.contracts import Contract, Name
 from settlement.chain.outbox import Outbox
 from settlement.chain.transactions import call, create
 
 SLOW_DELAY_S = 14 * 86_400
 FAST_DELAY_S = 48 * 3_600
+DELAYS_S = {"slow": SLOW_DELAY_S, "fast": FAST_DELAY_S}
+RULED: tuple[Name, ...] = ("SettlementHub", "AlliancePolicy", "MerchantRegistry")
 ANYBODY = bytes(20)
 """As a timelock's executor: what was scheduled and is ripe, anybody may carry out."""
 SIGNERS_MAX = 32
@@ -27,8 +30,8 @@ THRESHOLD_MIN = 2
 
 
 class HandoverUnfit(ValueError):
-    """Too many signers, the same one twice, a threshold that one signer or not even all of them reach, or the founding
-    account itself among those who are to rule.
+    """Too many signers, the same one twice, a threshold that one signer or not even all of them reach, no guardian, or
+    the founding account itself among those who are to rule.
     """
 
 
@@ -57,33 +60,34 @@ class Governance:
     fast: Contract
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """One role of one contract, and its next holder."""
+class Seat(NamedTuple):
+    """One role of one contract, and who is to hold it."""
 
-    contract: Contract
+    contract: Name
     role: str
     holder: bytes
 
 
 def hand_over(alliance: Alliance, outbox: Outbox, to: Handover) -> Governance:
     """Everything that is still missing of the hand-over. Raises `HandoverUnfit` before anything is done."""
-    _require_fit(to, outbox.sender)
+    require_fit(to, outbox.sender)
     governance = _rulers(alliance, outbox, to)
-    grants = list(_grants(alliance, governance, to))
+    slow, fast = governance.slow.address, governance.fast.address
+    filled = list(seats(to, council=governance.council, slow=slow, fast=fast, tiers=alliance.tiers is not None))
     _hand_merchants(alliance, outbox, to.merchants_admin)
-    for grant in grants:
-        role = grant.contract.read(grant.role)
-        _role_call(outbox, grant, "grantRole", role, grant.holder)
-    for _, same in groupby(grants, key=lambda grant: (grant.contract.name, grant.role)):
-        grant = next(same)
-        _role_call(outbox, grant, "renounceRole", grant.contract.read(grant.role), outbox.sender)
+    for seat in filled:
+        _role_call(alliance, outbox, seat, "grantRole", seat.holder)
+    for seat in given_up(filled):
+        _role_call(alliance, outbox, seat, "renounceRole", outbox.sender)
     return governance
 
 
-def _require_fit(to: Handover, founder: bytes) -> None:
+def require_fit(to: Handover, founder: bytes) -> None:
+    """Raises `HandoverUnfit`."""
     if founder in {*to.signers, *to.guardians, to.submitter, to.operator, to.merchants_admin, to.existing}:
         raise HandoverUnfit(f"0x{founder.hex()} founds the alliance and hands it over; it cannot stay")
+    if not to.guardians:
+        raise HandoverUnfit("no guardian: the founding account would stay the only one that can pause")
     if to.existing is not None:
         return
     distinct = len(set(to.signers)) == len(to.signers)
@@ -94,43 +98,51 @@ def _require_fit(to: Handover, founder: bytes) -> None:
 def _rulers(alliance: Alliance, outbox: Outbox, to: Handover) -> Governance:
     council = to.existing
     if council is None:
-        # The council knows its signers by their bytes; as bytes of that length the codec would take them for addresses.
-        signers = ["0x" + signer.hex() for signer in to.signers]
-        made, _ = create(alliance.chain, outbox, "Council", signers, to.threshold)
+        made, _ = create(alliance.chain, outbox, "Council", *council_arguments(to))
         council = made.address
     slow, fast = (
         create(alliance.chain, outbox, "Timelock", delay, [council], [ANYBODY], purpose=f"deploy:Timelock:{name}")[0]
-        for name, delay in (("slow", SLOW_DELAY_S), ("fast", FAST_DELAY_S))
+        for name, delay in DELAYS_S.items()
     )
     return Governance(council, slow, fast)
 
 
-def _grants(alliance: Alliance, governance: Governance, to: Handover) -> Iterator[Grant]:
-    """In the order in which they are given and renounced: the right to grant is last."""
-    hub, policy, registry = alliance.hub, alliance.policy, alliance.registry
-    yield Grant(hub, "SUBMITTER_ROLE", to.submitter)
-    yield Grant(hub, "OPERATOR_ROLE", to.operator)
-    yield Grant(policy, "CHARTER_ROLE", governance.slow.address)
-    yield Grant(policy, "GOVERNOR_ROLE", governance.fast.address)
+def council_arguments(to: Handover) -> tuple[list[str], int]:
+    """The council knows its signers by their bytes; as bytes of that length the codec would take them for addresses."""
+    return ["0x" + signer.hex() for signer in to.signers], to.threshold
+
+
+def seats(to: Handover, *, council: bytes, slow: bytes, fast: bytes, tiers: bool) -> Iterator[Seat]:
+    """In the order in which roles are given and renounced: the right to grant is last."""
+    yield Seat("SettlementHub", "SUBMITTER_ROLE", to.submitter)
+    yield Seat("SettlementHub", "OPERATOR_ROLE", to.operator)
+    yield Seat("AlliancePolicy", "CHARTER_ROLE", slow)
+    yield Seat("AlliancePolicy", "GOVERNOR_ROLE", fast)
     for guardian in to.guardians:
-        yield Grant(policy, "GUARDIAN_ROLE", guardian)
-    yield Grant(policy, "RISK_ROLE", governance.council)
-    yield Grant(registry, "REGISTRAR_ROLE", governance.council)
-    if alliance.tiers is not None:
-        yield from _tier_grants(alliance.tiers, governance, to)
-    for contract in (hub, policy, registry):
-        yield Grant(contract, "DEFAULT_ADMIN_ROLE", governance.slow.address)
+        yield Seat("AlliancePolicy", "GUARDIAN_ROLE", guardian)
+    yield Seat("AlliancePolicy", "RISK_ROLE", council)
+    yield Seat("MerchantRegistry", "REGISTRAR_ROLE", council)
+    if tiers:
+        yield from _tier_seats(to, council=council, slow=slow, fast=fast)
+    for contract in RULED:
+        yield Seat(contract, "DEFAULT_ADMIN_ROLE", slow)
 
 
-def _tier_grants(tiers: Contract, governance: Governance, to: Handover) -> Iterator[Grant]:
+def _tier_seats(to: Handover, *, council: bytes, slow: bytes, fast: bytes) -> Iterator[Seat]:
     """Verifiers wait out the long lock, the key of epochs the short one; partners join without notice."""
-    yield Grant(tiers, "PUBLISHER_ROLE", to.submitter)
-    yield Grant(tiers, "CHARTER_ROLE", governance.slow.address)
-    yield Grant(tiers, "GOVERNOR_ROLE", governance.fast.address)
-    yield Grant(tiers, "REGISTRAR_ROLE", governance.council)
+    yield Seat("TierRegistry", "PUBLISHER_ROLE", to.submitter)
+    yield Seat("TierRegistry", "CHARTER_ROLE", slow)
+    yield Seat("TierRegistry", "GOVERNOR_ROLE", fast)
+    yield Seat("TierRegistry", "REGISTRAR_ROLE", council)
     for guardian in to.guardians:
-        yield Grant(tiers, "GUARDIAN_ROLE", guardian)
-    yield Grant(tiers, "DEFAULT_ADMIN_ROLE", governance.slow.address)
+        yield Seat("TierRegistry", "GUARDIAN_ROLE", guardian)
+    yield Seat("TierRegistry", "DEFAULT_ADMIN_ROLE", slow)
+
+
+def given_up(filled: Sequence[Seat]) -> Iterator[Seat]:
+    """One seat for each role that the founding account then renounces."""
+    for _, same in groupby(filled, key=lambda seat: (seat.contract, seat.role)):
+        yield next(same)
 
 
 def _hand_merchants(alliance: Alliance, outbox: Outbox, admin: bytes) -> None:
@@ -143,6 +155,12 @@ def _hand_merchants(alliance: Alliance, outbox: Outbox, admin: bytes) -> None:
             call(outbox, purpose, alliance.registry, "setAddresses", merchant_id, admin, admin)
 
 
-def _role_call(outbox: Outbox, grant: Grant, function: str, role: bytes, account: bytes) -> None:
-    purpose = f"{function}:{grant.contract.name}:{grant.role}:{account.hex()}"
-    call(outbox, purpose, grant.contract, function, role, account)
+def role_purpose(function: str, seat: Seat, account: bytes) -> str:
+    """The name in the outbox of giving a role, or giving it up."""
+    return f"{function}:{seat.contract}:{seat.role}:{account.hex()}"
+
+
+def _role_call(alliance: Alliance, outbox: Outbox, seat: Seat, function: str, account: bytes) -> None:
+    ruled = [alliance.hub, alliance.policy, alliance.registry, *([alliance.tiers] if alliance.tiers else [])]
+    contract = next(each for each in ruled if each.name == seat.contract)
+    call(outbox, role_purpose(function, seat, account), contract, function, contract.read(seat.role), account)

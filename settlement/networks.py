@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import secrets
 import sys
 from collections.abc import Sequence
@@ -42,6 +43,8 @@ PARTNERS = {
     "queue": "ForcedQueue",
 }
 """The hub's partners: an auditor's name of each, and its contract's."""
+RECORD = "deployment"
+"""What `settlement.deployment.record` adds: how the contracts came about, and who ruled them then."""
 
 
 class NotAddresses(ValueError):
@@ -91,30 +94,40 @@ def _contract(alliance: Alliance, address: bytes) -> dict[str, Any]:
 def write_addresses(conn: Conn, alliance: Alliance, path: Path) -> None:
     """Put the file in place, whole; an existing one is only replaced by itself, with more about tiers at most."""
     told = addresses(conn, alliance)
-    if path.exists() and not _goes_on(_read(path), told):
-        raise NotAddresses(f"{path}: names another alliance; move it away first")
-    text = json.dumps(told, indent=1) + "\n"
+    if path.exists():
+        held = read_told(path)
+        if not _goes_on(held, told):
+            raise NotAddresses(f"{path}: names another alliance; move it away first")
+        told |= {name: held[name] for name in (RECORD,) if name in held}
+    replace_told(path, told)
+
+
+def replace_told(path: Path, told: dict[str, Any]) -> None:
+    """Put the file in place, whole: a crash leaves the old one or the new one."""
     aside = path.with_name(f".{path.name}.new")
-    aside.write_text(text, encoding="ascii")
+    with aside.open("w", encoding="ascii") as stream:
+        stream.write(json.dumps(told, indent=1) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
     aside.replace(path)
 
 
 def _goes_on(held: dict[str, Any], told: dict[str, Any]) -> bool:
     """Whether the file that is there says the same, but for a registry of tiers or a verifier that came later."""
     before, after = held.get("tiers", {}), told.get("tiers", {})
-    same = {**held, "tiers": None} == {**told, "tiers": None}
+    same = {**held, "tiers": None, RECORD: None} == {**told, "tiers": None, RECORD: None}
     kept = before.get("verifiers", {}).items() <= after.get("verifiers", {}).items()
     return same and kept and before.get("registry", after.get("registry")) == after.get("registry")
 
 
 def require_addresses(chain: Chain, path: Path) -> dict[str, Any]:
     """What the file says, once the chain has borne it out. Raises `OtherChain`, `OtherCode`, `NotAddresses`."""
-    told = _read(path)
+    told = read_told(path)
     try:
         chain_id, genesis = told["chainId"], told["genesisBlockHash"]
         contracts = {name: (_bytes(each["address"]), each["codeHash"]) for name, each in told["contracts"].items()}
         contracts["hub"] = (_bytes(told["hub"]), told["codeHash"])
-        contracts |= _told_tiers(told.get("tiers"))
+        contracts |= _told_tiers(told.get("tiers")) | _told_governance(told.get(RECORD))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise NotAddresses(f"{path}: not a file of addresses: {error!r}") from error
     if (chain.chain_id(), hex_text(chain.genesis_hash())) != (chain_id, genesis):
@@ -134,7 +147,14 @@ def _told_tiers(tiers: dict[str, Any] | None) -> dict[str, tuple[bytes, str]]:
     return {name: (_bytes(each["address"]), each["codeHash"]) for name, each in named.items()}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _told_governance(record: dict[str, Any] | None) -> dict[str, tuple[bytes, str]]:
+    """What the file says of the council and its timelocks."""
+    governance = (record or {}).get("governance") or {}
+    return {name: (_bytes(each["address"]), each["codeHash"]) for name, each in governance.items()}
+
+
+def read_told(path: Path) -> dict[str, Any]:
+    """The file as it is, a JSON object. Raises `NotAddresses`, OSError."""
     if path.stat().st_size > ADDRESSES_BYTES_MAX:
         raise NotAddresses(f"{path}: larger than a file of addresses")
     try:

@@ -23,6 +23,7 @@ from settlement.chain.contracts import Event, Refused
 from settlement.chain.gas import commit_gas, finalise_gas
 from settlement.chain.outbox import FeeCeiling, ForeignPending, Intent
 from settlement.chain.senders import SignerRefused
+from settlement.finalising import finalise_intent
 from settlement.publish import NotOnEveryMirror, PublicationError
 from settlement.sealing import ends
 from settlement.sealing.forced_intake import take_forced
@@ -297,7 +298,7 @@ def _act(s: Settlement, batch: Batch, step: Become | Do) -> None:
         case Do.COMMIT:
             _submit(s, batch, _commit_intent(s, batch), State.SUBMITTED)
         case Do.FINALISE:
-            _submit(s, batch, _finalise_intent(s, batch), State.FINALISING)
+            _submit(s, batch, finalise_intent(s, batch, purpose(batch, "finalise")), State.FINALISING)
         case Do.BUMP_COMMIT:
             s.outbox.bump(purpose(batch, "commit"))
         case Do.BUMP_FINALISE:
@@ -340,13 +341,6 @@ def _commit_intent(s: Settlement, batch: Batch) -> Intent:
     cleared = len(forced.overdue(s, now=s.alliance.chain.now()))
     gas = commit_gas(nets=len(done.nets), attestations=len(signatures), forced=cleared)
     return Intent(purpose(batch, "commit"), s.alliance.anchor.hub, data, gas, batch.batch_no)
-
-
-def _finalise_intent(s: Settlement, batch: Batch) -> Intent:
-    done = batch.done
-    data = s.alliance.hub.data("finaliseBatch", done.header, list(done.nets))
-    gas = finalise_gas(nets=len(done.nets))
-    return Intent(purpose(batch, "finalise"), s.alliance.anchor.hub, data, gas, batch.batch_no)
 
 
 def _release_intent(s: Settlement, batch: Batch) -> Intent:

@@ -97,7 +97,7 @@ abstract contract Claims is Shares, IDefaults {
         if (toFund == 0 && toBond == 0) revert NothingToRestore(defaultId);
         (pool.fundRestored, pool.bondRestored) = (fundEntitled, bondEntitled);
         emit ReservesRestored(defaultId, toFund, toBond);
-        _put(toFund);
+        _restore(toFund);
         _hub.refillBond(toBond);
     }
 

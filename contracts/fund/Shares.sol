@@ -17,8 +17,12 @@ interface IFundHub {
 /// @title Shares: who has which part of the guarantee fund
 abstract contract Shares is IGuaranteeShares {
     uint64 private constant LEAVE_DELAY_SECONDS = 90 days;
+    /// How long announced shares can leave once their delay is over.
+    uint64 private constant LEAVE_OPEN_SECONDS = 7 days;
     uint128 private constant BOUNTY_DIVISOR = 2;
     uint256 private constant NOBODYS_SHARES = 1e6;
+    /// Over which a loss that is not made good counts for less and less in the price at which others join.
+    uint256 private constant HOPE_SECONDS = 90 days;
 
     IMerchantRegistry private immutable _registry;
 
@@ -26,6 +30,9 @@ abstract contract Shares is IGuaranteeShares {
     uint128 private _assets;
     uint128 private _bountiesTotal;
     uint256 private _totalShares;
+    /// What members had lost and not got back at `_hopedAt`.
+    uint128 private _hoped;
+    uint64 private _hopedAt;
     mapping(uint32 merchantId => uint256) private _shares;
     mapping(uint32 merchantId => Leave) private _leaves;
     mapping(address account => uint128) private _bounties;
@@ -54,7 +61,7 @@ abstract contract Shares is IGuaranteeShares {
     /// @inheritdoc IGuaranteeShares
     function joinGuarantee(uint32 merchantId, uint128 amount) external onlyAdmin(merchantId) returns (uint256 shares) {
         if (amount == 0) revert NoAmount();
-        shares = Math.mulDiv(amount, _totalShares + NOBODYS_SHARES, uint256(_assets) + 1);
+        shares = Math.mulDiv(amount, _priceShares(), _priceAssets() + hopedFor());
         if (shares == 0) revert AmountBuysNoShare(amount);
         _totalShares += shares;
         _shares[merchantId] += shares;
@@ -68,7 +75,7 @@ abstract contract Shares is IGuaranteeShares {
     function leaveGuarantee(uint32 merchantId, uint256 shares) external onlyAdmin(merchantId) {
         if (shares == 0) revert NoAmount();
         Leave storage l = _leaves[merchantId];
-        if (l.shares != 0) revert LeavePending(merchantId, l.readyAt);
+        if (l.shares != 0 && !_hasLapsed(l)) revert LeavePending(merchantId, l.readyAt);
         if (_shares[merchantId] < shares) revert SharesTooFew(merchantId, _shares[merchantId], shares);
         (l.shares, l.readyAt) = (shares, uint64(block.timestamp) + LEAVE_DELAY_SECONDS);
         emit LeaveRequested(merchantId, shares, l.readyAt);
@@ -78,8 +85,9 @@ abstract contract Shares is IGuaranteeShares {
     function executeLeave(uint32 merchantId) external returns (uint128 amount) {
         Leave memory l = _leaves[merchantId];
         if (l.shares == 0) revert NoLeave(merchantId);
-        if (block.timestamp < l.readyAt && !_hub.nothingPendingSinceWindDown()) {
-            revert LeaveTooEarly(merchantId, l.readyAt);
+        if (!_hub.nothingPendingSinceWindDown()) {
+            if (block.timestamp < l.readyAt) revert LeaveTooEarly(merchantId, l.readyAt);
+            if (_hasLapsed(l)) revert LeaveLapsed(merchantId, l.readyAt + LEAVE_OPEN_SECONDS);
         }
         delete _leaves[merchantId];
         uint256 held = _shares[merchantId];
@@ -155,6 +163,12 @@ abstract contract Shares is IGuaranteeShares {
     }
 
     /// @inheritdoc IGuaranteeShares
+    function hopedFor() public view returns (uint256) {
+        uint256 age = block.timestamp - _hopedAt;
+        return age < HOPE_SECONDS ? _hoped * (HOPE_SECONDS - age) / HOPE_SECONDS : 0;
+    }
+
+    /// @inheritdoc IGuaranteeShares
     function hub() external view returns (address) {
         return address(_hub);
     }
@@ -187,7 +201,20 @@ abstract contract Shares is IGuaranteeShares {
         taken = lacking < _assets ? lacking : _assets;
         if (taken == 0) return 0;
         _assets -= taken;
+        _hope(hopedFor() + taken);
         emit AssetsChanged(_assets, _totalShares);
+    }
+
+    /// Gives back to all members what a defaulter has made good.
+    function _restore(uint128 amount) internal {
+        uint256 hoped = hopedFor();
+        if (hoped != 0) _hope(hoped > amount ? hoped - amount : 0);
+        _put(amount);
+    }
+
+    /// @dev Never more than members have lost, a uint128.
+    function _hope(uint256 amount) private {
+        (_hoped, _hopedAt) = (uint128(amount), uint64(block.timestamp));
     }
 
     /// @dev amount ≤ assets: shares are fewer than all shares with nobody's, so their worth is less than assets + 1.
@@ -197,6 +224,11 @@ abstract contract Shares is IGuaranteeShares {
         _assets -= amount;
         emit SharesBurnt(merchantId, shares, amount);
         emit AssetsChanged(_assets, _totalShares);
+    }
+
+    /// A member that could leave at once on any day would leave on the day before a loss.
+    function _hasLapsed(Leave memory l) private view returns (bool) {
+        return block.timestamp > l.readyAt + LEAVE_OPEN_SECONDS;
     }
 
     function _worth(uint256 shares) private view returns (uint128) {

@@ -24,6 +24,8 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
     bytes32 public constant OPERATOR_ROLE = keccak256("OPERATOR_ROLE");
 
     uint64 private constant BOND_RELEASE_SECONDS = 90 days;
+    /// How long an announced withdrawal can be executed once its delay is over.
+    uint64 private constant WITHDRAWAL_OPEN_SECONDS = 7 days;
 
     struct Account {
         uint128 total;
@@ -71,7 +73,7 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
     function requestWithdraw(uint32 merchantId, uint128 amount) external onlyPayoutAdmin(merchantId) {
         if (amount == 0) revert ZeroAmount();
         Withdrawal storage w = _withdrawals[merchantId];
-        if (w.amount != 0) revert WithdrawalPending(merchantId, w.readyAt);
+        if (w.amount != 0 && !_hasLapsed(w)) revert WithdrawalPending(merchantId, w.readyAt);
         w.amount = amount;
         w.readyAt = uint64(block.timestamp) + _params().withdrawDelaySeconds;
         emit WithdrawRequested(merchantId, amount, w.readyAt);
@@ -82,6 +84,7 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
         Withdrawal memory w = _withdrawals[merchantId];
         if (w.amount == 0) revert NoWithdrawal(merchantId);
         if (block.timestamp < w.readyAt) revert WithdrawalTooEarly(merchantId, w.readyAt);
+        if (_hasLapsed(w)) revert WithdrawalLapsed(merchantId, w.readyAt + WITHDRAWAL_OPEN_SECONDS);
         delete _withdrawals[merchantId];
         _takeFree(merchantId, w.amount);
         address to = _registry.merchant(merchantId).payoutAddress;
@@ -235,6 +238,11 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
         uint256 free = balanceOf(merchantId).free;
         if (free < needed) revert FreeTooLow(merchantId, free, needed);
         _accounts[merchantId].total -= amount;
+    }
+
+    /// An announcement kept in store would be a way out at an hour's notice. When the hub winds down no net can come any more.
+    function _hasLapsed(Withdrawal memory w) private view returns (bool) {
+        return _windDownAt == 0 && block.timestamp > w.readyAt + WITHDRAWAL_OPEN_SECONDS;
     }
 
     function _bondIsReleased() private view returns (bool) {

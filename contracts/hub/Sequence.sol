@@ -31,13 +31,23 @@ abstract contract Sequence is Settling, ISettlementHub {
         uint32 forcedDueAt;
     }
 
+    /// What is left of a header that was thrown out.
+    enum Remains {
+        /// It was not; or only with one before it, and had locked nothing.
+        None,
+        /// It is refused for ever.
+        Refused,
+        /// The same, and its locks wait for releaseReverted.
+        Locked
+    }
+
     IForcedQueue internal immutable _queue;
 
     Counters internal _counters;
     mapping(uint64 batchNo => bytes32) internal _headerHash;
     mapping(uint64 batchNo => BatchRecord) internal _record;
-    /// How often the locks of a reverted header are still to be released.
-    mapping(bytes32 headerHash => uint256) internal _releasable;
+    /// The first header of each revert, and the settling ones after it.
+    mapping(bytes32 headerHash => Remains) internal _remains;
 
     constructor(IForcedQueue forced) {
         _queue = forced;
@@ -135,6 +145,11 @@ abstract contract Sequence is Settling, ISettlementHub {
             if (headerHash(h.batchNo) == hash) revert AlreadyCommitted(h.batchNo);
             revert WrongSequence(c.nextBatchNo, h.batchNo);
         }
+        // Under a number whose batch was the first of no revert, whatever was thrown out names a predecessor that is gone.
+        // So the record, which is written below in any case, says whether it is worth a look.
+        if (_record[h.batchNo].status == BatchStatus.Reverted && _remains[hash] != Remains.None) {
+            revert AlreadyReverted(h.batchNo, hash);
+        }
         bytes32 tip = _headerHash[h.batchNo - 1];
         if (h.prevHeaderHash != tip) revert WrongPrevHeader(tip, h.prevHeaderHash);
         if (h.firstLeafNo != c.nextLeafNo) revert WrongFirstLeaf(c.nextLeafNo, h.firstLeafNo);
@@ -219,11 +234,13 @@ abstract contract Sequence is Settling, ISettlementHub {
         return headerHash(batchNo) == hash && _record[batchNo].status == BatchStatus.Committed;
     }
 
-    /// Takes the sequence back to before `batchNo`, and notes which locks are to be released.
+    /// Takes the sequence back to before `batchNo`, and notes which locks are to be released. What followed it is dead by
+    /// its predecessor, for the first header never comes again.
     function _takeBack(uint64 batchNo, uint64 firstLeafNo) internal {
         Counters memory c = _counters;
+        _remains[_headerHash[batchNo]] = Remains.Refused;
         while (c.lastSettleBatch >= batchNo) {
-            _releasable[_headerHash[c.lastSettleBatch]] += 1;
+            _remains[_headerHash[c.lastSettleBatch]] = Remains.Locked;
             c.pendingSettling -= 1;
             c.lastSettleBatch = uint40(_record[c.lastSettleBatch].prevSettleBatch);
         }

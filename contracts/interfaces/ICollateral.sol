@@ -23,6 +23,8 @@ interface ICollateral {
     error NoWithdrawal(uint32 merchantId);
     error WithdrawalPending(uint32 merchantId, uint64 readyAt);
     error WithdrawalTooEarly(uint32 merchantId, uint64 readyAt);
+    /// It was not executed in time: announce it anew.
+    error WithdrawalLapsed(uint32 merchantId, uint64 lapsedAt);
     error MerchantDelinquent(uint32 merchantId, uint256 owed);
     error FreeTooLow(uint32 merchantId, uint256 free, uint256 needed);
     error BondTooLow(uint256 bond, uint256 needed);
@@ -41,13 +43,14 @@ interface ICollateral {
     /// @notice Adds collateral; anyone may fund any registered merchant. What a defaulter receives repays its claims first.
     function deposit(uint32 merchantId, uint128 amount) external;
 
-    /// @notice Announces a withdrawal. The merchant's admin only; one at a time. Until it is executed the amount still
-    /// stands behind the merchant's nets.
+    /// @notice Announces a withdrawal. The merchant's admin only; one at a time, but one that has lapsed makes room. Until
+    /// it is executed the amount still stands behind the merchant's nets.
     function requestWithdraw(uint32 merchantId, uint128 amount) external;
 
     /// @notice Pays an announced withdrawal to the merchant's payout address once the delay is over, if it leaves `free`
-    /// at or above the policy's floor and no claim is open. No floor holds once a wind-down is as old as that delay.
-    /// Anyone may call it; works while paused.
+    /// at or above the policy's floor and no claim is open. Seven days later it has lapsed, unless the hub winds down: an
+    /// announcement is a notice and not an option to leave at once on some later day. No floor holds once a wind-down is as
+    /// old as that delay. Anyone may call it; works while paused.
     function executeWithdraw(uint32 merchantId) external;
 
     /// @notice Takes an announced withdrawal back. The merchant's admin only.

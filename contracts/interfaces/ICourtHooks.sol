@@ -21,7 +21,8 @@ interface ICourtHooks {
     event DemandAdded(uint64 indexed batchNo, uint16 openDemands, uint64 finalAfter);
     event DemandClosed(uint64 indexed batchNo, uint16 openDemands);
 
-    /// @notice Throws out a pending batch and all after it; the next batch takes its number. COURT only.
+    /// @notice Throws out a pending batch and all after it; the next batch takes its number, under another header: this one
+    /// is refused for ever, and with it whatever was sealed on top of it. COURT only.
     /// @param header the batch's committed header
     /// @param challenger earns half of the slash
     /// @param code of the proof

@@ -15,7 +15,7 @@ enum ForcedFault {
     Clock,
     /// Names terms that are not in force for this issuer and signer.
     Terms,
-    /// Its cash does not follow from its points.
+    /// Its cash does not follow from its points, or would follow from a member's balance (terms paid on issuance).
     Rate,
     /// No campaign on chain answers for it.
     Campaign,
@@ -29,10 +29,14 @@ enum ForcedFault {
 
 /// @title What a merchant can do when the operator does not take its events, or breaks its promise to
 /// @notice A merchant puts a signed event on chain; once it is older than the deadline, the hub takes no batch but one that
-/// is shown to hold it (coverForced). A queue in strict order: only its head is discharged. An event whose lane number was
-/// meanwhile used by another event that the merchant signed is discharged too, and the merchant's double signature noted.
-/// What can no longer be taken (its key revoked, its terms ended, its predecessor gone) can be dropped, so that no event can
-/// stop the hub for good.
+/// is shown to hold it (coverForced). An event whose lane number was meanwhile used by another event that the merchant
+/// signed is discharged too, and the merchant's double signature noted. What can no longer be taken (its key revoked, its
+/// terms ended, its predecessor gone) can be dropped.
+///
+/// Of all that is overdue each event leaves the queue by itself, wherever it stands: what a committed batch holds is
+/// discharged, what no batch can hold is dropped, and the rest the next batch can hold. So there is always a batch that the
+/// hub takes. Within a lane the numbers leave in their order; what follows a dropped number can be dropped with it, and its
+/// lane takes no more until that is done.
 ///
 /// A receipt is the operator's signed promise to merge an event by a time. Who shows that a later batch has not reached the
 /// event's number is paid from the operator's bond, into the merchant's collateral: 100 units, or the event's own
@@ -41,15 +45,18 @@ enum ForcedFault {
 /// to hold whatever was accepted half an hour before it was sealed. So nobody makes a promise impossible to keep and is
 /// paid for it, and a revocation frees the operator from nothing that it had the time to do.
 interface IForcedQueue {
+    /// `basis` is the batch whose lane row the event followed; `next` and `previous` are its neighbours in the queue, by id,
+    /// 0 at its ends.
     struct Entry {
         bytes32 eventHash;
         bytes32 basisHash;
-        bytes32 coveredBy;
-        uint64 basisBatchNo;
+        uint32 basisBatchNo;
         uint64 nonce;
         uint32 merchantId;
         uint32 keyId;
         uint32 dueAt;
+        uint32 next;
+        uint32 previous;
     }
 
     /// That a row stands at a place of a batch's accounts tree.
@@ -71,8 +78,6 @@ interface IForcedQueue {
 
     error NotHub(address caller);
     error HubBoundAlready(address hub);
-    /// Lane rows are proven against the last committed batch.
-    error NotLastBatch(uint64 lastBatchNo, bytes32 lastHash, bytes32 actual);
     error NotCommitted(uint64 batchNo, bytes32 committed, bytes32 actual);
     error NotNextBatch(uint64 expected, uint64 actual);
     error WrongLane(bytes32 expected, bytes32 actual);
@@ -80,7 +85,10 @@ interface IForcedQueue {
     error NotForceable(ForcedFault fault);
     error WrongSigner(address expected, address actual);
     error LaneQueueFull(uint32 merchantId, uint32 keyId, uint256 countMax);
-    error NotHead(uint64 head, uint64 actual);
+    /// So many events of this lane follow one that was dropped, and have to be dropped first.
+    error LaneBroken(uint32 merchantId, uint32 keyId, uint256 count);
+    /// Another number of this lane has to leave the queue first.
+    error NotLanesFirst(uint64 firstNonce, uint64 actual);
     error NotQueued(uint64 id);
     error WrongEvent(bytes32 expected, bytes32 actual);
     error StillDue(uint64 id);
@@ -118,27 +126,30 @@ interface IForcedQueue {
     /// @notice Makes the caller the queue's hub; once. A hub does it in its constructor.
     function bindHub() external;
 
-    /// @notice Queues a signed event. Checks, in this order: header is the last committed one · lane row is in its
-    /// accounts tree · row is the event's lane · nonce is the next after the row and after what this lane has queued ·
-    /// fewer than 16 queued of this lane · the event is well-formed for the next batch · its signer is the lane's key
-    /// then. Anyone may call it.
+    /// @notice Queues a signed event. Checks, in this order: header is committed · lane row is in its accounts tree · row
+    /// is the event's lane · no event of the lane follows a dropped one · nonce is the next after what this lane has
+    /// queued, or after the row if it has nothing queued · fewer than 16 queued of this lane · the event is well-formed for
+    /// the next batch · its signer is the lane's key then. Anyone may call it. Any committed batch will do, so that neither
+    /// a batch that comes meanwhile nor an operator that keeps its newest rows to itself is in the way; a number that a
+    /// later batch has used is discharged by the leaf that used it.
     function forceEvent(
         PointsEvent calldata pointsEvent,
         bytes32[2] calldata signature,
         RowProof calldata proof
     ) external returns (uint64 id);
 
-    /// @notice Takes the head off the queue: a committed batch holds its lane and number. Checks, in this order: id is
-    /// the head · header is committed · leaf is in its tree · the leaf is the event's · the event has the head's lane
-    /// and number · if it is another event, that the lane's key signed it.
+    /// @notice Takes an event off the queue: a committed batch holds its lane and number. Checks, in this order: id is
+    /// queued · header is committed · leaf is in its tree · the leaf is the event's · the event has the lane and number
+    /// that were forced · if it is another event, that the lane's key signed it · no lower number of the lane is queued.
     function dischargeForced(uint64 id, LeafProof calldata proof) external;
 
     /// @notice Shows that a batch which is about to be committed holds a queued event; the hub then takes that batch
     /// although the event is overdue. The same checks as dischargeForced, with a header that is next instead of
-    /// committed.
+    /// committed, and without the last. What others show about other headers changes nothing.
     function coverForced(uint64 id, LeafProof calldata proof) external;
 
-    /// @notice Takes the head off the queue if the next batch can no longer hold it.
+    /// @notice Takes an event off the queue if the next batch cannot hold it; or, once it is overdue, if only the next one
+    /// can: what ends key, terms or a merchant's right begins a batch later, and no batch comes past an overdue event.
     function dropForced(uint64 id, PointsEvent calldata pointsEvent) external;
 
     /// @notice Takes overdue heads that this header was shown to hold off the queue; reverts if one is left. The hub only.
@@ -164,11 +175,15 @@ interface IForcedQueue {
         PointsEvent calldata pointsEvent
     ) external returns (uint256 paid);
 
-    /// @notice Ids from `head` up to but not including `tail` are queued.
+    /// @notice The first id that is queued, and the id that the next event will get; the same if none is queued. The others
+    /// follow by `Entry.next`.
     function queue() external view returns (uint64 head, uint64 tail);
 
     /// @notice All zero if it is not queued.
     function entry(uint64 id) external view returns (Entry memory);
+
+    /// @notice Whether a header was shown to hold this queued event.
+    function isCovered(uint64 id, bytes32 headerHash) external view returns (bool);
 
     /// @notice Whether an event could be forced into a batch, its key aside.
     function faultOf(PointsEvent calldata pointsEvent, uint64 batchNo) external view returns (ForcedFault);

@@ -7,7 +7,8 @@ import {IMerchantRegistry} from "./IMerchantRegistry.sol";
 /// @notice Members stand in for each other's defaults. The money lies in the hub, as everybody's; this is the register of
 /// shares. A member joins with free collateral and leaves into free collateral, 90 days after it said so, at what its shares
 /// are worth then: until then they stand behind every net. Losses lower the assets, slashes and recoveries raise them, and
-/// every share alike.
+/// every share alike. What was lost in the last 90 days, and is not made good yet, counts in the price at which others join,
+/// less every day: so nobody buys cheaply today what a defaulter will have repaid tomorrow.
 ///
 /// A share of 1,000,000 belongs to nobody and never leaves: it keeps what comes in before anybody has joined, and makes it
 /// pointless to inflate a share's price against the next who joins. Whatever is rounded, is rounded in the fund's favour.
@@ -28,6 +29,8 @@ interface IGuaranteeShares {
     error LeavePending(uint32 merchantId, uint64 readyAt);
     error NoLeave(uint32 merchantId);
     error LeaveTooEarly(uint32 merchantId, uint64 readyAt);
+    /// The shares did not leave in time: announce it anew.
+    error LeaveLapsed(uint32 merchantId, uint64 lapsedAt);
 
     event HubBound(address indexed hub);
     event GuaranteeJoined(uint32 indexed merchantId, uint256 amount, uint256 shares);
@@ -43,16 +46,17 @@ interface IGuaranteeShares {
     /// was first.
     function bindHub() external;
 
-    /// @notice Puts free collateral above the floor into the fund, for floor(amount · (totalShares + 10^6) / (assets + 1))
-    /// shares. The merchant's admin only; not while it owes anything to claims.
+    /// @notice Puts free collateral above the floor into the fund, for
+    /// floor(amount · (totalShares + 10^6) / (assets + 1 + hopedFor)) shares. The merchant's admin only; not while it owes anything to claims.
     function joinGuarantee(uint32 merchantId, uint128 amount) external returns (uint256 shares);
 
-    /// @notice Announces that shares will leave. The merchant's admin only; one announcement at a time.
+    /// @notice Announces that shares will leave. The merchant's admin only; one announcement at a time, but one that has
+    /// lapsed makes room.
     function leaveGuarantee(uint32 merchantId, uint256 shares) external;
 
     /// @notice Pays announced shares, or what a default has left of them, into free collateral:
-    /// floor(shares · (assets + 1) / (totalShares + 10^6)). After 90 days; at once when the hub winds down and nothing is
-    /// pending. Anyone may call it.
+    /// floor(shares · (assets + 1) / (totalShares + 10^6)). After 90 days, and within 7 more, so that nobody keeps a way out
+    /// in store for the day before a loss; at once when the hub winds down and nothing is pending. Anyone may call it.
     function executeLeave(uint32 merchantId) external returns (uint128 amount);
 
     /// @notice Takes an announcement back. The merchant's admin only.
@@ -71,6 +75,10 @@ interface IGuaranteeShares {
     function bountiesTotal() external view returns (uint256);
 
     function assets() external view returns (uint256);
+
+    /// @notice What members have lost to defaults and not got back, less a ninetieth for each day since the last loss or
+    /// recovery.
+    function hopedFor() external view returns (uint256);
 
     /// @notice Without the share that belongs to nobody.
     function totalShares() external view returns (uint256);

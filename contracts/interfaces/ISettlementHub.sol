@@ -50,6 +50,8 @@ interface ISettlementHub is ICollateral, ISettling, ICourtHooks {
 
     error AssetDecimalsWrong(uint8 decimals);
     error AlreadyCommitted(uint64 batchNo);
+    /// A court has thrown this very header out: it never comes again, whoever signed it.
+    error AlreadyReverted(uint64 batchNo, bytes32 headerHash);
     error WrongSequence(uint64 expected, uint64 actual);
     error WrongPrevHeader(bytes32 expected, bytes32 actual);
     error WrongFirstLeaf(uint64 expected, uint64 actual);
@@ -93,7 +95,8 @@ interface ISettlementHub is ICollateral, ISettling, ICourtHooks {
 
     /// @notice Records a sealed batch. Checks, in this order, each with its own error (2, 12, 19 and 20 are the
     /// policy's): 1 not winding down · 2 not paused · 3 caller has SUBMITTER · 4 bond ≥ minimum · 5 batchNo is next
-    /// (AlreadyCommitted if this very header is there, else WrongSequence) · 6 prevHeaderHash · 7 firstLeafNo · 8 1 ≤
+    /// (AlreadyCommitted if this very header is there, else WrongSequence), and a court has not thrown out this very
+    /// header before (AlreadyReverted) · 6 prevHeaderHash · 7 firstLeafNo · 8 1 ≤
     /// leafCount ≤ 2^20 · 9 fewer than 1,024 pending · 10 openedAt ≤ sealedAt ≤ now ≤ sealedAt + lag · 11 sealedAt ≥ the
     /// previous one · 12 configHash, current or for 24 h the one before · 13 no forced event overdue but those this
     /// header was shown to hold · 14 netsSinceBatch is the last settling batch · 15 netsHash (0 without nets) · 16 at

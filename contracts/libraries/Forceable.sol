@@ -13,7 +13,7 @@ library Forceable {
     uint8 internal constant VOID = 9;
     uint8 internal constant REFERRAL_CASH = 12;
 
-    uint8 private constant ON_ISSUANCE = 1;
+    uint8 private constant ON_REDEMPTION = 0;
     uint8 private constant LEVEL_MAX = 2;
     uint32 private constant FIRST_RESERVED_ID = 900_000_000;
 
@@ -37,11 +37,9 @@ library Forceable {
     {
         if (t.issuerId != e.issuerId || (t.acceptorId != 0 && t.acceptorId != e.merchantId)) return ForcedFault.Terms;
         if (batchNo < t.fromBatch || (t.toBatch != 0 && batchNo >= t.toBatch)) return ForcedFault.Terms;
-        if (t.mode != ON_ISSUANCE) return e.settleAmount == 0 ? ForcedFault.None : ForcedFault.Rate;
-        // points = ceil(settleAmount · den / num)
-        uint256 scaled = uint256(e.settleAmount) * t.den;
-        bool holds = (uint256(e.points) - 1) * t.num < scaled && scaled <= uint256(e.points) * t.num;
-        return holds ? ForcedFault.None : ForcedFault.Rate;
+        // What is paid into the reserve follows from the member's balance, which nobody sees here: neither cash nor its
+        // absence can be called right, and an event that no leaf may hold would stop the hub.
+        return t.mode == ON_REDEMPTION && e.settleAmount == 0 ? ForcedFault.None : ForcedFault.Rate;
     }
 
     /// @notice Whether the kind moves points, and so needs terms.

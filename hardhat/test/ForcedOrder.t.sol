@@ -2,102 +2,213 @@
 pragma solidity 0.8.37;
 
 import {IForcedQueue} from "../../contracts/interfaces/IForcedQueue.sol";
-import {IMerchantRegistry} from "../../contracts/interfaces/IMerchantRegistry.sol";
-import {PositionalTree} from "../../contracts/libraries/PositionalTree.sol";
-import {AccountRow, BatchHeader, Net, PointsEvent, SettlementLeaf, Words} from "../../contracts/libraries/Words.sol";
-import {HubFixture} from "./HubFixture.sol";
-import {VM} from "./Vm.sol";
+import {IMerchantRegistry, MerchantStatus} from "../../contracts/interfaces/IMerchantRegistry.sol";
+import {BatchHeader, Net, PointsEvent} from "../../contracts/libraries/Words.sol";
+import {ForcedFixture} from "./ForcedFixture.sol";
 
-/// @title Forced events of several lanes in any order: first in first out, and never a commit past an overdue one
-contract ForcedOrderTest is HubFixture {
-    uint32 private constant LANES = 4;
-    uint256 private constant KEY = 0xA11CE;
-    uint8 private constant VOID = 9;
+/// @title Forced events of several lanes, in any order and any mixture: never a batch past an overdue one, always a batch
+/// @dev The model: an event may leave if its own lane, basis, key or terms are gone, and must be answered otherwise.
+contract ForcedOrderTest is ForcedFixture {
+    uint256 private constant STEPS = 40;
 
     error TakenBack();
+    error NotWaiting(uint32 merchantId, uint64 nonce);
 
-    PointsEvent[] private _waiting;
-    AccountRow[] private _rows;
-    BatchHeader private _last;
-    uint64[LANES] private _seqs;
-
-    function setUp() public {
-        _found(LANES, NO_BOND);
-        IMerchantRegistry.NewKey[] memory keys = new IMerchantRegistry.NewKey[](LANES);
-        for (uint32 i = 0; i < LANES; ++i) {
-            keys[i] = IMerchantRegistry.NewKey(i + 1, 1, VM.addr(KEY + i), uint16(1) << VOID);
-        }
-        _registry.addKeys(keys);
-        _commitRows();
+    /// Where it was put into a committed batch, `mergedIn` is that batch and `place` its leaf; 0 is in none.
+    struct Waiting {
+        PointsEvent e;
+        uint64 id;
+        uint64 basisNo;
+        bytes32 basisHash;
+        uint64 mergedIn;
+        uint256 place;
+        bool broken;
+        bool gone;
     }
 
-    /// Forces some VOIDs, lets time pass, merges a prefix of them late, and checks at each step what the hub takes.
-    function testFuzz_FirstInFirstOut(uint256 seed, uint8 count, uint8 merged, uint24 wait) public {
+    Waiting[] private _all;
+    bool[LANES] private _revoked;
+    uint256 private _answered;
+    uint256 private _dropped;
+
+    function setUp() public {
+        _foundLanes();
+        _hub.grantRole(_hub.COURT_ROLE(), address(this));
+    }
+
+    /// While the first is not overdue the hub takes any batch; from then on only one that was shown to hold all of them.
+    function testFuzz_NoBatchPastAnOverdueEvent(uint256 seed, uint8 count, uint8 shown, uint24 wait) public {
         uint256 forced = 1 + count % 10;
         for (uint256 i = 0; i < forced; ++i) {
-            _force(uint32(uint256(keccak256(abi.encode(seed, i))) % LANES));
+            _forceIn(uint32(_luck(seed, i) % LANES), VOID);
         }
         _pass(wait % 3 days);
         bool overdue = _now > _queue.entry(1).dueAt;
-        assert(_takesLogBatch() == !overdue);
-        uint256 part = merged % (forced + 1);
-        _mergeFirst(part, overdue);
+        assert(_takes(_next(new PointsEvent[](0)).header) == !overdue);
+        Kept memory k = _next(_unmerged());
+        uint256 part = shown % (forced + 1);
+        for (uint64 i = 0; i < part; ++i) {
+            _queue.coverForced(_idOf(k.events[i]), _proof(k, i));
+        }
+        assert(_takes(k.header) == (!overdue || part == forced));
+    }
+
+    /// Random lives of lanes: some events are answered, some lose key, terms, right or basis, some follow those. Whatever has
+    /// happened, the sound ones cannot be dropped, and there is a next batch.
+    function testFuzz_ThereIsAlwaysANextBatch(uint256 seed) public {
+        for (uint256 i = 0; i < STEPS; ++i) {
+            _step(_luck(seed, i));
+        }
+        _pass(4 days);
+        _leaveOrStay();
+        Kept memory k = _next(_unmerged());
+        for (uint64 i = 0; i < k.events.length; ++i) {
+            _queue.coverForced(_idOf(k.events[i]), _proof(k, i));
+        }
+        _take(k);
         (uint64 head, uint64 tail) = _queue.queue();
-        assert(head == part + 1 && tail == forced + 1);
-        assert(_takesLogBatch() == (part == forced || !overdue));
+        assert(head == tail);
+        assert(tail == _all.length + 1);
+        assert(_takes(_next(new PointsEvent[](0)).header));
     }
 
-    /// A batch with the first `part` events. Where they are overdue it is covered first, and only taken if all are in it.
-    function _mergeFirst(uint256 part, bool overdue) private {
-        if (part == 0) return;
-        SettlementLeaf[] memory leaves = new SettlementLeaf[](part);
-        for (uint256 i = 0; i < part; ++i) {
-            leaves[i].leafNo = _hub.nextLeafNo() + uint64(i);
-            leaves[i].eventHash = Words.hash(_waiting[i]);
-        }
-        if (overdue && part < _waiting.length) {
-            // A batch that leaves one out is refused; within the deadline it would have been taken.
-            BatchHeader memory partly = _headerOver(leaves);
-            for (uint64 i = 0; i < leaves.length; ++i) {
-                _queue.coverForced(i + 1, _proof(partly, leaves, i));
-            }
-            assert(!_takes(partly));
-            _dischargeWithoutDeadline(leaves);
-            return;
-        }
-        BatchHeader memory h = _headerOver(leaves);
-        for (uint64 i = 0; overdue && i < part; ++i) {
-            _queue.coverForced(i + 1, _proof(h, leaves, i));
-        }
+    /// That such lives are what the test is about: one of them by hand, with an event of each sort.
+    function test_EverySortOfEventIsMet() public {
+        _forceIn(0, EARN);
+        _forceIn(1, EARN);
+        _forceIn(1, VOID);
+        _forceIn(2, VOID);
+        _forceIn(3, VOID);
+        _registry.endTerms(_termsOf[1]);
+        _mergeLane(2);
+        _registry.revokeKey(4, 1);
+        _pass(4 days);
+        _leaveOrStay();
+        assert(_dropped == 3 && _answered == 1 && _unmerged().length == 1);
+    }
+
+    function tryCommit(BatchHeader calldata h) external {
         _hub.commitBatch(h, new Net[](0), new bytes32[2][](0));
-        for (uint64 i = 0; !overdue && i < part; ++i) {
-            if (i + 1 < part) _refusesOutOfOrder(i + 2, h, leaves, i + 1);
-            _queue.dischargeForced(i + 1, _proof(h, leaves, i));
-        }
+        revert TakenBack();
     }
 
-    /// Goes back to before the deadline, where the same batch is taken and discharges its part in order.
-    function _dischargeWithoutDeadline(SettlementLeaf[] memory leaves) private {
-        VM.warp(_queue.entry(1).dueAt);
-        BatchHeader memory h = _headerOver(leaves);
-        (h.openedAt, h.sealedAt) = (_queue.entry(1).dueAt, _queue.entry(1).dueAt);
-        _hub.commitBatch(h, new Net[](0), new bytes32[2][](0));
-        for (uint64 i = 0; i < leaves.length; ++i) {
-            _queue.dischargeForced(i + 1, _proof(h, leaves, i));
-        }
-        VM.warp(_now);
+    function _step(uint256 luck) private {
+        uint32 lane = uint32((luck >> 8) % LANES);
+        uint256 action = luck % 16;
+        if (action < 6) _forceIn(lane, luck & (1 << 16) == 0 ? EARN : VOID);
+        else if (action < 8) _mergeLane(lane);
+        else if (action == 8) _commitAnother();
+        else if (action == 9) _endTerms(lane);
+        else if (action == 10) _registry.setStatus(lane + 1, MerchantStatus.Suspended);
+        else if (action == 11) _registry.setStatus(lane + 1, MerchantStatus.Active);
+        else if (action == 12) _throwOutLast();
+        else if (action == 13) _leaveOrStay();
+        else if (action == 14 && luck >> 20 & 3 == 0) _revoke(lane);
+        else _pass((luck >> 24) % 8 hours);
     }
 
-    function _refusesOutOfOrder(uint64 id, BatchHeader memory h, SettlementLeaf[] memory leaves, uint256 index) private {
-        try _queue.dischargeForced(id, _proof(h, leaves, index)) {
-            assert(false);
+    function _forceIn(uint32 lane, uint8 kind) private {
+        uint64 basisNo = _hub.nextBatchNo() - 1;
+        uint64 nonce = _seqsAt(basisNo)[lane];
+        for (uint256 i = 0; i < _all.length; ++i) {
+            if (!_all[i].gone && _all[i].e.merchantId == lane + 1) nonce = _all[i].e.nonce;
+        }
+        PointsEvent memory e = _event(lane, nonce + 1, kind);
+        try this.tryForce(e, basisNo) returns (uint64 id) {
+            assert(id == _all.length + 1);
+            _all.push(Waiting(e, id, basisNo, _hub.headerHash(basisNo), 0, 0, false, false));
         } catch (bytes memory reason) {
-            assert(bytes4(reason) == IForcedQueue.NotHead.selector);
+            // Of these, and of no others, must a merchant be told; the first two are tried for in `_leaveOrStay`.
+            bytes4 what = bytes4(reason);
+            assert(
+                what == IForcedQueue.LaneBroken.selector || what == IForcedQueue.LaneQueueFull.selector
+                    || what == IForcedQueue.NotForceable.selector
+            );
         }
     }
 
-    function _takesLogBatch() private returns (bool) {
-        return _takes(_header(new Net[](0)));
+    function tryForce(PointsEvent calldata e, uint64 basisNo) external returns (uint64) {
+        return _force(e, basisNo);
+    }
+
+    /// A batch with the first few of a lane that no batch holds yet, as far as they could be in it, unless that is too late.
+    function _mergeLane(uint32 lane) private {
+        PointsEvent[] memory events = new PointsEvent[](2);
+        uint256 count = 0;
+        for (uint256 i = 0; i < _all.length && count < 2; ++i) {
+            Waiting storage w = _all[i];
+            if (w.gone || w.mergedIn != 0 || w.e.merchantId != lane + 1) continue;
+            if (w.broken || _endsBy(w.e, _hub.nextBatchNo()) || !_stands(w)) break;
+            events[count++] = w.e;
+        }
+        if (count == 0) return;
+        Kept memory k = _next(_first(events, count));
+        if (!_takes(k.header)) return;
+        _take(k);
+        for (uint256 i = 0; i < count; ++i) {
+            Waiting storage w = _all[_idOf(events[i]) - 1];
+            (w.mergedIn, w.place) = (k.header.batchNo, i);
+        }
+    }
+
+    function _commitAnother() private {
+        Kept memory k = _next(new PointsEvent[](0));
+        if (_takes(k.header)) _take(k);
+    }
+
+    function _endTerms(uint32 lane) private {
+        _registry.endTerms(_termsOf[lane]);
+        _newTerms(lane);
+    }
+
+    function _revoke(uint32 lane) private {
+        if (_revoked[lane]) return;
+        _revoked[lane] = true;
+        _registry.revokeKey(lane + 1, 1);
+    }
+
+    /// Batch 1, which says where the lanes began, stays.
+    function _throwOutLast() private {
+        uint64 last = _hub.nextBatchNo() - 1;
+        if (last == 1 || last < _hub.nextFinalNo()) return;
+        _hub.revertFrom(_keptBatch(last).header, address(this), 1);
+        for (uint256 i = 0; i < _all.length; ++i) {
+            if (_all[i].mergedIn == last) _all[i].mergedIn = 0;
+        }
+        // Another time, another header.
+        _pass(1);
+    }
+
+    /// Takes off the queue, in its order, what can leave it now, and sees that nothing else does.
+    function _leaveOrStay() private {
+        for (uint256 i = 0; i < _all.length; ++i) {
+            Waiting storage w = _all[i];
+            if (w.gone) continue;
+            if (w.mergedIn != 0) {
+                _queue.dischargeForced(w.id, _proof(_keptBatch(w.mergedIn), w.place));
+                (w.gone, _answered) = (true, _answered + 1);
+            } else if (_tryDrop(w)) {
+                if (!w.broken) _breakAfter(i);
+                (w.gone, _dropped) = (true, _dropped + 1);
+            }
+        }
+    }
+
+    function _tryDrop(Waiting storage w) private returns (bool dropped) {
+        uint64 last = _hub.nextBatchNo() + (_now > _queue.entry(w.id).dueAt ? 1 : 0);
+        bool faulty = w.broken || !_stands(w) || _endsBy(w.e, _hub.nextBatchNo()) || _endsBy(w.e, last);
+        try _queue.dropForced(w.id, w.e) {
+            dropped = true;
+        } catch (bytes memory reason) {
+            assert(bytes4(reason) == IForcedQueue.StillDue.selector);
+        }
+        assert(dropped == faulty);
+    }
+
+    function _breakAfter(uint256 index) private {
+        for (uint256 i = index + 1; i < _all.length; ++i) {
+            if (_all[i].e.merchantId == _all[index].e.merchantId) _all[i].broken = true;
+        }
     }
 
     /// Whether the hub takes it now; takes it back if so, so that nothing has happened.
@@ -110,98 +221,46 @@ contract ForcedOrderTest is HubFixture {
         }
     }
 
-    function tryCommit(BatchHeader calldata h) external {
-        _hub.commitBatch(h, new Net[](0), new bytes32[2][](0));
-        revert TakenBack();
+    function _stands(Waiting storage w) private view returns (bool) {
+        return _hub.headerHash(w.basisNo) == w.basisHash;
     }
 
-    function _force(uint32 lane) private {
-        PointsEvent memory e;
-        (e.kind, e.merchantId, e.keyId, e.nonce) = (VOID, lane + 1, 1, ++_seqs[lane]);
-        bytes32 digest = keccak256(bytes.concat(hex"1901", _hub.domainSeparator(), Words.hash(e)));
-        (uint8 v, bytes32 r, bytes32 s) = VM.sign(KEY + lane, digest);
-        bytes32 vs = bytes32(uint256(s) | (uint256(v - 27) << 255));
-        IForcedQueue.RowProof memory proof = IForcedQueue.RowProof(_last, _rows[lane], lane, _path(_rowHashes(), lane));
-        assert(_queue.forceEvent(e, [r, vs], proof) == _waiting.length + 1);
-        _waiting.push(e);
+    /// Whether its key, its merchant's right or its terms are at an end in this batch.
+    function _endsBy(PointsEvent memory e, uint64 batchNo) private view returns (bool) {
+        IMerchantRegistry.Key memory k = _registry.key(e.merchantId, e.keyId);
+        if (k.toBatch != 0 && batchNo >= k.toBatch) return true;
+        if (e.kind == VOID) return false;
+        if (_registry.statusAt(e.merchantId, batchNo) != MerchantStatus.Active) return true;
+        uint32 toBatch = _registry.terms(e.termsId).toBatch;
+        return toBatch != 0 && batchNo >= toBatch;
     }
 
-    function _commitRows() private {
-        for (uint32 i = 0; i < LANES; ++i) {
-            AccountRow memory row;
-            row.account = _queue.laneAccount(i + 1, 1);
-            _rows.push(row);
+    /// What waits and is in no batch, in the queue's order.
+    function _unmerged() private view returns (PointsEvent[] memory) {
+        PointsEvent[] memory events = new PointsEvent[](_all.length);
+        uint256 count = 0;
+        for (uint256 i = 0; i < _all.length; ++i) {
+            if (!_all[i].gone && _all[i].mergedIn == 0) events[count++] = _all[i].e;
         }
-        BatchHeader memory h = _header(new Net[](0));
-        (h.accountsCount, h.accountsRoot) = (LANES, _root(_rowHashes()));
-        _hub.commitBatch(h, new Net[](0), new bytes32[2][](0));
-        _last = h;
+        return _first(events, count);
     }
 
-    function _headerOver(SettlementLeaf[] memory leaves) private view returns (BatchHeader memory h) {
-        h = _header(new Net[](0));
-        (h.leafCount, h.leavesRoot) = (uint32(leaves.length), _root(_leafHashes(leaves)));
-    }
-
-    function _proof(BatchHeader memory h, SettlementLeaf[] memory leaves, uint256 index)
-        private
-        view
-        returns (IForcedQueue.LeafProof memory)
-    {
-        return IForcedQueue.LeafProof(h, leaves[index], index, _path(_leafHashes(leaves), index), _waiting[index]);
-    }
-
-    function _rowHashes() private view returns (bytes32[] memory items) {
-        items = new bytes32[](LANES);
-        for (uint256 i = 0; i < LANES; ++i) {
-            items[i] = Words.hash(_rows[i]);
+    function _first(PointsEvent[] memory events, uint256 count) private pure returns (PointsEvent[] memory few) {
+        few = new PointsEvent[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            few[i] = events[i];
         }
     }
 
-    function _leafHashes(SettlementLeaf[] memory leaves) private pure returns (bytes32[] memory items) {
-        items = new bytes32[](leaves.length);
-        for (uint256 i = 0; i < leaves.length; ++i) {
-            items[i] = Words.hash(leaves[i]);
+    function _idOf(PointsEvent memory e) private view returns (uint64) {
+        for (uint256 i = 0; i < _all.length; ++i) {
+            Waiting storage w = _all[i];
+            if (!w.gone && w.e.merchantId == e.merchantId && w.e.nonce == e.nonce) return w.id;
         }
+        revert NotWaiting(e.merchantId, e.nonce);
     }
 
-    function _root(bytes32[] memory items) private pure returns (bytes32) {
-        bytes32[] memory level = _leafLevel(items);
-        while (level.length > 1) {
-            level = _up(level);
-        }
-        return level[0];
-    }
-
-    function _path(bytes32[] memory items, uint256 index) private pure returns (bytes32[] memory path) {
-        bytes32[] memory level = _leafLevel(items);
-        path = new bytes32[](0);
-        for (; level.length > 1; index >>= 1) {
-            if (index ^ 1 < level.length) path = _with(path, level[index ^ 1]);
-            level = _up(level);
-        }
-    }
-
-    function _leafLevel(bytes32[] memory items) private pure returns (bytes32[] memory level) {
-        level = new bytes32[](items.length);
-        for (uint256 i = 0; i < items.length; ++i) {
-            level[i] = PositionalTree.leaf(items[i]);
-        }
-    }
-
-    function _up(bytes32[] memory level) private pure returns (bytes32[] memory above) {
-        above = new bytes32[]((level.length + 1) / 2);
-        for (uint256 i = 0; i + 1 < level.length; i += 2) {
-            above[i / 2] = PositionalTree.node(level[i], level[i + 1]);
-        }
-        if (level.length % 2 == 1) above[level.length / 2] = level[level.length - 1];
-    }
-
-    function _with(bytes32[] memory path, bytes32 hash) private pure returns (bytes32[] memory longer) {
-        longer = new bytes32[](path.length + 1);
-        for (uint256 i = 0; i < path.length; ++i) {
-            longer[i] = path[i];
-        }
-        longer[path.length] = hash;
+    function _luck(uint256 seed, uint256 i) private pure returns (uint256) {
+        return uint256(keccak256(abi.encode(seed, i)));
     }
 }

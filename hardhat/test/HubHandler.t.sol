@@ -9,24 +9,38 @@ import {VM} from "./Vm.sol";
 
 /// @title What merchants, operator, courts and passers-by may do to a hub, in any order
 /// @dev Place i of `_batches` is batch i + 1; the first `settled` are final. What a revert throws out waits in `_dead` until
-/// its locks are released.
+/// its locks are released. When a window ends is reckoned here, from the time of the commit and of demands, and never asked
+/// of the hub; nobody attests, so it is the slow one.
 contract HubHandler is HubFixture {
     uint32 public constant MERCHANTS = 6;
     uint256 private constant AMOUNT_MAX = 1_000e6;
     uint96 private constant SMALL_BOND = 800e6;
     uint256 private constant DEAD_MAX = 16;
+    uint256 private constant WINDOW = 7 days;
+    uint256 private constant ANSWER = 24 hours;
     address private constant CHALLENGER = address(0xC4A11E);
 
     struct Batch {
         BatchHeader header;
         Net[] nets;
+        uint256 endsAt;
+        uint256 demands;
     }
 
-    uint256 public movedBeforeWindow;
+    /// How often something moved that had no right to, and how often that was looked for in vain.
+    uint256 public strayMoves;
+    uint256 public refusedEarly;
     uint256 public settled;
     uint256 public reverted;
     Batch[] private _batches;
     Batch[] private _dead;
+
+    /// Nobody's collateral is any other after it.
+    modifier movesNothing() {
+        bytes32 before = keccak256(abi.encode(_totals()));
+        _;
+        if (keccak256(abi.encode(_totals())) != before) strayMoves += 1;
+    }
 
     constructor() {
         _found(MERCHANTS, SMALL_BOND);
@@ -37,7 +51,7 @@ contract HubHandler is HubFixture {
         _hub.deposit(_id(who), uint128(1 + amount % AMOUNT_MAX));
     }
 
-    function requestWithdraw(uint8 who, uint128 amount) external {
+    function requestWithdraw(uint8 who, uint128 amount) external movesNothing {
         try _hub.requestWithdraw(_id(who), uint128(1 + amount % AMOUNT_MAX)) {} catch {}
     }
 
@@ -45,7 +59,7 @@ contract HubHandler is HubFixture {
         try _hub.executeWithdraw(_id(who)) {} catch {}
     }
 
-    function setFloor(uint8 who, uint96 floor) external {
+    function setFloor(uint8 who, uint96 floor) external movesNothing {
         try _policy.setFloor(_id(who), uint96(floor % AMOUNT_MAX)) {} catch {}
     }
 
@@ -53,17 +67,18 @@ contract HubHandler is HubFixture {
         try _fund.joinGuarantee(_id(who), uint128(1 + amount % AMOUNT_MAX)) {} catch {}
     }
 
-    function leaveGuarantee(uint8 who, uint8 part) external {
+    function leaveGuarantee(uint8 who, uint8 part) external movesNothing {
         uint256 held = _fund.sharesOf(_id(who));
         try _fund.leaveGuarantee(_id(who), held / (1 + part % 3)) {} catch {}
     }
 
     function executeLeave(uint8 who) external {
-        _pass(90 days);
+        uint256 readyAt = _fund.leaveOf(_id(who)).readyAt;
+        if (readyAt > _now) _pass(readyAt - _now);
         try _fund.executeLeave(_id(who)) {} catch {}
     }
 
-    function postBond(uint96 amount) external {
+    function postBond(uint96 amount) external movesNothing {
         _hub.postBond(uint96(1 + amount % AMOUNT_MAX));
     }
 
@@ -72,37 +87,98 @@ contract HubHandler is HubFixture {
         _hub.payPenalty(_id(who), uint128(1 + amount % 100e6));
     }
 
-    function pass(uint24 timeSeconds) external {
-        _pass(timeSeconds);
+    /// Mostly less than a window, so that much is tried too early.
+    function pass(uint24 timeSeconds) external movesNothing {
+        _pass(timeSeconds % 5 days);
     }
 
-    function commit(uint256 seed) external {
+    /// One in four is a log batch.
+    function commit(uint256 seed) external movesNothing {
         if (_hub.operatorBond() < SMALL_BOND) _hub.postBond(SMALL_BOND);
-        Net[] memory nets = _randomNets(seed);
+        Net[] memory nets = seed % 4 == 0 ? new Net[](0) : _randomNets(seed);
         BatchHeader memory h = _header(nets);
+        // So that no two are the same: one that was thrown out never comes again.
+        h.journalHead = bytes32(seed);
         try _hub.commitBatch(h, nets, new bytes32[2][](0)) {
             Batch storage b = _batches.push();
-            b.header = h;
+            (b.header, b.endsAt) = (h, _now + WINDOW);
             for (uint256 i = 0; i < nets.length; ++i) {
                 b.nets.push(nets[i]);
             }
         } catch {}
     }
 
+    /// A unit too much, or too little, for somebody.
+    function commitUnbalanced(uint256 seed) external movesNothing {
+        if (_hub.operatorBond() < SMALL_BOND) _hub.postBond(SMALL_BOND);
+        Net[] memory nets = _randomNets(seed);
+        nets[seed % MERCHANTS].amount += seed & 1 << 128 == 0 ? int128(1) : int128(-1);
+        try _hub.commitBatch(_header(nets), nets, new bytes32[2][](0)) {
+            strayMoves += 1;
+        } catch {}
+    }
+
     function finalise() external {
         if (settled == _batches.length) return;
         Batch storage b = _batches[settled];
-        bool early = _now < _hub.record(b.header.batchNo).finalAfter;
+        (uint256[] memory before, uint256 sum) = (_totals(), this.owedInDetail());
         try _hub.finaliseBatch(b.header, b.nets) {
-            if (early) movedBeforeWindow += 1;
+            if (!_isRipe(settled)) strayMoves += 1;
             settled += 1;
+            _requireMovedAsNetted(b, before);
         } catch {
-            assert(early);
+            assert(!_isRipe(settled));
+            assert(keccak256(abi.encode(_totals())) == keccak256(abi.encode(before)));
+            refusedEarly += 1;
+        }
+        assert(this.owedInDetail() == sum);
+    }
+
+    /// Any but the next one, and the next one with other nets than its own.
+    function finaliseWrongly(uint8 which) external movesNothing {
+        if (_batches.length == 0) return;
+        Batch storage b = _batches[which % _batches.length];
+        bool isNext = which % _batches.length == settled;
+        Net[] memory nets = b.nets;
+        if (isNext) nets = _randomNets(uint256(b.header.batchNo) << 8 | which);
+        try _hub.finaliseBatch(b.header, nets) {
+            strayMoves += 1;
+        } catch {}
+    }
+
+    function finaliseThrough(uint8 few) external movesNothing {
+        uint256 upto = settled + 1 + few % 3;
+        bool ripe = upto <= _batches.length;
+        for (uint256 i = settled; ripe && i < upto; ++i) {
+            ripe = _isRipe(i) && _batches[i].nets.length == 0;
+        }
+        try _hub.finaliseThrough(uint64(upto)) {
+            if (!ripe) strayMoves += 1;
+            settled = upto;
+        } catch {
+            assert(!ripe);
         }
     }
 
-    /// Tries what the court may not touch as well.
-    function revertFrom(uint8 which) external {
+    function addDemand(uint8 which) external movesNothing {
+        if (_batches.length == settled) return;
+        Batch storage b = _batches[settled + which % (_batches.length - settled)];
+        try _hub.addDemand(b.header.batchNo, Words.hash(b.header)) {
+            b.demands += 1;
+            if (b.endsAt < _now + ANSWER) b.endsAt = _now + ANSWER;
+        } catch {}
+    }
+
+    function closeDemand(uint8 which) external movesNothing {
+        if (_batches.length == settled) return;
+        Batch storage b = _batches[settled + which % (_batches.length - settled)];
+        if (b.demands == 0) return;
+        _hub.closeDemand(b.header.batchNo, Words.hash(b.header));
+        b.demands -= 1;
+    }
+
+    /// Tries what the court may not touch as well, and to have back what it has thrown out.
+    function revertFrom(uint8 which) external movesNothing {
         if (_batches.length == 0 || _dead.length > DEAD_MAX) return;
         uint256 place = which % _batches.length;
         bool pending = place >= settled;
@@ -113,15 +189,16 @@ contract HubHandler is HubFixture {
                 _dead.push(_batches[_batches.length - 1]);
                 _batches.pop();
             }
+            _retake(_dead[_dead.length - 1]);
         } catch {
             assert(!pending);
         }
     }
 
-    function releaseReverted(uint8 which) external {
+    function releaseReverted(uint8 which) external movesNothing {
         if (_dead.length == 0) return;
         uint256 place = which % _dead.length;
-        _hub.releaseReverted(_dead[place].header, _dead[place].nets);
+        if (_dead[place].nets.length != 0) _hub.releaseReverted(_dead[place].header, _dead[place].nets);
         _dead[place] = _dead[_dead.length - 1];
         _dead.pop();
     }
@@ -131,12 +208,12 @@ contract HubHandler is HubFixture {
         try _fund.collectClaim(uint64(1 + batch % settled), _id(who)) {} catch {}
     }
 
-    function restore(uint8 batch) external {
+    function restore(uint8 batch) external movesNothing {
         if (settled == 0) return;
         try _fund.restoreReserves(uint64(1 + batch % settled)) {} catch {}
     }
 
-    function collectBounty() external {
+    function collectBounty() external movesNothing {
         try _fund.collectBounty(CHALLENGER) {} catch {}
     }
 
@@ -225,7 +302,40 @@ contract HubHandler is HubFixture {
         assert(worth <= _fund.assets());
     }
 
+    function _retake(Batch storage b) private {
+        if (_hub.operatorBond() < SMALL_BOND) _hub.postBond(SMALL_BOND);
+        try _hub.commitBatch(b.header, b.nets, new bytes32[2][](0)) {
+            strayMoves += 1;
+        } catch {}
+    }
+
+    /// Debtors paid what they owed as far as they had it; creditors got what is theirs but for what they may claim.
+    function _requireMovedAsNetted(Batch storage b, uint256[] memory before) private view {
+        uint256[] memory totals = _totals();
+        for (uint32 i = 0; i < MERCHANTS; ++i) {
+            int128 net = b.nets.length == 0 ? int128(0) : b.nets[i].amount;
+            uint256 due = net < 0 ? uint128(-net) : 0;
+            uint256 claim = _fund.claimOf(b.header.batchNo, i + 1).amount;
+            if (net < 0) assert(totals[i] == before[i] - (due < before[i] ? due : before[i]));
+            else assert(totals[i] + claim == before[i] + uint128(net));
+        }
+    }
+
+    function _isRipe(uint256 place) private view returns (bool) {
+        return _now >= _batches[place].endsAt && _batches[place].demands == 0;
+    }
+
+    /// What each merchant has in the hub, free or locked.
+    function _totals() private view returns (uint256[] memory totals) {
+        totals = new uint256[](MERCHANTS);
+        for (uint32 i = 0; i < MERCHANTS; ++i) {
+            ICollateral.Balance memory b = _hub.balanceOf(i + 1);
+            totals[i] = uint256(b.free) + b.locked;
+        }
+    }
+
     function _debit(Net[] storage nets, uint32 id) private view returns (uint256) {
+        if (nets.length == 0) return 0;
         int128 amount = nets[id - 1].amount;
         return amount < 0 ? uint128(-amount) : 0;
     }

@@ -35,6 +35,7 @@ const SOURCES = {
   Council: "governance/Council.sol",
   Timelock: "governance/Timelock.sol",
   VerifierHarness: "mocks/VerifierHarness.sol",
+  EdgeHarness: "mocks/EdgeHarness.sol",
   TierRegistry: "TierRegistry.sol",
   SignalsVerifier: "mocks/TierVerifiers.sol",
   GreedyVerifier: "mocks/TierVerifiers.sol",

@@ -40,6 +40,19 @@ describe("collateral", () => {
     assert.equal((await refusal(hub.executeWithdraw(1))).name, "NoWithdrawal");
   });
 
+  it("keeps no way out in store: a withdrawal that was not executed in a week has lapsed, and is announced anew", async () => {
+    await asMerchant.requestWithdraw(4, 300);
+    const { readyAt } = await hub.withdrawalOf(4);
+    await alliance.moveTo(Number(readyAt) + 7 * DAY);
+    assert.deepEqual(await refusal(hub.executeWithdraw(4)), { name: "WithdrawalLapsed", args: [4n, readyAt + BigInt(7 * DAY)] });
+    await asMerchant.requestWithdraw(4, 200);
+    assert.equal((await refusal(hub.executeWithdraw(4))).name, "WithdrawalTooEarly");
+    await alliance.pass(7 * DAY);
+    await hub.executeWithdraw(4);
+    assert.equal((await hub.balanceOf(4)).free, 800n);
+    await hub.deposit(4, 200);
+  });
+
   it("takes a withdrawal back", async () => {
     assert.equal((await refusal(asMerchant.cancelWithdraw(1))).name, "NoWithdrawal");
     await asMerchant.requestWithdraw(1, 1);

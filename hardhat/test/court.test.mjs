@@ -84,13 +84,26 @@ describe("a revert", () => {
     assert.equal(await hub.isFinal(1, hashOf(header)), true);
   });
 
-  it("lets the very same header come again, and says AlreadyCommitted only to what stands", async () => {
+  it("refuses the very same header for ever, whoever signed it, and says AlreadyCommitted only to what stands", async () => {
     await revertFrom(4);
     await hub.postBond(20_000n * UNIT);
+    const signed = await attestations(hub, pending[3], QUORUM);
+    assert.deepEqual(await refusal(hub.commitBatch(pending[3], NETS, signed)), { name: "AlreadyReverted", args: [4n, hashOf(pending[3])] });
     assert.equal(await said(hub.commitBatch(pending[4], [], [])), "WrongSequence");
-    await hub.commitBatch(pending[3], NETS, []);
-    assert.equal(await said(hub.commitBatch(pending[3], NETS, [])), "AlreadyCommitted");
+    const { header } = await commit(alliance, { nets: NETS, totalPoints: 7n });
+    assert.equal(await said(hub.commitBatch(header, NETS, [])), "AlreadyCommitted");
     assert.equal(await hub.lastSettleBatch(), 4n);
+    assert.equal(await said(hub.commitBatch(pending[4], [], [])), "WrongPrevHeader");
+  });
+
+  it("remembers every header that was thrown out under a number, not only the last", async () => {
+    await revertFrom(5);
+    await hub.postBond(20_000n * UNIT);
+    const { header } = await commit(alliance, { totalPoints: 7n });
+    await revertFrom(5, header);
+    await hub.postBond(20_000n * UNIT);
+    for (const each of [pending[4], header]) assert.equal(await said(hub.commitBatch(each, [], [])), "AlreadyReverted");
+    assert.equal(await said(hub.releaseReverted(pending[3], NETS)), "NothingToRelease");
   });
 
   it("has the locks of each settling batch released, once, exactly", async () => {
@@ -107,13 +120,11 @@ describe("a revert", () => {
     assert.equal(await said(hub.releaseReverted(pending[1], NETS)), "NothingToRelease");
   });
 
-  it("does not mistake the locks of a header that came twice for one", async () => {
+  it("leaves a settling header refused when its locks are released", async () => {
     await revertFrom(4);
+    await hub.releaseReverted(pending[3], NETS);
     await hub.postBond(20_000n * UNIT);
-    await hub.commitBatch(pending[3], NETS, []);
-    await revertFrom(4);
-    await hub.releaseReverted(pending[3], NETS);
-    await hub.releaseReverted(pending[3], NETS);
+    assert.equal(await said(hub.commitBatch(pending[3], NETS, [])), "AlreadyReverted");
     assert.equal(await said(hub.releaseReverted(pending[3], NETS)), "NothingToRelease");
     assert.deepEqual([...(await hub.balanceOf(1))], [100n, 700n]);
   });

@@ -1,4 +1,5 @@
-// Forced events: who may force what, the strict order, the deadline that stops commits, and every way out of the queue.
+// Forced events: who may force what, the deadline that stops commits, and the ways out of the queue. That there is always one:
+// forced_exits.test.mjs.
 import assert from "node:assert/strict";
 import { before, beforeEach, describe, it } from "node:test";
 import { DAY, HOUR, commit, events, newAlliance, nextHeader, refusal } from "./alliance.mjs";
@@ -66,7 +67,7 @@ describe("forced events", () => {
     });
   }
 
-  it("are refused out of turn, of another lane, by another key, against an older batch", async () => {
+  it("are refused out of turn, of another lane, by another key, against a batch that is not there", async () => {
     assert.deepEqual(await refusal(force(alliance, earn(1, 5), last)), { name: "WrongNonce", args: [4n, 5n] });
     assert.deepEqual(await refusal(force(alliance, earn(1, 3), last)), { name: "WrongNonce", args: [4n, 3n] });
     assert.equal(await said(force(alliance, earn(1, 4), last, laneKey(2))), "WrongSigner");
@@ -74,8 +75,9 @@ describe("forced events", () => {
     assert.equal(await said(queue.forceEvent(earn(1, 4), signature, last.rowProof(2))), "WrongLane");
     const wrongRow = { ...last.rowProof(1), row: { ...last.rowProof(1).row, seq: 2 } };
     assert.equal(await said(queue.forceEvent(earn(1, 3), signature, wrongRow)), "RootMismatch");
-    await commit(alliance);
-    assert.equal(await said(force(alliance, earn(1, 4), last)), "NotLastBatch");
+    const { header } = await commit(alliance);
+    const elsewhere = { ...last, rowProof: (id) => ({ ...last.rowProof(id), header: { ...header, accountsRoot: last.header.accountsRoot } }) };
+    assert.equal(await said(force(alliance, earn(1, 4), elsewhere)), "NotCommitted");
     const stranger = earn(4, 1, { termsId: 4 });
     const more = await batch(alliance, [], { ...SEQS, 4: 0 });
     assert.equal(await said(force(alliance, stranger, more, laneKey(1))), "NotForceable");
@@ -87,11 +89,10 @@ describe("forced events", () => {
     await force(alliance, voidOf(2, 1), last);
   });
 
-  it("stop commits once overdue, and are discharged by a committed leaf, first in first out", async () => {
+  it("stop commits once overdue, and are discharged by a committed leaf", async () => {
     await force(alliance, earn(1, 4), last);
     await force(alliance, earn(2, 1), last);
     const held = await batch(alliance, [earn(2, 1), earn(1, 4)], SEQS);
-    assert.equal(await said(queue.dischargeForced(2, held.leafProof(0))), "NotHead");
     assert.equal(await said(queue.dischargeForced(1, held.leafProof(0))), "WrongLane");
     await alliance.pass(DAY + 1);
     assert.deepEqual((await refusal(commit(alliance))).name, "ForcedOverdue");
@@ -99,7 +100,8 @@ describe("forced events", () => {
     assert.deepEqual(events(queue, receipt, "ForcedDischarged").map(({ id, batchNo, late }) => [id, batchNo, late]), [[1n, 3n, true]]);
     assert.deepEqual((await refusal(commit(alliance))).args.slice(0, 1), [2n]);
     await queue.dischargeForced(2, held.leafProof(0));
-    assert.equal(await said(queue.dischargeForced(3, held.leafProof(0))), "NotHead");
+    assert.equal(await said(queue.dischargeForced(2, held.leafProof(0))), "NotQueued");
+    assert.equal(await said(queue.dischargeForced(3, held.leafProof(0))), "NotQueued");
     await commit(alliance);
     assert.deepEqual(await headAndTail(), [3, 3]);
   });
@@ -141,6 +143,16 @@ describe("forced events", () => {
     assert.equal(await queue.equivocations(1), 1n);
   });
 
+  it("make one double signature of one event, however often it is shown", async () => {
+    await force(alliance, earn(1, 4), last);
+    const planned = await plan(alliance, [earn(1, 4, { points: 999 })], SEQS);
+    for (const totalPoints of [1n, 2n]) {
+      const header = await nextHeader(alliance, { ...planned.fields, totalPoints });
+      await queue.coverForced(1, proven(planned, header).leafProof(0));
+    }
+    assert.equal(await queue.equivocations(1), 1n);
+  });
+
   it("are not discharged by an event that the merchant did not sign", async () => {
     await force(alliance, earn(1, 4), last);
     const other = earn(1, 4, { points: 999 });
@@ -158,7 +170,7 @@ describe("forced events", () => {
     await force(alliance, earn(1, 5), last);
     await force(alliance, earn(2, 1), last);
     assert.equal(await said(queue.dropForced(1, earn(1, 4))), "StillDue");
-    assert.equal(await said(queue.dropForced(2, earn(1, 5))), "NotHead");
+    assert.equal(await said(queue.dropForced(2, earn(1, 5))), "StillDue");
     await alliance.registry.connect(alliance.owner).revokeKey(1, 1);
     assert.equal(await said(queue.dropForced(1, earn(1, 4))), "StillDue");
     await commit(alliance);

@@ -38,6 +38,18 @@ describe("joining and leaving", () => {
     assert.equal(held, owed);
   });
 
+  it("keeps no way out in store: who did not leave within a week of its 90 days says so anew", async () => {
+    await fund.joinGuarantee(1, 400);
+    await fund.leaveGuarantee(1, 100n * NOBODYS);
+    await alliance.pass(97 * DAY + 1);
+    assert.equal(await said(fund.executeLeave(1)), "LeaveLapsed");
+    await fund.leaveGuarantee(1, 200n * NOBODYS);
+    assert.equal(await said(fund.executeLeave(1)), "LeaveTooEarly");
+    await alliance.pass(96 * DAY);
+    await fund.executeLeave(1);
+    assert.equal((await hub.balanceOf(1)).free, 800n);
+  });
+
   it("is the merchant's admin's, with what is free above the floor", async () => {
     assert.equal(await said(alliance.fund.joinGuarantee(1, 1)), "NotFundAdmin");
     assert.equal(await said(alliance.fund.leaveGuarantee(1, 1)), "NotFundAdmin");
@@ -163,6 +175,38 @@ describe("the waterfall", () => {
     await alliance.pass(90 * DAY);
     await fund.executeLeave(1);
     assert.equal((await hub.balanceOf(1)).free, 300n);
+  });
+
+  it("sells nobody cheaply what a defaulter will have repaid: what is lost is in the price, less every day", async () => {
+    await withTranches({ has: 1_000n, others: 2_000n });
+    assert.equal(await fund.assets(), 0n);
+    assert.ok((await fund.hopedFor()) >= 1_999n);
+    await hub.deposit(2, 1_000);
+    await fund.joinGuarantee(2, 1_000);
+    await hub.deposit(1, 2_000);
+    await fund.restoreReserves(1);
+    assert.equal(await fund.assets(), 3_000n);
+    const gained = (await fund.worthOf(2)) - 1_000n;
+    assert.ok(gained <= 0n, `who joined between loss and recovery gained ${gained}`);
+    assert.ok((await fund.worthOf(4)) >= 1_998n);
+    assert.equal(await fund.hopedFor(), 0n);
+    await checkSolvent();
+  });
+
+  it("gives up hope over 90 days, and at once what is made good", async () => {
+    await withTranches({ has: 1_000n, others: 2_000n });
+    await alliance.pass(45 * DAY);
+    const half = await fund.hopedFor();
+    assert.ok(half <= 1_000n && half >= 999n, `${half}`);
+    await hub.deposit(1, 400);
+    await fund.restoreReserves(1);
+    const rest = await fund.hopedFor();
+    assert.ok(rest <= 600n && rest >= 598n, `${rest}`);
+    await alliance.pass(90 * DAY);
+    assert.equal(await fund.hopedFor(), 0n);
+    await hub.deposit(3, 400);
+    await fund.joinGuarantee(3, 400);
+    assert.ok((await fund.worthOf(3)) >= 398n, "then others join at what there is");
   });
 
   it("is for the hub alone to run, and the hub's doors for the fund alone to use", async () => {

@@ -9,6 +9,7 @@ const BREAKS = {
   "floating pragma": null,
   "no licence line": null,
   "assembly without a decision record": "assembly { pop(0) }",
+  "proxy or delegatecall": "(bool done, ) = other.delegatecall(data);",
   "tx.origin": "if (tx.origin == owner) return;",
   "revert with a string": 'require(a > b, "too small");',
   unfinished: `// ${"TO" + "DO"}: the rest`,

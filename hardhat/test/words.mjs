@@ -33,9 +33,22 @@ export const concat = (...parts) => "0x" + parts.map((part) => part.slice(2)).jo
 /** 32-byte big-endian two's complement word of an integer. */
 export const word = (value) => "0x" + BigInt.asUintN(256, BigInt(value)).toString(16).padStart(64, "0");
 
-const encodeField = (kind, value) => (kind.startsWith("bytes32") ? value : word(value));
+const BYTES = { bytes32: /^0x[0-9a-fA-F]{64}$/, address: /^0x[0-9a-fA-F]{40}$/ };
+
+/** The word of a value, which must fit its type. */
+function encodeField(kind, value) {
+  if (kind in BYTES ? !BYTES[kind].test(value) : !fits(kind, BigInt(value))) throw new RangeError(`${value} is no ${kind}`);
+  return kind === "bytes32" ? value : word(value);
+}
+
+function fits(kind, value) {
+  const bits = Number(kind.replace(/\D/g, ""));
+  return (kind.startsWith("u") ? BigInt.asUintN(bits, value) : BigInt.asIntN(bits, value)) === value;
+}
 
 export const fieldsOf = (name) => TYPES[name].fields.map(([, field]) => field);
+
+export const typedFieldsOf = (name) => TYPES[name].fields;
 
 export const typeHash = (name) => keccak256(Buffer.from(TYPES[name].type));
 
@@ -56,6 +69,21 @@ export const signedDigest = (separator, structHash) => keccak256(concat("0x1901"
 export function netsHash(nets) {
   const pairs = nets.flatMap(({ merchantId, amount }) => [word(merchantId), word(amount)]);
   return keccak256(concat(word(32), word(nets.length), ...pairs));
+}
+
+export const genesisAnchor = (chainId, hub) => keccak256(concat(keccak256(Buffer.from("LPA-GENESIS")), word(chainId), word(hub)));
+
+export const configHash = (versions) => keccak256(concat(...versions.map(word)));
+
+export const journalLink = (head, entry) => keccak256(concat("0x02", head, keccak256(entry)));
+
+/** The root over header hashes that other logs' tools check too; `sha256` is the one place of another hash. */
+export function historyRoot(hashes, sha256) {
+  if (hashes.length < 2) return sha256(hashes.length ? concat("0x00", hashes[0]) : "0x");
+  let split = 1;
+  while (split * 2 < hashes.length) split *= 2;
+  const [left, right] = [hashes.slice(0, split), hashes.slice(split)].map((part) => historyRoot(part, sha256));
+  return sha256(concat("0x01", left, right));
 }
 
 export const eventId = (event) =>
@@ -87,12 +115,20 @@ export function treePath(items, index) {
 }
 
 // The sum tree of liabilities: a node is a hash and a sum, and both children's sums are hashed.
-export const sumLeaf = (item, total) => ({ hash: keccak256(concat("0x10", item, word(total))), total: BigInt(total) });
+export const SUM_MAX = (1n << 127n) - 1n;
 
-const sumNode = (left, right) => ({
-  hash: keccak256(concat("0x11", left.hash, word(left.total), right.hash, word(right.total))),
-  total: left.total + right.total,
-});
+function inRange(sum) {
+  if (sum < 0n || sum > SUM_MAX) throw new RangeError(`the sum ${sum} is out of range`);
+  return word(sum);
+}
+
+export const sumLeaf = (item, total) => ({ hash: keccak256(concat("0x10", item, inRange(BigInt(total)))), total: BigInt(total) });
+
+function sumNode(left, right) {
+  const hash = keccak256(concat("0x11", left.hash, inRange(left.total), right.hash, inRange(right.total)));
+  inRange(left.total + right.total);
+  return { hash, total: left.total + right.total };
+}
 
 export function sumRoot(leaves) {
   if (leaves.length === 1) return leaves[0];
@@ -102,16 +138,21 @@ export function sumRoot(leaves) {
 }
 
 /** Root that a path leads to (RFC 9162 §2.1.3.2); throws unless the path has exactly the hashes the place calls for. */
-export function rootFromPath(size, index, item, path) {
+export const rootFromPath = (size, index, item, path) => climb(size, index, treeLeaf(item), path, treeNode);
+
+/** The same in a sum tree: nodes are {hash, total}. */
+export const sumFromPath = (size, index, item, balance, path) => climb(size, index, sumLeaf(item, balance), path, sumNode);
+
+function climb(size, index, from, path, join) {
   if (!(index >= 0 && index < size)) throw new RangeError(`place ${index} of ${size}`);
-  let [fn, sn, root] = [index, size - 1, treeLeaf(item)];
+  let [fn, sn, root] = [index, size - 1, from];
   for (const sibling of path) {
     if (sn === 0) throw new RangeError("path too long");
     if (fn % 2 === 1 || fn === sn) {
-      root = treeNode(sibling, root);
+      root = join(sibling, root);
       while (fn % 2 === 0 && fn !== 0) [fn, sn] = [fn >> 1, sn >> 1];
     } else {
-      root = treeNode(root, sibling);
+      root = join(root, sibling);
     }
     [fn, sn] = [fn >> 1, sn >> 1];
   }

@@ -139,8 +139,9 @@ function pathOf(receipt) {
   return path.map((sibling) => w.raw({ path: sibling }, "path"));
 }
 
-/** RFC 9162 §2.1.3.2 with Keccak-256; null when the path is a hash short or long. `index` and `size` are BigInt. */
+/** RFC 9162 §2.1.3.2 with Keccak-256; null for no place of the tree, and when the path is a hash short or long. */
 export function rootFromPath(item, index, size, path) {
+  if (index < 0 || index >= size) return null;
   let [at, last] = [Number(index), Number(size) - 1];
   let node = keccak256(w.concat(Uint8Array.of(0x00), item));
   const join = (left, right) => keccak256(w.concat(Uint8Array.of(0x01), left, right));

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
+from eth_abi.exceptions import DecodingError, EncodingError
 from web3 import Web3
 from web3.contract import Contract as WebContract
 
@@ -115,6 +116,52 @@ def deployment_data(name: Name, *arguments: Any) -> bytes:
     return bytes.fromhex(str(contract.constructor(*map(plain, arguments)).data_in_transaction).removeprefix("0x"))
 
 
+class Input(NamedTuple):
+    """One argument of a function; `parts` are a struct's fields (of each, where the type ends in [])."""
+
+    name: str
+    type: str
+    parts: tuple[Input, ...]
+
+
+def _input(item: dict[str, Any]) -> Input:
+    parts = tuple(_input(part) for part in item.get("components", ()))
+    return Input(item["name"], item["type"], parts)
+
+
+def _function(name: Name, function: str) -> dict[str, Any]:
+    entries = artifact(name)["abi"]
+    found = next((one for one in entries if one["type"] == "function" and one["name"] == function), None)
+    if found is None:
+        raise LookupError(f"{name} has no function {function}")
+    return dict(found)
+
+
+def inputs_of(name: Name, function: str) -> list[Input]:
+    """What a function takes, by the ABI. Raises LookupError."""
+    return [_input(one) for one in _function(name, function)["inputs"]]
+
+
+def encode_call(name: Name, function: str, arguments: Sequence[Any]) -> bytes:
+    """Calldata of values that are as the codec wants them. Raises what the codec raises."""
+    return bytes.fromhex(_codec(name).encode_abi(function, args=list(arguments)).removeprefix("0x"))
+
+
+def decode_call(name: Name, data: bytes) -> tuple[str, list[Input], tuple[Any, ...]] | None:
+    """Function, what it takes, and the values; None for calldata that is no function's, to the byte."""
+    for item in artifact(name)["abi"]:
+        if item["type"] == "function" and _selector(item) == data[:4]:
+            types = [_type(one) for one in item["inputs"]]
+            try:
+                values = _CODEC.decode(types, data[4:])
+                if _CODEC.encode(types, values) != data[4:]:  # what is decoded has to be all that is there
+                    return None
+            except (DecodingError, EncodingError, ValueError, OverflowError):
+                return None
+            return item["name"], [_input(one) for one in item["inputs"]], values
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Contract:
     """One deployed contract of ours."""
@@ -125,8 +172,7 @@ class Contract:
 
     def data(self, function: str, *arguments: Any) -> bytes:
         """Calldata of a function."""
-        encoded = _codec(self.name).encode_abi(function, args=[plain(one) for one in arguments])
-        return bytes.fromhex(encoded.removeprefix("0x"))
+        return encode_call(self.name, function, [plain(one) for one in arguments])
 
     def read(self, function: str, *arguments: Any, tag: Tag = "latest") -> Any:
         """The answer of a view: one value, or a tuple of several (structs are tuples in field order)."""
@@ -143,6 +189,13 @@ class Contract:
         """`eth_call` of encoded calldata. Raises `Refused` for what the contract refuses."""
         try:
             return self.chain.call(self.address, data, sender=sender, gas=gas, tag=tag)
+        except Reverted as error:
+            raise self.refusal(error.data) from error
+
+    def try_creation(self, data: bytes, *, sender: bytes) -> bytes:
+        """`eth_call` of creation code; the code it would leave. Raises `Refused`."""
+        try:
+            return self.chain.call(None, data, sender=sender)
         except Reverted as error:
             raise self.refusal(error.data) from error
 

@@ -41,6 +41,11 @@ def finalise_gas(*, nets: int) -> int:
     return bounded_gas(250_000 + 100_000 * nets)
 
 
+def finalise_through_gas(*, batches: int) -> int:
+    """Gas limit of finaliseThrough: a record and an event for each log batch."""
+    return bounded_gas(80_000 + 20_000 * batches)
+
+
 def raised(old: Fees, market: Fees) -> Fees | None:
     """The offer of a replacement: an eighth more than `old` (nodes want a tenth), or the market's where that is
     higher, up to the ceiling. None when even an eighth more is above it.

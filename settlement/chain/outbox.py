@@ -196,6 +196,10 @@ class Outbox:
         for purpose in self._book.open_purposes():
             self.observe(purpose)
 
+    def open_purposes(self) -> list[str]:
+        """Every purpose whose nonce no finalised block has used, by what was written down last."""
+        return self._book.open_purposes()
+
     def tend(self, *, obsolete: Collection[str], owned: Collection[str]) -> None:
         """Keep the line of nonces moving (R6): what is open is handed over again, and the nonce of a purpose that is
         `obsolete` is used up, so that nothing waits behind it. What is `owned` somebody else decides about. Nonces that

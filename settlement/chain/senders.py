@@ -15,6 +15,7 @@ import requests
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from eth_typing import Hash32
 from hexbytes import HexBytes
 from web3 import Web3
 
@@ -61,6 +62,10 @@ class LocalSigner:
         """EIP-1559, low-s, deterministic."""
         made = self._account.sign_transaction(fields)
         return bytes(made.hash), bytes(made.raw_transaction)
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """The 65 bytes r ‖ s ‖ v (27 or 28) over 32 bytes, low-s, deterministic."""
+        return bytes(self._account.unsafe_sign_hash(Hash32(digest)).signature)
 
 
 class RemoteSigner:
@@ -112,13 +117,21 @@ def _comparable(value: Any) -> Any:
 
 def open_keystore(path: Path, password_file: Path) -> LocalSigner:
     """The key of a V3 keystore file (geth, eth-account) under the password in a file. Raises KeyRefused."""
+    password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    try:
+        return unlock(path, password)
+    except KeyRefused as error:
+        raise KeyRefused(f"{error} in {password_file}") from error
+
+
+def unlock(path: Path, password: str) -> LocalSigner:
+    """The key of a V3 keystore file under its password. Raises KeyRefused, OSError."""
     if path.stat().st_size > KEYSTORE_BYTES_MAX:
         raise KeyRefused(f"{path}: larger than a keystore")
-    password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
     try:
         return LocalSigner(bytes(Account.decrypt(json.loads(path.read_bytes()), password)))
     except (ValueError, KeyError, TypeError) as error:
-        raise KeyRefused(f"{path}: does not open with the password in {password_file}") from error
+        raise KeyRefused(f"{path}: does not open with the password") from error
 
 
 def write_keystore(path: Path, key: bytes, password: str) -> None:

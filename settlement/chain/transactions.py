@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from hexbytes import HexBytes
+
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract, Name, deployment_data
 from settlement.chain.gas import bounded_gas
@@ -27,10 +30,14 @@ def create(
 
 def create_code(outbox: Outbox, purpose: str, data: bytes) -> tuple[bytes, int]:
     """Address and block of what this creation code leaves, deployed now or before."""
-    gas = bounded_gas(500_000 + CREATE_GAS_PER_BYTE * len(data))
-    receipt = outbox.complete(Intent(purpose, None, data, gas))
+    receipt = outbox.complete(Intent(purpose, None, data, creation_gas(data)))
     assert receipt.contract is not None, "a creation that succeeded has an address"
     return receipt.contract, receipt.block_number
+
+
+def creation_gas(data: bytes) -> int:
+    """The gas limit of creation code with its arguments."""
+    return bounded_gas(500_000 + CREATE_GAS_PER_BYTE * len(data))
 
 
 def call(outbox: Outbox, purpose: str, contract: Contract, function: str, *arguments: Any, gas: int = CALL_GAS) -> None:
@@ -39,3 +46,8 @@ def call(outbox: Outbox, purpose: str, contract: Contract, function: str, *argum
     if outbox.nonce_of(purpose) is None:
         contract.try_out(intent.data, sender=outbox.sender, gas=gas)
     outbox.complete(intent)
+
+
+def data_of(raw: bytes) -> bytes:
+    """The calldata or creation code of a signed transaction."""
+    return bytes(TypedTransaction.from_bytes(HexBytes(raw)).as_dict()["data"])

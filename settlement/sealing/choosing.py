@@ -22,7 +22,7 @@ from proofs.kinds import Kind
 from proofs.lpb1 import Row
 from settlement.sealing.ends import NO_ENDS, Ends, Use
 from settlement.sealing.lanes import LaneId, Signature
-from settlement.sealing.leaves import LeafMaker, Move, UnsealedLeaf, nonces_of
+from settlement.sealing.leaves import LeafMaker, Move, UnsealedLeaf, in_order, nonces_of
 from settlement.sealing.refusals import Reason, SealRefused
 from settlement.sealing.self_signed import Inbox, SelfLane, Signed
 
@@ -76,13 +76,13 @@ def choose(
     barred: Barred = NOTHING_BARRED,
     held: Mapping[LegRef, LaneId] | None = None,
 ) -> Chosen:
-    """What batch `batch_no` holds of `late` legs, in journal order, and of whole `entries`, the last of which is
-    `last_seq`. `rows` are those of the batch before; `held`, where the batch is made again, says which legs it held
-    and by which lanes, whatever has come to an end since. Raises `SealRefused`.
+    """What batch `batch_no` holds of `late` legs and of whole `entries`, the last of which is `last_seq`; both are
+    taken in journal order, whatever order they come in. `rows` are those of the batch before; `held`, where the batch
+    is made again, says which legs it held and by which lanes, whatever has come to an end since. Raises `SealRefused`.
     """
     choice = _Choice(maker, inbox, rows, batch_no=batch_no, ends=ends, barred=barred, held=held)
-    choice.take_late(late)
-    for entry in entries:
+    choice.take_late(sorted(late, key=_source_of))
+    for entry in in_order(entries):
         for leg in entry.legs:
             choice.take(entry, leg)
     choice.burn_all(last_seq)
@@ -246,6 +246,11 @@ class _Choice:
         seq, balance = self._tips.get(move.account, (0, 0))
         self._tips[move.account] = seq + 1, balance + move.delta
         return Move(move.account, seq + 1, move.delta, balance + move.delta)
+
+
+def _source_of(late: Late) -> LegRef:
+    entry, leg = late
+    return LegRef(entry.seq, leg.no)
 
 
 def _payer(leg: Leg) -> int:

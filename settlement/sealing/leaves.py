@@ -108,7 +108,7 @@ def unsealed(
         dict(nonces),
     )
     leaves = []
-    for entry in entries:
+    for entry in in_order(entries):
         for leg in entry.legs:
             lane = made.hosted_lane(leg, LegRef(entry.seq, leg.no))
             used[lane] = nonce = used.get(lane, 0) + 1
@@ -116,11 +116,20 @@ def unsealed(
     return leaves
 
 
+def in_order(entries: Iterable[JournalEntry]) -> list[JournalEntry]:
+    """The entries as they were committed, whatever order they are handed in: a batch has one order, the ledger's."""
+    return sorted(entries, key=_number_of)
+
+
+def _number_of(entry: JournalEntry) -> int:
+    return entry.seq
+
+
 def journal_head(head: bytes, entries: Iterable[JournalEntry]) -> bytes:
     """The journal chain's head after these entries, legs or not; `head` is the one before them, ZERO_WORD at the
     beginning.
     """
-    for entry in entries:
+    for entry in in_order(entries):
         head = journal_link(head, entry.canonical)
     return head
 

@@ -54,6 +54,7 @@ UPDATE settlement.work SET attempts = 0, parked_at = NULL WHERE name = %(name)s 
 _ALL = "SELECT name, attempts, begun_at, done_at, failed_at, error, parked_at FROM settlement.work ORDER BY name"
 _POSITION = "SELECT position FROM settlement.work WHERE name = %(name)s"
 _MOVE = "UPDATE settlement.work SET position = %(position)s WHERE name = %(name)s"
+_MOVE_FROM = _MOVE + " AND coalesce(position, '{}') = %(seen)s"
 
 Conn = Connection[Any]
 
@@ -126,6 +127,14 @@ def position(conn: Conn, name: str) -> dict[str, int]:
 def move(conn: Conn, name: str, to: dict[str, int]) -> None:
     """Keep where to go on."""
     conn.execute(_MOVE, {"name": name, "position": Jsonb(to)})
+
+
+def move_from(conn: Conn, name: str, seen: dict[str, int], to: dict[str, int]) -> bool:
+    """As `move`, unless somebody moved it since it was `seen`; whether it was moved. Inside a transaction nobody else
+    moves it until that ends.
+    """
+    fields = {"name": name, "seen": Jsonb(seen), "position": Jsonb(to)}
+    return conn.execute(_MOVE_FROM, fields).rowcount == 1
 
 
 def parked(name: str, error: str) -> Alert:

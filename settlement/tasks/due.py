@@ -6,6 +6,7 @@ page. Ticks; called by `turn`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from ledger import clockwork, queries
@@ -13,7 +14,7 @@ from ledger.answers import Receipt
 from ledger.due import charge
 from ledger.members import watch
 from ledger.reports import projection
-from settlement.sealing.cadence import last_month
+from settlement.sealing.cadence import Month, last_month
 from settlement.tasks import attempts
 from settlement.tasks.asking import Told, Turn
 from settlement.tasks.works import Writer
@@ -38,7 +39,8 @@ def tiers(turn: Turn) -> Told:
     """The next members' tiers of a walk that begins once an hour. Members of one walk are judged at one time."""
     now_ms, kept = turn.works.now_ms(), attempts.position(turn.conn, "tiers")
     if kept.get("after_no") is None:
-        if now_ms < kept.get("at_ms", 0) + WALK_EVERY_MS:
+        # A walk that lies ahead was begun by a clock that has gone back since: waiting for its hour could take years.
+        if 0 <= now_ms - kept.get("at_ms", 0) < WALK_EVERY_MS:
             return {}
         kept = {"at_ms": now_ms, "after_no": 0}
     with Writer(turn.works.dsn) as writer:
@@ -51,13 +53,24 @@ def tiers(turn: Turn) -> Told:
 
 
 def cycle(turn: Turn) -> Told:
-    """Charge the fees of the last month that is over, once, if any accrued."""
+    """Charge the fees of the last month that is over, if any accrued. A month is looked at once: what accrues after
+    that is the next one's, also where there was nothing to charge.
+    """
     settings = turn.works.settings
+    month = last_month(turn.works.now_ms() // MS_PER_SECOND, utc_offset_minutes=settings.utc_offset_minutes)
+    looked = {"over_at": month.over_at}
+    if settings.cycles == "by-hand" or attempts.position(turn.conn, "cycle") == looked:
+        return {}
+    told = _charged(turn, month)
+    attempts.move(turn.conn, "cycle", looked)
+    return told
+
+
+def _charged(turn: Turn, month: Month) -> Told:
     with turn.works.reading() as conn:
         accrued = any(position.fees for position in queries.positions(conn).values())
-    if settings.cycles == "by-hand" or not accrued:
+    if not accrued:
         return {}
-    month = last_month(turn.works.now_ms() // MS_PER_SECOND, utc_offset_minutes=settings.utc_offset_minutes)
     with Writer(turn.works.dsn) as writer:
         (answer,) = writer.post([charge(month.name, month.over_at * MS_PER_SECOND)])
     new = isinstance(answer.outcome, Receipt) and not answer.replayed
@@ -73,16 +86,31 @@ def days(turn: Turn) -> Told:
 
 def chains(turn: Turn) -> Told:
     """Look at the referral graph when bonds or mergers were recorded since the last look, and keep what a person should
-    see as alerts; what is no longer so is resolved.
+    see as alerts; what is no longer so is resolved. Whoever looked at an older graph than another keeps nothing.
     """
     kept = attempts.position(turn.conn, "chains")
     with turn.works.reading() as conn:
         changed, seq = watch.changed(conn, kept.get("seq", 0))
         found = watch.chains(conn) if changed else []
-    if changed:
-        alerts.keep(turn.conn, "chains", [_alert(each) for each in found[:CHAIN_ALERTS_MAX]])
-    attempts.move(turn.conn, "chains", {"seq": seq})
+    with turn.conn.transaction():
+        if not attempts.move_from(turn.conn, "chains", kept, {"seq": seq}):
+            return {}
+        if changed:
+            told, untold = _told(found)
+            alerts.keep(turn.conn, "chains", told, untold=untold)
     return {"chains": len(found)} if found else {}
+
+
+def _told(found: Sequence[watch.Alert]) -> tuple[list[Alert], list[Alert]]:
+    """What is raised, and what is not: the largest are, so that nobody hides a large chain behind many small ones."""
+    by_size = [_alert(each) for each in sorted(found, key=lambda each: -each.people)]
+    told, untold = by_size[:CHAIN_ALERTS_MAX], by_size[CHAIN_ALERTS_MAX:]
+    if untold:
+        words = f"{len(by_size)}, the largest {CHAIN_ALERTS_MAX} are raised"
+        told.append(
+            Alert(code="chains-many", place="referrals", expected=f"at most {CHAIN_ALERTS_MAX} alerts", actual=words)
+        )
+    return told, untold
 
 
 def _alert(found: watch.Alert) -> Alert:

@@ -34,6 +34,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "batch-slow": (WARNING, "a batch is in one state for longer than it should be"),
     "batch-unknown": (URGENT, "the chain holds a batch that this database does not have"),
+    "chains-many": (WARNING, "there are more chains of referrals to look at than alerts are raised for"),
     "chain-unclear": (WARNING, "the node does not answer, or not usably"),
     "claims-open": (WARNING, "what a defaulter still owes to the creditors of a batch"),
     "collateral-low": (WARNING, "a merchant's free collateral is below its floor or below what it owes"),
@@ -139,13 +140,16 @@ _OF_PEOPLE = frozenset({"long-chain", "wide-root"})
 """Whose place and figures name members: they stand in the table, for those who may read it, and not in the log."""
 
 
-def keep(conn: Conn, source: str, found: Iterable[Alert]) -> None:
-    """What `source` finds now, all of it: new ones are raised, what it found earlier and no longer does is resolved."""
+def keep(conn: Conn, source: str, found: Iterable[Alert], *, untold: Iterable[Alert] = ()) -> None:
+    """What `source` finds now, all of it: new ones are raised, what it found earlier and no longer does is resolved.
+    What is `untold` was found too: it raises nothing, and if it was raised before it stays.
+    """
     found = list(found)
+    there = [*found, *untold]
     with conn.transaction():
         for alert in found:
             report(conn, source, alert)
-        places = {"codes": [alert.code for alert in found], "places": [alert.place for alert in found]}
+        places = {"codes": [alert.code for alert in there], "places": [alert.place for alert in there]}
         gone = conn.execute(_RESOLVE, {"source": source, **places}).fetchall()
     for code, place in gone:
         log.info("alert resolved", source=source, code=code, **({} if code in _OF_PEOPLE else {"place": place}))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
@@ -119,28 +121,95 @@ def test_the_clock_is_moved_by_test_keys_in_a_sandbox_alone(
     assert clock.at == START
 
 
-def test_months_that_end_on_the_way_are_charged_in_their_place(
-    later: Caller, database: str, clock: Clock, books: Caller
-) -> None:
-    """In China's time; what falls due after a month's end counts in the next, and a month without fees has no end."""
+@pytest.fixture
+def monthly(door: Door, database: str, clock: Clock) -> Iterator[Door]:
+    """Another door to the alliance; as its clock passes them, months end cycles, in China's time."""
+    assert door.now() == clock()
     months_over = CycleSettings(utc_offset_minutes=480).over
-    sandbox = open_door(
-        database, production=False, readers_max=1, now=clock, move_clock=clock.move_to, months_over=months_over
-    )
-    with sandbox as door, TestClient(create_app(door)) as client:
-        caller = Caller(client, later.token)
-        assert move(caller, "2026-07-31T15:59:59Z").json()["done"] == {"confirm": 3}
-        bought = caller.post("/v1/events", caller.paid("late", 10_000) | {"occurred_at": "2026-07-31T15:00:00Z"})
-        assert bought.status_code == 201, bought.text
-        for done in ({"charge_fees": 2, "confirm": 1}, {}):
-            assert move(caller, "2026-10-05T00:00:00Z").json()["done"] == done
-        cycles = Caller(client, books.token).get("/v1/clearing/cycles").json()["cycles"]
-        verbs = [entry.verb for entry in _journal(door)][-6:]
-    assert [(each["cycle"], each["last_entry_at"]) for each in cycles if each["cycle"] != "open"] == [
-        ("2026-07", "2026-07-31T16:00:00.000Z"),
-        ("2026-08", "2026-08-31T16:00:00.000Z"),
-    ]
+    with open_door(
+        database, production=False, readers_max=2, now=clock, move_clock=clock.move_to, months_over=months_over
+    ) as monthly:
+        yield monthly
+
+
+@pytest.fixture
+def sandbox(monthly: Door, later: Caller) -> Iterator[Caller]:
+    """The merchant `later` at that door."""
+    with TestClient(create_app(monthly), raise_server_exceptions=False) as client:
+        yield Caller(client, later.token)
+
+
+AUTUMN = "2026-10-05T00:00:00Z"
+ENDS = [("2026-07", "2026-07-31T16:00:00.000Z"), ("2026-08", "2026-08-31T16:00:00.000Z")]
+
+
+def buy_late_in_july(sandbox: Caller) -> None:
+    """Three orders of the tenth are confirmed in July; this one's hold ends in August, and nothing is in September."""
+    assert move(sandbox, "2026-07-31T15:59:59Z").json()["done"] == {"confirm": 3}
+    bought = sandbox.post("/v1/events", sandbox.paid("late", 10_000) | {"occurred_at": "2026-07-31T15:00:00Z"})
+    assert bought.status_code == 201, bought.text
+
+
+def assert_each_month_ended_once_in_its_place(door: Door, books: Caller) -> None:
+    cycles = books.get("/v1/clearing/cycles").json()["cycles"]
+    assert [(each["cycle"], each["last_entry_at"]) for each in cycles if each["cycle"] != "open"] == ENDS
+    verbs = [entry.verb for entry in _journal(door)][-6:]
     assert verbs == [*["confirm"] * 2, "earn", "charge_fees", "confirm", "charge_fees"]
+
+
+def test_months_that_end_on_the_way_are_charged_in_their_place(sandbox: Caller, monthly: Door, books: Caller) -> None:
+    """What falls due after a month's end counts in the next, and a month without fees has no end."""
+    buy_late_in_july(sandbox)
+    for done in ({"charge_fees": 2, "confirm": 1}, {}):
+        assert move(sandbox, AUTUMN).json()["done"] == done
+    assert_each_month_ended_once_in_its_place(monthly, books)
+
+
+def test_moves_at_once_end_each_month_once(sandbox: Caller, monthly: Door, books: Caller, clock: Clock) -> None:
+    buy_late_in_july(sandbox)
+    with ThreadPoolExecutor(3) as pool:
+        moved = pool.map(lambda to: move(sandbox, to).json(), ["2026-08-20T00:00:00Z", AUTUMN, AUTUMN])
+        done = [each["done"] for each in moved]
+    assert sum(each.get("charge_fees", 0) for each in done) == 2
+    assert clock.at == datetime(2026, 10, 5, tzinfo=UTC)
+    assert_each_month_ended_once_in_its_place(monthly, books)
+
+
+def test_a_move_that_fails_half_way_goes_on_where_it_failed(
+    sandbox: Caller, monthly: Door, books: Caller, clock: Clock, database: str
+) -> None:
+    """August cannot be charged. The clock has not moved then, and moving it again ends August too."""
+    buy_late_in_july(sandbox)
+    with psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$")
+        owner.execute(
+            "CREATE TRIGGER fail BEFORE INSERT ON ledger.claim FOR EACH ROW WHEN (NEW.name = '2026-08')"
+            " EXECUTE FUNCTION fail()"
+        )
+        assert move(sandbox, AUTUMN).status_code == 500
+        assert clock.at < datetime(2026, 8, 1, tzinfo=UTC)
+        owner.execute("DROP TRIGGER fail ON ledger.claim")
+    assert move(sandbox, AUTUMN).json()["done"] == {"charge_fees": 1}
+    assert_each_month_ended_once_in_its_place(monthly, books)
+
+
+def test_what_accrues_after_a_month_without_fees_is_not_charged_as_its(
+    tea: Caller, monthly: Door, clock: Clock, new_key: KeyMaker
+) -> None:
+    """The serving process ticks while the clock is moved past July, and its next tick meets August's first fee."""
+    tea.taken("member.joined", member="m")
+    with TestClient(create_app(monthly)) as client, clockwork.ticking(monthly, every_seconds=0.3):
+        seller, holder = Caller(client, tea.token), Caller(client, new_key(LATER))
+        assert move(seller, "2026-08-05T00:00:00Z").json()["done"] == {}
+        for caller, order in ((holder, "h-1"), (seller, "s-1")):
+            paid = caller.paid(order, 10_000) | {"occurred_at": "2026-08-05T00:00:00Z"}
+            assert caller.post("/v1/events", paid).status_code == 201
+        clock.pass_by(days=14)
+        end = time.monotonic() + PATIENCE_SECONDS
+        while points(holder) != (100, 0):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    assert [entry.verb for entry in _journal(monthly)][-3:] == ["earn", "earn", "confirm"]
 
 
 def _journal(door: Door) -> list[JournalEntry]:

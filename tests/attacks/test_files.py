@@ -82,6 +82,10 @@ CASES: dict[str, tuple[Spoil, str]] = {
         "manifest-malformed",
     ),
     "a manifest without chunks": (published(lambda manifest: manifest.pop("chunks")), "manifest-malformed"),
+    "a manifest with a field that nobody knows": (
+        published(lambda manifest: manifest.update(tarif=None)),
+        "manifest-malformed",
+    ),
     "a chunk named by no hash": (published(lambda m: m.update(chunks=["../../etc/passwd"])), "manifest-malformed"),
     "a length beyond all bounds": (published(lambda m: m.update(plainLen=2**50)), "manifest-malformed"),
     "a length too long": (published(lambda m: m.update(plainLen=m["plainLen"] + 1)), "file-length"),

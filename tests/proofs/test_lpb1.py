@@ -72,7 +72,7 @@ def test_a_file_cut_anywhere_is_refused(cut: int) -> None:
         open_file(data[: min(cut, len(data) - 1)])
 
 
-@pytest.mark.parametrize("at", [0, 4, 11, 15, 19])
+@pytest.mark.parametrize("at", [0, 4, 11, 15, 19, 20, 31])
 def test_a_prelude_that_lies_is_refused(at: int) -> None:
     data = bytearray(ex1_file().to_bytes())
     data[at] ^= 0x40

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 import psycopg
+import pytest
 
 from ledger.commands import PublishTerms
 from ledger.store import open_store
@@ -29,6 +30,7 @@ from tests.settlement.test_receipts import altered, places, receipt
 ROOT = Path(__file__).resolve().parents[2]
 NODE = Path(sys.executable).parent / "node"
 RECEIPTS_OF_A_BATCH = 12
+PAIRS = 400
 
 Asked = tuple[dict[str, Any], dict[str, str] | None]
 
@@ -83,6 +85,32 @@ def test_every_changed_byte_fails_at_the_same_step() -> None:
     assert len(asked) > 1_300
     assert differences(asked) == []
     assert {here(each) for each in asked} > {"form", "signature", "posting", "position", "root"}
+
+
+def test_two_changes_at_once_fail_at_the_same_step() -> None:
+    """Both languages look at a receipt's parts in one order."""
+    chance, good, asked = Random(11), receipt(3, "creditor"), list[Asked]()
+    paths = list(places(good))
+    for _ in range(PAIRS):
+        bad = deepcopy(good)
+        for path in chance.sample(paths, 2):
+            _at(bad, path[:-1])[path[-1]] = chance.choice([*altered(_at(good, path)), "-1", str(2**256), 7, {}])
+        asked.append((bad, None))
+    assert differences(asked) == []
+
+
+@pytest.mark.parametrize("odd", [None, 7, "receipt", [], ["chainId"], {}, [[]], True])
+def test_what_is_no_receipt_at_all(odd: Any) -> None:
+    assert here((odd, None)) == "form"
+    assert there([(odd, None)]) == ["form"]
+
+
+@pytest.mark.parametrize("field", ["chainId", "leafNo", "lanePrevLeafNo", "totalPointsAfter"])
+@pytest.mark.parametrize("number", [-1, 2**64, 2**127, 2**256, -(2**127) - 1])
+def test_numbers_that_fit_nowhere(field: str, number: int) -> None:
+    asked: Asked = ({**receipt(3, "issuer"), field: str(number)}, None)
+    assert here(asked) in {"form", "position", "root", "signature"}
+    assert differences([asked]) == []
 
 
 def test_header_bytes_that_no_tree_binds_change_the_hash_that_the_chain_is_asked_for() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
 import pytest
@@ -125,6 +126,13 @@ def test_the_slow_keccak_is_the_fast_one() -> None:
     for length in (0, 1, 64, 135, 136, 137, 544):
         data = bytes(range(256)) * 3
         assert keccak._pycryptodome(data[:length]) == keccak.keccak256(data[:length])
+
+
+@pytest.mark.parametrize("kind", ["string", "bytes", "uint64[]", "uint24"])
+def test_a_type_without_a_word_of_its_own_is_no_field(kind: str) -> None:
+    """Nothing of variable length is ever hashed, so there is nothing to pack."""
+    with pytest.raises(KeyError, match=re.escape(kind)):
+        type("Loose", (Typed,), {"__slots__": (), "TYPE": f"Loose({kind} text)"})
 
 
 def test_header_words() -> None:

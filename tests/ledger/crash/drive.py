@@ -31,6 +31,7 @@ from rich.progress import Progress
 from bench.conditions import keep, machine
 from ledger import rebuild, verify
 from ledger.postgres.embedded import EmbeddedServer, start
+from ledger.slice import Role
 from ledger.store import open_store
 from tests.conftest import ROOT, migrate
 from tests.ledger.crash.stream import key, opening
@@ -41,6 +42,7 @@ POINTS = ("locked", "decided", "written", "committed")
 DEATHS = ("writer-at-point", "writer", "both-writers", "backend", "server", "server-and-writers")
 LIVE_SECONDS_MAX = 2.5
 EXIT_SECONDS_MAX = 120
+REWARDS = [Role.LEVEL_1.value, Role.LEVEL_2.value]
 BATCHES_TO_POINT_MAX = 30
 
 
@@ -176,6 +178,14 @@ def judge(dsn: str, writers: list[Writer], progress: Progress) -> list[str]:
     return found
 
 
+def _done(dsn: str) -> dict[str, int]:
+    """How many entries of each verb there are, and how many lots are somebody's reward for a referral."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        verbs = conn.execute("SELECT verb, count(*) FROM ledger.journal GROUP BY verb ORDER BY verb").fetchall()
+        rewards = conn.execute("SELECT count(*) FROM ledger.lot WHERE role = ANY(%s)", [REWARDS]).fetchall()
+    return dict(verbs) | {"referral rewards": rewards[0][0]}
+
+
 def _lost_or_half(conn: psycopg.Connection, writer: Writer) -> list[str]:
     found = []
     for first, size, digest in writer.acknowledged:
@@ -221,11 +231,12 @@ def run(
             progress.update(dying, completed=min(done, cycles))
             progress.update(taken, completed=min(place.acknowledged(), commands))
         found = judge(place.dsn, place.writers, progress)
-    record = {
+    record: dict[str, object] = {
         "cycles": done,
         "acknowledgedCommands": place.acknowledged(),
         "acknowledgedBatches": sum(len(writer.acknowledged) for writer in place.writers),
         "deaths": dict(sorted(place.deaths.items())),
+        "done": _done(place.dsn),
         "seconds": int(time.monotonic() - begun),
         "seed": seed,
         "faults": found,

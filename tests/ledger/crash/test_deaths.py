@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from ledger.store import open_store
 from tests.ledger.crash import drive
-from tests.ledger.crash.stream import commands, key, opening
+from tests.ledger.crash.stream import DONE, commands, key, opening
 from tests.ledger.crash.writer import batch_size
 
 CYCLES, COMMANDS = 8, 3_000
@@ -26,6 +26,8 @@ def test_whoever_dies_nothing_is_lost_doubled_or_half_done(tmp_path: Path) -> No
     )
     assert found == []
     assert record["cycles"] == sum(dict(record["deaths"]).values())  # type: ignore[call-overload]
+    assert DONE - dict(record["done"]).keys() == set(), "each verb was done at least once"  # type: ignore[call-overload]
+    assert dict(record["done"])["referral rewards"] > 0  # type: ignore[call-overload]
 
 
 def judged(database: str, acknowledged: list[tuple[int, int, str]]) -> list[str]:

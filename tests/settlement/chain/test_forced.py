@@ -124,9 +124,7 @@ def test_what_is_overdue_and_can_be_in_no_batch_any_more_is_dropped(field: Field
         unused = lane_for(s, Kind.EXCHANGE_OUT)
         force(s, unused)
         force(s, unused, 2)
-        registry = s.alliance.registry
-        revoked = registry.data("revokeKey", unused.merchant_id, unused.key_id)
-        s.outbox.complete(Intent("revoke", registry.address, revoked, 300_000))
+        revoke(s, unused)
     field.post(day(1))
     with field.settlement() as s:
         sealed_and_attested(s, field)
@@ -142,9 +140,10 @@ def test_what_is_overdue_and_can_be_in_no_batch_any_more_is_dropped(field: Field
         assert alerts(s.conn) == []
 
 
-def test_what_is_overdue_and_could_be_in_a_batch_stops_the_next_one_and_says_so(field: Field) -> None:
+def test_what_is_overdue_and_could_be_in_a_batch_stops_the_next_one_until_no_batch_can_hold_it(field: Field) -> None:
     with field.settlement() as s:
-        force(s, lane_for(s, Kind.EXCHANGE_OUT))
+        unused = lane_for(s, Kind.EXCHANGE_OUT)
+        force(s, unused)
         s.alliance.chain.advance_time(25 * HOUR)
     field.post(day(1))
     with field.settlement() as s:
@@ -157,6 +156,55 @@ def test_what_is_overdue_and_could_be_in_a_batch_stops_the_next_one_and_says_so(
             ("forced-due", "batch 1"),
             ("forced-due", "forced event 1"),
         }
+        revoke(s, unused)
+        (standing,) = drive(s)
+        assert standing.state is State.CONFIRMED, "the end of its key would be a batch away, and no batch comes"
+        assert [purpose for purpose, _ in sent(s, 1)] == ["drop:1", "commit:1.0"]
+        assert alerts(s.conn) == []
+
+
+def test_a_sound_event_before_one_that_no_batch_can_hold_stops_nothing(field: Field) -> None:
+    with field.settlement() as s:
+        used, unused = lane_for(s, Kind.EARN), lane_for(s, Kind.EXCHANGE_OUT)
+        force(s, used)
+        force(s, unused)
+        force(s, used, 2)
+        revoke(s, unused)
+        s.alliance.chain.advance_time(25 * HOUR)
+    field.post(day(1))
+    with field.settlement() as s:
+        sealed_and_attested(s, field)
+        (standing,) = drive(s)
+        assert standing.state is State.CONFIRMED, standing
+        assert [purpose for purpose, _ in sent(s, 1)] == ["cover:1.1.0", "drop:2", "cover:3.1.0", "commit:1.0"]
+        assert (off_the_queue(s, "ForcedDropped"), off_the_queue(s, "ForcedDischarged")) == ([2], [1, 3])
+        assert (forced.queued(s), alerts(s.conn)) == ([], [])
+
+
+def test_what_a_batch_holds_leaves_the_queue_though_one_before_it_waits(field: Field) -> None:
+    with field.settlement() as s:
+        unused = lane_for(s, Kind.EXCHANGE_OUT)
+        force(s, unused)
+        force(s, lane_for(s, Kind.EARN))
+    field.post(day(1))
+    with field.settlement() as s:
+        sealed_and_attested(s, field)
+        drive(s)
+        assert off_the_queue(s, "ForcedDischarged") == [2]
+        assert [each.id for each in forced.queued(s)] == [1]
+        revoke(s, unused)
+        s.alliance.chain.advance_time(25 * HOUR)
+    field.post(day(2))
+    with field.settlement() as s:
+        sealed_and_attested(s, field)
+        drive(s)
+        assert [batch.state for batch in status(s.conn)][2] == "CONFIRMED"
+
+
+def revoke(s: Settlement, lane: Lane) -> None:
+    registry = s.alliance.registry
+    data = registry.data("revokeKey", lane.merchant_id, lane.key_id)
+    s.outbox.complete(Intent("revoke", registry.address, data, 300_000))
 
 
 class Cut(Exception):

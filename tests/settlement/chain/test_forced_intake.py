@@ -16,9 +16,12 @@ from settlement.sealing.forced_intake import due_at, take_forced
 from settlement.sealing.self_signed import void
 from settlement.status import status
 from settlement.submitter import drive
+from settlement.watch.alerts import alerts
 from tests.settlement.chain.field import Field, attest, day
 from tests.settlement.chain.test_self_signed import LANE, lane_of, register, sealed, signed
 from tests.settlement.chain.test_settling import KEYS, sealed_hashes
+
+ACTIVE, SUSPENDED = 1, 3
 
 
 def force(s: Settlement, event: PointsEvent) -> None:
@@ -99,3 +102,60 @@ def test_a_batch_that_is_sealed_anew_takes_in_what_was_forced_meanwhile(field: F
         ]
         sent = [tx.purpose for tx in status(s.conn, first=2)[0].transactions]
         assert sent == ["cover:1.2.1", "commit:2.1"]
+
+
+def forced_earning(s: Settlement, *, points: int | None = None) -> PointsEvent:
+    """An EARN that the ledger has posted, or with other points one that it has not, forced and now overdue."""
+    desk.prepare(s.conn, s.publication.vault, s.lanes.roster, batch_no=2)
+    waiting = (event for _, event in desk.waiting(s.conn, lane_of(s)) if event is not None)
+    posted = next(event for event in waiting if event.kind == Kind.EARN)
+    earning = replace(posted, nonce=1, points=points or posted.points)
+    force(s, earning)
+    s.alliance.chain.advance_time(25 * 3_600)
+    return earning
+
+
+def purposes(s: Settlement, batch_no: int) -> list[str]:
+    return [tx.purpose for tx in status(s.conn, first=batch_no)[0].transactions]
+
+
+def test_an_overdue_earning_that_the_ledger_has_posted_is_in_the_next_batch(field: Field) -> None:
+    """Whatever became of its points since: the batch holds the leg of then."""
+    field.post(day(1))
+    with field.settlement() as s:
+        register(s)
+        sealed(s)
+        commit(s, field)
+    field.post(day(2))
+    with field.settlement() as s:
+        forced_earning(s)
+        assert take_forced(s, now=s.alliance.chain.now()) == []
+        sealed(s)
+        commit(s, field)
+        assert purposes(s, 2) == ["cover:1.2.0", "commit:2.0"]
+        assert [event.fields["late"] for event in s.alliance.queue.events("ForcedDischarged", first=0)] == [True]
+
+
+def test_an_overdue_earning_that_the_ledger_cannot_post_goes_when_its_merchant_is_suspended(field: Field) -> None:
+    field.post(day(1))
+    with field.settlement() as s:
+        register(s)
+        sealed(s)
+        commit(s, field)
+    field.post(day(2))
+    with field.settlement() as s:
+        unknown = forced_earning(s, points=1)
+        assert [each.signed.event for each in take_forced(s, now=s.alliance.chain.now())] == [unknown]
+        sealed(s)
+        commit(s, field)
+        assert status(s.conn, first=2)[0].state == "ATTESTED"
+        assert {row.code for row in alerts(s.conn)} >= {"forced-due"}
+        registry = s.alliance.registry
+        for standing in (SUSPENDED, ACTIVE):
+            data = registry.data("setStatus", LANE.merchant_id, standing)
+            s.outbox.complete(Intent(f"status:{standing}", registry.address, data, 300_000))
+            drive(s)
+        assert purposes(s, 2) == ["drop:1", "commit:2.0"]
+        assert status(s.conn, first=2)[0].state == "CONFIRMED"
+        assert alerts(s.conn) == []
+        assert take_forced(s, now=s.alliance.chain.now()) == []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -30,7 +33,7 @@ from tests.settlement.tasks.stage import stage
 
 HOUR = DAY // 24
 ORDERS = 5
-NOVEMBER = int(datetime(2026, 11, 15, tzinfo=UTC).timestamp()) * 1_000
+NOVEMBER, DECEMBER = (int(datetime(2026, month, 15, tzinfo=UTC).timestamp()) * 1_000 for month in (11, 12))
 
 
 @pytest.fixture
@@ -100,20 +103,50 @@ def test_tiers_are_walked_once_an_hour_and_a_walk_keeps_its_place(
         assert attempts.position(conn, "tiers")["at_ms"] == 2 * DAY + HOUR
 
 
-def test_a_month_that_is_over_is_charged_once_if_any_fee_accrued(works: Works) -> None:
-    scene, late = Scene(), at(works, NOVEMBER)
-    assert turn.take(BY_NAME["cycle"], late) is Outcome.DONE
-    assert done(works, "charge_fees") == []
+def test_a_clock_that_went_back_does_not_stop_the_walk(works: Works) -> None:
+    """A walk that a clock far ahead began is no reason to wait for that time."""
     turn.take(BY_NAME["due"], at(works, 2 * DAY))
     with open_store(works.dsn) as store:
-        store.post([scene.redeem("m1", B, 50, at=2 * DAY)])
+        store.post([Enrol(key="late", at_ms=0, member="late"), Scene().earn("late", A, 20_000, at=900 * DAY)])
+    assert turn.take(BY_NAME["tiers"], at(works, 900 * DAY)) is Outcome.DONE
+    judged = done(works, "evaluate_tier")
+    assert turn.take(BY_NAME["tiers"], at(works, 2 * DAY)) is Outcome.DONE
+    assert done(works, "evaluate_tier") > judged, "those whose purchases count at that time"
+    with works.connection() as conn:
+        assert attempts.position(conn, "tiers") == {"at_ms": 2 * DAY}
+
+
+def redeemed(works: Works) -> None:
+    """A redemption, whose fee accrues."""
+    with open_store(works.dsn) as store:
+        store.post([Scene().redeem("m1", B, 50, at=2 * DAY)])
+
+
+def test_a_month_that_is_over_is_charged_once_if_any_fee_accrued(works: Works) -> None:
+    late = at(works, NOVEMBER)
+    turn.take(BY_NAME["due"], at(works, 2 * DAY))
+    redeemed(works)
     by_hand = replace(late, settings=late.settings.model_copy(update={"cycles": "by-hand"}))
-    for chosen in (by_hand, late, late):
-        assert turn.take(BY_NAME["cycle"], chosen) is Outcome.DONE
+    assert turn.take(BY_NAME["cycle"], by_hand) is Outcome.DONE
+    assert done(works, "charge_fees") == []
+    for _ in range(2):
+        assert turn.take(BY_NAME["cycle"], late) is Outcome.DONE
     with psycopg.connect(works.dsn, autocommit=True) as conn:
         assert not any(position.fees for position in queries.positions(conn).values())
     assert len(done(works, "charge_fees")) == 1
     assert one(works.dsn, "SELECT name FROM ledger.claim WHERE name = '2026-10'") == "2026-10"
+
+
+def test_what_accrues_after_a_months_end_is_the_next_ones_also_where_it_had_none(works: Works) -> None:
+    """October ended without a fee. November's first must not be October's only because October was never charged."""
+    assert turn.take(BY_NAME["cycle"], at(works, NOVEMBER)) is Outcome.DONE
+    turn.take(BY_NAME["due"], at(works, 2 * DAY))
+    redeemed(works)
+    assert turn.take(BY_NAME["cycle"], at(works, NOVEMBER + HOUR)) is Outcome.DONE
+    assert done(works, "charge_fees") == []
+    for _ in range(2):
+        assert turn.take(BY_NAME["cycle"], at(works, DECEMBER)) is Outcome.DONE
+    assert one(works.dsn, "SELECT string_agg(name, ',') FROM ledger.claim WHERE name LIKE '2026-%'") == "2026-11"
 
 
 def test_days_follow_the_journal(works: Works) -> None:
@@ -144,6 +177,72 @@ def test_chains_of_referrals_become_alerts_and_end(works: Works) -> None:
     assert post(bond("n3", "n2")) == told
     assert post() == told, "nothing is new, nothing is resolved"
     assert post(Merge(key="m", at_ms=0, member="n3", into="n1")) == [("n1", "3: n1, n2, n3", False)]
+
+
+def chain(*names: str) -> list[Command]:
+    """Members, each referred by the one before."""
+    enrolled = [Enrol(key=f"enrol {name}", at_ms=0, member=name) for name in names]
+    return [*enrolled, *(bond(each, before) for before, each in pairwise(names))]
+
+
+def open_alerts(works: Works) -> list[tuple[str, str]]:
+    with psycopg.connect(works.dsn, autocommit=True) as conn:
+        return sorted((each.code, each.place) for each in alerts.alerts(conn))
+
+
+def test_many_small_chains_neither_hide_a_large_one_nor_end_what_was_told(
+    works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever floods the watch, by names that come first, is told of in one line; what is open stays while it is so."""
+    monkeypatch.setattr(due, "CHAIN_ALERTS_MAX", 2)
+
+    def looked(*commands: Command) -> list[tuple[str, str]]:
+        with open_store(works.dsn) as store:
+            store.post(commands)
+        assert turn.take(BY_NAME["chains"], works) is Outcome.DONE
+        return open_alerts(works)
+
+    small = [("long-chain", "p1"), ("long-chain", "q1")]
+    assert looked(*chain("p1", "p2", "p3"), *chain("q1", "q2", "q3")) == small
+    told = [("chains-many", "referrals"), ("long-chain", "a1"), *small, ("long-chain", "z1")]
+    assert looked(*chain("a1", "a2", "a3"), *chain("z1", "z2", "z3", "z4")) == told
+    fewer = looked(*(Merge(key=f"m {each}", at_ms=0, member=f"{each}3", into=f"{each}1") for each in "aq"))
+    assert fewer == [("long-chain", "p1"), ("long-chain", "z1")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overtaken(Works):
+    """A worker that is slow between looking and keeping what it saw: `meanwhile` happens there."""
+
+    meanwhile: Callable[[], object]
+
+    @contextmanager
+    def reading(self) -> Iterator[psycopg.Connection]:
+        with Works.reading(self) as conn:
+            yield conn
+        self.meanwhile()
+
+
+def test_a_worker_that_was_overtaken_ends_nothing_that_a_later_look_told(works: Works) -> None:
+    """Without the lease, as if it had been lost."""
+
+    def look(looking: Works) -> None:
+        with looking.connection() as conn:
+            due.chains(Turn(looking, conn))
+
+    def later() -> None:
+        with open_store(works.dsn) as store:
+            store.post(chain("n1", "n2", "n3"))
+        look(works)
+
+    assert turn.take(BY_NAME["chains"], works) is Outcome.DONE
+    with open_store(works.dsn) as store:
+        store.post(chain("k1", "k2"))
+    fields = {each.name: getattr(works, each.name) for each in dataclasses.fields(works)}
+    look(Overtaken(**fields, meanwhile=later))
+    assert open_alerts(works) == [("long-chain", "n1")]
+    assert turn.take(BY_NAME["chains"], works) is Outcome.DONE
+    assert one(works.dsn, "SELECT count(*) FROM settlement.alert WHERE code = 'long-chain'") == 1
 
 
 def bond(member: str, referrer: str) -> BindReferral:

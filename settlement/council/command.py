@@ -1,0 +1,306 @@
+"""`python -m settlement council`: propose, sign, show, execute and list what the council decides.
+
+    propose CALL [ARGUMENTS] --addresses FILE --rpc URL --out FILE     a file for the signers
+    cancel OPERATION --addresses FILE --rpc URL --out FILE             the same, calling off what waits in a timelock
+    show FILE --addresses FILE                                         what it says, in words; offline
+    sign FILE --addresses FILE --keystore FILE                         put a signature into the file; offline
+    execute FILE [FILE…] --addresses FILE --rpc URL --keystore FILE    hand it in, when enough have signed
+    list --addresses FILE --rpc URL                                    the council, and what waits in the timelocks
+    carry-out OPERATION --addresses FILE --rpc URL --keystore FILE     what is ripe; anybody may
+
+CALL is "policy.setParams", ARGUMENTS a JSON list. Who pays gas with `execute` and `carry-out` needs no role. Exit
+codes: 0 done; 1 refused, and why; 2 wrong use; 3 the node cannot be asked, or the block is not final yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from proofs.keccak import keccak256
+from settlement.chain.client import Chain, ChainError
+from settlement.chain.contracts import Contract, Refused
+from settlement.chain.passwords import add_keystore, add_signer, asked_signer, opened_keystore
+from settlement.chain.senders import KeyRefused, SignerRefused
+from settlement.council.proposals import Proposal, ProposalUnfit, read_proposal, text_of, write_proposal
+from settlement.council.routes import Route, route
+from settlement.council.sending import CallFailed, NotFinal, NotSent, send_call
+from settlement.council.timelocks import NO_WORD, Operation, OperationState, operations
+from settlement.council.words import CallUnfit, Known, duration, known_of, make_call, words
+from settlement.deployment.looking import COUNCIL_SIGNERS_MAX
+from settlement.handover import DELAYS_S
+from settlement.networks import NotAddresses, read_told
+
+DONE, REFUSED, AWAY = 0, 1, 3
+PROGRAM: Final = "settlement council"
+DAY_S: Final = 86_400
+DAYS_DEFAULT: Final = 7
+DAYS_MAX: Final = 90
+ID_BYTES: Final = 32
+CANCEL: Final = keccak256(b"cancel(bytes32)")[:4]
+
+
+class Unready(RuntimeError):
+    """The call cannot be made now: another chain, another turn, too few signatures, or not ripe. The message says
+    what is there and what is wanted.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; answers the exit code."""
+    asked = _parser().parse_args(arguments)
+    try:
+        told = read_told(asked.addresses)
+        asked.run(asked, known_of(told), int(told["deployBlock"]))
+    except (ChainError, NotFinal) as error:
+        return _stop(AWAY, str(error))
+    except (
+        CallFailed,
+        CallUnfit,
+        KeyRefused,
+        NotAddresses,
+        NotSent,
+        ProposalUnfit,
+        Refused,
+        SignerRefused,
+        Unready,
+        OSError,
+    ) as error:
+        return _stop(REFUSED, str(error))
+    return DONE
+
+
+def _propose(asked: argparse.Namespace, known: Known, _first: int) -> None:
+    try:
+        arguments = json.loads(asked.arguments)
+    except ValueError as error:
+        raise CallUnfit(f"ARGUMENTS: not JSON: {error}") from error
+    if not isinstance(arguments, list):
+        raise CallUnfit("ARGUMENTS: a JSON list is wanted")
+    target, name, function, data = make_call(known, asked.call, arguments)
+    way = route(name, function, known.names[target][0])
+    chain = _chain(asked, known)
+    if way is not Route.AT_ONCE:
+        target, data = _scheduled(chain, known, way, target, data)
+    _draw_up(asked, chain, known, target, data)
+
+
+def _scheduled(chain: Chain, known: Known, way: Route, target: bytes, data: bytes) -> tuple[bytes, bytes]:
+    """The call as its timelock takes it; the council's next number is the salt, so that it may come again later."""
+    place = known.slow if way is Route.SLOW else known.fast
+    lock = Contract(chain, "Timelock", place)
+    salt = int(_council(chain, known).read("nonce")).to_bytes(ID_BYTES, "big")
+    return place, lock.data("schedule", target, 0, data, NO_WORD, salt, lock.read("getMinDelay"))
+
+
+def _cancel(asked: argparse.Namespace, known: Known, first: int) -> None:
+    chain = _chain(asked, known)
+    waiting = _operation(chain, known, first, asked.operation)
+    if waiting.state not in {OperationState.WAITING, OperationState.READY}:
+        raise Unready(f"0x{waiting.id.hex()}: is {waiting.state.name.lower()} and cannot be called off")
+    lock = Contract(chain, "Timelock", known.slow if waiting.lock == "slow" else known.fast)
+    _draw_up(asked, chain, known, lock.address, lock.data("cancel", waiting.id))
+
+
+def _draw_up(asked: argparse.Namespace, chain: Chain, known: Known, target: bytes, data: bytes) -> None:
+    if asked.out.exists():
+        raise ProposalUnfit(f"{asked.out}: is there already")
+    if not 1 <= asked.days <= DAYS_MAX:
+        raise ProposalUnfit(f"--days: 1 to {DAYS_MAX}")
+    council = _council(chain, known)
+    proposal = Proposal(
+        chain_id=known.chain_id,
+        council=known.council,
+        nonce=council.read("nonce"),
+        deadline=chain.now() + asked.days * DAY_S,
+        target=target,
+        data=data,
+        signatures={},
+    )
+    if council.read("digestOf", target, data, proposal.deadline) != proposal.digest:
+        raise Unready(f"0x{known.council.hex()} hashes the call in another way: no council of ours")
+    write_proposal(asked.out, proposal)
+    _tell(known, proposal)
+
+
+def _show(asked: argparse.Namespace, known: Known, _first: int) -> None:
+    _tell(known, _read(asked.file, known))
+
+
+def _sign(asked: argparse.Namespace, known: Known, _first: int) -> None:
+    proposal = _read(asked.file, known)
+    _tell(known, proposal)
+    if not asked.yes and input("Sign this? yes or no: ").strip().lower() != "yes":
+        raise Unready("not signed")
+    signer = opened_keystore(asked)
+    write_proposal(asked.out or asked.file, proposal.signed_by(signer.address, signer.sign_digest(proposal.digest)))
+    _say(f"signed by 0x{signer.address.hex()}")
+
+
+def _execute(asked: argparse.Namespace, known: Known, _first: int) -> None:
+    first, *others = (_read(path, known) for path in asked.files)
+    proposal, chain = first.joined(others), _chain(asked, known)
+    council = _council(chain, known)
+    turn, needed = council.read("nonce"), council.read("threshold")
+    if proposal.nonce != turn:
+        raise Unready(f"nonce: is {proposal.nonce}, but the council's next call has {turn}")
+    if proposal.deadline < (now := chain.now()):
+        raise Unready(f"deadline: was {proposal.deadline}, now is {now}")
+    valid = [signer for signer in proposal.signatures if council.read("isSigner", signer)]
+    if len(valid) < needed:
+        strangers = len(proposal.signatures) - len(valid)
+        raise Unready(f"signatures: {len(valid)} of signers, {needed} are needed; {strangers} of strangers")
+    _tell(known, proposal)
+    arguments = proposal.target, proposal.data, proposal.deadline, proposal.packed(valid)
+    receipt = send_call(council, asked_signer(asked), "execute", *arguments)
+    _say(f"made in block {receipt.block_number}, transaction 0x{receipt.tx_hash.hex()}")
+
+
+def _list(asked: argparse.Namespace, known: Known, first: int) -> None:
+    chain = _chain(asked, known)
+    council, now = _council(chain, known), chain.now()
+    signers = council.read("getSigners", 0, COUNCIL_SIGNERS_MAX)
+    needed, turn = council.read("threshold"), council.read("nonce")
+    _say(f"council 0x{known.council.hex()}: {needed} of {len(signers)}, next call {turn}")
+    for signer in signers:
+        _say(f"  signer 0x{bytes(signer).hex()}")
+    for each in operations(chain, known, first=first):
+        _say(f"{each.lock} timelock, operation 0x{each.id.hex()}: {_state(each, now)}")
+        for target, _, data in each.calls:
+            for line in words(known, target, data, depth=1):
+                _say(line)
+
+
+def _state(each: Operation, now: int) -> str:
+    match each.state:
+        case OperationState.UNSET:
+            return "called off"
+        case OperationState.DONE:
+            return "carried out"
+        case OperationState.READY:
+            return f"ripe since {each.ready_at}"
+        case OperationState.WAITING:
+            return f"waits until {each.ready_at}, {duration(max(0, each.ready_at - now))} more"
+
+
+def _carry_out(asked: argparse.Namespace, known: Known, first: int) -> None:
+    chain = _chain(asked, known)
+    ripe = _operation(chain, known, first, asked.operation)
+    if ripe.state is not OperationState.READY:
+        raise Unready(f"0x{ripe.id.hex()}: {_state(ripe, chain.now())}")
+    for target, _, data in ripe.calls:
+        for line in words(known, target, data):
+            _say(line)
+    lock = Contract(chain, "Timelock", known.slow if ripe.lock == "slow" else known.fast)
+    function, arguments = ripe.execution
+    receipt = send_call(lock, asked_signer(asked), function, *arguments)
+    _say(f"carried out in block {receipt.block_number}, transaction 0x{receipt.tx_hash.hex()}")
+
+
+def _operation(chain: Chain, known: Known, first: int, number: str) -> Operation:
+    """The operation with this number, or its first digits."""
+    digits = number.removeprefix("0x").lower()
+    found = [each for each in operations(chain, known, first=first) if digits and each.id.hex().startswith(digits)]
+    if len(found) != 1:
+        raise Unready(f"OPERATION: {number} begins the number of {len(found)} operations; `list` has them")
+    return found[0]
+
+
+def _read(path: Path, known: Known) -> Proposal:
+    """A proposal of this alliance's council. Raises `ProposalUnfit`."""
+    proposal = read_proposal(path)
+    if proposal.chain_id != known.chain_id:
+        raise ProposalUnfit(f"{path}: chainId: is {proposal.chain_id}, the alliance is on {known.chain_id}")
+    if proposal.council != known.council:
+        raise ProposalUnfit(f"{path}: council: is another than the alliance's, 0x{known.council.hex()}")
+    return proposal
+
+
+def _chain(asked: argparse.Namespace, known: Known) -> Chain:
+    chain = Chain(asked.rpc, confirmations=asked.confirmations)
+    if (serves := chain.chain_id()) != known.chain_id:
+        raise Unready(f"{chain.place} serves chain {serves}, the alliance is on {known.chain_id}")
+    return chain
+
+
+def _council(chain: Chain, known: Known) -> Contract:
+    return Contract(chain, "Council", known.council)
+
+
+def _tell(known: Known, proposal: Proposal) -> None:
+    """What is signed, in words that come from its bytes."""
+    _say(f"call {proposal.nonce} of council 0x{proposal.council.hex()} on chain {proposal.chain_id}")
+    for line in words(known, proposal.target, proposal.data, depth=1):
+        _say(line)
+    _say(f"to be handed in by {proposal.deadline} (Unix seconds); {_when(known, proposal)}")
+    _say(f"digest {text_of(proposal)}")
+    for signer in sorted(proposal.signatures):
+        _say(f"signed by 0x{signer.hex()}")
+
+
+def _when(known: Known, proposal: Proposal) -> str:
+    """The earliest time at which it takes effect."""
+    for name, place in (("slow", known.slow), ("fast", known.fast)):
+        if proposal.target == place and proposal.data[:4] != CANCEL:
+            return f"takes effect {duration(DELAYS_S[name])} after that at the earliest, when anybody carries it out"
+    return "takes effect at once"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _stop(code: int, line: str) -> int:
+    sys.stderr.write(f"{PROGRAM}: {line}\n")
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {PROGRAM}",
+        description="What the council decides.",
+        epilog="Exit codes: 0 done; 1 refused, and why; 2 wrong use; 3 the node cannot be asked, or not final yet.",
+    )
+    commands = parser.add_subparsers(metavar="command", required=True)
+    addresses = argparse.ArgumentParser(add_help=False)
+    addresses.add_argument("--addresses", type=Path, required=True, metavar="FILE", help="the file of addresses")
+    node = argparse.ArgumentParser(add_help=False, parents=[addresses])
+    node.add_argument("--rpc", required=True, metavar="URL", help="the node")
+    node.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
+    drawing = argparse.ArgumentParser(add_help=False, parents=[node])
+    drawing.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the proposal goes")
+    drawing.add_argument("--days", type=int, default=DAYS_DEFAULT, help="how long it may be handed in")
+    proposing = _command(commands, "propose", "draw up a call for the signers", drawing, _propose)
+    proposing.add_argument("call", help='"policy.setParams", "registry.addMerchants", …')
+    proposing.add_argument("arguments", nargs="?", default="[]", help="a JSON list; structs as lists or objects")
+    _command(commands, "cancel", "draw up the calling off of an operation", drawing, _cancel).add_argument("operation")
+    _command(commands, "show", "what a proposal says, in words", addresses, _show).add_argument("file", type=Path)
+    signing = _command(commands, "sign", "put a signature into the file", addresses, _sign)
+    signing.add_argument("file", type=Path)
+    signing.add_argument("--out", type=Path, metavar="FILE", help="another file for it")
+    signing.add_argument("--yes", action="store_true", help="do not ask")
+    add_keystore(signing, required=True)
+    executing = _command(commands, "execute", "hand it in, when enough have signed", node, _execute)
+    executing.add_argument("files", type=Path, nargs="+", help="the proposal, or several copies with signatures")
+    add_signer(executing)
+    _command(commands, "list", "the council and the timelocks", node, _list)
+    carrying = _command(commands, "carry-out", "carry out what is ripe", node, _carry_out)
+    carrying.add_argument("operation")
+    add_signer(carrying)
+    return parser
+
+
+def _command(
+    commands: Any, name: str, tells: str, parent: argparse.ArgumentParser, run: Callable[..., None]
+) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(name, parents=[parent], help=tells, description=tells)
+    made.set_defaults(run=run)
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,288 @@
+"""`python -m settlement deploy`: found an alliance on a network, planned first, resumable, verified at the end.
+
+    python -m settlement deploy --config alliance.toml --rpc URL --keystore deployer.json --out addresses.json
+    python -m settlement deploy … --yes
+
+Without --yes nothing is sent: the plan says chain, account, nonce, gas, cost, every contract in founding order and the
+parameters. Merchants and terms come from the ledger (--dsn), lanes, vault, readers and mirrors from where the periodic
+tasks have them (TONGDUI_KEYS, TONGDUI_MIRRORS, …). Interrupted anywhere, the same command goes on. Exit codes: 0
+planned, or founded and verified; 1 refused, and why; 2 wrong use; 3 node or database away, or blocks not final yet: run
+it again; 4 founded, but the chain does not bear it out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import sleep
+from typing import Any, Final
+
+import psycopg
+from pydantic import ValidationError
+
+from ledger import queries
+from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
+from ledger.postgres.migrated import Behind, require_newest
+from settlement.alliance import Alliance, AllianceError
+from settlement.chain.client import Chain, ChainError
+from settlement.chain.contracts import Refused
+from settlement.chain.outbox import (
+    Checkpoint,
+    FeeCeiling,
+    ForeignPending,
+    NotMinedYet,
+    Outbox,
+    TransactionFailed,
+    unwatched,
+)
+from settlement.chain.passwords import add_signer, asked_signer
+from settlement.chain.senders import KeyRefused, SignerRefused, refuse_test_keys
+from settlement.deploy import GenesisDiffers, NoGasMoney, TermsOutOfOrder, found
+from settlement.deployment import record
+from settlement.deployment.alliance_file import (
+    AllianceFile,
+    AllianceFileRefused,
+    founding_of,
+    read_alliance_file,
+    require_production,
+)
+from settlement.deployment.looking import look, read_addresses
+from settlement.deployment.plan import Step, cost_lines, gas_left, money_of, plan, step_lines
+from settlement.deployment.trial import Unfit, require_fit_network
+from settlement.deployment.verification import differs, judge, table
+from settlement.deployment.verify_command import summary
+from settlement.founding import Founding, Publication
+from settlement.handover import HandoverUnfit, require_fit
+from settlement.lease import LEASE_S, LeaseHeld, LeaseLost
+from settlement.networks import NotAddresses
+from settlement.sealing.lanes import KeystoreRefused
+from settlement.sealing.remote_lanes import RosterRefused
+from settlement.settings import SettlementSettings
+from settlement.tables import Conn
+from settlement.tasks.works import Works, read_recipients
+
+DONE, REFUSED, AWAY, NOT_BORNE_OUT = 0, 1, 3, 4
+PROGRAM: Final = "settlement deploy"
+NOTED_AT: Final = frozenset({"signed", "sent"})
+FINAL_POLL_S: Final = 2.0
+FINAL_S_MAX: Final = 3_600
+
+_REFUSED: Final = (
+    AllianceError,
+    AllianceFileRefused,
+    Behind,
+    FeeCeiling,
+    ForeignPending,
+    GenesisDiffers,
+    HandoverUnfit,
+    KeyRefused,
+    KeystoreRefused,
+    NoDatabase,
+    NoGasMoney,
+    NotAddresses,
+    Refused,
+    RosterRefused,
+    TermsOutOfOrder,
+    TransactionFailed,
+    Unfit,
+    ValidationError,
+    record.OtherFounding,
+    OSError,
+)
+_AWAY: Final = (ChainError, LeaseHeld, LeaseLost, NotMinedYet, SignerRefused, psycopg.OperationalError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Everything that founding takes, opened."""
+
+    conn: Conn
+    chain: Chain
+    outbox: Outbox
+    founding: Founding
+    publication: Publication
+    out: Path
+
+
+def main(arguments: Sequence[str] | None = None, *, checkpoint: Checkpoint = unwatched, lease_s: int = LEASE_S) -> int:
+    """Plan, or found; answers the exit code. `checkpoint` is told where sending stands; a process that was killed keeps
+    the next one waiting for `lease_s`.
+    """
+    asked = _parser().parse_args(arguments)
+    try:
+        with _ready(asked, checkpoint, lease_s) as ready:
+            steps = _planned(ready)
+            _tell(ready, steps)
+            if not asked.yes:
+                _say("nothing was sent; the same command with --yes founds the alliance")
+                return DONE
+            return _found(ready, steps, final_s_max=asked.final_seconds_max)
+    except _AWAY as error:
+        _say(f"{error}\nnothing is lost: the same command goes on where this one stopped", to=sys.stderr)
+        return AWAY
+    except _REFUSED as error:
+        _say(str(error), to=sys.stderr)
+        return REFUSED
+
+
+@contextmanager
+def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int) -> Iterator[Ready]:
+    told, settings = read_alliance_file(asked.config), SettlementSettings()
+    chain = Chain(asked.rpc, confirmations=asked.confirmations)
+    if (serves := chain.chain_id()) != told.chain_id:
+        raise Unfit(f"{asked.config}: chain_id: is {told.chain_id}, but {chain.place} serves chain {serves}")
+    signer = asked_signer(asked)
+    if settings.environment == "production":
+        refuse_test_keys(signer)
+        require_production(told, asked.config)
+    dsn = asked_dsn(asked.dsn or settings.database_url)
+    require_newest(dsn)
+    works = Works(settings=settings, dsn=dsn, now_ms=lambda: 0)
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        founding = _founding(conn, works, told, asked.config)
+        genesis_hash = chain.genesis_hash()
+        origin = record.Origin(chain_id=serves, genesis_hash=genesis_hash, founder=signer.address)
+        noting = _noting(conn, origin, asked.out, checkpoint)
+        outbox = Outbox(conn, chain, signer, lease_s=lease_s, checkpoint=noting)
+        publication = Publication(
+            vault=works.vault(),
+            recipients=read_recipients(settings.keys_folder / "recipients.json"),
+            mirrors=settings.open(),
+        )
+        yield Ready(conn=conn, chain=chain, outbox=outbox, founding=founding, publication=publication, out=asked.out)
+
+
+def _noting(conn: Conn, origin: record.Origin, out: Path, checkpoint: Checkpoint) -> Checkpoint:
+    """Keeps the draft current: after each signature, before anything is sent, and after each send."""
+
+    def noted(point: str) -> None:
+        if point in NOTED_AT and not record.is_whole(out):
+            record.write_draft(conn, origin, out)
+        checkpoint(point)
+
+    return noted
+
+
+def _founding(conn: Conn, works: Works, told: AllianceFile, path: Path) -> Founding:
+    merchants = [merchant.merchant_id for merchant in queries.merchants(conn)]
+    return founding_of(told, path, merchants=merchants, roster=works.lanes().roster, terms=queries.terms(conn))
+
+
+def _planned(ready: Ready) -> list[Step]:
+    """The plan, once everything that would stop it later was looked at. Nothing is sent."""
+    record.require_ours(ready.conn, ready.chain, ready.outbox, ready.out)
+    founder, founding = ready.outbox.sender, ready.founding
+    if founding.handover is not None:
+        require_fit(founding.handover, founder)
+    known = record.recorded(ready.conn, ready.outbox)
+    after = max((each.nonce + 1 for each in known.values()), default=0)
+    steps = plan(founding, founder, next_nonce=max(after, ready.chain.nonce(founder)), recorded=known)
+    if not known:
+        require_fit_network(ready.chain, founding, founder)
+    return steps
+
+
+def _tell(ready: Ready, steps: Sequence[Step]) -> None:
+    """The plan, for the person who has to say yes."""
+    chain, founder = ready.chain, ready.outbox.sender
+    fees, base = chain.fees(), chain.head().base_fee_wei
+    done = sum(step.recorded is not None and step.recorded.mined for step in steps)
+    _say(f"chain {ready.outbox.chain_id} at {chain.place}, block 0 is 0x{chain.genesis_hash().hex()}")
+    _say(f"founding account 0x{founder.hex()}, next nonce {chain.nonce(founder)}")
+    for name, value in ready.founding.params._asdict().items():
+        _say(f"  {name} = {value}")
+    _say(_asset_words(ready.founding))
+    _say(_handover_words(ready.founding))
+    for line in step_lines(steps):
+        _say(line)
+    _say(f"{len(steps)} transactions, {done} of them in blocks")
+    gas, balance = gas_left(steps), chain.balance(founder)
+    for line in cost_lines(gas, fees=fees, base_fee_wei=base, balance_wei=balance):
+        _say(line)
+
+
+def _asset_words(founding: Founding) -> str:
+    money = f"{money_of(founding)} base units of bond and collateral"
+    if founding.asset is None:
+        return f"asset: a TEST TOKEN that anybody may mint; {money}"
+    return f"asset: 0x{founding.asset.hex()}; the founding account pays {money}"
+
+
+def _handover_words(founding: Founding) -> str:
+    to = founding.handover
+    if to is None:
+        return "rule: the founding account KEEPS EVERY ROLE"
+    who = f"0x{to.existing.hex()}" if to.existing is not None else f"{to.threshold} of {len(to.signers)} signers"
+    return f"rule: a council ({who}) behind two timelocks; the founding account keeps nothing"
+
+
+def _found(ready: Ready, steps: Sequence[Step], *, final_s_max: int) -> int:
+    """Send what is missing, wait until it is final, write the file, verify."""
+    _require_money(ready, steps)
+    origin = record.origin_of(ready.chain, ready.outbox)
+    if not record.is_whole(ready.out):
+        record.write_draft(ready.conn, origin, ready.out)
+    alliance = found(ready.conn, ready.chain, ready.outbox, ready.founding, ready.publication)
+    _wait_until_final(ready.outbox, final_s_max)
+    record.write_record(ready.conn, alliance, ready.outbox, ready.out)
+    _say(f"{ready.out} written")
+    return _verified(alliance, ready.out)
+
+
+def _require_money(ready: Ready, steps: Sequence[Step]) -> None:
+    """Before the first signature: half an alliance is worth nothing."""
+    chain, gas = ready.chain, gas_left(steps)
+    price = chain.head().base_fee_wei + chain.fees().tip_wei
+    balance = chain.balance(ready.outbox.sender)
+    if balance < gas * price:
+        raise Unfit(f"the founding account has {balance} wei, but {gas * price} wei may be needed; pay in first")
+
+
+def _wait_until_final(outbox: Outbox, seconds_max: int) -> None:
+    """Until every transaction is as deep as the network asks. Raises `NotMinedYet`."""
+    open_ones: list[str] = []
+    for _ in range(max(1, int(seconds_max / FINAL_POLL_S))):
+        outbox.reconcile()
+        if not (open_ones := outbox.open_purposes()):
+            return
+        sleep(FINAL_POLL_S)
+    raise NotMinedYet(f"{len(open_ones)} transactions are in blocks that are not final yet")
+
+
+def _verified(alliance: Alliance, path: Path) -> int:
+    told = read_addresses(path)
+    lines = judge(told, look(alliance.chain, told))
+    sys.stdout.write(table(lines) + summary(lines))
+    return NOT_BORNE_OUT if differs(lines) else DONE
+
+
+def _say(words: str, *, to: Any = None) -> None:
+    stream = to or sys.stdout
+    stream.write(f"{words}\n")
+    stream.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {PROGRAM}",
+        description="Found an alliance on a network; without --yes only the plan is shown.",
+        epilog="Exit codes: 0 planned, or founded and verified; 1 refused; 2 wrong use; 3 node or database away, or "
+        "not final yet: run it again; 4 founded, but the chain does not bear it out.",
+    )
+    parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the alliance's file, TOML or JSON")
+    parser.add_argument("--rpc", required=True, metavar="URL", help="the node")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="where the file of addresses goes")
+    parser.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
+    parser.add_argument("--final-seconds-max", type=int, default=FINAL_S_MAX, help="how long to wait for that")
+    parser.add_argument("--yes", action="store_true", help="send the transactions")
+    add_signer(parser)
+    add_dsn(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
