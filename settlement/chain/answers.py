@@ -81,7 +81,7 @@ class Receipt:
 
 
 def parsed(body: bytes) -> Any:
-    """What an answer's JSON holds. Raises ValueError, also for what is nested so deep that a parser may never come back.
+    """What an answer's JSON holds. Raises ValueError, also for what is so deep that a parser may never come back.
 
     Brackets in words are counted as well: no node says so many.
     """
