@@ -11,7 +11,6 @@ Called by `lane_signer`.
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
@@ -21,7 +20,6 @@ from proofs.messages import PointsEvent
 from settlement.lane_limits import Policy, Refusal, Spent
 from settlement.sealing.lanes import LaneId
 
-SECONDS_PER_DAY: Final = 86_400
 KEPT_DAYS: Final = 30
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS number (
@@ -41,14 +39,10 @@ _KEEP_SPENT: Final = "INSERT OR REPLACE INTO spent VALUES (?, ?, ?, ?, ?)"
 Asked = tuple[LaneId, PointsEvent]
 
 
-def _today() -> int:
-    return int(time.time()) // SECONDS_PER_DAY
-
-
 class Budget:
-    """The days of all lanes, in one SQLite file that nobody else writes."""
+    """The days of all lanes, in one SQLite file that nobody else writes. `today` is the number of the day, of UTC."""
 
-    def __init__(self, path: Path, policy: Policy, *, today: Callable[[], int] = _today) -> None:
+    def __init__(self, path: Path, policy: Policy, *, today: Callable[[], int]) -> None:
         self._policy = policy
         self._today = today
         self._lock = Lock()

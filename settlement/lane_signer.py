@@ -21,6 +21,7 @@ import os
 import secrets
 import sqlite3
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,6 +48,7 @@ KEY_BYTES, SALT_BYTES, NONCE_BYTES = 32, 16, 12
 PASSWORD_LETTERS_MIN: Final = 16
 REQUEST_BYTES_MAX: Final = 2_048 * EVENTS_PER_REQUEST_MAX
 ADDRESS_BYTES: Final = 20
+SECONDS_PER_DAY: Final = 86_400
 IDLE_SECONDS_MAX: Final = 60.0
 _CONTEXT: Final = b"tongdui lanes"
 _EXITS = "Exit codes: 0 done; 1 the file, the password, the token or the limits do not do."
@@ -217,7 +219,7 @@ def _new(asked: argparse.Namespace) -> int:
 def _serve(asked: argparse.Namespace) -> int:
     keystore, policy = keystore_of(open_keys(asked.file, _secret_line(asked.password_file))), read_policy(asked.limits)
     days = asked.days or asked.file.with_name(f"{asked.file.name}.days")
-    budget, token = Budget(days, policy), _secret_line(asked.token_file)
+    budget, token = Budget(days, policy, today=_today), _secret_line(asked.token_file)
     with closing(budget), Server((asked.host, asked.port), keystore, token, policy=policy, budget=budget) as server:
         sys.stdout.write(f"http://{asked.host}:{server.server_port}\n")
         sys.stdout.flush()
@@ -226,6 +228,10 @@ def _serve(asked: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             return 0
     return 0
+
+
+def _today() -> int:
+    return int(time.time()) // SECONDS_PER_DAY
 
 
 def _parser() -> argparse.ArgumentParser:
