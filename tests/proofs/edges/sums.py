@@ -173,6 +173,8 @@ def _misuses(balances: list[int], index: int) -> Iterator[dict[str, Any]]:
         changes["a padded size"] = replace(good, size=good.size + 1)
     if path:
         changes |= _of_path(good)
+    for by in (-1, 1):
+        yield _row("right, under the right hash with another total", good, Node(root.hash, root.total + by))
     for about, claim in changes.items():
         yield _row(about, claim, root)
         leaf = leaf_of(claim.item, claim.balance)
