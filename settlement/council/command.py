@@ -7,6 +7,7 @@
     execute FILE [FILE…] --addresses FILE --rpc URL --keystore FILE    hand it in, when enough have signed
     list --addresses FILE --rpc URL                                    the council, and what waits in the timelocks
     carry-out OPERATION --addresses FILE --rpc URL --keystore FILE     what is ripe; anybody may
+    pause --addresses FILE --rpc URL --keystore FILE                   a guardian alone, at once, for 14 days at most
 
 CALL is "policy.setParams", ARGUMENTS a JSON list. Who pays gas with `execute` and `carry-out` needs no role. Exit
 codes: 0 done; 1 refused, and why; 2 wrong use; 3 the node cannot be asked, or the block is not final yet.
@@ -200,6 +201,15 @@ def _carry_out(asked: argparse.Namespace, known: Known, first: int) -> None:
     _say(f"carried out in block {receipt.block_number}, transaction 0x{receipt.tx_hash.hex()}")
 
 
+def _pause(asked: argparse.Namespace, known: Known, _first: int) -> None:
+    """No call of the council's: a guardian needs nobody. The fast timelock ends it early (`policy.unpause`)."""
+    place, _ = known.place("policy")
+    policy = Contract(_chain(asked, known), "AlliancePolicy", place)
+    receipt = send_call(policy, asked_signer(asked), "pause")
+    until = datetime.fromtimestamp(policy.read("pausedUntil"), UTC)
+    _say(f"commits and finalisations are paused until {until}, since block {receipt.block_number}")
+
+
 def _operation(chain: Chain, known: Known, first: int, number: str) -> Operation:
     """The operation with this number, or its first digits."""
     digits = number.removeprefix("0x").lower()
@@ -291,6 +301,7 @@ def _parser() -> argparse.ArgumentParser:
     carrying = _command(commands, "carry-out", "carry out what is ripe", node, _carry_out)
     carrying.add_argument("operation")
     add_signer(carrying)
+    add_signer(_command(commands, "pause", "a guardian stops commits and finalisations", node, _pause))
     return parser
 
 
