@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+from operator import itemgetter
 
 import psycopg
 import structlog
@@ -34,8 +36,9 @@ _one_at_a_time = threading.Lock()
 
 def run(door: Door) -> Mapping[str, int]:
     """Post what is due until nothing is; how many of each verb were done. What cannot be done is logged. Where months
-    end cycles, those that ended since the door was opened are charged, each between what fell due before its end and
-    after, and each once: one that ended without a fee is over as well.
+    end cycles, those that ended since the door was opened are charged; where a sandbox's clock ends epochs of tiers,
+    the newest that has begun is sealed. Each between what fell due before its second and after, and each once: a month
+    that ended without a fee is over as well.
     """
     with _one_at_a_time:
         return _run(door, now_ms(door.now()))
@@ -62,11 +65,27 @@ def evaluate(door: Door) -> Mapping[str, int]:
 
 def _run(door: Door, until_ms: int) -> Counter[str]:
     done = Counter[str]()
-    for month in door.months.over(until_ms // MS_PER_SECOND):
-        done += _due(door, month.over_at * MS_PER_SECOND)
-        done += _charge(door, month)
-        door.months.ended(month)
+    for second, work in _stops(door, until_ms // MS_PER_SECOND):
+        done += _due(door, second * MS_PER_SECOND)
+        done += work()
     return done + _due(door, until_ms)
+
+
+Stop = tuple[int, Callable[[], Counter[str]]]
+
+
+def _stops(door: Door, until_s: int) -> list[Stop]:
+    """The seconds by then at which something ends, and what is done about it."""
+    stops: list[Stop] = [(month.over_at, partial(_end, door, month)) for month in door.months.over(until_s)]
+    if (begins := door.epochs.begun(until_s)) is not None:
+        stops.append((begins, partial(door.epochs.seal, begins)))
+    return sorted(stops, key=itemgetter(0))
+
+
+def _end(door: Door, month: Month) -> Counter[str]:
+    done = _charge(door, month)
+    door.months.ended(month)
+    return done
 
 
 def _evaluate(door: Door, at_ms: int) -> Counter[str]:

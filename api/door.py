@@ -7,6 +7,7 @@ Made by `api.serve` and by tests; handlers reach it through `door_of`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -83,6 +84,26 @@ class Months:
         self._since_s = month.over_at
 
 
+class Epochs:
+    """The epochs of tiers that begin as the door's clock passes them, from `since_s` on; none where nobody seals."""
+
+    def __init__(self, desk: TierDesk, since_s: int) -> None:
+        self._desk, self._since_s = desk, since_s
+
+    def begun(self, until_s: int) -> int | None:
+        """The first second of the newest that has begun by `until_s` and was not tried yet: those between were missed,
+        as where no worker ran.
+        """
+        begins = self._desk.clock.begins(self._desk.clock.epoch_at(until_s))
+        return begins if self._desk.seal is not None and begins > self._since_s else None
+
+    def seal(self, begins: int) -> Counter[str]:
+        """Take epochs as far as they go at that second; how many came to the chain."""
+        assert self._desk.seal is not None
+        self._since_s = begins
+        return Counter(self._desk.seal(begins))
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """Everything a handler may use. `move_clock` is there in a sandbox alone: it lets `now` be a later time. `vaulted`
@@ -97,6 +118,7 @@ class Door:
     move_clock: MoveClock | None = None
     receipt_key: ReceiptSigner | None = None
     months: Months = field(default_factory=lambda: Months(by_hand, 0))
+    epochs: Epochs = field(default_factory=lambda: Epochs(TierDesk(), 0))
     flights: Flights = field(default_factory=Flights)
     slow: SlowReads = field(default_factory=SlowReads)
     tiers: TierDesk = field(default_factory=TierDesk)
@@ -151,6 +173,7 @@ def open_door(
             move_clock=move_clock,
             receipt_key=receipt_key,
             months=Months(months_over, int(now().timestamp())),
+            epochs=Epochs(desk, int(now().timestamp())),
             tiers=desk,
             vaulted=vaulted,
         )

@@ -34,8 +34,8 @@ _encode = msgspec.json.Encoder().encode
     **documented(
         "Move the test clock ahead",
         f"To `to`, at most {DAYS_PER_MOVE_MAX} days at once: holds of orders end, authorisations lapse, points expire,"
-        " months end and their fees are charged, tiers are looked at, each at its own time. Only outside production and"
-        " with a test key.",
+        " months end and their fees are charged, the epoch of tiers that has begun is sealed, tiers are looked at, each"
+        " at its own time. Only outside production and with a test key.",
         takes="MoveClock",
         example=examples.MOVE_CLOCK,
         gives=(200, "It is that late now", "ClockOut"),

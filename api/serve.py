@@ -8,12 +8,14 @@ taken, those at hand are answered, then the ledger closes. This is the one place
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 
 import structlog
 import uvicorn
+from pydantic import ValidationError
 
 from api.app import create_app
 from api.beside import beside
@@ -36,6 +38,7 @@ from settlement.vault import Vault
 GRACE_SECONDS_MAX = 20
 KEEP_ALIVE_SECONDS = 30
 CONNECTIONS_MAX = 1_000
+log = structlog.get_logger(__name__)
 
 
 def log_plainly() -> None:
@@ -67,7 +70,21 @@ def _queue(dsn: str, settings: Settings) -> Send:
     return partial(proving.send, app.publisher(dsn, settings.broker_url))
 
 
-def _tiers(dsn: str, settings: Settings, key: bytes | None) -> TierDesk:
+def _seal(dsn: str, settings: Settings, at_s: int) -> Mapping[str, int]:
+    """Epochs at a second of a sandbox's clock, by the keys and the chain that the tasks of this folder have."""
+    from settlement.settings import SettlementSettings  # noqa: PLC0415 - as the next one
+    from settlement.tasks import by_hand  # noqa: PLC0415 - loads the chain's client, which costs seconds of a start
+
+    environment = settings.environment or "development"
+    try:
+        of_tasks = SettlementSettings(var=settings.var, database_url=settings.database_url, environment=environment)
+    except ValidationError as error:
+        log.warning("epochs not sealed", at=at_s, error=str(error))
+        return {}
+    return by_hand.seal_at(of_tasks, dsn, at_s)
+
+
+def tier_desk(dsn: str, settings: Settings, key: bytes | None) -> TierDesk:
     """What the doors of tier proofs stand on. Raises `CircuitRefused`."""
     return TierDesk(
         circuits=settings.tier_circuits(),
@@ -75,6 +92,7 @@ def _tiers(dsn: str, settings: Settings, key: bytes | None) -> TierDesk:
         vault=Vault(key) if key else None,
         trees=Trees(settings.var / "tiers") if key else None,
         send=_queue(dsn, settings) if settings.tier_assisted else None,
+        seal=None if settings.production or key is None else partial(_seal, dsn, settings),
     )
 
 
@@ -95,7 +113,7 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
             receipt_key=LocalReceiptKey(receipt_key) if receipt_key else None,
             months_over=settings.over,
             inclusions=Inclusions(vault=Vault(key), mirrors=_mirrors(settings)) if key else None,
-            tiers=_tiers(dsn, settings, key),
+            tiers=tier_desk(dsn, settings, key),
         ) as door,
         ticking(door) if ticks and not production else nullcontext(),
         beside(settings, due=production) if settings.tasks else nullcontext(),

@@ -26,6 +26,7 @@ RUNS = (
     ("audit",),
     ("tier_prove",),
     ("tier_verify",),
+    ("tier_door",),
     ("tier_show",),
     ("tier_epoch",),
 )

@@ -76,14 +76,21 @@ def serving(dsn: str) -> Iterator[Door]:
     """The API as a process over a founded database."""
     with psycopg.connect(dsn) as connection:
         token = keys.issue(connection, merchant_id=1, environment="test")
+    with listening(dsn) as (process, port):
+        yield Door(process, port, token)
+
+
+@contextmanager
+def listening(dsn: str, **told: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The API as a process over a migrated database, with more settings, and its port."""
     port = free_port()
-    environment = os.environ | {"TONGDUI_DATABASE_URL": dsn, "TONGDUI_PORT": str(port)}
+    environment = os.environ | {"TONGDUI_DATABASE_URL": dsn, "TONGDUI_PORT": str(port)} | told
     process = subprocess.Popen(
         [sys.executable, "-m", "api.serve"], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
     )
     try:
         wait_until_ready(process, port)
-        yield Door(process, port, token)
+        yield process, port
     finally:
         process.terminate()
         process.wait(STOP_SECONDS_MAX)

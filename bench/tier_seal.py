@@ -26,7 +26,8 @@ from bench.stage import cpu, migrated
 from ledger.postgres.embedded import EmbeddedServer, start
 from ledger.queries import registry
 from ledger.store import open_store
-from proofs.poseidon import native_ways, plain_ways
+from proofs.poseidon import WORD_BYTES, plain_rows
+from proofs.poseidon.compiled import loaded
 from proofs.tier.statement import epoch_tag
 from settlement.tiers import epoch_secrets, rows, snapshot
 from settlement.tiers.epochs import grid_of
@@ -133,14 +134,14 @@ def sealed(server: EmbeddedServer, dsn: str, folder: Path) -> dict[str, Cost]:
 
 def plain_seconds(members: int, of: int) -> float:
     """What `members` would take in plain Python by the mean of the first `of`."""
-    hashed, level = plain_ways()
     tag = epoch_tag(1, EPOCH)
-    level([3, 4])  # constants are made once
-    hashed([1, 2, 3, 4])
+    inputs = [each for number in range(of) for each in (number + 2**240, tag, number + 2**230, number + 2**245)]
+    data = b"".join(each.to_bytes(WORD_BYTES, "big") for each in inputs)
+    for count in (2, 4):
+        plain_rows(bytes(count * WORD_BYTES), count)  # constants are made once
     begin = time.process_time()
-    leaves = [hashed([number + 2**240, tag, number + 2**230, number + 2**245]) for number in range(of)]
-    level(leaves)
-    level(leaves)  # a tree has as many nodes as leaves
+    leaves = plain_rows(data, 4)
+    plain_rows(leaves + leaves, 2)  # a tree has as many nodes as leaves
     return (time.process_time() - begin) * members / of
 
 
@@ -151,7 +152,7 @@ def figures(members: int, stages: dict[str, Cost], plain: float) -> dict[str, An
     seconds = {name: {key: round(value, 3) for key, value in cost._asdict().items()} for name, cost in stages.items()}
     return {
         "members": members,
-        "poseidon": "light-poseidon wheel" if native_ways() else "plain Python",
+        "poseidon": "compiled" if loaded() else "plain Python",
         "seconds": seconds,
         "sealedInSeconds": {name: round(value, 2) for name, value in whole.items()},
         "microsecondsPerMember": {name: round(value / members * MICRO, 1) for name, value in whole.items()},

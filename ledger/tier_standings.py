@@ -42,12 +42,6 @@ class _Recorded(NamedTuple):
     tier_since_ms: int
 
 
-class _Bought(NamedTuple):
-    terms_id: int
-    standing: int
-    confirmed_at_ms: int
-
-
 # A probe of an index for each member, never a scan of everybody's lots: OFFSET 0 keeps a lateral subquery what it says.
 _RECORDED = """
 SELECT m.member_no, coalesce(s.tier, ''), coalesce(s.tier_since_ms, 0)
@@ -92,16 +86,17 @@ def standings(conn: Connection, registry: Registry, members: Sequence[int], at_m
     settings = registry.tiers
     assert settings is not None, "whoever asks has seen that there are tiers"
     assert len(members) <= MEMBERS_PER_READ_MAX, "a page at a time"
-    numbers = [*members]
-    bought: defaultdict[int, list[_Bought]] = defaultdict(list)
+    # As text, made once: the driver would make it of a list three times, with a search in each number.
+    numbers = "{" + ",".join(map(str, members)) + "}"
+    bought: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     span = [numbers, at_ms - tiers.span_ms(settings)]
     for person, terms_id, stands, confirmed in conn.execute(_BOUGHT, span, binary=True).fetchall():
-        bought[person].append(_Bought(terms_id, stands, confirmed))
+        bought[person].append((confirmed, value_au(stands, registry.terms[terms_id])))
     worth = _worth(registry, conn.execute(_OPEN, [numbers, at_ms], binary=True).fetchall())
     ranks = {tier.code: rank for rank, tier in enumerate(settings.tiers)}
     for row in conn.execute(_RECORDED, [numbers], binary=True).fetchall():
         recorded = _Recorded(*row)
-        over_time = tiers.sums(settings, bought.get(recorded.member_no, ()), registry.terms)
+        over_time = tiers.over_time(settings, bought.get(recorded.member_no, ()))
         judged = tiers.judge(settings, recorded, over_time, at_ms)
         rank, points_au = ranks[judged.tier], worth.get(recorded.member_no, 0)
         _, until = tiers.kept(settings, judged, rank, over_time, at_ms)

@@ -252,6 +252,17 @@ STATEMENTS: dict[str, str] = {
                 (t.c->>'au_num')::numeric * 10000)
         )
     """,
+    "claw-backs-within-their-legs": """
+        SELECT 'entry ' || b.last || ' takes ' || b.points || ' in all from entry ' || b.of || ' leg ' || b.no
+        FROM (
+            SELECT (leg->'ref'->>0)::bigint AS of, (leg->'ref'->>1)::int AS no, max(seq) AS last,
+                   sum((leg->>'points')::numeric) AS points
+            FROM ledger.journal CROSS JOIN json_array_elements(receipt::json->'legs') AS leg
+            WHERE shard = 0 AND verb = 'refund' AND leg->>'kind' = '3' GROUP BY 1, 2
+        ) b
+        JOIN ledger.journal j ON j.shard = 0 AND j.seq = b.of
+        WHERE b.points > (j.receipt::json->'legs'->(b.no - 1)->>'points')::numeric
+    """,
     "reserve-equals-positive-lots": """
         SELECT 'terms ' || terms_id || ' reserve ' || paid || ' AU times ' || den || ', lots ' || there || ' times '
                || num || ' and dust ' || dust

@@ -2,6 +2,7 @@
 
     deploy               found an alliance: plan, then --yes
     verify-deployment    whether a chain holds the alliance that a file of addresses names
+    register             lanes and terms of merchants that joined after the founding
     council              propose, sign, show, execute and list what the council decides
 
 Each says its own options and exit codes with --help. Called by operators, signers of the council, and anybody.
@@ -14,12 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from settlement.council import command as council
-from settlement.deployment import deploy_command, verify_command
+from settlement.deployment import deploy_command, register_command, verify_command
 
 WRONG_USE: Final = 2
 COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
     "deploy": deploy_command.main,
     "verify-deployment": verify_command.main,
+    "register": register_command.main,
     "council": council.main,
 }
 

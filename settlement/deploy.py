@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from math import gcd
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import rlp
 
@@ -46,7 +46,7 @@ class Registration(NamedTuple):
 
     purpose: str
     function: str
-    part: Sequence[tuple[object, ...]]
+    part: Sequence[tuple[Any, ...]]
     gas: int
 
 
@@ -149,14 +149,18 @@ def _hub_address(chain: Chain, outbox: Outbox) -> bytes:
 
 
 def _register(registry: Contract, outbox: Outbox, founding: Founding, *, first_block: int) -> None:
+    for each in missing(registry, founding, outbox.sender, first_block=first_block):
+        call(outbox, each.purpose, registry, each.function, each.part, gas=each.gas)
+
+
+def missing(registry: Contract, founding: Founding, admin: bytes, *, first_block: int) -> list[Registration]:
     """Everything of `founding` that the registry's events do not show yet, some dozens of items a transaction."""
     known = {event.fields["merchantId"] for event in registry.events("MerchantSet", first=first_block)}
     lanes = {
         (event.fields["merchantId"], event.fields["keyId"]) for event in registry.events("KeySet", first=first_block)
     }
     held = registry.read("termsCount")
-    for each in registrations(founding, outbox.sender, known=known, lanes=lanes, terms_held=held):
-        call(outbox, each.purpose, registry, each.function, each.part, gas=each.gas)
+    return list(registrations(founding, admin, known=known, lanes=lanes, terms_held=held))
 
 
 def registrations(

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from settlement.cycles import CycleSettings
 from settlement.mirrors.settings import MirrorsSettings
-from settlement.tiers.proving import CIRCUITS
+from settlement.tiers.proving import CIRCUITS, JOB_S_MAX, PROVE_S_MAX
 
 BROKERS = ("amqp://", "amqps://")
 
@@ -116,4 +116,9 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
             raise ValueError("TONGDUI_BROKER_URL: has to begin with amqp:// or amqps://")
         if self.broker_url is None and self.redelivery_seconds <= self.task_seconds_max:
             raise ValueError("TONGDUI_REDELIVERY_SECONDS: has to be more than TONGDUI_TASK_SECONDS_MAX")
+        if self.tier_assisted and self.broker_url is None and self.redelivery_seconds + PROVE_S_MAX > JOB_S_MAX:
+            raise ValueError(
+                f"TONGDUI_REDELIVERY_SECONDS: with TONGDUI_TIER_ASSISTED at most {JOB_S_MAX - PROVE_S_MAX}, or nobody"
+                " proves what a dead worker had taken"
+            )
         return self

@@ -145,7 +145,9 @@ def has_number(node: ast.BinOp) -> bool:
 
 def every_test_runs(source: Source) -> Iterator[str]:
     if source.parts.suffix in {".ts", ".mjs", ".js"}:
-        for found in re.finditer(r"\b(?:it|test|describe)\.(?:skip|only|todo)\b", source.text):
+        for found in re.finditer(
+            r"\b(?:it|test|describe)\.(?:skip|only|todo)\b|\b(?:skip|only|todo): ?true\b", source.text
+        ):
             yield f"{found[0]} leaves tests out"
     for node in source.nodes():
         if isinstance(node, ast.Attribute) and node.attr in AVOIDANCE and dotted(node).startswith(TEST_TOOLS):

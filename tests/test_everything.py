@@ -6,7 +6,18 @@ from threading import Barrier
 
 import pytest
 
-from tests.everything import PARTS, Count, Say, counted_by_junit, counted_in_words, gate, main
+from tests.everything import (
+    PARTS,
+    Count,
+    Say,
+    all_named_passed,
+    counted_by_junit,
+    counted_in_words,
+    gate,
+    main,
+    passed_by_junit,
+    passed_in_words,
+)
 
 JUNIT = """<testsuites><testsuite tests="9" failures="2" errors="1" skipped="1"/></testsuites>"""
 
@@ -44,6 +55,24 @@ def test_junit_errors_fail_and_skipped_tests_do_not_pass(tmp_path: Path) -> None
 )
 def test_words_of_hardhat_and_node_are_summed(words: str, count: Count) -> None:
     assert counted_in_words(words) == count
+
+
+def test_only_what_passed_is_told_of(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    assert passed_by_junit(report) == []
+    cases = ['<testcase classname="tests.a" name="good"/>'] + [
+        f'<testcase classname="tests.a" name="bad"><{how}/></testcase>' for how in ("failure", "error", "skipped")
+    ]
+    report.write_text(f"<testsuites><testsuite>{''.join(cases)}</testsuite></testsuites>")
+    assert passed_by_junit(report) == ["tests.a good"]
+    words = "\x1b[32m  ✔ good (5ms)\x1b[0m\n  ✖ bad (1ms)\nok 3 - fair\nnot ok 4 - foul\n▶ a suite\n"
+    assert passed_in_words(words) == ["✔ good (5ms)", "ok 3 - fair"]
+
+
+def test_a_named_test_that_did_not_pass_is_a_failure() -> None:
+    said: list[str] = []
+    assert all_named_passed(said.append, [], python=True) == Count(0, 1)
+    assert any("test_tree: a node is no leaf at any level" in line for line in said)
 
 
 def test_gate_is_one_count() -> None:

@@ -4,19 +4,13 @@ named there exists in a file that the suite runs. The reading itself is seen to 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGE = (ROOT / "docs" / "pitfalls.md").read_text()
-LANGUAGES = ("Python", "Solidity", "JavaScript")
-NAMED = re.compile(r"`([\w./]+): ([^`]+)`")
-WHY_WORDS_MIN = 6
+from tests.pitfall_table import NAMED, PAGE, ROOT, missing, never_passed, objections, rows
+
 VECTORS_MIN = 7
 SECTION_8 = (
     "second preimage",
@@ -42,71 +36,6 @@ SECTION_8 = (
     "upgrade",
     "calldata floor",
 )
-
-
-def rows(text: str, head: str) -> list[list[str]]:
-    """The cells of the table below a heading, without its first two lines."""
-    lines = [
-        line for line in text.split(f"## {head}\n", 1)[1].split("\n## ", 1)[0].splitlines() if line.startswith("|")
-    ]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
-
-
-@cache
-def files() -> dict[str, list[Path]]:
-    """Test files by their name without its ending, where their runners look for them."""
-    scripts = " ".join(json.loads((ROOT / "package.json").read_text())["scripts"].values())
-    globs = ["hardhat/test/*.t.sol", *re.findall(r"[\w/]+/\*\.test\.mjs", scripts)]
-    found: dict[str, list[Path]] = {}
-    for path in [*(ROOT / "tests").rglob("test_*.py"), *(path for each in globs for path in ROOT.glob(each))]:
-        found.setdefault(re.sub(r"\.(py|mjs|t\.sol)$", "", path.name), []).append(path)
-    return found
-
-
-def has(path: Path, name: str) -> bool:
-    """Whether this file has a test, or a line of a table of tests, of this name."""
-    text = path.read_text()
-    if path.suffix == ".sol":
-        return re.search(rf"function test(Fuzz)?_{re.escape(name)}\(", text) is not None
-    if path.suffix == ".mjs":
-        return any(
-            f"{before}{quote}{name}{quote}" in text for quote in '"`' for before in ("it(", "describe(", "[", "  ")
-        )
-    return f"def test_{name.replace(' ', '_')}(" in text or f'    "{name}": ' in text
-
-
-def language_of(path: Path) -> set[str]:
-    """Which columns a file may stand in: what runs in Hardhat asks the contracts and JavaScript."""
-    if path.suffix == ".py":
-        return {"Python"}
-    if path.suffix == ".sol":
-        return {"Solidity"}
-    return {"Solidity", "JavaScript"} if "hardhat" in path.parts else {"JavaScript"}
-
-
-def objections(row: list[str]) -> Iterator[str]:
-    """What is wrong with one row of the table of pitfalls."""
-    if len(row) != 1 + len(LANGUAGES):
-        yield f"{row[0]}: {len(row)} cells"
-        return
-    for language, cell in zip(LANGUAGES, row[1:], strict=True):
-        named = NAMED.findall(cell)
-        if not named and len(re.findall(r"\w+", cell)) < WHY_WORDS_MIN:
-            yield f"{row[0]}, {language}: neither a test nor a reason"
-        for file, name in named:
-            yield from (f"{row[0]}, {language}: {wrong}" for wrong in missing(file, name, language))
-
-
-def missing(file: str, name: str, language: str | None = None) -> Iterator[str]:
-    """Why this is no test of that language."""
-    folder, _, stem = file.rpartition("/")
-    paths = [path for path in files().get(stem, []) if folder in {"", path.parent.name}]
-    if len(paths) != 1:
-        yield f"{file} names {len(paths)} files"
-    elif not has(paths[0], name):
-        yield f"{file} has no test {name!r}"
-    elif language is not None and language not in language_of(paths[0]):
-        yield f"{file} is not {language}"
 
 
 TABLE = rows(PAGE, "Table")
@@ -156,3 +85,19 @@ def test_a_false_cell_is_found(what: str, at: int, cell: str) -> None:
     spoilt = [*GOOD_ROW[:at], cell, *GOOD_ROW[at + 1 :]]
     assert list(objections(spoilt)) != [], what
     assert list(objections(GOOD_ROW[:-1])) != []
+
+
+def test_what_is_there_and_did_not_pass_is_found() -> None:
+    """By the words of the runners; `everything` asks after each whole run."""
+    python = [
+        "tests.proofs.test_tree test_a_node_is_no_leaf_at_any_level",
+        "tests.x.test_files test_y[a length beyond all bounds]",
+    ]
+    others = ["  ✔ takes no inner node for an item, at any level (5ms)", "✔ fails at some step, of leaf 3 (4ms)"]
+    unseen = never_passed(python, python=True), never_passed(others, python=False)
+    assert "test_tree: a node is no leaf at any level" not in unseen[0]
+    assert "test_files: a length beyond all bounds" not in unseen[0]
+    assert "test_tree: an odd last leaf is promoted never doubled" in unseen[0]
+    assert "tree.test: takes no inner node for an item, at any level" not in unseen[1]
+    assert "member.test: fails at some step, of leaf ${leafNo}" not in unseen[1]
+    assert "PositionalTree: AnInnerNodeIsNoItem" in unseen[1]

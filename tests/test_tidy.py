@@ -101,6 +101,7 @@ BROKEN = [
     ("every_test_runs", "tests/x.py", "import pytest\n@pytest.mark.xfail(strict=True)\ndef test_x(): pass"),
     ("every_test_runs", "tests/x.py", "import pytest\npytest.importorskip('x')"),
     ("every_test_runs", "hardhat/test/x.ts", "it" + ".skip('x', () => {})"),
+    ("every_test_runs", "hardhat/test/x.mjs", "it('x', { sk" + "ip: true }, () => {})"),
     ("nothing_left_to_do", "contracts/X.sol", "// TO" + "DO later"),
     ("nothing_left_to_do", "api/x.py", "# FIX" + "ME"),
     ("at_home_anywhere", "docs/x.md", "see /ro" + "ot/x"),

@@ -33,8 +33,9 @@ TIERS: Mapping[str, Row] = {
     "cohort-too-small": Row(
         422,
         "Too few would fit",
-        "Fewer than 50 members of the epoch fit the policy, or what it has in common with one that you asked before.",
-        "Ask a wider policy.",
+        "Fewer than 50 members of the epoch fit the policy, or both it and one that you asked before, or only one of"
+        " these two.",
+        "Ask a wider policy, or the one that you asked.",
     ),
     "ask-budget-spent": Row(
         429,
@@ -103,5 +104,11 @@ TIERS: Mapping[str, Row] = {
         "Assisted proving is off here, or no worker has said lately that it proves.",
         "Prove on the device, or ask later.",
     ),
+    "assisted-busy": Row(
+        429,
+        "Too many proofs are asked for",
+        "The member has as many jobs as one may, with those that it has not fetched, or the workers have as many as"
+        " they take.",
+        "Fetch what was asked for; repeat it as Retry-After says, or prove on the device.",
+    ),
 }
-"""Refusals of the doors of tier proofs, in the order in which they look."""

@@ -91,7 +91,7 @@ class SignedProofRequest(Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A request.json: the request as it is signed (EIP-712 `ProofRequest`), where it counts, and the signature."""
 
     request: dict[str, Any]
-    chain_id: Annotated[int, Meta(ge=1, le=2**34 - 1)]
+    chain_id: Annotated[int, Meta(ge=1, le=2**53 - 1)]
     registry: Address
     signature: Annotated[str, Meta(pattern=r"^0x[0-9a-f]{130}\Z", description="65 bytes in hex.")]
 

@@ -58,7 +58,7 @@ class Unfit(NotAsked):
 
 @dataclass(frozen=True, slots=True)
 class TooFew(NotAsked):
-    """Whoever answers would stand out; with another policy of the partner's, `with_earlier`."""
+    """Whoever answers would stand out; together with another policy of the partner's, `with_earlier`."""
 
     with_earlier: bool
 
@@ -169,16 +169,9 @@ def _within_budget(by: Partner, before: History, now: datetime) -> None:
 
 
 def _not_closer(new: Predicate, by: Partner, epoch: Published, before: History) -> None:
-    """Each policy that says more about the same members is one narrowing. What two have in common is a cohort if one
-    that is published lies in it: others are not counted.
-    """
+    """Each policy that says more about the same members is one narrowing; there are few, so few pairs are compared."""
     others = narrowing.narrowings(before.predicates, new)
-    if not others:
-        return
-    published = epoch.cohorts.members
-    for other in others:
-        both = narrowing.common(other, new)
-        if both is not None and not any(narrowing.within(each, both) for each in published):
-            raise TooFew(with_earlier=True)
     if len(others) > by.narrowings_max:
         raise TooClose(len(others))
+    if any(narrowing.stands_out(new, other, epoch.cohorts.members) for other in others):
+        raise TooFew(with_earlier=True)

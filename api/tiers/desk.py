@@ -6,7 +6,7 @@ proof is checked. Made by `api.serve` and by tests, kept by the `Door`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from api.tiers.circuits import Served
@@ -21,12 +21,14 @@ WITNESS_ROLE = "tongdui_settlement"
 
 Send = Callable[[Sealed], None]
 """Puts what was sealed for the workers into their queue."""
+Seal = Callable[[int], Mapping[str, int]]
+"""Takes epochs as far as they go at a second; how many came to the chain."""
 
 
 @dataclass(frozen=True, slots=True)
 class TierDesk:
     """`clock` says from which epoch on a commitment counts; `trees` is the folder that sealing fills; without `send`
-    nobody proves for members.
+    nobody proves for members. `seal` is there in a sandbox alone, whose clock ends epochs.
     """
 
     circuits: Sequence[Served] = ()
@@ -34,3 +36,4 @@ class TierDesk:
     vault: Vault | None = None
     trees: Trees | None = None
     send: Send | None = None
+    seal: Seal | None = None

@@ -19,11 +19,10 @@ from api.problems import Problem, invalid
 from api.shapes.tiers import EpochLineOut, EpochOut, EpochsOut, RevokedOut, TrustOut
 from api.tiers.answering import json_of
 from api.tiers.partners import numbered
-from api.tiers.published import place, published_epochs, standing
+from api.tiers.published import Header, header_of, headers, place
 from proofs.json_form import hex_text
 from proofs.tier.statement import alliance_id
 from settlement.tiers import rows as sealed
-from settlement.tiers.rows import Epoch
 
 router = APIRouter()
 EPOCH = in_path("epoch", NUMBER_SCHEMA, "20644")
@@ -53,7 +52,7 @@ def get_epochs(request: Request) -> Response:
     door = door_of(request)
     now = int(door.now().timestamp())
     with door.reading() as connection:
-        found = published_epochs(connection, below=before.epoch if before else PART_MAX, limit=limit + 1)
+        found = headers(connection, below=before.epoch if before else PART_MAX, limit=limit + 1)
     page = found[:limit]
     more = cursor_of(Before(page[-1].epoch)) if len(found) > limit else None
     return json_of(EpochsOut(data=[_line(each, now) for each in page], next_cursor=more))
@@ -77,27 +76,23 @@ def get_epoch(request: Request, epoch: PathText) -> Response:
     now = int(door.now().timestamp())
     with door.reading() as connection:
         found = sealed.epoch(connection, number)
-    if found is None or standing(found, now) is None:
+    header = header_of(found)
+    if found is None or header is None:
         raise unknown(number)
-    return json_of(_shown(found, now))
-
-
-def _line(epoch: Epoch, now: int) -> EpochLineOut:
-    signed, state = epoch.signed, standing(epoch, now)
-    assert signed is not None, "published epochs are signed"
-    assert state is not None, "only published epochs are shown"
-    return EpochLineOut(epoch=epoch.epoch, state=state, signed=signed.to_json())
-
-
-def _shown(epoch: Epoch, now: int) -> EpochOut:
-    line = _line(epoch, now)
-    return EpochOut(
-        epoch=line.epoch,
-        state=line.state,
-        signed=line.signed,
-        policy_grid=epoch.policy_grid,
-        cohorts=epoch.cohorts,
+    line = _line(header, now)
+    return json_of(
+        EpochOut(
+            epoch=line.epoch,
+            state=line.state,
+            signed=line.signed,
+            policy_grid=found.policy_grid,
+            cohorts=found.cohorts,
+        )
     )
+
+
+def _line(header: Header, now: int) -> EpochLineOut:
+    return EpochLineOut(epoch=header.epoch, state=header.standing(now), signed=header.signed.to_json())
 
 
 def unknown(number: int, *, pointer: str = "#path/epoch") -> Problem:
@@ -124,15 +119,15 @@ def get_verification_key(request: Request) -> Response:
         raise Problem("tiers-off", "This server has no verification key.")
     with door.reading() as connection:
         here = place(connection)
-        every = published_epochs(connection, below=PART_MAX, limit=TRUSTED_EPOCHS_MAX)[::-1]
-    counting = [each.signed for each in every if standing(each, now) in {"in-force", "to-come"}]
+        every = headers(connection, below=PART_MAX, limit=TRUSTED_EPOCHS_MAX)[::-1]
+    counting = [each.signed for each in every if each.standing(now) in {"in-force", "to-come"}]
     return json_of(
         TrustOut(
             chain_id=here.chain_id,
             registry=hex_text(here.registry),
             alliance_id=alliance_id(here.chain_id, here.registry),
             circuits=[each.form for each in door.tiers.circuits],
-            epochs=[each.to_json() for each in counting if each is not None],
+            epochs=[each.to_json() for each in counting],
         )
     )
 

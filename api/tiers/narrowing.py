@@ -3,17 +3,20 @@
 A policy is a set of members. Asked both "100 points or more" and "200 points or more", a partner that knows its
 visitors again learns who has between the two; a hundred such questions are a scale. So, of the policies that one
 partner asked in the window before: the same one again tells nothing new; each further one that overlaps them costs
-one of the partner's narrowings, whichever of the two is the wider; what two of them have in common has to be a
-cohort, like each by itself.
+one of the partner's narrowings, whichever of the two is the wider. Besides, whoever shows both is in what the two have
+in common, and whoever shows one and not the other is in what is left of it: each of these has to be a cohort, like a
+policy by itself, or nobody at all.
 
-Predicates of different amounts cannot be joined into one predicate: they cost a narrowing, and of their intersection no
-count is published. Called by `api.tiers.asking`.
+Predicates of different amounts cannot be joined into one predicate: they cost a narrowing, and of what they have in
+common or apart no count is published. Called by `api.tiers.asking`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 
+from proofs.tier.cohorts import MEMBERS_MIN, STEPS
 from proofs.tier.grid import Predicate
 from proofs.tier.policy import AMOUNT_MAX
 
@@ -25,6 +28,34 @@ def narrowings(asked: Iterable[Predicate], new: Predicate) -> list[Predicate]:
     """Those asked before that `new`, which is none of them, says more about. Empty when it was asked before."""
     before = set(asked)
     return [] if new in before else sorted(each for each in before if overlap(each, new))
+
+
+def stands_out(new: Predicate, other: Predicate, members: Mapping[Predicate, int]) -> bool:
+    """Whether somebody who shows both, or one alone, might be among too few. `members` is what the epoch published, by
+    predicate: the step that each reaches.
+    """
+    both = common(new, other)
+    if both is None:
+        return False
+    in_common = any(within(each, both) for each in members)
+    return not (in_common and _left_are_many(new, other, members) and _left_are_many(other, new, members))
+
+
+def _left_are_many(of: Predicate, without: Predicate, members: Mapping[Predicate, int]) -> bool:
+    """Whether those who fit the one and not the other are nobody, or certainly a cohort: because one that is published
+    lies there, or by the least and the most that the steps allow.
+    """
+    if within(of, without):
+        return True
+    if any(within(each, of) and not overlap(each, without) for each in members):
+        return True
+    return members.get(of, 0) - _most(members.get(without, 0)) >= MEMBERS_MIN
+
+
+def _most(step: int) -> int:
+    """How many may stand behind a published step, 0 for none; the last step has no end."""
+    at = bisect_right(STEPS, step)
+    return STEPS[at] - 1 if at < len(STEPS) else 2**64
 
 
 def overlap(one: Predicate, other: Predicate) -> bool:

@@ -16,7 +16,6 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.auth import Caller, allowed
 from api.door import Door, door_of
-from api.keys import Environment
 from api.openapi import CURSOR, LIMIT, NUMBER_SCHEMA, PathText, documented, in_path
 from api.paging import cursor_of, page_of
 from api.parse import BODY_BYTES_MAX, body_of, decode, no_parameters
@@ -24,8 +23,9 @@ from api.problems import Problem, invalid
 from api.shapes.tiers import EndedOut, NewPartner, PartnerOut, PartnerPass, PartnersOut, PassOut
 from api.tiers import passes, rows
 from api.tiers.answering import json_of, shown_partner
+from api.tiers.issuing import handed_out
 from api.tiers.rows import Partner
-from proofs.tier.decoding import DecodingError
+from proofs.tier.decoding import DecodingError, line
 from proofs.tier.grid import PolicyGrid
 
 router = APIRouter()
@@ -75,9 +75,10 @@ async def post_partner(request: Request, _caller: OPERATOR) -> Response:
     no_parameters(request)
     body = decode(_new, await body_of(request, bytes_max=BODY_BYTES_MAX))
     try:
+        line(body.audience, "/audience")  # as its requests are read: with another name none of them would ever be
         grid = PolicyGrid.from_json(body.grid, "/grid")
     except DecodingError as error:
-        raise invalid("/grid", str(error)) from error
+        raise invalid(f"/{error.field.split('.')[0].strip('/')}", str(error)) from error
     return json_of(await anyio.to_thread.run_sync(_registered, door_of(request), body, grid), 201)
 
 
@@ -147,22 +148,12 @@ async def post_partner_pass(request: Request, partner_id: PathText, caller: OPER
 
 
 def _passed(door: Door, number: int, caller: Caller, days: int) -> PassOut:
-    now, lasts = door.now(), timedelta(days=days)
-    environment: Environment = "live" if caller.environment == "live" else "test"
     with door.pool.connection() as connection, connection.transaction():
         partner = _known(rows.partner(connection, number), number)
         if partner.ended_at is not None:
             raise Problem("partner-ended", f"Partner {number} has ended.")
-        token, name = passes.issue(
-            connection,
-            holder="partner",
-            holder_id=number,
-            environment=environment,
-            issued_by=caller.merchant_id,
-            now=now,
-            lasts=lasts,
-        )
-    return PassOut(token=token, name=name, expires_at=(now + lasts).isoformat())
+        lasts = timedelta(days=days)
+        return handed_out(door, connection, caller, holder="partner", holder_id=number, lasts=lasts)
 
 
 @router.post(

@@ -88,7 +88,10 @@ def issue(
     now: datetime,
     lasts: timedelta,
 ) -> tuple[str, str]:
-    """A new pass and its name; what is returned is the pass's only copy. Ends the oldest ones above the bound."""
+    """A new pass and its name; what is returned is the pass's only copy. Ends the oldest ones above the bound, one
+    holder's at a time, so that many at once do not pass it. In the caller's transaction.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"pass:{holder}:{holder_id}",))
     connection.execute(
         "UPDATE api.pass SET expires_at = %(now)s WHERE name IN (SELECT name FROM api.pass WHERE holder = %(holder)s"
         " AND holder_id = %(id)s AND expires_at > %(now)s ORDER BY issued_at DESC, name OFFSET %(kept)s FOR UPDATE)",

@@ -8,6 +8,7 @@ only. Called by the handlers of this folder.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from api.problems import Problem
@@ -16,6 +17,7 @@ from api.tiers.circuits import Served
 from api.tiers.rows import Connection
 from proofs.tier.cohorts import Cohorts
 from proofs.tier.grid import PolicyGrid
+from proofs.tier.header import EpochHeader, SignedHeader
 from proofs.tier.statement import alliance_id
 from proofs.tier.trusted import Trusted
 from settlement.tiers import rows as sealed
@@ -24,9 +26,9 @@ from settlement.tiers.rows import Epoch
 
 Standing = Literal["in-force", "to-come", "over", "revoked"]
 
-_NUMBERS = """
-SELECT epoch FROM settlement.tier_epoch WHERE anchored_at IS NOT NULL AND header IS NOT NULL AND epoch < %s
-ORDER BY epoch DESC LIMIT %s
+_HEADERS = """
+SELECT epoch, header, signature, revoked_at IS NOT NULL FROM settlement.tier_epoch
+WHERE anchored_at IS NOT NULL AND header IS NOT NULL AND epoch < %s ORDER BY epoch DESC LIMIT %s
 """
 _NAMES = "SELECT tiers FROM settlement.tier_epoch WHERE epoch = %s"
 
@@ -39,31 +41,52 @@ def place(connection: Connection) -> Place:
     return Place(found.chain_id, bytes(found.address))
 
 
-def standing(epoch: Epoch, now: int) -> Standing | None:
-    """How a published epoch stands at a second, None for one that is not published."""
-    signed = epoch.signed
-    if epoch.anchored_at is None or signed is None:
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A published epoch without its grid and its cohorts, which may be long."""
+
+    epoch: int
+    signed: SignedHeader
+    revoked: bool
+
+    def standing(self, now: int) -> Standing:
+        """How it stands at a second."""
+        if self.revoked:
+            return "revoked"
+        if self.signed.header.active(now):
+            return "in-force"
+        return "to-come" if now < self.signed.header.not_before else "over"
+
+
+def header_of(epoch: Epoch | None) -> Header | None:
+    """The header of an epoch, None for one that is not published."""
+    if epoch is None or epoch.anchored_at is None or epoch.signed is None:
         return None
-    if epoch.revoked_at is not None:
-        return "revoked"
-    if signed.header.active(now):
-        return "in-force"
-    return "to-come" if now < signed.header.not_before else "over"
+    return Header(epoch.epoch, epoch.signed, epoch.revoked_at is not None)
+
+
+def headers(connection: Connection, *, below: int, limit: int) -> list[Header]:
+    """Of published epochs under a number, newest first."""
+    rows = connection.execute(_HEADERS, (below, limit))
+    return [
+        Header(epoch, SignedHeader(EpochHeader.from_json(header), bytes(signature)), revoked)
+        for epoch, header, signature, revoked in rows
+    ]
+
+
+def header_numbered(connection: Connection, number: int) -> Header | None:
+    """The header of the published epoch of that number."""
+    return next((each for each in headers(connection, below=number + 1, limit=1) if each.epoch == number), None)
 
 
 def published(connection: Connection, number: int, *, now: int) -> Published | None:
     """The epoch of that number if it is in force."""
     epoch = sealed.epoch(connection, number)
-    if epoch is None or standing(epoch, now) != "in-force" or epoch.signed is None or epoch.cohorts is None:
+    header = header_of(epoch)
+    if epoch is None or epoch.cohorts is None or header is None or header.standing(now) != "in-force":
         return None
     grid, cohorts = PolicyGrid.from_json(epoch.policy_grid), Cohorts.from_json(epoch.cohorts)
-    return Published(epoch.signed.header, grid, cohorts)
-
-
-def published_epochs(connection: Connection, *, below: int, limit: int) -> list[Epoch]:
-    """Published epochs under a number, newest first; each is read by itself, for its cohorts may be long."""
-    numbers = [number for (number,) in connection.execute(_NUMBERS, (below, limit))]
-    return [epoch for number in numbers if (epoch := sealed.epoch(connection, number)) is not None]
+    return Published(header.signed.header, grid, cohorts)
 
 
 def tier_names(connection: Connection, number: int) -> list[str]:
@@ -74,13 +97,12 @@ def tier_names(connection: Connection, number: int) -> list[str]:
 
 def trusted(connection: Connection, here: Place, circuits: Sequence[Served], number: int) -> Trusted:
     """What one proof is checked against: the keys of this server, and the epoch that was asked about."""
-    epoch = sealed.epoch(connection, number)
-    signed = epoch.signed if epoch is not None and epoch.anchored_at is not None else None
+    header = header_numbered(connection, number)
     return Trusted(
         chain_id=here.chain_id,
         registry=here.registry,
         alliance=alliance_id(here.chain_id, here.registry),
         circuits={each.circuit.circuit_id: each.circuit for each in circuits},
-        epochs={} if signed is None else {number: signed.header},
-        revoked=frozenset({number} if epoch is not None and epoch.revoked_at is not None else ()),
+        epochs={} if header is None else {number: header.signed.header},
+        revoked=frozenset({number} if header is not None and header.revoked else ()),
     )

@@ -91,7 +91,8 @@ def _ask(door: Door, visitor: Visitor, signed: SignedRequest) -> ProofRequestOut
     now, number = door.now(), visitor.partner.partner_id
     with door.pool.connection() as connection, connection.transaction():
         rows.lock_partner(connection, number)
-        if rows.asked(connection, signed.digest) is None:
+        before = rows.asked(connection, signed.digest)
+        if before is None or before.partner_id != number:  # another's is refused as that, however well it was signed
             cohort = _checked(connection, visitor, signed, now)
             expires_at = datetime.fromtimestamp(signed.request.expires_at, UTC)
             rows.ask(connection, signed, cohort=cohort, now=now, expires_at=expires_at)
@@ -121,7 +122,7 @@ def problem_of(refused: NotAsked) -> Problem:
             more = f": {detail}" if detail else ""
             return Problem("proof-request-unfit", f"{why.value.capitalize()}{more}.", data={"why": why.name.lower()})
         case TooFew(with_earlier):
-            which = "what it has in common with one that you asked before" if with_earlier else "the policy"
+            which = "both it and one that you asked before, or only one of the two" if with_earlier else "the policy"
             return Problem("cohort-too-small", f"Fewer than {MEMBERS_MIN} members of the epoch fit {which}.")
         case AskedTooOften(seconds):
             headers = {"Retry-After": str(seconds)}

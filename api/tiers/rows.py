@@ -22,6 +22,8 @@ from proofs.words import uint_word
 Connection = psycopg.Connection[Any]
 
 REFUSALS_KEPT_DAYS = 90
+REFUSALS_EACH_MAX = 5_000
+"""Of one partner, the newest: whoever sends garbage all day pushes out what it sent, and nobody else's."""
 REFUSALS_PRUNED_MAX = 100
 """Rows that each new one removes once they are too old."""
 POLICIES_REMEMBERED_MAX = 1_000
@@ -210,7 +212,7 @@ def use(connection: Connection, asked: Asked, nullifier: bytes, now: datetime) -
 
 
 def refuse(connection: Connection, *, partner_id: int, request_id: bytes | None, reason: str, now: datetime) -> None:
-    """Note why a proof was not taken, and forget a little of what is too old."""
+    """Note why a proof was not taken, and forget a little of what is too old, or too much of this partner's."""
     connection.execute(
         "DELETE FROM api.tier_refusal WHERE no IN (SELECT no FROM api.tier_refusal WHERE at < %s ORDER BY at LIMIT %s)",
         (now - timedelta(days=REFUSALS_KEPT_DAYS), REFUSALS_PRUNED_MAX),
@@ -218,6 +220,11 @@ def refuse(connection: Connection, *, partner_id: int, request_id: bytes | None,
     connection.execute(
         "INSERT INTO api.tier_refusal (at, partner_id, request_id, reason) VALUES (%s, %s, %s, %s)",
         (now, partner_id, request_id, reason),
+    )
+    connection.execute(
+        "DELETE FROM api.tier_refusal WHERE no IN (SELECT no FROM api.tier_refusal WHERE partner_id = %s"
+        " ORDER BY no DESC LIMIT %s OFFSET %s)",
+        (partner_id, REFUSALS_PRUNED_MAX, REFUSALS_EACH_MAX),
     )
 
 

@@ -17,7 +17,6 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.auth import Caller, allowed
 from api.door import Door, door_of
-from api.keys import Environment
 from api.members import MEMBER, found_person
 from api.openapi import PathText, documented
 from api.parse import BODY_BYTES_MAX, body_of, decode, no_parameters
@@ -25,6 +24,7 @@ from api.problems import Problem
 from api.shapes.tiers import EndedOut, OpenSession, PassOut
 from api.tiers import passes, visitors
 from api.tiers.answering import json_of
+from api.tiers.issuing import handed_out
 from api.tiers.visitors import Member
 from ledger.queries import has_dealt
 from proofs.accounts import OPERATOR_ID
@@ -55,20 +55,9 @@ async def post_session(request: Request, member: PathText, caller: OPENER) -> Re
 
 
 def _opened(door: Door, member: str, caller: Caller, seconds: int) -> PassOut:
-    number = _customer(door, member, caller)
-    now, lasts = door.now(), timedelta(seconds=seconds)
-    environment: Environment = "live" if caller.environment == "live" else "test"
+    number, lasts = _customer(door, member, caller), timedelta(seconds=seconds)
     with door.pool.connection() as connection, connection.transaction():
-        token, name = passes.issue(
-            connection,
-            holder="member",
-            holder_id=number,
-            environment=environment,
-            issued_by=caller.merchant_id,
-            now=now,
-            lasts=lasts,
-        )
-    return PassOut(token=token, name=name, expires_at=(now + lasts).isoformat())
+        return handed_out(door, connection, caller, holder="member", holder_id=number, lasts=lasts)
 
 
 @router.post(

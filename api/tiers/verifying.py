@@ -81,16 +81,20 @@ async def post_tier_proof(request: Request, visitor: Annotated[Visitor, Depends(
     body = await body_of(request, bytes_max=PROOF_BYTES_MAX)
     door, partner = door_of(request), visitor.partner
     begun = anyio.current_time()
-    taken = await door.proofs.run(lambda: _judged(door, partner, body), merchant_id=partner.partner_id)
+    taken = await door.proofs.run(lambda: judged(door, partner, body), merchant_id=partner.partner_id)
     if taken is not None:
         return json_of(taken)
-    elapsed = anyio.current_time() - begun
-    await anyio.sleep(REFUSAL_STEP_SECONDS - elapsed % REFUSAL_STEP_SECONDS)
+    await anyio.sleep(until_a_step(anyio.current_time() - begun))
     # Names no request, so that two refusals are the same bytes; the id is in the X-Request-Id header.
     return Response(render(REFUSED, instance=PATH), status_code=REFUSED.status, media_type=MEDIA_TYPE)
 
 
-def _judged(door: Door, partner: Partner, body: bytes) -> ProofTakenOut | None:
+def until_a_step(elapsed: float) -> float:
+    """Seconds to wait so that a refusal is told at a whole step after the asking."""
+    return REFUSAL_STEP_SECONDS - elapsed % REFUSAL_STEP_SECONDS
+
+
+def judged(door: Door, partner: Partner, body: bytes) -> ProofTakenOut | None:
     """What is answered to a proof that is taken, None for one that is not; the reason of that is kept."""
     now = door.now()
     try:

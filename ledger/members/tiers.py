@@ -9,7 +9,7 @@ the grace period, counted from when what was bought left the window, or from the
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple, Protocol
 
 from ledger.commands import PublishTerms, SetTiers
@@ -80,22 +80,27 @@ def span_ms(settings: SetTiers) -> int:
 
 def sums(settings: SetTiers, lots: Iterable[Bought], terms: Mapping[int, PublishTerms]) -> list[Sum]:
     """Qualifying AU over time, past and to come, as the lots stand: up at a confirmation, down a window later."""
+    confirmed = [(lot.confirmed_at_ms, lot) for lot in lots if lot.confirmed_at_ms is not None]
+    return over_time(settings, [(at, value_au(lot.standing, terms[lot.terms_id])) for at, lot in confirmed])
+
+
+def over_time(settings: SetTiers, bought: Iterable[tuple[int, int]]) -> list[Sum]:
+    """`sums` of what is known already: when each was confirmed, and the AU it is worth."""
     changes: dict[int, int] = {}
-    for lot in lots:
-        if lot.confirmed_at_ms is not None:
-            au = value_au(lot.standing, terms[lot.terms_id])
-            for at, change in ((lot.confirmed_at_ms, au), (lot.confirmed_at_ms + settings.window_ms, -au)):
-                changes[at] = changes.get(at, 0) + change
-    found, total = [], 0
-    for at, change in sorted(changes.items()):
-        total += change
-        found.append(Sum(at, total))
-    return found
+    for begin, au in bought:
+        end = begin + settings.window_ms
+        changes[begin] = changes.get(begin, 0) + au
+        changes[end] = changes.get(end, 0) - au
+    instants = sorted(changes)
+    return list(map(Sum, instants, accumulate([changes[at] for at in instants])))
 
 
 def au_at(over_time: Sequence[Sum], at_ms: int) -> int:
     """Qualifying AU at an instant."""
-    return next((each.au for each in reversed(over_time) if each.from_ms <= at_ms), 0)
+    for each in reversed(over_time):
+        if each.from_ms <= at_ms:
+            return each.au
+    return 0
 
 
 def judge(settings: SetTiers, member: Recorded, over_time: Sequence[Sum], at_ms: int) -> Judged:
@@ -157,7 +162,10 @@ def kept(
 
 def _reached(settings: SetTiers, au: int) -> int:
     """The rank of the highest tier that `au` reach; the first is reached by none."""
-    return max(rank for rank, tier in enumerate(settings.tiers) if tier.qualifying_au <= au)
+    rank = len(settings.tiers) - 1
+    while settings.tiers[rank].qualifying_au > au:
+        rank -= 1
+    return rank
 
 
 def _fall(settings: SetTiers, current: int, reached: int) -> int:

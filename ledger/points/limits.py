@@ -6,7 +6,7 @@ stay within collateral · haircut, together with what it owes already and what o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ledger import accounts
 from ledger.commands import PublishTerms
@@ -34,14 +34,25 @@ def bears(state: Slice, issuer: int, au: int) -> bool:
 def over_by_issuing(
     state: Slice, terms: PublishTerms, given: Iterable[tuple[int, int]], *, fee_au: int = 0, received_au: int = 0
 ) -> int:
-    """What the issuer could not bear to pay for `given`, (member, points), each member once; 0 if it can. A fee is due
-    with it, and something may come in for it. Points that repay a debt cost nothing and are never too many.
+    """What the issuer could not bear to pay for `given`, (member, points) one after the other; 0 if it can. A fee is
+    due with it, and something may come in for it. Points that repay a debt cost nothing and are never too many.
     """
     issuer = terms.issuer_id
     if not reserve.is_backed(terms) or state.registry.merchants[issuer].credit_limit_au is None:
         return 0
-    cost = reserve.cost(state, terms, [wallet.kept_and_shown(state, issuer, *each) for each in given])
+    cost = reserve.cost(state, terms, _gains(state, issuer, given))
     return cost if cost and not bears(state, issuer, cost + fee_au - received_au) else 0
+
+
+def _gains(state: Slice, issuer: int, given: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """(points that become lots, points shown) of each, after those before it: a debt is repaid once."""
+    so_far: dict[int, int] = {}
+    for member_no, points in given:
+        before = so_far.get(member_no, 0)
+        so_far[member_no] = before + points
+        had = wallet.kept_and_shown(state, issuer, member_no, before)
+        has = wallet.kept_and_shown(state, issuer, member_no, before + points)
+        yield has[0] - had[0], has[1] - had[1]
 
 
 def check_issuing(state: Slice, terms: PublishTerms, member_no: int, points: int, *, received_au: int = 0) -> None:

@@ -109,6 +109,19 @@ def take(lots: Iterable[Lot], points: int) -> list[tuple[Lot, int]]:
     return parts
 
 
+def split(parts: Iterable[tuple[Lot, int]], points: int) -> tuple[list[tuple[Lot, int]], list[tuple[Lot, int]]]:
+    """The first `points` of what was taken, and the rest."""
+    first, rest = [], []
+    for lot, given in parts:
+        now = min(given, points)
+        points -= now
+        if now:
+            first.append((lot, now))
+        if given > now:
+            rest.append((lot, given - now))
+    return first, rest
+
+
 def by_terms(parts: Iterable[tuple[Lot, int]]) -> dict[int, int]:
     """Points of each set of terms, in the order in which the first of each is drawn."""
     points: dict[int, int] = {}

@@ -22,7 +22,6 @@ from proofs.accounts import OPERATOR_ID
 from proofs.kinds import Kind
 
 DAY_MS = 86_400_000
-_OF_BUYER = frozenset({Role.BASE, Role.BONUS})
 
 
 def points_for(merchant: OpenMerchant, amount_minor: int) -> int:
@@ -106,8 +105,9 @@ def _confirmed_lots(entry: Entry, order: Order) -> list[Lot]:
 
 
 def confirm(entry: Entry, order: Order, *, was_pending: bool) -> dict[str, int | str]:
-    """Make what stands of the order spendable: an EARN leg per member, the fee on the first, debts repaid out of
-    each. What a member bought and what rules added is one leg, so that a claw-back of both can name it.
+    """Make what stands of the order spendable: a leg for the buyer and one for each level's reward, the fee on the
+    first, debts repaid out of each. What a member bought and what rules added is one leg, so that a claw-back of both
+    can name it.
     """
     issuer = order.merchant_id
     own = [lot for lot in order.lots if _is_own_reward(entry, order, lot)]
@@ -141,12 +141,14 @@ def _is_own_reward(entry: Entry, order: Order, lot: Lot) -> bool:
 
 
 def _by_leg(lots: list[Lot]) -> list[list[Lot]]:
-    """Lots that are confirmed together: what the buyer has of the order, each referrer on its own."""
+    """Lots that are confirmed together: what the buyer has of the order, each level's reward on its own, also where
+    both went to one person: whoever stood on two levels and was merged. A leg names one level, and its rule gives it.
+    """
     if len(lots) <= 1:
         return [lots] if lots else []
-    legs: dict[tuple[int, bool], list[Lot]] = {}
+    legs: dict[int, list[Lot]] = {}
     for lot in lots:
-        legs.setdefault((lot.member_no, lot.role in _OF_BUYER), []).append(lot)
+        legs.setdefault(referral.LEVEL_OF.get(lot.role, 0), []).append(lot)
     return list(legs.values())
 
 

@@ -9,14 +9,16 @@ what its amount would earn now. No other merchant's settlement is touched.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ledger import accounts
+from ledger.answers import LegRef
 from ledger.commands import OpenMerchant, Refund
 from ledger.entry import Entry
 from ledger.members import membership
 from ledger.points import orders, wallet
-from ledger.points.lots import draw_order, is_open, take, value_au
+from ledger.points.lots import draw_order, is_open, split, take, value_au
 from ledger.refusals import Refused
 from ledger.registry import Registry
 from ledger.slice import Claim, Lot, Member, Order, Slice, Used
@@ -77,7 +79,9 @@ def _order(state: Slice, command: Refund) -> Order:
 
 @dataclass(slots=True)
 class _Claw:
-    """What one member gives back: `asked` by lot of the order, `taken` of it as policy allows, `parts` out of lots."""
+    """What one member gives back of one leg: `asked` by lot of the order, `taken` of it as policy allows, `parts` out
+    of lots.
+    """
 
     member: Member
     asked: list[tuple[Lot, int]]
@@ -98,8 +102,9 @@ def _of_order(entry: Entry, merchant: OpenMerchant, order: Order, amount_minor: 
         claws = _claws(entry.slice, merchant, asked)
         after = before - sum(claw.taken for claw in claws)
         fee = orders.issuance_fee(entry, order, before) - orders.issuance_fee(entry, order, after)
+        first = next((claw for claw in claws if claw.taken), None)
         for claw in claws:
-            _post_claw(entry, order, claw, fee if claw is claws[0] else 0)
+            _post_claw(entry, order, claw, fee if claw is first else 0)
         _return_fee(entry, merchant.merchant_id, fee)
     for claw in claws:
         _settle(entry, claw)
@@ -121,17 +126,32 @@ def _asked(registry: Registry, order: Order, amount_minor: int) -> list[tuple[Lo
 
 
 def _claws(state: Slice, merchant: OpenMerchant, asked: list[tuple[Lot, int]]) -> list[_Claw]:
-    """One claw-back per member, in the order of the order's lots."""
+    """Claw-backs in the order of the order's lots, together by member, one for each leg that is taken back."""
     by_member: dict[int, list[tuple[Lot, int]]] = {}
     for lot, points in asked:
         by_member.setdefault(state.person(lot.member_no).no, []).append((lot, points))
-    return [_claw(state, merchant, state.people[no], mine) for no, mine in by_member.items()]
+    return [
+        claw for no, mine in by_member.items() for claw in _claws_of_member(state, merchant, state.people[no], mine)
+    ]
 
 
-def _claw(state: Slice, merchant: OpenMerchant, member: Member, asked: list[tuple[Lot, int]]) -> _Claw:
+def _claws_of_member(
+    state: Slice, merchant: OpenMerchant, member: Member, asked: list[tuple[Lot, int]]
+) -> Iterator[_Claw]:
+    """All is taken out of the member's lots at once, this order's first, and then told apart by leg: who was merged may
+    give back what several legs gave, and none of them more than it was.
+    """
     own = [lot for lot, _ in asked if is_open(lot)]
     others = [lot for lot in _open_lots(state, member, merchant.merchant_id) if lot not in own]
-    return _Claw(member, asked, *_allowed(merchant, own + others, sum(points for _, points in asked)))
+    taken, parts = _allowed(merchant, own + others, sum(points for _, points in asked))
+    by_leg: dict[LegRef | None, list[tuple[Lot, int]]] = {}
+    for lot, points in asked:
+        by_leg.setdefault(lot.earned_by, []).append((lot, points))
+    for mine in by_leg.values():
+        of_leg = min(taken, sum(points for _, points in mine))
+        given, parts = split(parts, of_leg)
+        taken -= of_leg
+        yield _Claw(member, mine, of_leg, given)
 
 
 def _allowed(merchant: OpenMerchant, lots: list[Lot], asked: int) -> tuple[int, list[tuple[Lot, int]]]:

@@ -16,10 +16,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 from proofs.keccak import keccak256
-from proofs.tier.attributes import TIER_RANK_MAX, Attributes
+from proofs.tier.attributes import TIER_RANK_MAX
 from proofs.tier.decoding import DecodingError, Fields, canonical, decimal, small
 from proofs.tier.grid import PREDICATES_MAX, PolicyGrid, Predicate
 from proofs.tier.policy import Metric, Policy
@@ -66,6 +66,8 @@ class Cohorts:
 
 
 ROW_PLACES: Final = 6
+_Cell = tuple[int, int, int]
+"""Tier, band of the amount, band of joining."""
 
 
 def _row(row: object, where: str) -> tuple[Predicate, int]:
@@ -79,19 +81,33 @@ def _row(row: object, where: str) -> tuple[Predicate, int]:
     return Predicate(small(mask, where, 16), small(metric, where, 1), *bounds, small(since, where)), members
 
 
-def counted(grid: PolicyGrid, members: Iterable[Attributes]) -> Cohorts:
+class Counted(Protocol):
+    """What counts of a member: `Attributes`, or a row that says as much."""
+
+    @property
+    def points(self) -> int: ...
+    @property
+    def spend(self) -> int: ...
+    @property
+    def since(self) -> int: ...
+    @property
+    def tier(self) -> int: ...
+
+
+def counted(grid: PolicyGrid, members: Iterable[Counted]) -> Cohorts:
     """Count every predicate of the grid over an epoch's members, each of whom is looked at once.
 
     Members are sorted into cells (tier, band of the metric, band of joining); a predicate's count is a sum of cells.
     """
-    cells = {Metric.POINTS: Counter[tuple[int, int, int]](), Metric.SPEND: Counter[tuple[int, int, int]]()}
-    edges = {Metric.POINTS: grid.points_edges, Metric.SPEND: grid.spend_edges}
-    dates = grid.since_edges
+    points, spend = Counter[_Cell](), Counter[_Cell]()
+    edges, dates = {Metric.POINTS: grid.points_edges, Metric.SPEND: grid.spend_edges}, grid.since_edges
+    of_points, of_spend = edges[Metric.POINTS], edges[Metric.SPEND]
     for member in members:
         # A member of the second of an edge is in the band that ends there.
-        date = bisect_left(dates, member.since)
-        cells[Metric.POINTS][member.tier, bisect_right(edges[Metric.POINTS], member.points), date] += 1
-        cells[Metric.SPEND][member.tier, bisect_right(edges[Metric.SPEND], member.spend), date] += 1
+        tier, date = member.tier, bisect_left(dates, member.since)
+        points[tier, bisect_right(of_points, member.points), date] += 1
+        spend[tier, bisect_right(of_spend, member.spend), date] += 1
+    cells = {Metric.POINTS: points, Metric.SPEND: spend}
     tables = {metric: _table(cells[metric], len(edges[metric]) + 1, len(dates) + 1) for metric in cells}
     found = {}
     for each in grid.predicates():
@@ -109,7 +125,7 @@ def counted(grid: PolicyGrid, members: Iterable[Attributes]) -> Cohorts:
     return Cohorts(found)
 
 
-def _table(cells: Mapping[tuple[int, int, int], int], bands: int, dates: int) -> list[list[list[int]]]:
+def _table(cells: Mapping[_Cell, int], bands: int, dates: int) -> list[list[list[int]]]:
     """By tier and band of joining: how many joined in that band or before and are below each band of the amount."""
     tables = []
     for tier in range(TIER_RANK_MAX + 1):

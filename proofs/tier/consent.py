@@ -14,19 +14,18 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from proofs.tier.attributes import Attributes
 from proofs.tier.cohorts import MEMBERS_MIN, Cohorts
 from proofs.tier.grid import PolicyGrid
 from proofs.tier.header import SignedHeader
 from proofs.tier.policy import Policy
-from proofs.tier.request import Flaw, SignedRequest
+from proofs.tier.request import SignedRequest
 from proofs.tier.statement import alliance_id
 
 
 class Declined(StrEnum):
-    """Why a wallet does not even ask its owner."""
+    """Why a wallet does not even ask its owner. Has every `Flaw` of a request by its name."""
 
     POLICY = "the policy cannot be met by anybody"
     USES = "the request and its policy name different numbers of uses"
@@ -42,16 +41,6 @@ class Declined(StrEnum):
     GRID = "the policy is not on the published grid"
     COHORT = "too few members fit the policy"
     UNMET = "the owner does not meet the policy"
-
-
-_OF_FLAW: Final = {
-    Flaw.POLICY: Declined.POLICY,
-    Flaw.USES: Declined.USES,
-    Flaw.SCOPE: Declined.SCOPE,
-    Flaw.EXPIRED: Declined.EXPIRED,
-    Flaw.UNSIGNED: Declined.UNSIGNED,
-    Flaw.STRANGER: Declined.STRANGER,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +95,7 @@ def consent(
     if known.partner_key is None:
         return Refusal(Declined.STRANGER, "the registry holds no key for this partner")
     if (flaw := asked.flaw(now=now, partner_key=known.partner_key)) is not None:
-        return Refusal(_OF_FLAW[flaw])
+        return Refusal(Declined[flaw.name])
     refusal = _epoch(asked, known, now)
     policy = asked.request.predicate
     refusal = refusal or _policy(policy, known)

@@ -142,13 +142,8 @@ class Fields:
         return raw(self.form[name], self.at(name), size)
 
     def text(self, name: str) -> str:
-        """A line that a person can be shown: letters that print, in composed form, no longer than is read."""
-        value = self.form[name]
-        if not isinstance(value, str) or not 0 < len(value) <= TEXT_LETTERS_MAX:
-            raise DecodingError(self.at(name), f"a text of 1 to {TEXT_LETTERS_MAX} letters is wanted")
-        if not value.isprintable() or unicodedata.normalize("NFC", value) != value:
-            raise DecodingError(self.at(name), "holds letters that do not print, or are not composed (NFC)")
-        return value
+        """A line that a person can be shown."""
+        return line(self.form[name], self.at(name))
 
     def items(self, name: str, items_max: int) -> list[Any]:
         """A list no longer than `items_max`."""
@@ -175,6 +170,15 @@ def decimal(value: object, where: str, bits: int = 256) -> int:
     if number >> bits:
         raise DecodingError(where, f"does not fit {bits} bits")
     return number
+
+
+def line(value: object, where: str) -> str:
+    """A line that a person can be shown: letters that print, in composed form, no longer than is read."""
+    if not isinstance(value, str) or not 0 < len(value) <= TEXT_LETTERS_MAX:
+        raise DecodingError(where, f"a text of 1 to {TEXT_LETTERS_MAX} letters is wanted")
+    if not value.isprintable() or unicodedata.normalize("NFC", value) != value:
+        raise DecodingError(where, "holds letters that do not print, or are not composed (NFC)")
+    return value
 
 
 def raw(value: object, where: str, size: int = 32) -> bytes:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from proofs.poseidon import R, poseidon, poseidon_pairs
+from proofs.poseidon import R, poseidon, poseidon_rows
 from proofs.tier.statement import DEPTH
 from proofs.tier.tree_file import (
     DATA_OFFSET_BYTES,
@@ -42,6 +42,11 @@ CERTAIN_NODES: Final = 65_536
 """Nodes that are lost at most when a build dies: after so many, what was written is made certain."""
 
 
+_NO_LEAF: Final = "a leaf is zero, or no element of the field"
+_ZERO: Final = bytes(NODE_BYTES)
+_ORDER: Final = R.to_bytes(NODE_BYTES, "big")
+
+
 class TreeError(ValueError):
     """A file is no finished tree, or not the tree of the leaves that were given."""
 
@@ -58,19 +63,33 @@ def build(
     chunk_nodes: int = CHUNK_NODES,
     certain_nodes: int = CERTAIN_NODES,
 ) -> int:
+    """`build_of_runs` of leaves that come one by one, as numbers."""
+    runs = _runs(leaves, chunk_nodes)
+    return build_of_runs(path, runs, count, chunk_nodes=chunk_nodes, certain_nodes=certain_nodes)
+
+
+def build_of_runs(
+    path: Path,
+    runs: Iterable[bytes],
+    count: int,
+    *,
+    chunk_nodes: int = CHUNK_NODES,
+    certain_nodes: int = CERTAIN_NODES,
+) -> int:
     """Write the tree of `count` leaves to `path` and answer its root.
 
-    Leaves are field elements, none zero (that is the empty leaf). Where the file is there already it is compared and
-    left. Raises `TreeError` for other leaves than it holds, a wrong number of leaves or one outside the field.
+    Leaves come in runs of as many as the caller likes to hold, 32 bytes each as in the file; they are field elements,
+    none zero (that is the empty leaf). Where the file is there already it is compared and left. Raises `TreeError` for
+    other leaves than it holds, a wrong number of leaves or one outside the field.
     """
     layout = Layout.of(count)
     if path.exists():
-        return _compared(path, leaves, layout)
+        return _compared(path, runs, layout)
     part = path.with_name(path.name + ".part")
     descriptor = _locked(part)
     try:
         builder = _Builder(descriptor, layout, chunk_nodes, certain_nodes)
-        builder.write_leaves(leaves)
+        builder.write_leaves(runs)
         for level in range(DEPTH):
             builder.write_level(level + 1)
         root = builder.finish()
@@ -131,11 +150,15 @@ class EpochTree:
         found = siblings_of(index, self._layout.sizes)
         return [empty(level) if where is None else self._node(*where) for level, where in enumerate(found)]
 
+    def holds(self, index: int, run: bytes) -> bool:
+        """Whether the leaves from a place on are those of the run."""
+        return self._read(index, len(run) // NODE_BYTES) == run
+
     def check(self) -> None:
         """Make every node anew. Raises `TreeError` for the first level that is not what its leaves say."""
         for level in range(DEPTH):
             for at, made in _made(self._read, self._layout, level + 1, 0):
-                if as_bytes(made) != self._read(at, len(made)):
+                if made != self._read(at, len(made) // NODE_BYTES):
                     raise TreeError(f"level {level + 1} is not made of the level below it")
 
     def close(self) -> None:
@@ -173,12 +196,12 @@ class _Builder:
         self._progress: Progress = found
         self._written = found.done
 
-    def write_leaves(self, leaves: Iterable[int]) -> None:
+    def write_leaves(self, runs: Iterable[bytes]) -> None:
         """Level 0. Leaves that are certain already are compared; from the first other one on nothing is certain."""
         at = 0
-        for chunk in _chunks(leaves, self._layout.count, self._chunk_nodes):
-            data, end = as_bytes(chunk), at + len(chunk)
-            if end > self._progress.done or read_nodes(self._descriptor, at, len(chunk)) != data:
+        for data in _checked(runs, self._layout.count):
+            end = at + len(data) // NODE_BYTES
+            if end > self._progress.done or read_nodes(self._descriptor, at, end - at) != data:
                 if at < self._progress.done:
                     self._certain(at)
                 self._write(at, data)
@@ -188,7 +211,7 @@ class _Builder:
         """A level from the one below it, from its first node that is not certain."""
         start = max(self._progress.done - self._layout.starts[level], 0)
         for at, nodes in _made(self._read, self._layout, level, start, self._chunk_nodes):
-            self._write(at, as_bytes(nodes))
+            self._write(at, nodes)
 
     def finish(self) -> int:
         """The root, when everything is certain."""
@@ -210,38 +233,53 @@ class _Builder:
 
 def _made(
     read: Callable[[int, int], bytes], layout: Layout, level: int, start: int, chunk_nodes: int = CHUNK_NODES
-) -> Iterator[tuple[int, list[int]]]:
+) -> Iterator[tuple[int, bytes]]:
     """The nodes of a level from place `start` on, some thousand at a time, with the place in the file of the first."""
     below, below_size = layout.starts[level - 1], layout.sizes[level - 1]
     for place in range(start, layout.sizes[level], chunk_nodes):
-        children = numbers(read(below + 2 * place, min(2 * chunk_nodes, below_size - 2 * place)))
-        if len(children) % 2:
-            children.append(empty(level - 1))
-        yield layout.starts[level] + place, poseidon_pairs(children)
+        wanted = min(2 * chunk_nodes, below_size - 2 * place)
+        children = read(below + 2 * place, wanted)
+        if wanted % 2:
+            children += as_bytes([empty(level - 1)])
+        yield layout.starts[level] + place, poseidon_rows(children, 2)
 
 
-def _chunks(leaves: Iterable[int], count: int, chunk_nodes: int = CHUNK_NODES) -> Iterator[list[int]]:
-    """The leaves some thousand at a time. Raises `TreeError` when they are not `count` leaves that a tree can have."""
-    source, seen = iter(leaves), 0
+def _runs(leaves: Iterable[int], chunk_nodes: int) -> Iterator[bytes]:
+    """Leaves as they lie in the file, some thousand at a time. Raises `TreeError` for what is none."""
+    source = iter(leaves)
     while chunk := list(islice(source, chunk_nodes)):
-        seen += len(chunk)
+        if any(type(leaf) is not int or not 0 < leaf < R for leaf in chunk):
+            raise TreeError(_NO_LEAF)
+        yield as_bytes(chunk)
+
+
+def _checked(runs: Iterable[bytes], count: int) -> Iterator[bytes]:
+    """The runs, each of leaves. Raises `TreeError` when they are not `count` leaves that a tree can have."""
+    seen = 0
+    for run in runs:
+        if len(run) % NODE_BYTES:
+            raise TreeError("a run is cut within a leaf")
+        seen += len(run) // NODE_BYTES
         if seen > count:
             break
-        if any(type(leaf) is not int or not 0 < leaf < R for leaf in chunk):
-            raise TreeError("a leaf is zero, or no element of the field")
-        yield chunk
+        # Numbers whose most significant byte stands first are ordered as their bytes are.
+        if not all(_ZERO < run[at : at + NODE_BYTES] < _ORDER for at in range(0, len(run), NODE_BYTES)):
+            raise TreeError(_NO_LEAF)
+        yield run
     if seen != count:
         raise TreeError(f"{count} leaves were said to come, {'more' if seen > count else seen} came")
 
 
-def _compared(path: Path, leaves: Iterable[int], layout: Layout) -> int:
+def _compared(path: Path, runs: Iterable[bytes], layout: Layout) -> int:
     """The root of a finished file, if it is of these leaves."""
     with EpochTree(path) as tree:
         if tree.count != layout.count:
             raise TreeError(f"{path.name} is there already, of {tree.count} leaves")
-        for at, leaf in enumerate(leaf for chunk in _chunks(leaves, layout.count) for leaf in chunk):
-            if tree.leaf(at) != leaf:
-                raise TreeError(f"{path.name} is there already, with another leaf at {at}")
+        at = 0
+        for run in _checked(runs, layout.count):
+            if not tree.holds(at, run):
+                raise TreeError(f"{path.name} is there already, with another leaf at {at} or after it")
+            at += len(run) // NODE_BYTES
         return tree.root
 
 

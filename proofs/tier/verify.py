@@ -25,7 +25,7 @@ from proofs import groth16
 from proofs.poseidon import R
 from proofs.tier.decoding import DecodingError
 from proofs.tier.header import EpochHeader
-from proofs.tier.request import Flaw, SignedRequest
+from proofs.tier.request import SignedRequest
 from proofs.tier.response import TierResponse
 from proofs.tier.statement import PublicSignals
 from proofs.tier.trusted import Circuit, Trusted
@@ -34,7 +34,7 @@ BATCH_MAX: Final = 1_024
 
 
 class Reason(StrEnum):
-    """Why a response was refused: for the caller's own log, in the order of the checks."""
+    """Why a response was refused, for the caller's own log, in the order of the checks. Has every `Flaw` by name."""
 
     FORM = "the response is not in the form it has"
     REGISTRY = "the request is for another chain or registry"
@@ -54,15 +54,6 @@ class Reason(StrEnum):
     PROOF = "the proof does not hold for this request"
     REPEATED = "the request, or the nullifier in its scope, was accepted before in the batch"
 
-
-_OF_FLAW: Final = {
-    Flaw.POLICY: Reason.POLICY,
-    Flaw.USES: Reason.USES,
-    Flaw.SCOPE: Reason.SCOPE,
-    Flaw.EXPIRED: Reason.EXPIRED,
-    Flaw.UNSIGNED: Reason.UNSIGNED,
-    Flaw.STRANGER: Reason.STRANGER,
-}
 
 Answer = bytes | TierResponse | Mapping[str, Any]
 
@@ -177,7 +168,7 @@ def _prepared(
     if (request.chain_id, request.registry) != (trusted.chain_id, trusted.registry):
         return Verdict(Reason.REGISTRY)
     if (flaw := request.flaw(now=now, partner_key=partner_key)) is not None:
-        return Verdict(_OF_FLAW[flaw])
+        return Verdict(Reason[flaw.name])
     asked, circuit = request.request, trusted.circuits.get(answer.circuit_id)
     if circuit is None or answer.circuit_id != asked.circuit_id:
         return Verdict(Reason.CIRCUIT)

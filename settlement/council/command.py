@@ -7,6 +7,7 @@
     execute FILE [FILE…] --addresses FILE --rpc URL --keystore FILE    hand it in, when enough have signed
     list --addresses FILE --rpc URL                                    the council, and what waits in the timelocks
     carry-out OPERATION --addresses FILE --rpc URL --keystore FILE     what is ripe; anybody may
+    pause --addresses FILE --rpc URL --keystore FILE                   a guardian alone, at once, for 14 days at most
 
 CALL is "policy.setParams", ARGUMENTS a JSON list. Who pays gas with `execute` and `carry-out` needs no role. Exit
 codes: 0 done; 1 refused, and why; 2 wrong use; 3 the node cannot be asked, or the block is not final yet.
@@ -18,12 +19,12 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from proofs.keccak import keccak256
 from settlement.chain.client import Chain, ChainError
-from settlement.chain.contracts import Contract, Refused
+from settlement.chain.contracts import Contract, Refused, decode_call
 from settlement.chain.passwords import add_keystore, add_signer, asked_signer, opened_keystore
 from settlement.chain.senders import KeyRefused, SignerRefused
 from settlement.council.proposals import Proposal, ProposalUnfit, read_proposal, text_of, write_proposal
@@ -32,7 +33,6 @@ from settlement.council.sending import CallFailed, NotFinal, NotSent, send_call
 from settlement.council.timelocks import NO_WORD, Operation, OperationState, operations
 from settlement.council.words import CallUnfit, Known, duration, known_of, make_call, words
 from settlement.deployment.looking import COUNCIL_SIGNERS_MAX
-from settlement.handover import DELAYS_S
 from settlement.networks import NotAddresses, read_told
 
 DONE, REFUSED, AWAY = 0, 1, 3
@@ -41,7 +41,7 @@ DAY_S: Final = 86_400
 DAYS_DEFAULT: Final = 7
 DAYS_MAX: Final = 90
 ID_BYTES: Final = 32
-CANCEL: Final = keccak256(b"cancel(bytes32)")[:4]
+YEAR_3000_S: Final = 32_503_680_000
 
 
 class Unready(RuntimeError):
@@ -201,6 +201,15 @@ def _carry_out(asked: argparse.Namespace, known: Known, first: int) -> None:
     _say(f"carried out in block {receipt.block_number}, transaction 0x{receipt.tx_hash.hex()}")
 
 
+def _pause(asked: argparse.Namespace, known: Known, _first: int) -> None:
+    """No call of the council's: a guardian needs nobody. The fast timelock ends it early (`policy.unpause`)."""
+    place, _ = known.place("policy")
+    policy = Contract(_chain(asked, known), "AlliancePolicy", place)
+    receipt = send_call(policy, asked_signer(asked), "pause")
+    until = datetime.fromtimestamp(policy.read("pausedUntil"), UTC)
+    _say(f"commits and finalisations are paused until {until}, since block {receipt.block_number}")
+
+
 def _operation(chain: Chain, known: Known, first: int, number: str) -> Operation:
     """The operation with this number, or its first digits."""
     digits = number.removeprefix("0x").lower()
@@ -236,7 +245,8 @@ def _tell(known: Known, proposal: Proposal) -> None:
     _say(f"call {proposal.nonce} of council 0x{proposal.council.hex()} on chain {proposal.chain_id}")
     for line in words(known, proposal.target, proposal.data, depth=1):
         _say(line)
-    _say(f"to be handed in by {proposal.deadline} (Unix seconds); {_when(known, proposal)}")
+    by = datetime.fromtimestamp(proposal.deadline, UTC) if proposal.deadline < YEAR_3000_S else "the end of time"
+    _say(f"to be handed in by {by} ({proposal.deadline}); {_when(known, proposal)}")
     _say(f"digest {text_of(proposal)}")
     for signer in sorted(proposal.signatures):
         _say(f"signed by 0x{signer.hex()}")
@@ -244,10 +254,10 @@ def _tell(known: Known, proposal: Proposal) -> None:
 
 def _when(known: Known, proposal: Proposal) -> str:
     """The earliest time at which it takes effect."""
-    for name, place in (("slow", known.slow), ("fast", known.fast)):
-        if proposal.target == place and proposal.data[:4] != CANCEL:
-            return f"takes effect {duration(DELAYS_S[name])} after that at the earliest, when anybody carries it out"
-    return "takes effect at once"
+    decoded = decode_call("Timelock", proposal.data) if proposal.target in {known.slow, known.fast} else None
+    if decoded is None or not decoded[0].startswith("schedule"):
+        return "takes effect at once"
+    return f"takes effect {duration(decoded[2][-1])} after that at the earliest, when anybody carries it out"
 
 
 def _say(line: str) -> None:
@@ -291,6 +301,7 @@ def _parser() -> argparse.ArgumentParser:
     carrying = _command(commands, "carry-out", "carry out what is ripe", node, _carry_out)
     carrying.add_argument("operation")
     add_signer(carrying)
+    add_signer(_command(commands, "pause", "a guardian stops commits and finalisations", node, _pause))
     return parser
 
 

@@ -20,7 +20,7 @@ from settlement.deployment.roles import ROLES
 
 DEPTH_MAX: Final = 4
 WORD_BYTES: Final = 32
-UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 ROLE_NAMES: Final[Mapping[bytes, str]] = {bytes(WORD_BYTES): "DEFAULT_ADMIN_ROLE"} | {
     keccak256(role.encode()): role for roles in ROLES.values() for role in roles if role != "DEFAULT_ADMIN_ROLE"
 }
@@ -201,8 +201,10 @@ def _shown(known: Known, kind: Input, value: Any) -> str:
 
 
 def duration(seconds: int) -> str:
-    """Seconds in the largest units that come out even."""
+    """Seconds in days, hours, minutes and seconds, as far as there are any."""
+    parts = []
     for size, unit in UNITS:
-        if seconds and seconds % size == 0:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts) or "0 s"

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import psycopg
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 
 from ledger import queries
 from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
@@ -75,6 +76,7 @@ _REFUSED: Final = (
     AllianceError,
     AllianceFileRefused,
     Behind,
+    DBAPIError,
     FeeCeiling,
     ForeignPending,
     GenesisDiffers,

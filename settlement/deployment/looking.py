@@ -75,6 +75,8 @@ class Seen:
 
     chain_id: int
     genesis_hash: bytes
+    now: int
+    """The chain's time, Unix seconds."""
     codes: dict[str, bytes] = field(default_factory=dict)
     answers: dict[tuple[str, str], Any] = field(default_factory=dict)
     roles: list[Holding] = field(default_factory=list)
@@ -123,7 +125,7 @@ def raw(text: str) -> bytes:
 
 def look(chain: Chain, told: Told) -> Seen:
     """Everything that is judged. Raises `ChainError`."""
-    seen = Seen(chain_id=chain.chain_id(), genesis_hash=chain.genesis_hash())
+    seen = Seen(chain_id=chain.chain_id(), genesis_hash=chain.genesis_hash(), now=chain.now())
     seen.codes = {name: chain.code(address) for name, address in told.places.items()}
     seen.codes |= {key: chain.code(address) for key, (address, _) in told.verifiers.items()}
     if seen.chain_id != told.chain_id or any(differences(name, seen.codes[name]) for name in told.ours):
@@ -167,9 +169,8 @@ def _look_at_rulers(chain: Chain, told: Told, seen: Seen, governance: Governance
         seen.lock_roles[name] = holders(lock, first=told.deploy_block)
         seen.lock_delays_s[name] = lock.read("getMinDelay")
     seen.council_code = chain.code(governance.council)
+    if differences("Council", seen.council_code):  # a multisig of another make
+        return
     council = Contract(chain, "Council", governance.council)
-    try:
-        seen.threshold = council.read("threshold")
-        seen.signers = [bytes(each) for each in council.read("getSigners", 0, COUNCIL_SIGNERS_MAX)]
-    except (Refused, OverflowError, ValueError):  # a multisig of another make
-        seen.signers = []
+    seen.threshold = council.read("threshold")
+    seen.signers = [bytes(each) for each in council.read("getSigners", 0, COUNCIL_SIGNERS_MAX)]

@@ -72,6 +72,7 @@ def judge(told: Told, seen: Seen) -> list[Line]:
         *_bindings(told, seen),
         *_genesis(told, seen),
         *_parameters(told, seen),
+        *_state(seen),
         *_roles(told, seen),
         *_rulers(told, seen),
     ]
@@ -172,6 +173,14 @@ def _parameters(told: Told, seen: Seen) -> Iterator[Line]:
     yield Line(
         "params", "operator's bond", short, f"{bond}" + ("" if short is Found.OK else f"; commits take {least_bond}")
     )
+
+
+def _state(seen: Seen) -> Iterator[Line]:
+    """What everybody should know who is about to rely on it."""
+    paused, ends = seen.answers["AlliancePolicy", "pausedUntil"], seen.answers["SettlementHub", "windDownAt"]
+    stopped = paused > seen.now
+    yield Line("state", "paused", Found.NOTE if stopped else Found.OK, f"until {paused}" if stopped else "no")
+    yield Line("state", "winding down", Found.NOTE if ends else Found.OK, f"since {ends}" if ends else "no")
 
 
 def _roles(told: Told, seen: Seen) -> Iterator[Line]:

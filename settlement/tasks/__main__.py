@@ -30,6 +30,7 @@ from pydantic import ValidationError
 
 from ledger.postgres.embedded import EmbeddedPostgresError, open_database, running
 from ledger.postgres.migrated import Behind, migrated_database, require_newest
+from settlement.commands import refuse, say, subcommands
 from settlement.embedded_chain import process
 from settlement.settings import SettlementSettings
 from settlement.tasks import attempts, broker, speech
@@ -56,8 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with opened(settings) as works:
             return beat(works) if options.command == "beat" else work(works, beats=options.command == "run")
     except (Behind, EmbeddedPostgresError, ValidationError, psycopg.OperationalError) as error:
-        sys.stderr.write(f"settlement.tasks: {error}\n")
-        return CANNOT_RUN
+        return refuse("settlement.tasks", CANNOT_RUN, str(error))
 
 
 def work(works: Works, *, beats: bool, ticks: Sequence[Tick] = TICKS) -> int:
@@ -141,11 +141,11 @@ def _look_after(dsn: str, options: argparse.Namespace) -> int:
     with psycopg.connect(dsn, autocommit=True) as conn:
         if options.command == "release":
             released = attempts.release(conn, options.task)
-            sys.stdout.write(f"{options.task} is {'released' if released else 'not parked'}\n")
+            say(f"{options.task} is {'released' if released else 'not parked'}")
             return WELL if released else NOT_WELL
         works = {work.name: work for work in attempts.listed(conn)}
     for name in sorted({*BY_NAME, *works}):
-        sys.stdout.write(_line(name, works.get(name)) + "\n")
+        say(_line(name, works.get(name)))
     return NOT_WELL if any(work.parked_at for work in works.values()) else WELL
 
 
@@ -159,24 +159,20 @@ def _line(name: str, work: Work | None) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m settlement.tasks",
-        description="The periodic work.",
-        epilog="Exit codes: 0 well; 1 a task is parked (status), or none was (release); 2 it could not run.",
+    parser, commands = subcommands(
+        "settlement.tasks",
+        "The periodic work.",
+        "0 well; 1 a task is parked (status), or none was (release); 2 it could not run.",
+        {
+            "worker": "take tasks from the queues until a signal",
+            "beat": "put each task into its queue whenever its period is over",
+            "run": "worker and beat in one command, for development",
+            "status": "how every task fares; exit code 1 if one is parked",
+            "release": "let a parked task be tried again",
+        },
     )
-    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
-    for name, words in {
-        "worker": "take tasks from the queues until a signal",
-        "beat": "put each task into its queue whenever its period is over",
-        "run": "worker and beat in one command, for development",
-        "status": "how every task fares; exit code 1 if one is parked",
-    }.items():
-        command = commands.add_parser(name, help=words, description=words)
-        if name == "run":
-            command.add_argument("--beside", action="store_true", help="stop when standard input ends")
-    words = "let a parked task be tried again"
-    release = commands.add_parser("release", help=words, description=words)
-    release.add_argument("task", choices=sorted(BY_NAME))
+    commands["run"].add_argument("--beside", action="store_true", help="stop when standard input ends")
+    commands["release"].add_argument("task", choices=sorted(BY_NAME))
     return parser
 
 

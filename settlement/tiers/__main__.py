@@ -2,7 +2,8 @@
 
     status              every epoch: its state, members, root, when it counts; exit code 1 if one is stuck
     seal                take all epochs as far as they go, now, as the periodic task does
-    revoke EPOCH        let an epoch count no more, here at once and on the chain
+    revoke EPOCH        let an epoch count no more, here at once and on the chain; after a hand-over the chain takes it
+                        from a guardian alone: --guardian KEYSTORE --password-file FILE, or it says who has to call what
     new-key             draw a key that signs headers into the vault, and print its address for governance
     erase MEMBER        destroy what the member's witnesses are made from, in every epoch
 
@@ -16,6 +17,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 from pydantic import ValidationError
@@ -26,26 +28,36 @@ from proofs.json_form import hex_text
 from settlement.alliance import AllianceError
 from settlement.chain.client import ChainError
 from settlement.chain.contracts import Refused
-from settlement.chain.senders import KeyRefused
+from settlement.chain.outbox import Outbox
+from settlement.chain.senders import KeyRefused, open_keystore, refuse_test_keys
+from settlement.commands import refuse, say, subcommands
 from settlement.lease import LeaseHeld
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn, StateMoved
+from settlement.tasks import by_hand
 from settlement.tasks.__main__ import opened
-from settlement.tasks.leading import leading
-from settlement.tasks.ticks import TIERS
 from settlement.tasks.works import Works
-from settlement.tiers import epochs, forgetting, rows, signing_keys
+from settlement.tiers import epochs, forgetting, registry, rows, signing_keys
 from settlement.tiers.commitments import CommitmentRefused
+from settlement.tiers.epochs import Standing
+from settlement.tiers.registry import GuardianNeeded
 from settlement.tiers.rows import Epoch
 from settlement.vault import VaultError
 from settlement.watch.alerts import alerts
 
+PROGRAM = "settlement.tiers"
 DONE, NOT_DONE, CANNOT_RUN = 0, 1, 2
 EPOCHS_SHOWN_MAX = 50
 
 
 class NoSuchEpoch(LookupError):
     """No epoch of this number was drawn."""
+
+
+_NOT_DONE = (
+    *(NoSuchEpoch, CommitmentRefused, KeyRefused, VaultError, Refused, GuardianNeeded),
+    *(LeaseHeld, StateMoved),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,10 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = SettlementSettings()
         with opened(settings) as works, works.connection() as conn:
             return _do(works, conn, options)
-    except (NoSuchEpoch, CommitmentRefused, KeyRefused, VaultError, Refused, LeaseHeld, StateMoved) as error:
-        return _refuse(NOT_DONE, str(error))
+    except _NOT_DONE as error:
+        return refuse(PROGRAM, NOT_DONE, str(error))
     except (Behind, EmbeddedPostgresError, ValidationError, psycopg.Error, AllianceError, ChainError, OSError) as error:
-        return _refuse(CANNOT_RUN, str(error))
+        return refuse(PROGRAM, CANNOT_RUN, str(error))
 
 
 def _do(works: Works, conn: Conn, options: argparse.Namespace) -> int:
@@ -66,41 +78,67 @@ def _do(works: Works, conn: Conn, options: argparse.Namespace) -> int:
         case "status":
             return _status(conn)
         case "seal":
-            return _seal(works, conn)
+            return _told(by_hand.seal_epochs(works, conn))
         case "revoke":
-            return _revoke(works, conn, options.epoch)
+            return _revoke(works, conn, options)
         case "erase":
             left = forgetting.erase(conn, works.vault(), options.member, now=works.now_s())
-            return _say(f"{options.member}: erased; {left} leaves are left as hashes")
+            say(f"{options.member}: erased; {left} leaves are left as hashes")
         case _:
             address = signing_keys.make(conn, works.vault(), now=works.now_s())
-            return _say(f"{hex_text(address)}: let governance name it in the contract (setEpochKey)")
+            say(f"{hex_text(address)}: let governance name it in the contract (setEpochKey)")
+    return DONE
 
 
 def _status(conn: Conn) -> int:
     for epoch in rows.epochs(conn, newest=EPOCHS_SHOWN_MAX):
-        _say(_line(epoch))
+        say(_line(epoch))
     stuck = [alert for alert in alerts(conn) if alert.source == epochs.SOURCE]
     for alert in stuck:
-        _say(f"{alert.place}: {alert.code}: {alert.actual}")
+        say(f"{alert.place}: {alert.code}: {alert.actual}")
     return NOT_DONE if stuck else DONE
 
 
-def _seal(works: Works, conn: Conn) -> int:
-    """Under the periodic task's own lease, so that never two at once are at it."""
-    with leading(conn, works.dsn, TIERS, wait_s_max=works.lead_wait_s), works.tiers(conn) as desk:
-        standings = epochs.drive(desk)
+def _told(standings: Sequence[Standing]) -> int:
     for each in standings:
-        _say(f"epoch {each.epoch}: {each.state.name}: {each.reason}")
+        say(f"epoch {each.epoch}: {each.state.name}: {each.reason}")
     return NOT_DONE if any(each.alarm for each in standings) else DONE
 
 
-def _revoke(works: Works, conn: Conn, number: int) -> int:
+def _revoke(works: Works, conn: Conn, options: argparse.Namespace) -> int:
+    """Here at once; on the chain by our own account while it may, by a guardian's after a hand-over."""
+    number = options.epoch
     if rows.epoch(conn, number) is None:
         raise NoSuchEpoch(f"epoch {number} was never drawn")
+    if (options.guardian is None) != (options.password_file is None):
+        raise KeyRefused("--guardian and --password-file: neither without the other")
     new = rows.revoke(conn, number, now=works.now_s())
-    _say(f"epoch {number}: {'revoked here' if new else 'was revoked here before'}; nobody gets its witnesses any more")
-    return _seal(works, conn)
+    say(f"epoch {number}: {'revoked here' if new else 'was revoked here before'}; nobody gets its witnesses any more")
+    if options.guardian is not None:
+        _as_guardian(works, conn, options)
+    standings = by_hand.seal_epochs(works, conn)
+    if any(each.alarm == epochs.UNREVOKED for each in standings):
+        _say_who(works, conn, number)
+    return _told(standings)
+
+
+def _as_guardian(works: Works, conn: Conn, options: argparse.Namespace) -> None:
+    signer = open_keystore(options.guardian, options.password_file)
+    if works.settings.environment == "production":
+        refuse_test_keys(signer)
+    chain = works.chain()
+    registry.attach(conn, chain, Outbox(conn, chain, signer)).revoke(options.epoch)
+    say(f"epoch {options.epoch}: the chain is told by the guardian {hex_text(signer.address)}")
+
+
+def _say_who(works: Works, conn: Conn, number: int) -> None:
+    with works.tiers(conn) as desk:
+        port = desk.registry
+    assert isinstance(port, registry.OnChain), "works attach to the chain"
+    say(f"on the chain only a guardian may revoke it: {', '.join(map(hex_text, port.guardians())) or 'there is none'}")
+    say(f"  to    {hex_text(port.address)} on chain {port.chain_id}")
+    say(f"  data  {hex_text(port.revocation(number))}")
+    say(f"or with its keystore: {PROGRAM} revoke {number} --guardian FILE --password-file FILE")
 
 
 def _line(epoch: Epoch) -> str:
@@ -117,35 +155,23 @@ def _day(second: int) -> str:
     return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S}"
 
 
-def _say(words: str) -> int:
-    sys.stdout.write(f"{words}\n")
-    return DONE
-
-
-def _refuse(code: int, words: str) -> int:
-    sys.stderr.write(f"settlement.tiers: {words}\n")
-    return code
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m settlement.tiers",
-        description="Epochs of members' tiers.",
-        epilog="Exit codes: 0 done, or well; 1 refused or stuck, and why; 2 it could not run.",
+    parser, commands = subcommands(
+        PROGRAM,
+        "Epochs of members' tiers.",
+        "0 done, or well; 1 refused or stuck, and why; 2 it could not run.",
+        {
+            "status": "every epoch; exit code 1 if one is stuck",
+            "seal": "take all epochs as far as they go, now",
+            "revoke": "let an epoch count no more, here at once and on the chain",
+            "new-key": "draw a key that signs headers, and print its address",
+            "erase": "destroy what a member's witnesses are made from",
+        },
     )
-    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
-    for name, words in {
-        "status": "every epoch; exit code 1 if one is stuck",
-        "seal": "take all epochs as far as they go, now",
-        "revoke": "let an epoch count no more, here at once and on the chain",
-        "new-key": "draw a key that signs headers, and print its address",
-        "erase": "destroy what a member's witnesses are made from",
-    }.items():
-        command = commands.add_parser(name, help=words, description=words)
-        if name == "revoke":
-            command.add_argument("epoch", type=int)
-        if name == "erase":
-            command.add_argument("member")
+    commands["revoke"].add_argument("epoch", type=int)
+    commands["revoke"].add_argument("--guardian", type=Path, metavar="FILE", help="a guardian's V3 keystore")
+    commands["revoke"].add_argument("--password-file", type=Path, metavar="FILE", help="what opens it")
+    commands["erase"].add_argument("member")
     return parser
 
 

@@ -28,7 +28,7 @@ from settlement.chain.senders import KeyRefused, SignerRefused
 from settlement.tables import Conn
 from settlement.tiers import epoch_secrets, rows, signing_keys, snapshot
 from settlement.tiers.clock import EpochClock
-from settlement.tiers.registry import NO_HASH, NoCircuit, Registry
+from settlement.tiers.registry import NO_HASH, GuardianNeeded, NoCircuit, Registry
 from settlement.tiers.rows import Epoch, State
 from settlement.tiers.signing_keys import EpochKeyMissing
 from settlement.tiers.snapshot import EpochFull, NoTiers
@@ -40,6 +40,7 @@ from settlement.watch.alerts import Alert
 
 STEPS_PER_EPOCH_MAX: Final = 12
 SOURCE: Final = "tiers"
+UNREVOKED: Final = "tier-epoch-unrevoked"
 log = structlog.get_logger(__name__)
 
 _WANTED = """
@@ -152,6 +153,8 @@ def _drive_one(desk: Desk, number: int) -> Standing:
             return Standing(number, epoch.state, "another worker hashes it")
         except ChainUnclear as error:
             return Standing(number, epoch.state, str(error), "chain-unclear")
+        except GuardianNeeded as error:
+            return Standing(number, epoch.state, str(error), UNREVOKED)
         except _CANNOT_GO_ON as error:
             return Standing(number, epoch.state, f"{type(error).__name__}: {error}", "tier-epoch-stuck")
     return Standing(number, State.RETIRED, "goes on at the next drive")

@@ -4,9 +4,11 @@ It is weaker than proving on the device, and members are told so: whoever runs t
 about the rest: the secret is sealed (HPKE, X25519) to a key of the workers before it goes to any queue, that key lives
 for hours and is then destroyed, so a queue that is read later says nothing; it is opened in the task's memory alone,
 handed to a process of its own through a pipe, and never stored or logged. The answer is sealed to a key that only who
-asked has. Invariants: a request is proven for the member whose commitment is that of the secret, in an epoch that is in
-force; an answer is fetched once; nothing here raises words that hold what came in. Called by the door (`ask`, `answer`)
-and by the task (`prove`).
+asked has. Invariants: a job has a row from the asking until it is fetched or too old, and only an open one is proven,
+so whoever is handed it again leaves no second answer; a request is proven for the member whose commitment is that of
+the secret, in an epoch that is in force; an answer is fetched once, by the member who asked; jobs are bounded, of a
+member and in all; nothing here raises words that hold what came in. Called by the door (`ask`, `give_up`, `answer`) and
+by the task (`prove`).
 """
 
 from __future__ import annotations
@@ -35,8 +37,14 @@ from settlement.vault import Vault, VaultError
 
 KEY_S_MAX: Final = 3_600
 """How long requests are sealed to one key; it is destroyed after twice as long."""
+JOB_S_MAX: Final = 1_800
+"""How long a job may wait for a worker: longer than a queue needs to see that one died and to hand the job on."""
 ANSWER_S_MAX: Final = 600
 """How long an answer waits to be fetched."""
+JOBS_EACH_MAX: Final = 3
+"""Of one member, proven ones that it has not fetched among them."""
+JOBS_OPEN_MAX: Final = 100
+"""Of all members, that no worker has answered yet."""
 PROVE_S_MAX: Final = 60
 MEMORY_MEGABYTES_MAX: Final = 1_024
 SEALED_BYTES_MAX: Final = 16 * 1024
@@ -57,13 +65,47 @@ _DESTROY = """
 WITH old AS (DELETE FROM settlement.tier_prover WHERE made_at < %s RETURNING public_key)
 DELETE FROM vault.tier_prover WHERE public_key IN (SELECT public_key FROM old)
 """
-_FORGET = "DELETE FROM settlement.tier_proving WHERE asked_at < %s"
-_ANSWER = "INSERT INTO settlement.tier_proving (id, asked_at, answer) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
-_FETCH = "DELETE FROM settlement.tier_proving WHERE id = %s RETURNING answer"
+_FORGET = "DELETE FROM settlement.tier_proving WHERE asked_at < %s OR answered_at < %s"
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('tier-proving', 0))"
+_TAKEN = """
+SELECT count(*) FILTER (WHERE member_no = %s), count(*) FILTER (WHERE answer IS NULL) FROM settlement.tier_proving
+"""
+_OPEN = "INSERT INTO settlement.tier_proving (id, asked_at, member_no) VALUES (%s, %s, %s)"
+_GIVE_UP = "DELETE FROM settlement.tier_proving WHERE id = %s"
+_IS_OPEN = "SELECT FROM settlement.tier_proving WHERE id = %s AND answer IS NULL AND asked_at >= %s"
+_ANSWER = """
+UPDATE settlement.tier_proving SET answer = %s, answered_at = %s WHERE id = %s AND answer IS NULL AND asked_at >= %s
+"""
+_FETCH = """
+DELETE FROM settlement.tier_proving WHERE id = %s AND member_no = %s AND answered_at >= %s RETURNING answer
+"""
+_WAITS = """
+SELECT FROM settlement.tier_proving WHERE id = %s AND member_no = %s AND answer IS NULL AND asked_at >= %s
+"""
 
 
 class ProverAway(RuntimeError):
-    """No worker has said lately that it proves."""
+    """No worker has said lately that it proves, or the queue does not take the job."""
+
+
+class TooManyJobs(RuntimeError):
+    """As many jobs as there may be are open; of this member's, where `own`."""
+
+    def __init__(self, most: int, *, own: bool) -> None:
+        super().__init__(f"{most} jobs are open" + (" of this member" if own else ""))
+        self.most, self.own = most, own
+
+
+class NoSuchJob(LookupError):
+    """No job of this name that this member asked for: it was fetched, or its time is over, or it never was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: the member's number and name."""
+
+    number: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +145,10 @@ class Prover:
 
 
 def ready(conn: Conn, vault: Vault, *, now: int) -> None:
-    """Have a key that requests can be sealed to, and destroy those that are old, with answers that nobody fetched."""
+    """Have a key that requests can be sealed to, and destroy those that are old, with jobs that are over."""
     with conn.transaction():
         conn.execute(_DESTROY, [now - 2 * KEY_S_MAX])
-        conn.execute(_FORGET, [now - ANSWER_S_MAX])
+        _forget(conn, now)
         if conn.execute(_NEWEST, [now - KEY_S_MAX // 2]).fetchone() is None:
             key = X25519PrivateKey.generate()
             public = key.public_key().public_bytes_raw()
@@ -115,15 +157,18 @@ def ready(conn: Conn, vault: Vault, *, now: int) -> None:
 
 
 def ask(
-    conn: Conn, member: str, secret: int, request: SignedRequest, *, use_index: int, now: int
+    conn: Conn, asker: Asker, secret: int, request: SignedRequest, *, use_index: int, now: int
 ) -> tuple[Asked, Sealed]:
-    """What to put into the queue, and what to fetch the answer with. Raises `ProverAway`."""
+    """Open a job: what to put into the queue, and what to fetch the answer with. Raises, in this order, `ProverAway`,
+    `TooManyJobs`.
+    """
     row = conn.execute(_NEWEST, [now - KEY_S_MAX]).fetchone()
     if row is None:
         raise ProverAway("no worker proves at the moment")
     asked, public = Asked(uuid4(), secrets.token_bytes(KEY_BYTES)), bytes(row[0])
+    _open(conn, asker.number, asked.id, now)
     told = {
-        "member": member,
+        "member": asker.name,
         "secret": str(secret),
         "use_index": use_index,
         "request": request.to_json(),
@@ -135,26 +180,57 @@ def ask(
     return asked, Sealed(str(asked.id), public.hex(), sealed.hex())
 
 
-def answer(conn: Conn, asked: Asked) -> Answer | None:
-    """The answer, once; None while there is none."""
-    row = conn.execute(_FETCH, [asked.id]).fetchone()
-    if row is None:
-        return None
-    data = bytes(row[0])
-    told = json.loads(AESGCM(asked.reply_key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], asked.id.bytes))
+def _open(conn: Conn, member_no: int, job: UUID, now: int) -> None:
+    """One at a time, so that two at once do not both take the last place."""
+    with conn.transaction():
+        conn.execute(_ONE_AT_A_TIME)
+        _forget(conn, now)
+        own, unanswered = conn.execute(_TAKEN, [member_no]).fetchone() or (0, 0)
+        if own >= JOBS_EACH_MAX:
+            raise TooManyJobs(JOBS_EACH_MAX, own=True)
+        if unanswered >= JOBS_OPEN_MAX:
+            raise TooManyJobs(JOBS_OPEN_MAX, own=False)
+        conn.execute(_OPEN, [job, now, member_no])
+
+
+def _forget(conn: Conn, now: int) -> None:
+    conn.execute(_FORGET, [now - JOB_S_MAX, now - ANSWER_S_MAX])
+
+
+def give_up(conn: Conn, job: UUID) -> None:
+    """Nobody will prove it: the queue did not take it."""
+    conn.execute(_GIVE_UP, [job])
+
+
+def answer(conn: Conn, asked: Asked, *, member_no: int, now: int) -> Answer | None:
+    """The answer, once, to the member that asked; None while there is none. Raises `NoSuchJob`, and `InvalidTag` for
+    another key, which takes nothing away.
+    """
+    with conn.transaction():
+        row = conn.execute(_FETCH, [asked.id, member_no, now - ANSWER_S_MAX]).fetchone()
+        if row is None:
+            if conn.execute(_WAITS, [asked.id, member_no, now - JOB_S_MAX]).fetchone() is None:
+                raise NoSuchJob(str(asked.id))
+            return None
+        data = bytes(row[0])
+        told = json.loads(AESGCM(asked.reply_key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], asked.id.bytes))
     return Answer(told["response"], told["refused"])
 
 
 def prove(conn: Conn, prover: Prover, sealed: Sealed, *, now: int) -> str:
-    """Prove what was asked, and leave the answer; how it went, in a word that can be logged."""
+    """Prove what was asked, and leave the answer; how it went, in a word that can be logged. A job that was answered,
+    fetched or given up before is over.
+    """
     told = _opened(conn, prover.vault, sealed)
     if told is None:
         return "not-opened"
+    if conn.execute(_IS_OPEN, [sealed.id, now - JOB_S_MAX]).fetchone() is None:
+        return "over"
     made = _made(conn, prover, told)
     nonce, plain = secrets.token_bytes(NONCE_BYTES), json.dumps(made._asdict()).encode()
     reply = nonce + AESGCM(told.reply_key).encrypt(nonce, plain, UUID(sealed.id).bytes)
-    conn.execute(_ANSWER, [sealed.id, now, reply])
-    return made.refused or "proven"
+    kept = conn.execute(_ANSWER, [reply, now, sealed.id, now - JOB_S_MAX]).rowcount
+    return (made.refused or "proven") if kept else "over"
 
 
 class _Told(NamedTuple):

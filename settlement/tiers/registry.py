@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
+from proofs.json_form import hex_text
 from proofs.keccak import keccak256
 from proofs.tier.header import SignedHeader
 from proofs.tier.statement import CIRCUIT_ID
@@ -48,6 +49,13 @@ class NoCircuit(RuntimeError):
     """No circuit is registered yet: governance registers one."""
 
 
+class GuardianNeeded(RuntimeError):
+    """The contract takes a revocation from a guardian alone, and our account is none: it was handed over."""
+
+    def __init__(self, contract: bytes, data: bytes) -> None:
+        super().__init__(f"a guardian has to revoke it on the chain: call {hex_text(contract)} with {hex_text(data)}")
+
+
 class Registry(Protocol):
     """The port to the contract."""
 
@@ -82,7 +90,7 @@ class Registry(Protocol):
         ...
 
     def revoke(self, epoch: int) -> None:
-        """See to it that the epoch counts no more."""
+        """See to it that the epoch counts no more. Raises `GuardianNeeded`."""
         ...
 
 
@@ -92,6 +100,7 @@ class OnChain:
 
     contract: Contract
     outbox: Outbox
+    deploy_block: int = 0
 
     @property
     def chain_id(self) -> int:
@@ -136,9 +145,27 @@ class OnChain:
         )
 
     def revoke(self, epoch: int) -> None:
-        """Raises `Refused` when the contract would not take it."""
-        if not self._held(epoch, "latest").revoked:
-            self._send(f"tier-revoke:{epoch}", self.contract.data("revokeEpoch", epoch), REVOKE_GAS)
+        """Raises `GuardianNeeded` after a hand-over, `Refused` when the contract would not take it otherwise."""
+        if self._held(epoch, "latest").revoked:
+            return
+        data = self.revocation(epoch)
+        if not self._guards(self.outbox.sender):
+            raise GuardianNeeded(self.address, data)
+        self._send(f"tier-revoke:{epoch}", data, REVOKE_GAS)
+
+    def revocation(self, epoch: int) -> bytes:
+        """What a guardian calls the contract with."""
+        return self.contract.data("revokeEpoch", epoch)
+
+    def guardians(self) -> list[bytes]:
+        """Who may revoke now, of those to whom it was ever given since the contract's first block."""
+        role = self.contract.read("GUARDIAN_ROLE")
+        given = self.contract.events("RoleGranted", first=self.deploy_block, topics=[role])
+        accounts = {bytes.fromhex(event.fields["account"].removeprefix("0x")) for event in given}
+        return sorted(filter(self._guards, accounts))
+
+    def _guards(self, account: bytes) -> bool:
+        return bool(self.contract.read("hasRole", self.contract.read("GUARDIAN_ROLE"), account))
 
     def _send(self, purpose: str, data: bytes, gas: int) -> None:
         with self.outbox.leading(wait_s_max=LEAD_WAIT_S) as outbox:
@@ -161,7 +188,7 @@ def attach(conn: Conn, chain: Chain, outbox: Outbox) -> OnChain:
         raise NotFounded("no TierRegistry is recorded in this database")
     if place.chain_id != outbox.chain_id or keccak256(chain.code(place.address)) != place.code_hash:
         raise OtherCode(f"0x{place.address.hex()} does not hold the TierRegistry that was deployed there")
-    return OnChain(Contract(chain, "TierRegistry", place.address), outbox)
+    return OnChain(Contract(chain, "TierRegistry", place.address), outbox, place.deploy_block)
 
 
-__all__ = ["Circuit", "Held", "NoCircuit", "OnChain", "Refused", "Registry", "attach"]
+__all__ = ["Circuit", "GuardianNeeded", "Held", "NoCircuit", "OnChain", "Refused", "Registry", "attach"]

@@ -32,8 +32,11 @@ class EpochSecret:
 
     def salt(self, commitment: bytes, blind: bytes) -> int:
         """The salt of the leaf of this commitment: a field element."""
-        word = hmac.digest(self.secret, b"tongdui tier salt" + blind + commitment, "sha256")
-        return int.from_bytes(word[:SALT_BYTES], "big")
+        return int.from_bytes(self.salt_word(commitment, blind), "big")
+
+    def salt_word(self, commitment: bytes, blind: bytes) -> bytes:
+        """The same in 32 bytes, the most significant first."""
+        return b"\0" + hmac.digest(self.secret, b"tongdui tier salt" + blind + commitment, "sha256")[:SALT_BYTES]
 
     def order(self, members: int) -> array[int]:
         """Where the n-th of `members` stands in the tree: a shuffle (Fisher-Yates) drawn from the secret."""

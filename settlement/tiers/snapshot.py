@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from struct import Struct
+from typing import Any, Final
 
 import psycopg
-from psycopg import Cursor
 
 from ledger.queries import registry as registry_of
 from ledger.registry import Registry
 from ledger.tier_standings import Standing, standings
-from proofs.tier.attributes import Attributes
+from proofs.tier.attributes import Attributes, Said
 from proofs.tier.cohorts import counted
 from proofs.tier.grid import PolicyGrid
 from proofs.tier.policy import SECONDS_MAX
@@ -27,13 +27,13 @@ from proofs.tier.statement import DEPTH
 from settlement.chain.outbox import Checkpoint, unwatched
 from settlement.tables import Conn
 from settlement.tiers import rows
+from settlement.tiers.commitments import COMMITMENT_BYTES
 from settlement.tiers.rows import Epoch, State
 from settlement.tiers.salts import EpochSecret
 
 MS_PER_SECOND: Final = 1_000
 MEMBERS_PER_PAGE: Final = 5_000
 MEMBERS_MAX: Final = 2**DEPTH
-ATTRIBUTES_BYTES: Final = 30
 LOCK: Final = "tier-snapshot"
 """Held by a snapshot and by erasures: one waits for the other."""
 
@@ -68,7 +68,11 @@ _COPY = """
 COPY settlement.tier_leaf (epoch, place, member_no, key_member_no, key_no, commitment, attributes)
 FROM STDIN (FORMAT BINARY)
 """
-_TYPES: Final = ("int8", "int4", "int8", "int8", "int4", "bytea", "bytea")
+_COPY_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_END: Final = b"\xff\xff"
+_COPY_ROW: Final = Struct(f">hiqiiiqiqiii{COMMITMENT_BYTES}si{Attributes.BYTES}s")
+"""PostgreSQL's binary form of one row of _COPY: the number of columns, then each one's length and itself."""
+_COLUMNS: Final = 7
 
 
 class NoTiers(RuntimeError):
@@ -77,17 +81,6 @@ class NoTiers(RuntimeError):
 
 class EpochFull(RuntimeError):
     """More members than a tree of this depth has leaves."""
-
-
-class _Owner(NamedTuple):
-    """A person, and the key that stands for it."""
-
-    person: int
-    member_no: int
-    key_no: int
-    commitment: bytes
-    from_epoch: int
-    owners: int
 
 
 @dataclass(slots=True)
@@ -129,19 +122,21 @@ def exclusive(conn: Conn) -> Iterator[None]:
             conn.execute(_UNLOCK, [LOCK])
 
 
-def _kept(conn: Conn, epoch: Epoch, secret: EpochSecret, registry: Registry, taken: _Taken) -> Iterator[Attributes]:
-    """Everybody's attributes, each kept in its place before it is answered."""
+def _kept(conn: Conn, epoch: Epoch, secret: EpochSecret, registry: Registry, taken: _Taken) -> Iterator[Said]:
+    """What is said of everybody, each kept in its place before it is answered."""
     at_ms = epoch.not_before * MS_PER_SECOND
     with conn.cursor("tier_members", scrollable=False) as cursor:
         cursor.itersize = MEMBERS_PER_PAGE
         cursor.execute(_MEMBERS, [epoch.epoch], binary=True)
-        while page := [_Owner(*row) for row in cursor.fetchmany(MEMBERS_PER_PAGE)]:
+        while page := cursor.fetchmany(MEMBERS_PER_PAGE):
             if not taken.order:
-                taken.order = _order(secret, page[0].owners)
-            found = standings(conn, registry, [owner.person for owner in page], at_ms)
-            made = [(owner, attributes_of(standing, owner.from_epoch)) for owner, standing in _paired(page, found)]
-            _copy(conn.cursor(), epoch.epoch, made, taken)
-            yield from (attributes for _, attributes in made)
+                taken.order = _order(secret, page[0][-1])
+            found = standings(conn, registry, [person for person, *_ in page], at_ms)
+            said, kept = _page(epoch.epoch, page, found, taken.order[taken.members : taken.members + len(page)])
+            with conn.cursor() as filling, filling.copy(_COPY) as copy:
+                copy.write(b"".join((_COPY_HEAD, *kept, _COPY_END)))
+            taken.members += len(page)
+            yield from said
 
 
 def _order(secret: EpochSecret, members: int) -> Sequence[int]:
@@ -150,17 +145,27 @@ def _order(secret: EpochSecret, members: int) -> Sequence[int]:
     return secret.order(members)
 
 
-def _paired(page: Sequence[_Owner], found: Iterator[Standing]) -> Iterator[tuple[_Owner, Standing]]:
-    """Both come by the person's number."""
-    for owner, standing in zip(page, found, strict=True):
-        assert owner.person == standing.member_no, "the ledger answers in order"
-        yield owner, standing
+def _page(
+    epoch: int, page: Sequence[tuple[Any, ...]], found: Iterator[Standing], places: Sequence[int]
+) -> tuple[list[Said], list[bytes]]:
+    """What is said of a page's members, and the rows that keep it. Both come by the person's number."""
+    said, kept = [], []
+    for owner, standing, place in zip(page, found, places, strict=True):
+        person, member_no, key_no, commitment, from_epoch, _ = owner
+        assert person == standing.member_no, "the ledger answers in order"
+        one = said_of(standing, from_epoch)
+        said.append(one)
+        keys, packed = (8, person, 8, member_no, 4, key_no), one.packed_bytes()
+        kept.append(
+            _COPY_ROW.pack(_COLUMNS, 8, epoch, 4, place, *keys, COMMITMENT_BYTES, commitment, Attributes.BYTES, packed)
+        )
+    return said, kept
 
 
-def attributes_of(standing: Standing, key_epoch: int) -> Attributes:
+def said_of(standing: Standing, key_epoch: int) -> Said:
     """A standing as a leaf carries it. Times are rounded to what is certainly true: later since, earlier until."""
     until = SECONDS_MAX if standing.until_ms is None else min(standing.until_ms // MS_PER_SECOND, SECONDS_MAX)
-    return Attributes(
+    return Said(
         points=standing.points_au,
         spend=standing.qualifying_au,
         since=min(-(-standing.since_ms // MS_PER_SECOND), SECONDS_MAX),
@@ -168,13 +173,3 @@ def attributes_of(standing: Standing, key_epoch: int) -> Attributes:
         key_epoch=key_epoch,
         tier=standing.rank,
     )
-
-
-def _copy(cursor: Cursor[Any], epoch: int, made: Sequence[tuple[_Owner, Attributes]], taken: _Taken) -> None:
-    with cursor, cursor.copy(_COPY) as copy:
-        copy.set_types(_TYPES)
-        for owner, attributes in made:
-            packed = attributes.packed().to_bytes(ATTRIBUTES_BYTES, "big")
-            place = taken.order[taken.members]
-            copy.write_row((epoch, place, owner.person, owner.member_no, owner.key_no, bytes(owner.commitment), packed))
-            taken.members += 1

@@ -7,13 +7,14 @@ with the number of members. Leaves of erased members stay as they are. Called by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from proofs.poseidon import poseidon
-from proofs.tier.epoch_tree import EpochTree, TreeBusy, TreeError, build, root_from
+from proofs.poseidon import WORD_BYTES, poseidon, poseidon_rows
+from proofs.tier.attributes import Attributes
+from proofs.tier.epoch_tree import EpochTree, TreeBusy, TreeError, build_of_runs, root_from
 from proofs.tier.statement import epoch_tag
 from settlement.tables import Conn
 from settlement.tiers import epoch_secrets
@@ -23,6 +24,10 @@ from settlement.vault import Vault
 
 LEAVES_PER_READ: Final = 10_000
 OWNER_ONLY: Final = 0o700
+INPUTS: Final = 4
+"""Of a leaf: commitment, epoch tag, attributes, salt."""
+
+_PADDING: Final = bytes(WORD_BYTES - Attributes.BYTES)
 
 _LEAVES = """
 SELECT l.place, l.commitment, l.attributes, b.blind, l.leaf FROM (
@@ -72,12 +77,12 @@ class Trees:
         self.folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         path = self.path(epoch.epoch)
         try:
-            return build(path, leaves(conn, epoch, secret, seen=seen), epoch.members)
+            return build_of_runs(path, leaves(conn, epoch, secret, seen=seen), epoch.members)
         except TreeBusy:
             raise
         except TreeError:  # a file of that name with other leaves: of another database, or damaged
             path.unlink(missing_ok=True)
-            return build(path, leaves(conn, epoch, secret, seen=seen), epoch.members)
+            return build_of_runs(path, leaves(conn, epoch, secret, seen=seen), epoch.members)
 
     def path_of(self, conn: Conn, vault: Vault, epoch: Epoch, place: int) -> list[int]:
         """The siblings of a leaf, of which is sure that they lead to the epoch's root; the file is made again where it
@@ -110,14 +115,28 @@ class Trees:
         return [path.name for path in gone]
 
 
-def leaves(conn: Conn, epoch: Epoch, secret: EpochSecret, *, seen: Seen = unseen) -> Iterator[int]:
-    """The leaves of an epoch in their order, as the circuit has them."""
+def leaves(conn: Conn, epoch: Epoch, secret: EpochSecret, *, seen: Seen = unseen) -> Iterator[bytes]:
+    """The leaves of an epoch in their order, as the tree's file has them, a page of rows at a time."""
     tag, place = epoch_tag(epoch.alliance_id, epoch.epoch), -1
     while page := conn.execute(_LEAVES, [epoch.epoch, place, LEAVES_PER_READ], binary=True).fetchall():
-        for row in page:
-            yield leaf_of(tag, secret, Leaf(*row[1:]))
+        yield run_of(tag, secret, page)
         place = page[-1][0]
         seen(place + 1)
+
+
+def run_of(tag: int, secret: EpochSecret, page: Sequence[tuple[Any, ...]]) -> bytes:
+    """The leaves of many rows (place, and what a `Leaf` has), each as `leaf_of` makes it."""
+    middle, salt = tag.to_bytes(WORD_BYTES, "big") + _PADDING, secret.salt_word
+    inputs = [
+        b"".join((commitment, middle, attributes, salt(commitment, blind)))
+        for _, commitment, attributes, blind, leaf in page
+        if leaf is None
+    ]
+    made = poseidon_rows(b"".join(inputs), INPUTS)
+    if len(made) == len(page) * WORD_BYTES:
+        return made
+    hashes = (made[at : at + WORD_BYTES] for at in range(0, len(made), WORD_BYTES))
+    return b"".join([next(hashes) if row[-1] is None else row[-1] for row in page])
 
 
 def leaf_of(tag: int, secret: EpochSecret, row: Leaf) -> int:

@@ -64,7 +64,12 @@ CODES: dict[str, tuple[str, str]] = {
     "signer-refused": (URGENT, "the signer elsewhere gives no signature"),
     "task-parked": (URGENT, "a periodic task failed too often; a person looks, and releases it"),
     "tier-epoch-conflict": (URGENT, "another header stands on the chain under the number of an epoch of tiers"),
+    "tier-epoch-gone": (URGENT, "a final block held an epoch of tiers, and the chain holds it no more"),
     "tier-epoch-stuck": (URGENT, "an epoch of tiers cannot go on by itself; without it no tier can be proven"),
+    "tier-epoch-unrevoked": (
+        URGENT,
+        "an epoch was revoked here; on the chain it counts until a guardian revokes it there",
+    ),
     "transaction-failed": (URGENT, "a transaction failed as often as we try"),
     "watch-behind": (WARNING, "the chain's events are read later than they should be"),
     "wide-root": (WARNING, "thirty people or more stand under one root of referrals; a person looks at it"),

@@ -47,6 +47,13 @@ def test_every_refusal_of_the_ledger_has_a_row_or_a_reason() -> None:
     assert not set(LEDGER) & set(OUT_OF_REACH)
 
 
+TOLD_WHEN = {
+    *("request-in-flight", "busy", "reading-busy", "unavailable", "verifying-busy", "ask-budget-spent"),
+    "assisted-busy",
+}
+"""Refusals that say when to come again."""
+
+
 def documented_codes(response: Any) -> set[str]:
     """What the document says the called operation may answer with this status."""
     method, path = response.request.method.lower(), response.request.url.path
@@ -68,5 +75,5 @@ def test_every_error_is_provoked_through_the_api(stage: Stage, code: str) -> Non
     assert problem["instance"].startswith("/")
     assert problem.get("request_id", response.headers["x-request-id"]) == response.headers["x-request-id"]
     assert code in documented_codes(response)
-    if code in {"request-in-flight", "busy", "reading-busy", "unavailable", "verifying-busy", "ask-budget-spent"}:
+    if code in TOLD_WHEN:
         assert int(response.headers["retry-after"]) >= 1

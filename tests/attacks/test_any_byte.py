@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from auditor.attest import AttestRefused
 from auditor.chain import OnChain
 from auditor.findings import RULES
 from auditor.outcome import Outcome, Verdict
@@ -22,6 +23,7 @@ from proofs.lpb1 import HEADER_BYTES, NET_BYTES, ROW_BYTES, FileError, open_file
 from proofs.messages import BatchHeader
 from proofs.words import WORD_BYTES, WordError, snake
 from tests.attacks.forge import World, honest_world, store
+from tests.attacks.test_attest import attested, sealed_world
 
 SEED = 8_195
 SETTLING = 2
@@ -147,6 +149,24 @@ def _commit_to(world: World, good: BatchHeader, fields: dict[str, Any]) -> None:
     batch.header, batch.data_hash = good, fields.pop("data_hash", None)
     batch.forced = fields
     world.rechain()
+
+
+def test_a_byte_of_a_header_that_is_to_be_signed(world: World, tmp_path: Path) -> None:
+    """As a mirror hands it to an attester: refused as no header, or looked at and not signed."""
+    chain, dice = sealed_world(world, SETTLING), Random(SEED)
+    path = world.folder / "headers" / f"{SETTLING}.json"
+    good, refused = path.read_bytes(), 0
+    for turn in range(FLIPS_OF_A_MANIFEST):
+        path.write_bytes(turned(good, dice.randrange(len(good)), dice.choice(WAYS)))
+        try:
+            _, signed = attested(world, chain, tmp_path / f"{turn}.json")
+        except AttestRefused:
+            refused += 1
+        else:
+            assert signed == [], path.read_bytes()
+    assert 0 < refused < FLIPS_OF_A_MANIFEST, "both ways"
+    path.write_bytes(good)
+    assert [each.batch_no for each in attested(world, chain, tmp_path / "state.json")[1]] == [2, 3, 4]
 
 
 def _attestation(place: int) -> Callable[[OnChain, bytes], None]:

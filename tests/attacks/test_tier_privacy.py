@@ -19,7 +19,6 @@ from proofs.tier.attributes import Attributes
 from proofs.tier.epoch_tree import EpochTree
 from settlement.tiers import epoch_secrets, forgetting, rows
 from settlement.tiers.salts import EpochSecret
-from settlement.tiers.snapshot import ATTRIBUTES_BYTES
 from settlement.tiers.trees import Leaf, leaf_of
 from settlement.tiers.witness import Witness, witness
 from tests.settlement.tiers.conftest import bare, ground  # noqa: F401  # fixtures, used by their names
@@ -80,7 +79,7 @@ def test_with_the_secret_of_the_epoch_a_leaf_falls_and_without_the_members_blind
     told, public_leaves = fetch(sealed, "m1").attributes, set(leaves_of(sealed, BEGIN))
 
     def falls(blind: bytes) -> bool:
-        packed = [each.packed().to_bytes(ATTRIBUTES_BYTES, "big") for each in likely(told)]
+        packed = [each.packed().to_bytes(Attributes.BYTES, "big") for each in likely(told)]
         return any(leaf_of(tag, stolen, Leaf(public("m1"), each, blind)) in public_leaves for each in packed)
 
     assert falls(blinds["m1"])

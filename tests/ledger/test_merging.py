@@ -323,3 +323,44 @@ def test_a_dispute_over_what_was_paid_before_ends_before_they_part() -> None:
     scene.done(ResolveDispute(key="s", at_ms=DAY, stands=True, **paid))
     scene.done(unmerge("m1", key="again"))
     assert (scene.points("m1", A), scene.points("m2", A)) == (60, 0)
+
+
+def upline_of_one(**changes: Any) -> Scene:
+    """m1 referred m2, who referred m3; A rewards two levels, 3 % and 1 %, 50 points at most."""
+    return scene_of(campaign(A, 300, 100, reward_au_max=50), bond("m2", "m1"), bond("m3", "m2"), **changes)
+
+
+def test_two_levels_that_became_one_person_are_two_rewards() -> None:
+    scene = upline_of_one(hold_ms=DAY)
+    scene.play(scene.earn("m3", A, 10_000, order="o"), merge("m2", "m1"))
+    assert scene.pending("m1", A) == 100
+    receipt = scene.done(scene.confirm(A, "o", at=DAY))
+    assert [(leg.kind, leg.member, leg.level, leg.points) for leg in receipt.legs] == [
+        (Kind.EARN, "m3", 0, 100),
+        (Kind.REFERRAL, "m1", 1, 50),
+        (Kind.REFERRAL, "m1", 2, 50),
+    ]
+    assert scene.points("m1", A) == 100
+
+
+@pytest.mark.parametrize(
+    ("policy", "spent", "taken"),
+    [("debt", 0, (50, 50)), ("debt", 70, (50, 50)), ("within_balance", 0, (50, 50)), ("within_balance", 70, (30, 0))],
+)
+def test_each_reward_is_taken_back_from_its_own_leg(policy: str, spent: int, taken: tuple[int, int]) -> None:
+    scene = upline_of_one(refund_policy=policy)
+    earned = scene.done(scene.earn("m3", A, 10_000, order="o"))
+    scene.play(merge("m2", "m1"), *[scene.redeem("m1", B, spent, at=DAY)][: bool(spent)])
+    back = scene.done(scene.refund("m3", A, 10_000, "o", at=DAY))
+    named = {earned.legs[leg.ref.no - 1].level: leg.points for leg in back.legs if leg.ref and leg.member == "m1"}
+    assert named == {level: points for level, points in zip((1, 2), taken, strict=True) if points}
+    assert scene.points("m1", A) == 100 - spent - sum(taken)
+
+
+def test_a_purchase_and_a_reward_of_one_person_are_taken_back_apart() -> None:
+    scene = upline_of_one()
+    earned = scene.done(scene.earn("m3", A, 10_000, order="o"))
+    scene.done(merge("m3", "m2"))
+    back = scene.done(scene.refund("m3", A, 10_000, "o", at=DAY))
+    refs = [(leg.member, leg.points, earned.legs[leg.ref.no - 1].level) for leg in back.legs if leg.ref]
+    assert refs == [("m2", 100, 0), ("m2", 50, 1), ("m1", 50, 2)]

@@ -72,6 +72,8 @@ FAULTS = {
        WHERE receipt LIKE '%"level":1%'""": {"rewards-are-the-rule-of-their-basis"},
     """UPDATE ledger.journal SET receipt = replace(receipt, '"basis":', '"basis":9')
        WHERE receipt LIKE '%"level":1%'""": {"rewards-are-the-rule-of-their-basis"},
+    r"""UPDATE ledger.journal SET receipt = regexp_replace(receipt, '("kind":3,[^}]*"points":)', '\19')
+       WHERE verb = 'refund'""": {"claw-backs-within-their-legs"},
     "UPDATE ledger.answer SET key = 'other' WHERE seq = 20": {"keys-answer-their-entries"},
     """INSERT INTO ledger.answer (shard, key, command, body)
        SELECT 0, 'trace', command, '{}' FROM ledger.journal WHERE seq = 20""": {"refusals-leave-no-trace"},

@@ -302,12 +302,14 @@ def stands(books: Books, order: Order, lot: Lot, left: int) -> int:
 
 
 def claw_back(books: Books, owner: str, asked: dict[Lot, int]) -> None:
-    """Of one member: the order's own lots first."""
-    own_lots, under = [lot for lot in asked if lot.left], next(lot.terms_id for lot in asked)
-    taken = from_member(books, owner, own_lots, sum(asked.values()), under)
-    for lot, points in asked.items():
-        lot.standing -= min(points, taken)
-        taken -= min(points, taken)
+    """Of one member: the order's own lots first, whatever they were given for; and purchase and rewards one by one."""
+    bought = [lot for lot in asked if lot.role not in LEVELS]
+    for leg in filter(None, (bought, *[[lot] for lot in asked if lot.role in LEVELS])):
+        own_lots, under = [lot for lot in asked if lot.left], next(lot.terms_id for lot in asked)
+        taken = from_member(books, owner, own_lots, sum(asked[lot] for lot in leg), under)
+        for lot in leg:
+            lot.standing -= min(asked[lot], taken)
+            taken -= min(asked[lot], taken)
 
 
 def from_member(books: Books, member: str, own: list[Lot], points: int, under: int) -> int:

@@ -44,13 +44,17 @@ def cost(books: Books, terms_id: int, gains: list[tuple[str, int]]) -> int:
     if not books.is_backed(terms_id):
         return 0
     terms, dust, total = books.terms[terms_id], books.dust[terms_id], 0
+    owed = {member: books.debts[member, terms["issuer_id"]] for member, _ in gains}
     for member, points in gains:
         repaid = min(points, books.debts[member, terms["issuer_id"]])
         shown = points - repaid + repaid_shown(books, member, terms["issuer_id"], repaid)
         au = price_in(books, terms_id, shown)
         total += au
         books.dust[terms_id] += au * terms["au_den"] - (points - repaid) * terms["au_num"]
+        books.debts[member, terms["issuer_id"]] -= repaid
     books.dust[terms_id] = dust
+    for member, points in owed.items():
+        books.debts[member, terms["issuer_id"]] = points
     return total
 
 

@@ -5,7 +5,7 @@ altered it proves nothing; and of others it holds nothing that anybody could use
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from random import Random
 from typing import Any
@@ -16,7 +16,7 @@ import pytest
 from ledger.commands import PublishTerms
 from ledger.store import open_store
 from proofs.accounts import CASH, LANE, OPERATOR_ID, POINTS, RESERVE_ID, ROW_SALT_SEQ, cash_account, salt
-from proofs.extract import ExtractError, check
+from proofs.extract import HEAD, ExtractError, check
 from proofs.json_form import hex_text, to_json
 from proofs.messages import AccountRow, BatchHeader, Posting
 from proofs.tree import leaf_hash
@@ -26,10 +26,12 @@ from settlement.sealing.seal import Sealed
 from tests.attacks.alliance import CHAIN_ID, HUB
 from tests.settlement.ledger_traffic import RATES, founding, traffic
 from tests.settlement.sealer import read_all, seal_all
+from tests.settlement.test_receipts import altered, places
 
 Form = dict[str, Any]
 MERCHANTS = sorted(RATES)
 PAGE_LEAVES = 7
+BYTES_TRIED = 300
 
 
 class History:
@@ -160,6 +162,32 @@ def test_what_is_altered_proves_nothing(pages: list[Form]) -> None:
         changed = deepcopy(pages)
         change(changed)
         assert step_of(changed) == step, number
+
+
+def test_a_byte_anywhere_proves_nothing_or_another_header(pages: list[Form]) -> None:
+    """The same place on every page where all share it; what is left proves what the chain does not hold, or signers
+    that the registry does not know.
+    """
+    chance, good = Random(17), check(pages)
+    told = [(number, path) for number, page in enumerate(pages) for path in places(page)]
+    texts = [each for each in told if isinstance(_at(pages[each[0]], each[1]), str)]
+    steps: set[str] = set()
+    for number, path in chance.sample(texts, BYTES_TRIED):
+        changed = deepcopy(pages)
+        text = chance.choice(list(altered(_at(pages[number], path))))
+        for page in changed if path[0] in HEAD else [changed[number]]:
+            _at(page, path[:-1])[path[-1]] = text
+        steps.add(step := step_of(changed))
+        if not step:
+            other = check(changed)
+            assert (other.headers, other.signers) != (good.headers, good.signers), (path, text)
+    assert steps > {"form", "leaf", "row"}
+
+
+def _at(form: Any, path: Sequence[str | int]) -> Any:
+    for step in path:
+        form = form[step]
+    return form
 
 
 def everywhere(pages: list[Form], change: Callable[[Form], object]) -> list[Form]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 from coincurve import PrivateKey
 
 from proofs.json_form import hex_text
@@ -18,6 +19,7 @@ from proofs.signature import address_of
 from proofs.tier.attributes import Attributes
 from proofs.tier.cohorts import Cohorts
 from proofs.tier.consent import Declined, Known, Refusal, consent
+from proofs.tier.decoding import DecodingError
 from proofs.tier.grid import PolicyGrid, Predicate
 from proofs.tier.header import EpochHeader
 from proofs.tier.policy import AMOUNT_MAX, ANY_TIER, EPOCH_MAX, SECONDS_MAX, Metric, Policy, at_least
@@ -225,3 +227,40 @@ def test_random_policies_are_judged_and_said_alike() -> None:
     ours = [here(each) for each in cases]
     assert there(cases) == ours
     assert {found.get("refused") for found in ours} >= {None, "policy", "grid", "cohort", "unmet"}
+
+
+def any_mask(chance: Random) -> int:
+    """One of those that people name, or any."""
+    ranks = chance.choice([at_least(chance.randrange(16)), 1 << chance.randrange(16), chance.randrange(1 << 16)])
+    return chance.choice([ranks, ranks & 0b1111])
+
+
+def test_any_policy_is_said_in_the_same_words() -> None:
+    """Off the grid too, under any number of names: what a wallet shows is what the partner and the operator read."""
+    chance = Random(12)
+    policies = [replace(anything(chance), tier_mask=any_mask(chance)) for _ in range(SAMPLES)]
+    named = [(policy, list(NAMES[: chance.randrange(5)])) for policy in policies]
+    asked = json.dumps([{"policy": str(policy.packed()), "tier_names": names} for policy, names in named])
+    script = [str(NODE), "tests/proofs/circuits/words.mjs"]
+    told = subprocess.run(script, input=asked, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert json.loads(told.stdout) == [policy.in_words(names) for policy, names in named]
+
+
+UNSHOWN = ["a\nb", "a\u202eb", "a\u200db", "a\u00a0b", "a\x00b", "e\u0301", "\u2028", "a\u3000b", "x" * 201, ""]
+SHOWN = ["金卡会员 100%", "Café Lindenhof", "🎫", "a b"]
+
+
+def test_a_line_that_cannot_be_shown_is_read_by_neither() -> None:
+    """Letters that turn the others around would let a partner write what the owner reads as the wallet's own words."""
+    cases = [sent(case(asking(request(purpose=purpose)))) for purpose in (*UNSHOWN, *SHOWN)]
+    script = [str(NODE), "tests/proofs/circuits/wallet.mjs"]
+    told = subprocess.run(script, input=json.dumps(cases), capture_output=True, text=True, check=True, cwd=ROOT)
+    assert [each.get("unread") for each in json.loads(told.stdout)] == [
+        *["request.purpose"] * len(UNSHOWN),
+        *[None] * len(SHOWN),
+    ]
+    for each in cases[: len(UNSHOWN)]:
+        with pytest.raises(DecodingError, match="purpose"):
+            SignedRequest.from_json(each["asked"])
+    for each, purpose in zip(cases[len(UNSHOWN) :], SHOWN, strict=True):
+        assert SignedRequest.from_json(each["asked"]).request.purpose == purpose

@@ -1,9 +1,9 @@
 """A witness of every answer: what the rule book demands of one receipt, and of all of them together, without an oracle.
 
 It keeps its own running figures from receipts alone: the last posting of every account, what is left of every lot, what
-legs issued and took, refunds by order, holds that were resolved, points that rules granted, the first answer to every
-key. `see` is told each answer with what the book would write for it; `stands` asks a whole slice whether it agrees.
-Only tests use it.
+legs issued and took, what each gave and how much of it was taken back, refunds by order, holds that were resolved,
+points that rules granted, the first answer to every key. `see` is told each answer with what the book would write for
+it; `stands` asks a whole slice whether it agrees. Only tests use it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import msgspec
 
 from ledger import accounts
 from ledger.accounts import AccountName, Family
-from ledger.answers import Answer, JournalPosting, LotId, Receipt, Refusal
+from ledger.answers import Answer, JournalPosting, Leg, LegRef, LotId, Receipt, Refusal
 from ledger.book import Book
 from ledger.commands import Command
 from ledger.effects import Effects
 from ledger.records import RuleBudget
 from ledger.slice import Slice
+from ledger.units import BPS
 from proofs.kinds import Kind
 from tests.properties.worlds import Plain
 
@@ -40,6 +41,10 @@ class Witness:
         self.last: dict[AccountName, tuple[int, int]] = {}
         self.lots: dict[LotId, int] = {}
         self.outstanding: Counter[int] = Counter()
+        self.given: dict[LegRef, int] = {}
+        self.taken_back: Counter[LegRef] = Counter()
+        self.terms: dict[int, Plain] = {}
+        self.campaigns: dict[int, Plain] = {}
         self.refunded: Counter[tuple[int, str]] = Counter()
         self.bought: dict[tuple[int, str], int] = {}
         self.resolved: set[tuple[int, str]] = set()
@@ -84,15 +89,36 @@ class Witness:
             self._see_posting(posting)
         assert not any(units.values()), "debits equal credits"
         assert not sum(clearing((each.account, each.amount) for each in receipt.postings).values())
+        self._see_published(plain)
         for leg in receipt.legs:
             if leg.points:
                 self.outstanding[leg.issuer] += leg.points if leg.kind in ADDING else -leg.points
+            self._see_leg(LegRef(receipt.seq, leg.no), leg)
         for move in receipt.lots:
             assert move.remaining >= 0, "no lot is below zero"
             assert move.remaining == self.lots.get(move.lot, 0) + move.points, move
             self.lots[move.lot] = move.remaining
         self._see_names(plain)
         self._see_rules(plain, receipt.why)
+
+    def _see_published(self, plain: Plain) -> None:
+        if plain["verb"] == "publish_terms":
+            self.terms[plain["terms_id"]] = plain
+        if plain["verb"] == "publish_campaign":
+            self.campaigns[plain["campaign_id"]] = plain
+
+    def _see_leg(self, name: LegRef, leg: Leg) -> None:
+        """A reward is its campaign's rule for one level; no leg is taken back beyond what it gave."""
+        self.given[name] = leg.points
+        if leg.kind == Kind.REFERRAL:
+            campaign, terms = self.campaigns[leg.campaign_id], self.terms[leg.terms_id]
+            value = leg.basis * campaign["level_bps"][leg.level - 1]
+            if campaign["reward_au_max"] is not None:
+                value = min(value, campaign["reward_au_max"] * BPS)
+            assert leg.points == value * terms["au_den"] // (terms["au_num"] * BPS), f"{name} is not its level's rule"
+        if leg.kind == Kind.REFUND_EARN and leg.ref is not None:
+            self.taken_back[leg.ref] += leg.points
+            assert self.taken_back[leg.ref] <= self.given[leg.ref], f"more is taken back of {leg.ref} than it gave"
 
     def _see_posting(self, posting: JournalPosting) -> None:
         """The account's next one, with the running balance."""

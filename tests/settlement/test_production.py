@@ -12,6 +12,7 @@ from settlement.sealing.lanes import KeystoreRefused, create_keystore
 from settlement.sealing.remote_lanes import RemoteLanes, write_roster
 from settlement.settings import SettlementSettings
 from settlement.tasks.works import Works
+from settlement.tiers.proving import JOB_S_MAX, PROVE_S_MAX
 
 MIRRORS = [{"kind": "http", "address": f"https://{name}.example/a"} for name in ("one", "two")]
 
@@ -46,3 +47,18 @@ def test_lanes_are_signed_for_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_pat
     lanes = Works(settings=SettlementSettings(), dsn="", now_ms=lambda: 0).lanes()
     assert isinstance(lanes, RemoteLanes)
     assert [lane.id for lane in lanes.roster] == [lane.id for lane in keystore.roster]
+
+
+def test_what_a_dead_worker_had_is_handed_on_while_somebody_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A queue that misses a worker later than a job lives would drop the job; RabbitMQ sees it at once."""
+    told = {"UNINSPECTED_BECAUSE": "a test", "TIER_ASSISTED": "true", "TIER_CIRCUIT": str(tmp_path)}
+    for name, value in told.items():
+        monkeypatch.setenv(f"TONGDUI_{name}", value)
+    latest = JOB_S_MAX - PROVE_S_MAX
+    assert SettlementSettings(redelivery_seconds=latest).tier_assisted
+    with pytest.raises(ValidationError, match="TONGDUI_REDELIVERY_SECONDS"):
+        SettlementSettings(redelivery_seconds=latest + 1)
+    assert SettlementSettings(redelivery_seconds=latest + 1, broker_url="amqp://broker.example").tier_assisted
+    assert not SettlementSettings(redelivery_seconds=latest + 1, tier_assisted=False).tier_assisted

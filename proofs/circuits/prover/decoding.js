@@ -5,6 +5,7 @@ import { R } from "./poseidon.js";
 
 const DECIMAL = /^(0|[1-9][0-9]{0,77})$/;
 const TEXT_LETTERS_MAX = 200;
+const UNPRINTED = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u;
 
 /** A field that is missing, unknown, or of another form; `field` names it. */
 export class DecodingError extends Error {
@@ -49,10 +50,12 @@ export function hex(value, where, size = 32) {
     : refuse(where, `0x and ${2 * size} lower-case hex digits are wanted`);
 }
 
-/** A line that a person can be shown. */
+/** A line that a person can be shown: letters that print, in composed form; none that turns the others around. */
 export function text(value, where) {
   if (typeof value !== "string" || !value || [...value].length > TEXT_LETTERS_MAX)
     refuse(where, `a text of 1 to ${TEXT_LETTERS_MAX} letters is wanted`);
+  if (UNPRINTED.test(value) || value.normalize("NFC") !== value)
+    refuse(where, "holds letters that do not print, or are not composed (NFC)");
   return value;
 }
 

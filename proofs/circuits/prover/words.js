@@ -1,10 +1,10 @@
-// A policy in words for a person to read: the same words as proofs/tier/policy.py says (a mini-program translates them).
+// A policy in words for a person to read: word for word what proofs/tier/policy.py says (a mini-program translates it);
+// both are held to proofs/vectors/tier_words.json.
 
 const AMOUNT_MAX = 2n ** 64n - 1n;
 const SECONDS_MAX = 2n ** 32n - 1n;
 const EPOCH_MAX = 2n ** 32n - 1n;
 const RANKS = 16;
-const ANY_TIER = 0xffff;
 
 /** The predicate, one clause after the other; `tierNames` are names by rank. */
 export function inWords(policy, tierNames = []) {
@@ -19,19 +19,15 @@ export function inWords(policy, tierNames = []) {
   return `${clauses.join("; ") || "is a member in this epoch"}. Can be shown ${uses} for this purpose in this window.`;
 }
 
-/** Ranks without a name are shown by number; ranks above all names count only where the mask names them alone. */
+/** Ranks above the last name are held by nobody and left unsaid; without names ranks are shown by number. */
 function tiers(mask, names) {
-  const known = names.length ? 2 ** names.length - 1 : ANY_TIER;
-  const above = mask >> names.length;
-  const wholeAbove = above === 0 || above === ANY_TIER >> names.length;
-  const asked = wholeAbove && mask & known ? mask & known : mask;
-  if (mask === ANY_TIER || (names.length && asked === known)) return "";
-  if (!mask) return "a tier that nobody has";
-  const ranks = Array.from({ length: RANKS }, (_, rank) => rank).filter((rank) => (asked >> rank) & 1);
-  const called = ranks.map((rank) => names[rank] ?? `tier ${rank}`);
-  if (mask === (ANY_TIER >> ranks[0]) << ranks[0])
-    return names.length ? `tier ${called[0]} or higher` : `${called[0]} or higher`;
-  return called.length > 1 ? `tier is one of ${called.join(", ")}` : `tier is exactly ${called[0]}`;
+  const count = names.length || RANKS;
+  const asked = Array.from({ length: count }, (_, rank) => rank).filter((rank) => (mask >> rank) & 1);
+  const called = asked.map((rank) => names[rank] ?? `number ${rank}`);
+  if (asked.length === count) return "";
+  if (!asked.length) return "a tier that nobody has";
+  if (asked.length === 1) return `tier ${called[0]}`;
+  return asked[0] + asked.length === count ? `tier ${called[0]} or higher` : `tier one of ${called.join(", ")}`;
 }
 
 const grouped = (value) => value.toString().replace(/\B(?=(\d{3})+$)/g, ",");

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -84,15 +84,17 @@ def desk_of(folder: Path) -> TierDesk:
     return TierDesk(circuits=circuits, clock=CLOCK, vault=VAULT, trees=Trees(folder / "tiers"))
 
 
-def settle_in(tea: Caller, operator: Caller) -> None:
-    """Sixty customers of tea, and the tiers."""
-    operator.done("/v1/tiers", tiers=TIERS, window_seconds=31_536_000, grace_seconds=2_592_000)
+def settle_in(tea: Caller, operator: Caller, at: datetime = START) -> None:
+    """Sixty customers of tea, and the tiers; they bought two days before."""
+    rules = {"tiers": TIERS, "window_seconds": 31_536_000, "grace_seconds": 2_592_000}
+    operator.done("/v1/tiers", occurred_at=at.isoformat(), **rules)
     joined: list[dict[str, Any]] = [{"type": "member.joined", "id": f"join-{each}", "member": each} for each in MEMBERS]
     bought: list[dict[str, Any]] = [
         {"type": "order.paid", "id": f"pay-{each}", "member": each, "order": f"o-{each}", "amount_minor": spent(each)}
         for each in MEMBERS
     ]
-    events = [each | {"occurred_at": "2026-07-08T10:00:00Z"} for each in (*joined, *bought)]
+    before = (at - timedelta(days=2, hours=2)).isoformat()
+    events = [each | {"occurred_at": before} for each in (*joined, *bought)]
     answer = tea.post("/v1/events/batch", {"events": events})
     assert {each["status"] for each in answer.json()["results"]} == {201}, answer.text
 

@@ -13,7 +13,7 @@ from api.door import Door, open_door
 from ledger.answers import Receipt
 from proofs.words import uint_word
 from settlement.tiers import commitments
-from tests.api.conftest import START, TEA, Caller, Clock, KeyMaker, founding
+from tests.api.conftest import TEA, Caller, Clock, KeyMaker, founding
 from tests.api.tiers import alliance
 from tests.api.tiers.alliance import CLOCK, MEMBERS, Partner, Wallets, own_commitment
 
@@ -35,17 +35,17 @@ def tea(http: TestClient, new_key: KeyMaker) -> Caller:
 
 
 @pytest.fixture
-def epoch(door: Door, database: str, tmp_path: Path, tea: Caller, operator: Caller) -> int:
+def epoch(*, door: Door, database: str, tmp_path: Path, tea: Caller, operator: Caller, clock: Clock) -> int:
     """Sixty members whose commitments are in the epoch of today, which is in force."""
-    alliance.settle_in(tea, operator)
-    now = int(START.timestamp())
+    alliance.settle_in(tea, operator, clock.at)
+    now = int(clock.at.timestamp())
     with psycopg.connect(database, autocommit=True) as conn:
         alliance.stand_by(conn)
         for member in MEMBERS:
             word = uint_word(own_commitment(member))
             commitments.enrol(conn, CLOCK, member, word, now=now - DAY_SECONDS)
     alliance.seal(door, database, tmp_path, at=now)
-    return alliance.TODAY
+    return CLOCK.epoch_at(now)
 
 
 @pytest.fixture

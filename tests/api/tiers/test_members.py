@@ -171,10 +171,13 @@ def test_the_server_proves_for_who_agreed_to_it(
         assert wang.post("/v1/me/assisted-proofs/fetch", job.json()).json()["state"] == "waiting"
         assert body["secret"] not in str(waiting[0])
         assert proving.prove(connection, prover, waiting[0], now=now) == "proven"
+    other = let_in(tea, MEMBERS[1]).post("/v1/me/assisted-proofs/fetch", job.json())
+    assert code(other) == (404, "proof-request-unknown"), "another member's"
     stranger = job.json() | {"reply_key": "00" * 32}
     assert code(wang.post("/v1/me/assisted-proofs/fetch", stranger)) == (404, "proof-request-unknown")
     told = wang.post("/v1/me/assisted-proofs/fetch", job.json()).json()
     assert (told["state"], told["refused"]) == ("proven", None)
-    assert wang.post("/v1/me/assisted-proofs/fetch", job.json()).json()["state"] == "waiting", "it is fetched once"
+    fetched_again = wang.post("/v1/me/assisted-proofs/fetch", job.json())
+    assert code(fetched_again) == (404, "proof-request-unknown"), "it is fetched once"
     assert first.show(asked["id"], told["response"]).status_code == 200
     assert wang.get("/v1/me/proof-consents").json()["data"][0]["assisted"] is True

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+from random import Random
+
 import pytest
 
-from api.tiers.narrowing import common, narrowings, overlap, within
-from proofs.tier.grid import Predicate
+from api.tiers.narrowing import common, narrowings, overlap, stands_out, within
+from proofs.tier.attributes import Attributes
+from proofs.tier.cohorts import MEMBERS_MIN, counted
+from proofs.tier.grid import PolicyGrid, Predicate
 from proofs.tier.policy import ANY_TIER, SECONDS_MAX, Metric, Policy, at_least
 
 
@@ -64,3 +69,73 @@ def test_within_is_what_overlaps_whole() -> None:
     assert not within(SPENT, RICH)
     assert not within(SILVER, GOLD)
     assert not overlap(GOLD, ONLY_SILVER)
+
+
+MANY = {ALL: 1_000, SILVER: 500, GOLD: 200, ONLY_SILVER: 200, asked(tier_mask=1): 400}
+
+
+@pytest.mark.parametrize(
+    ("new", "other", "members", "out"),
+    [
+        (GOLD, SILVER, MANY, False),
+        (SILVER, GOLD, MANY, False),
+        (GOLD, GOLD, MANY, False),
+        (GOLD, SILVER, {SILVER: 200, GOLD: 200}, True),
+        (SILVER, GOLD, {SILVER: 200, GOLD: 200}, True),
+        (GOLD, SILVER, {SILVER: 1_000, GOLD: 200}, False),
+        (GOLD, SILVER, {SILVER: 500, GOLD: 200}, True),
+        (GOLD, SILVER, {SILVER: 50, ONLY_SILVER: 50}, True),
+        (OLD, ALL, {ALL: 1_000, OLD: 500}, True),
+        (OLD, ALL, {ALL: 2_000, OLD: 500}, False),
+        (RICH, GOLD, {asked(tier_mask=at_least(2), lo=100): 50}, True),
+        (
+            RICH,
+            GOLD,
+            {
+                asked(tier_mask=at_least(2), lo=100): 50,
+                asked(tier_mask=at_least(2), hi=99): 50,
+                asked(tier_mask=0b10, lo=100): 50,
+            },
+            False,
+        ),
+        (RICH, SPENT, {}, False),
+    ],
+)
+def test_who_shows_both_or_one_alone_is_among_enough(
+    new: Predicate, other: Predicate, members: dict[Predicate, int], *, out: bool
+) -> None:
+    """By a published cohort that lies there, or by what the steps allow: at least 1,000 without at most 499."""
+    assert stands_out(new, other, members) is out
+
+
+def test_no_pair_that_is_let_through_leaves_a_few_apart() -> None:
+    """Against real counts: whatever is allowed, each of the parts that two questions tell apart is empty or fifty."""
+    chance = Random(5)
+    let_through = 0
+    grid = PolicyGrid(
+        tier_masks=(0b1, 0b10, 0b100, at_least(1), at_least(2)), points_edges=(100, 200), since_edges=(1_000,)
+    )
+    for size in (120, 400, 1_500, 4_000):
+        crowd = [
+            Attributes(
+                points=chance.randrange(400),
+                spend=0,
+                since=chance.randrange(3_000),
+                valid_until=2**31,
+                key_epoch=1,
+                tier=chance.choice([0, 0, 1, 1, 2, 3]),
+            )
+            for _ in range(size)
+        ]
+        published = counted(grid, crowd).members
+        fits = {
+            each: {number for number, who in enumerate(crowd) if each.as_policy().admits(who) is None}
+            for each in published
+        }
+        for one, other in permutations(published, 2):
+            if not overlap(one, other) or stands_out(one, other, published):
+                continue
+            let_through += 1
+            parts = (fits[one] & fits[other], fits[one] - fits[other], fits[other] - fits[one])
+            assert [part for part in parts if 0 < len(part) < MEMBERS_MIN] == [], (one, other)
+    assert let_through > 100

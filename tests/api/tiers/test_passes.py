@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -81,6 +82,34 @@ def test_so_many_sessions_are_open_at_a_time(wang: Caller, tea: Caller, clock: C
     assert wang.get(MINE).status_code == 200
     let_in(tea, "wang")
     assert code(wang.get(MINE)) == (401, "credentials-expired")
+
+
+def test_many_at_once_are_no_more(wang: Caller, tea: Caller, database: str, clock: Clock) -> None:
+    """Twenty sessions opened in one moment leave five, whichever came first."""
+    assert wang.get(MINE).status_code == 200
+    with psycopg.connect(database) as connection:
+        (number,) = connection.execute("SELECT holder_id FROM api.pass").fetchone() or (0,)
+
+    def come_in(_: int) -> str:
+        with psycopg.connect(database) as own:
+            token, _name = passes.issue(
+                own,
+                holder="member",
+                holder_id=number,
+                environment="test",
+                issued_by=TEA,
+                now=clock.at,
+                lasts=timedelta(hours=1),
+            )
+        return token
+
+    with ThreadPoolExecutor(20) as pool:
+        tokens = list(pool.map(come_in, range(20)))
+    opened = [token for token in tokens if Caller(tea.http, token).get(MINE).status_code == 200]
+    assert len(opened) <= passes.AT_ONCE_MAX["member"]
+    with psycopg.connect(database) as connection:
+        counted = connection.execute("SELECT count(*) FROM api.pass WHERE expires_at > %s", (clock.at,)).fetchone()
+    assert counted == (passes.AT_ONCE_MAX["member"],)
 
 
 def test_an_end_only_comes_earlier(wang: Caller, database: str) -> None:

@@ -102,16 +102,26 @@ def test_what_two_policies_have_in_common_is_a_cohort_too(first: Partner, second
     assert second.asked(Policy(lo=20))["cohort"] == 50
 
 
-def test_closing_in_is_bounded_and_known_policies_are_free(first: Partner, clock: Clock) -> None:
-    first.asked(Policy())
+def test_who_fits_one_policy_and_not_the_other_is_a_cohort_too(first: Partner, second: Partner) -> None:
+    """Only silver are six, whom nobody may ask about. Who shows silver or higher and then not gold is one of them."""
+    assert first.ask(Policy(tier_mask=ONLY_SILVER)).json()["code"] == "cohort-too-small"
     first.asked(Policy(tier_mask=SILVER))
-    first.asked(GOLD_OR_HIGHER)
-    fourth = first.ask(Policy(lo=100))
-    assert (fourth.status_code, fourth.json()["code"]) == (422, "narrowing-budget-spent")
-    first.asked(GOLD_OR_HIGHER)
-    first.asked(Policy(tier_mask=GOLD, max_uses=3))
+    after = first.ask(GOLD_OR_HIGHER)
+    assert (after.status_code, after.json()["code"]) == (422, "cohort-too-small")
+    second.asked(GOLD_OR_HIGHER)
+    assert second.ask(Policy(tier_mask=SILVER)).json()["code"] == "cohort-too-small", "from below or from above"
+    first.asked(Policy(tier_mask=SILVER))
+
+
+def test_closing_in_is_bounded_and_known_policies_are_free(operator: Caller, first: Partner, clock: Clock) -> None:
+    careful = partner(operator, first.door, 5, narrowings_max=0)
+    careful.asked(GOLD_OR_HIGHER)
+    second_one = careful.ask(Policy(lo=100))
+    assert (second_one.status_code, second_one.json()["code"]) == (422, "narrowing-budget-spent")
+    careful.asked(GOLD_OR_HIGHER)
+    careful.asked(Policy(tier_mask=GOLD, max_uses=3))
     clock.pass_by(minutes=1)
-    assert first.ask(Policy(lo=100)).json()["code"] == "narrowing-budget-spent"
+    assert careful.ask(Policy(lo=100)).json()["code"] == "narrowing-budget-spent"
 
 
 def test_a_days_budget_comes_back_by_and_by(operator: Caller, first: Partner, clock: Clock) -> None:

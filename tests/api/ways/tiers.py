@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.door import PROOFS_AT_ONCE_MAX, PROOFS_WAITING_MAX, Door, open_door
+from api.tiers.desk import Send
 from api.tiers.verifying import EXAMPLE
 from proofs.accounts import OPERATOR_ID
 from proofs.tier.policy import Policy
 from proofs.words import uint_word
-from settlement.tiers import commitments
+from settlement.tiers import commitments, proving
+from settlement.tiers.proving import Sealed
 from tests.api.conftest import START, TEA, Caller
 from tests.api.tiers import alliance
 from tests.api.tiers.alliance import CLOCK, GOLD, MEMBERS, Partner, let_in, own_commitment, put, registered
@@ -41,10 +44,10 @@ def a_partner(stage: Stage) -> Partner:
     return alliance.partner(stage.operator, stage.door, 3)
 
 
-def in_force(stage: Stage, **changes: Any) -> Partner:
-    """A partner of an alliance with an epoch, behind a door that can check proofs."""
+def in_force(stage: Stage, send: Send | None = None, **changes: Any) -> Partner:
+    """A partner of an alliance with an epoch, behind a door that can check proofs, and `send` jobs to nobody."""
     folder = Path(stage.opened.enter_context(tempfile.TemporaryDirectory()))
-    desk = alliance.desk_of(folder)
+    desk = replace(alliance.desk_of(folder), send=send)
     opened = open_door(stage.database, production=False, readers_max=2, now=stage.clock, tiers=desk)
     door: Door = stage.opened.enter_context(opened)
     http = stage.opened.enter_context(TestClient(create_app(door), raise_server_exceptions=False))
@@ -139,14 +142,22 @@ def decided_otherwise(stage: Stage) -> Any:
     return mine.post("/v1/me/proof-consents", {"request_id": asked, "given": True})
 
 
-def helped(stage: Stage, *, agreed: bool) -> Any:
-    """The server asked to prove, with and without the member's word that it may."""
-    asker = in_force(stage)
+def nowhere(_job: Sealed) -> None:
+    """A queue that nobody takes from."""
+
+
+def helped(stage: Stage, *, agreed: bool, send: Send | None = None, jobs: int = 1) -> Any:
+    """The server asked to prove, with and without the member's word that it may; the last of so many times."""
+    asker = in_force(stage, send)
+    with psycopg.connect(stage.database, autocommit=True) as conn:
+        proving.ready(conn, alliance.VAULT, now=int(START.timestamp()))
     mine = let_in(Caller(asker.caller.http, stage.new_key(TEA, scopes=["sessions:write"])), "m")
     asked = asker.asked(GOLD_OR_HIGHER)["id"]
     decision = {"request_id": asked, "given": True, "assisted": agreed}
     assert mine.post("/v1/me/proof-consents", decision).status_code == 201
-    return mine.post("/v1/me/assisted-proofs", {"request_id": asked, "secret": "15"})
+    answers = [mine.post("/v1/me/assisted-proofs", {"request_id": asked, "secret": "15"}) for _ in range(jobs)]
+    assert {each.status_code for each in answers[:-1]} <= {202}
+    return answers[-1]
 
 
 WAYS: dict[str, Way] = {
@@ -168,4 +179,5 @@ WAYS: dict[str, Way] = {
     "consent-decided": decided_otherwise,
     "consent-missing": lambda s: helped(s, agreed=False),
     "assisted-off": lambda s: helped(s, agreed=True),
+    "assisted-busy": lambda s: helped(s, agreed=True, send=nowhere, jobs=proving.JOBS_EACH_MAX + 1),
 }

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import psycopg
 import pytest
 
 from api.door import Door
-from api.tiers.verifying import REFUSAL_STEP_SECONDS
 from proofs.bn254.fields import P, R
 from proofs.tier.attributes import Attributes
 from proofs.tier.epoch_tree import root_from
@@ -24,7 +22,7 @@ from proofs.tier.policy import Policy
 from proofs.tier.statement import epoch_tag, leaf, scope
 from proofs.words import uint_word
 from settlement.tiers import commitments
-from tests.api.conftest import START, Caller, Clock
+from tests.api.conftest import START
 from tests.api.tiers import alliance
 from tests.api.tiers.alliance import (
     CLOCK,
@@ -32,69 +30,17 @@ from tests.api.tiers.alliance import (
     MEMBERS,
     ONLY_SILVER,
     TODAY,
-    Partner,
-    Wallets,
     key_of,
     let_in,
     own_commitment,
     own_nullifier,
     put,
 )
+from tests.attacks.tiers.scene import GOLD_OR_HIGHER, Scene
 from tests.settlement.tiers.paper import ADDRESS, CHAIN_ID
 
 pytestmark = pytest.mark.timeout(300)
-GOLD_OR_HIGHER = Policy(tier_mask=GOLD)
 EPOCH_SECONDS = 86_400
-REFUSED = {
-    "type": "/errors#proof-refused",
-    "title": "The proof is not taken",
-    "status": 422,
-    "detail": "The proof is not taken.",
-    "instance": "/v1/tier-proofs/verify",
-    "code": "proof-refused",
-}
-
-
-@dataclass
-class Scene:
-    """Two partners, a member's device, and what it can prove."""
-
-    first: Partner
-    second: Partner
-    tea: Caller
-    operator: Caller
-    wallets: Wallets
-    clock: Clock
-
-    def witness(self, member: str = MEMBERS[0]) -> Any:
-        answer = let_in(self.tea, member).get("/v1/me/tier-witness")
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def proof(self, asked: dict[str, Any], member: str = MEMBERS[0], *, use_index: int = 0) -> Any:
-        """The member's proof for a request."""
-        return self.wallets.prove(member, self.witness(member), asked, use_index)
-
-    def answered(self, policy: Policy = GOLD_OR_HIGHER, **changes: Any) -> tuple[dict[str, Any], Any]:
-        """A request of the first partner's and a proof for it that was not shown yet."""
-        asked = self.first.asked(policy, **changes)
-        return asked, self.proof(asked)
-
-    def refused(self, answer: Any, reason: str) -> None:
-        """Refused like everything else, and for this."""
-        assert (answer.status_code, answer.json()) == (422, REFUSED)
-        newest = self.operator.get("/v1/tier-refusals?limit=1").json()["data"][0]
-        assert newest["reason"] == reason
-
-
-@pytest.fixture
-def shops(tea: Caller, operator: Caller) -> tuple[Caller, Caller]:
-    return tea, operator
-
-
-@pytest.fixture
-def scene(first: Partner, second: Partner, shops: tuple[Caller, Caller], wallets: Wallets, clock: Clock) -> Scene:
-    return Scene(first, second, *shops, wallets, clock)
 
 
 def test_a_proof_counts_once_however_it_comes_again(scene: Scene) -> None:
@@ -119,20 +65,6 @@ def test_a_proof_counts_once_however_it_comes_again(scene: Scene) -> None:
     assert scene.first.show(later["id"], fresh).status_code == 200
     by_reason = scene.operator.get("/v1/tier-refusals?reason=request-used").json()
     assert (by_reason["by_reason"], len(by_reason["data"])) == ({"nullifier-used": 1, "request-used": 2}, 2)
-
-
-def test_of_two_at_once_exactly_one_wins(scene: Scene) -> None:
-    """One proof over two connections; then two requests with one nullifier."""
-    asked, response = scene.answered()
-    with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(scene.first.show, asked["id"], response) for _ in range(2)]
-    assert sorted(each.result().status_code for each in both) == [200, 422]
-    one, other = scene.answered(window_id=7), scene.answered(window_id=7)
-    with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(scene.first.show, each["id"], proof) for each, proof in (one, other)]
-    assert sorted(each.result().status_code for each in both) == [200, 422]
-    reasons = scene.operator.get("/v1/tier-refusals").json()["by_reason"]
-    assert reasons == {"nullifier-used": 1, "request-used": 1}
 
 
 def test_two_transactions_at_once_leave_one_use(scene: Scene, database: str) -> None:
@@ -289,9 +221,12 @@ def test_a_commitment_is_registered_once(scene: Scene) -> None:
 def test_narrow_policies_small_cohorts_and_closing_in_are_refused(scene: Scene) -> None:
     assert scene.first.ask(Policy(lo=21, hi=22)).json()["data"] == {"why": "grid"}
     assert scene.first.ask(Policy(tier_mask=ONLY_SILVER)).json()["code"] == "cohort-too-small"
-    for policy in (Policy(), Policy(lo=20), GOLD_OR_HIGHER):
-        scene.first.asked(policy)
-    assert scene.first.ask(Policy(lo=100)).json()["code"] == "narrowing-budget-spent"
+    scene.first.asked(Policy())
+    for policy in (Policy(lo=20), GOLD_OR_HIGHER, Policy(lo=100, metric=1), Policy(hi=99)):
+        assert scene.first.ask(policy).json()["code"] == "cohort-too-small", "so few are left out"
+    careful = alliance.partner(scene.operator, scene.first.door, 5, narrowings_max=0)
+    careful.asked(GOLD_OR_HIGHER)
+    assert careful.ask(Policy(lo=100)).json()["code"] == "narrowing-budget-spent"
     assert scene.second.ask(Policy(lo=100)).status_code == 201
 
 
@@ -356,14 +291,3 @@ def test_whatever_is_bent_is_refused_alike(scene: Scene) -> None:
         answer = scene.first.caller.http.post("/v1/tier-proofs/verify", content=body, headers=sent)
         scene.refused(answer, "malformed")
     assert scene.first.show(asked["id"], response).status_code == 200
-
-
-def test_refusals_come_at_steps_of_time(scene: Scene) -> None:
-    """What takes a pairing and what takes a look at a row are told at the same moments after the asking."""
-    asked, response = scene.answered()
-    spent = []
-    for request_id, what in ((asked["id"], response | {"nullifier": "1"}), ("0x" + "77" * 32, response)):
-        begun = time.monotonic()
-        assert scene.first.show(request_id, what).status_code == 422
-        spent.append(time.monotonic() - begun)
-    assert min(spent) >= REFUSAL_STEP_SECONDS

@@ -8,6 +8,7 @@ import { canonicalHash, headerSigner, parseHeader } from "../../../proofs/circui
 import { INPUTS_MAX, poseidon } from "../../../proofs/circuits/prover/poseidon.js";
 import { challengeOf, digestHex, parseRequest, scopeOf, signerOf } from "../../../proofs/circuits/prover/request.js";
 import * as s from "../../../proofs/circuits/prover/statement.js";
+import { inWords } from "../../../proofs/circuits/prover/words.js";
 import { checkWitness, makeInput, policyOf, unmet } from "../../../proofs/circuits/prover/witness.js";
 import { accepts, calculate, development } from "./member.mjs";
 
@@ -43,6 +44,12 @@ describe("the shared vectors", () => {
       assert.equal(s.packed(s.POLICY, fields(form)).toString(), form.packed);
       assert.deepEqual(policyOf(BigInt(form.packed)), fields(form));
     }
+  });
+
+  it("policies in words", () => {
+    const said = read("tier_words");
+    for (const { policy, tier_names: names, words } of said) assert.equal(inWords(fields(policy), names), words);
+    assert.ok(said.length > 30);
   });
 
   it("who is admitted", () => {

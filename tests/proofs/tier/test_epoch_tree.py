@@ -14,7 +14,7 @@ import pytest
 
 from proofs.poseidon import R
 from proofs.tier import tree_file
-from proofs.tier.epoch_tree import EpochTree, TreeBusy, TreeError, build, positions, root_from
+from proofs.tier.epoch_tree import EpochTree, TreeBusy, TreeError, build, build_of_runs, positions, root_from
 from proofs.tier.statement import DEPTH
 from tests.proofs.tier import textbook
 
@@ -59,6 +59,38 @@ def test_chunks_do_not_change_the_root(tmp_path: Path) -> None:
         for chunk, certain in ((1, 1), (2, 2), (7, 3), (64, 10), (8_192, 65_536))
     }
     assert roots == {textbook.root(leaves(101), DEPTH)}
+
+
+def as_runs(given: list[int], *sizes: int) -> Iterator[bytes]:
+    """The leaves as they lie in the file, so many at a time."""
+    source = iter(given)
+    for size in sizes:
+        yield b"".join(leaf.to_bytes(32, "big") for leaf in itertools.islice(source, size))
+
+
+def test_runs_do_not_change_the_root(tmp_path: Path) -> None:
+    given, wanted = leaves(40), textbook.root(leaves(40), DEPTH)
+    for at, sizes in enumerate([(40,), (1, 0, 38, 1), (7, 33)]):
+        assert build_of_runs(tmp_path / f"tree-{at}", as_runs(given, *sizes), 40) == wanted
+        assert build_of_runs(tmp_path / f"tree-{at}", as_runs(given, 13, 27), 40) == wanted, "there already"
+        with pytest.raises(TreeError, match="another leaf at 20"):
+            build_of_runs(tmp_path / f"tree-{at}", as_runs([*given[:39], 1], 20, 20), 40)
+
+
+@pytest.mark.parametrize(
+    ("runs", "finding"),
+    [
+        ([b"\1" * 32, b"\1" * 33], "cut within a leaf"),
+        ([b"\1" * 32, bytes(32)], "zero"),
+        ([b"\1" * 32 + R.to_bytes(32, "big")], "zero"),
+        ([b"\1" * 32], "1 came"),
+        ([b"\1" * 96], "more came"),
+    ],
+)
+def test_runs_that_no_tree_has(tmp_path: Path, runs: list[bytes], finding: str) -> None:
+    with pytest.raises(TreeError, match=finding):
+        build_of_runs(tmp_path / "tree", runs, 2)
+    assert not (tmp_path / "tree").exists()
 
 
 class Died(Exception):
@@ -248,7 +280,7 @@ from proofs.tier.epoch_tree import build
 def kilobytes(name):
     return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 
-build(Path(sys.argv[1]) / "small", range(1, 101), 100, chunk_nodes=64)
+build(Path(sys.argv[1]) / "small", range(1, 2_001), 2_000, chunk_nodes=64)  # loads the compiler, too
 Path("/proc/self/clear_refs").write_text("5")
 before = kilobytes("VmRSS")
 build(Path(sys.argv[1]) / "large", range(1, 30_001), 30_000, chunk_nodes=int(sys.argv[2]))
@@ -257,7 +289,7 @@ print(kilobytes("VmHWM") - before)
 
 
 def growth(tmp_path: Path, chunk_nodes: int) -> int:
-    """Kilobytes that a build of 30,000 leaves needs more than one of a hundred."""
+    """Kilobytes that a build of 30,000 leaves needs more than one of two thousand."""
     command = [sys.executable, "-c", GROWTH, str(tmp_path), str(chunk_nodes)]
     return int(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
 

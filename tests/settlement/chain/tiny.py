@@ -22,7 +22,14 @@ ADDRESS = bytes.fromhex(SENDER.address[2:])
 
 
 def signed(
-    chain: Chain, *, to: bytes | None, data: bytes, nonce: int | None = None, gas: int = 200_000, fee: int | None = None
+    chain: Chain,
+    *,
+    to: bytes | None,
+    data: bytes,
+    nonce: int | None = None,
+    gas: int = 200_000,
+    fee: int | None = None,
+    value: int = 0,
 ) -> tuple[bytes, bytes]:
     """(hash, raw bytes) of a transaction of SENDER."""
     fees = chain.fees()
@@ -33,7 +40,7 @@ def signed(
         "gas": gas,
         "maxFeePerGas": fees.max_fee_wei if fee is None else fee,
         "maxPriorityFeePerGas": fees.tip_wei if fee is None else min(fee, fees.tip_wei),
-        "value": 0,
+        "value": value,
         "data": data,
     }
     if to is not None:

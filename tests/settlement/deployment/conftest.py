@@ -5,12 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.settlement.chain import hardhat_node
 from tests.settlement.chain.anvil import ANVIL, Anvil, running
+from tests.settlement.chain.nodes import Node
 from tests.settlement.deployment.town import Town, build
 
 collect_ignore = (
     [] if ANVIL.exists() else ["test_deploy_command.py", "test_verify_command.py", "test_council_command.py"]
 )
+
+
+@pytest.fixture(params=["anvil", "hardhat"])
+def remote(request: pytest.FixtureRequest) -> Iterator[Node]:
+    """Either node, fresh."""
+    made = running() if request.param == "anvil" else hardhat_node.running()
+    with made as node:
+        node.finalise()
+        yield node
 
 
 @pytest.fixture

@@ -12,9 +12,15 @@ from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
 from settlement.council.command import main
 from settlement.deployment.deploy_command import main as deploy
+from settlement.deployment.register_command import main as register
 from settlement.deployment.verify_command import main as verify
 from settlement.handover import FAST_DELAY_S
-from tests.settlement.deployment.town import GUARDIAN, Town, keystore, shown
+from settlement.sealing.lanes import create_keystore
+from tests.settlement.chain.anvil import Anvil
+from tests.settlement.chain.field import MERCHANTS, Field, registry_commands
+from tests.settlement.chain.nodes import Node
+from tests.settlement.deployment.conftest import settled
+from tests.settlement.deployment.town import GUARDIAN, HOST, Town, build, keystore, shown
 
 Said = pytest.CaptureFixture[str]
 LOWER = tuple(PARAMS._replace(gross_cap_slow=PARAMS.gross_cap_slow // 2))
@@ -22,6 +28,10 @@ LOWER = tuple(PARAMS._replace(gross_cap_slow=PARAMS.gross_cap_slow // 2))
 
 @pytest.fixture
 def ruled(town: Town, capsys: Said) -> Town:
+    return handed_over(town, capsys)
+
+
+def handed_over(town: Town, capsys: Said) -> Town:
     town.tell(collateral={})
     assert deploy(town.deploy("--yes")) == 0
     capsys.readouterr()
@@ -53,7 +63,10 @@ def operation(said: str) -> str:
     return said.partition("operation ")[2].partition(":")[0]
 
 
-def test_a_parameter_is_changed_with_notice_and_by_as_many_as_it_takes(ruled: Town, capsys: Said) -> None:
+def test_a_parameter_is_changed_with_notice_and_by_as_many_as_it_takes(
+    database: str, remote: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    ruled = handed_over(settled(build(tmp_path, database, remote.url, tiers=False), monkeypatch), capsys)
     path = propose(ruled, "cap", "policy.setParams", list(LOWER))
     said = capsys.readouterr().out
     assert "fast (Timelock" in said
@@ -200,3 +213,44 @@ def test_an_unknown_call_is_shown_as_bytes_and_an_alliance_without_council_has_n
     ruled.addresses.write_text(json.dumps(file))
     assert main(["list", *ruled.council()]) == 1
     assert "the alliance was not handed over" in capsys.readouterr().err
+
+
+def test_a_guardian_pauses_alone_and_the_check_says_so(ruled: Town, anvil: Anvil, capsys: Said) -> None:
+    keystore(ruled.folder / "guardian.json", GUARDIAN)
+    anvil.ask("anvil_setBalance", shown(GUARDIAN), hex(10**18))
+    assert main(["pause", *ruled.council(), *ruled.key("founder")]) == 1
+    assert "AccessControlUnauthorizedAccount" in capsys.readouterr().err
+    assert main(["pause", *ruled.council(), *ruled.key("guardian")]) == 0
+    assert "paused until 20" in capsys.readouterr().out
+    assert verify([*ruled.node(), "--json"]) == 0
+    lines = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
+    assert (lines["paused"]["found"], lines["winding down"]["found"]) == ("NOTE", "OK")
+    assert main(["pause", *ruled.council(), *ruled.key("guardian")]) == 1
+    assert "Pause" in capsys.readouterr().err
+
+
+def test_a_merchant_joins_by_the_council_and_its_administrator(ruled: Town, anvil: Anvil, capsys: Said) -> None:
+    keystore(ruled.folder / "host.json", HOST)
+    anvil.ask("anvil_setBalance", shown(HOST), hex(10**18))
+    arguments = ["--rpc", ruled.url, "--dsn", ruled.dsn, "--confirmations", "0", *ruled.key("host")]
+    assert register(arguments) == 0
+    assert "nothing is missing" in capsys.readouterr().out
+    newcomer = registry_commands([*MERCHANTS, 4])
+    Field(dsn=ruled.dsn, url=ruled.url, folder=ruled.folder).post([newcomer[3], newcomer[7]])
+    create_keystore(ruled.folder / "keys" / "lanes.json", [*MERCHANTS, 4])
+    assert register([*arguments, "--yes"]) == 1
+    call = capsys.readouterr().err.partition("propose registry.addMerchants '")[2].rstrip().removesuffix("'")
+    path = propose(ruled, "join", "registry.addMerchants", *json.loads(call))
+    assert [sign(ruled, path, "signer0"), sign(ruled, path, "signer1"), execute(ruled, path)] == [0, 0, 0]
+    capsys.readouterr()
+    assert register(arguments) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == ["addKeys: 3", "addTerms: 1"]
+    assert register([*arguments, "--yes"]) == 0
+    assert register(arguments) == 0
+    assert "nothing is missing" in capsys.readouterr().out.splitlines()[-1]
+    told = json.loads(ruled.addresses.read_text())
+    place = bytes.fromhex(told["contracts"]["registry"]["address"][2:])
+    registry = Contract(Chain(ruled.url), "MerchantRegistry", place)
+    assert registry.read("merchant", 4)[:2] == (shown(HOST), shown(HOST))
+    assert registry.read("termsCount") == 4
+    assert registry.read("key", 4, 1)[0] != "0x" + "00" * 20

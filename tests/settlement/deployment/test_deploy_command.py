@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from eth_account import Account
 
@@ -21,8 +21,6 @@ from settlement.deployment.verify_command import main as verify
 from settlement.settings import SettlementSettings
 from settlement.tasks.works import Works
 from tests.conftest import execute
-from tests.settlement.chain import anvil as anvils
-from tests.settlement.chain import hardhat_node
 from tests.settlement.chain.anvil import Anvil
 from tests.settlement.chain.driver import ROOT
 from tests.settlement.chain.field import Field, day
@@ -35,14 +33,6 @@ from tests.settlement.deployment.town import CHAIN_ID, SUBMITTER, Town, build, i
 
 PROCESS_S_MAX = 100
 Said = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(params=["anvil", "hardhat"])
-def remote(request: pytest.FixtureRequest) -> Iterator[Node]:
-    made = anvils.running() if request.param == "anvil" else hardhat_node.running()
-    with made as node:
-        node.finalise()
-        yield node
 
 
 def planned(said: str) -> list[tuple[int, str, int]]:
@@ -77,6 +67,8 @@ def test_what_is_planned_is_what_is_done_and_nothing_is_sent_before_yes(
     assert verify(town.node()) == 0
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_kill_between_any_two_transactions_leaves_one_alliance(town: Town, anvil: Anvil) -> None:
     seen, draft = set(), {}
     for nth in (1, 2, 7, 12, 20, 35):
@@ -236,3 +228,19 @@ def test_an_address_a_keystore_and_a_depth_are_all_that_the_first_batch_takes(
     works = Works(settings=SettlementSettings(), dsn=town.dsn, now_ms=lambda: 0)
     with works.connection() as conn, works.settlement(conn) as s:
         settles(s, anvil, town.folder)
+
+
+def test_a_login_of_ones_own_founds_by_the_two_roles(town: Town, capsys: Said) -> None:
+    """As the production page has it: nothing is done in the owner's name."""
+    with psycopg.connect(town.dsn, autocommit=True) as conn:
+        conn.execute("CREATE ROLE own_workers LOGIN IN ROLE tongdui_app, tongdui_settlement")
+    try:
+        own = Town(town.folder, re.sub(r"//[^@]*@", "//own_workers@", town.dsn), town.url)
+        assert main(own.deploy("--yes")) == 1
+        assert "alembic_version" in capsys.readouterr().err
+        with psycopg.connect(town.dsn, autocommit=True) as conn:
+            conn.execute("GRANT SELECT ON alembic_version TO own_workers")
+        assert main(own.deploy("--yes")) == 0
+    finally:
+        with psycopg.connect(town.dsn, autocommit=True) as conn:
+            conn.execute("DROP OWNED BY own_workers; DROP ROLE own_workers")

@@ -110,6 +110,17 @@ def test_an_alliance_that_was_not_handed_over_is_noted(town: Town, capsys: Said)
     assert lines(capsys)["handed over"] == ("NOTE", "no: no timelock has the right to grant roles")
 
 
+def test_a_multisig_of_another_make_may_rule(town: Town, capsys: Said) -> None:
+    multisig = "0x" + "5a" * 20
+    town.tell(handover={**json.loads((town.folder / "alliance.json").read_text())["handover"], "existing": multisig})
+    assert deploy(town.deploy("--yes")) == 0
+    capsys.readouterr()
+    assert main([*town.node(), "--json"]) == 0
+    found = lines(capsys)
+    assert found["handed over"] == ("OK", f"council {multisig}")
+    assert found["council"] == ("NOTE", "a multisig of another make: who signs there is not known here")
+
+
 def test_another_chain_a_node_that_is_away_and_no_file(founded: Town, capsys: Said) -> None:
     other = told(founded) | {"chainId": 5}
     founded.addresses.write_text(json.dumps(other))

@@ -5,14 +5,17 @@ from __future__ import annotations
 import psycopg
 
 from settlement.tasks import proving as task
+from settlement.tasks.__main__ import now_ms
 from settlement.tasks.app import publisher
-from settlement.tiers.proving import Answer, Asked, answer, ask
+from settlement.tiers.proving import Answer, Asked, Asker, answer, ask
 from tests.attacks.test_tier_privacy import every_cell, spellings
 from tests.ledger.tier_scene import traffic
 from tests.settlement.tasks.stage import Stage, eventually, keep_keys
 from tests.settlement.tiers.ground import VAULT, Ground, secret
 from tests.settlement.tiers.paper import Paper
 from tests.settlement.tiers.test_proving import GOLD, request
+
+M1 = Asker(7, "m1")
 
 
 def test_a_worker_proves_and_keeps_nothing(played: Stage) -> None:
@@ -29,7 +32,7 @@ def test_a_worker_proves_and_keeps_nothing(played: Stage) -> None:
         played.begin(TONGDUI_TASK_SECONDS_MAX="110", TONGDUI_REDELIVERY_SECONDS="120")
         played.ask("epochs")
         eventually(lambda: conn.execute("SELECT 1 FROM settlement.tier_prover").fetchone())
-        asked, sealed = ask(conn, "m1", secret("m1"), request(GOLD), use_index=0, now=now)
+        asked, sealed = ask(conn, M1, secret("m1"), request(GOLD), use_index=0, now=now)
         task.send(app, sealed)
         made: list[Answer] = []
         cells = [every_cell(conn)]
@@ -42,6 +45,6 @@ def test_a_worker_proves_and_keeps_nothing(played: Stage) -> None:
 
 
 def fetched(conn: psycopg.Connection[tuple[object, ...]], asked: Asked, made: list[Answer]) -> bool:
-    found = answer(conn, asked)
+    found = answer(conn, asked, member_no=M1.number, now=now_ms() // 1_000)
     made.extend([] if found is None else [found])
     return bool(made)

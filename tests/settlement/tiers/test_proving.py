@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,20 @@ from proofs.tier.statement import CIRCUIT_ID, alliance_id, nullifier, scope
 from proofs.tier.trusted import Trusted
 from proofs.tier.verify import verify_response
 from settlement.tiers import proving
-from settlement.tiers.proving import Answer, Asked, Prover, ProverAway, Sealed, answer, ask, prove, ready
+from settlement.tiers.proving import (
+    Answer,
+    Asked,
+    Asker,
+    NoSuchJob,
+    Prover,
+    ProverAway,
+    Sealed,
+    TooManyJobs,
+    answer,
+    ask,
+    prove,
+    ready,
+)
 from tests.settlement.tiers.ground import BEGIN, NOW, VAULT, Ground, secret
 from tests.settlement.tiers.paper import ADDRESS, CHAIN_ID
 
@@ -67,22 +81,43 @@ def prover(sealed: Ground) -> Prover:
     return Prover(vault=VAULT, trees=sealed.trees)
 
 
-def asked_for(conn: Conn, member: str, of: str | None = None) -> tuple[Asked, Sealed]:
-    return ask(conn, member, secret(of or member), request(GOLD), use_index=0, now=NOW)
+NUMBER = 7
+"""Whoever asks; what it is called is told apart."""
+
+
+def asked_for(
+    conn: Conn, member: str, of: str | None = None, *, number: int = NUMBER, now: int = NOW
+) -> tuple[Asked, Sealed]:
+    return ask(conn, Asker(number, member), secret(of or member), request(GOLD), use_index=0, now=now)
+
+
+def fetched(conn: Conn, asked: Asked, *, number: int = NUMBER, now: int = NOW) -> Answer | None:
+    return answer(conn, asked, member_no=number, now=now)
+
+
+def over(conn: Conn, asked: Asked, **changes: int) -> bool:
+    try:
+        fetched(conn, asked, **changes)
+    except NoSuchJob:
+        return True
+    return False
 
 
 def test_a_proof_is_made_and_fetched_once(sealed: Ground, conn: Conn) -> None:
     asked, job = asked_for(conn, "m1")
-    assert answer(conn, asked) is None
+    assert fetched(conn, asked) is None
     assert prove(conn, prover(sealed), job, now=NOW) == "proven"
-    assert prove(conn, prover(sealed), job, now=NOW) == "proven", "handed out again, it leaves no second answer"
-    made = answer(conn, asked)
+    assert prove(conn, prover(sealed), job, now=NOW) == "over", "handed out again, it leaves no second answer"
+    assert over(conn, asked, number=NUMBER + 1), "it is another member's"
+    made = fetched(conn, asked)
     assert made is not None
     assert made.response is not None
     assert made.response["circuit_id"] == "0x" + CIRCUIT_ID.hex()
     assert made.response["nullifier"] == str(nullifier(secret("m1"), request(GOLD).request.scope, 0))
     assert set(made.response["proof"]) == {"pi_a", "pi_b", "pi_c"}
-    assert answer(conn, asked) is None
+    assert over(conn, asked)
+    assert conn.execute("SELECT count(*) FROM settlement.tier_proving").fetchone() == (0,)
+    assert prove(conn, prover(sealed), job, now=NOW) == "over", "what was fetched is proven for nobody"
 
 
 def test_a_partners_verifier_accepts_what_was_proven_in_a_sealed_epoch(ground: Ground) -> None:
@@ -115,7 +150,7 @@ def shown(conn: Conn, ground: Ground, member: str) -> dict[str, Any]:
     """What the member shows to the partner."""
     asked, job = asked_for(conn, member)
     assert prove(conn, prover(ground), job, now=NOW) == "proven"
-    made = answer(conn, asked)
+    made = fetched(conn, asked)
     assert made is not None
     assert made.response is not None
     return made.response
@@ -135,13 +170,13 @@ def test_what_cannot_be_proven_is_refused_in_a_word(
 ) -> None:
     asked, job = asked_for(conn, member, of)
     assert prove(conn, prover(sealed), job, now=NOW) == refused
-    assert answer(conn, asked) == Answer(None, refused)
+    assert fetched(conn, asked) == Answer(None, refused)
 
 
 def test_a_prover_that_fails_or_takes_too_long_says_so(sealed: Ground, conn: Conn, tmp_path: Path) -> None:
     asked, job = asked_for(conn, "m1")
     assert prove(conn, replace(prover(sealed), node="no-such-program"), job, now=NOW) == "failed"
-    assert answer(conn, asked) == Answer(None, "failed")
+    assert fetched(conn, asked) == Answer(None, "failed")
     sleeper = tmp_path / "sleeper"
     sleeper.write_text("#!/bin/sh\nexec sleep 30\n")
     sleeper.chmod(0o700)
@@ -177,23 +212,77 @@ def test_another_job_another_key_and_other_bytes_open_nothing(sealed: Ground, co
         replace(job, ciphertext="no hex"),
     ):
         assert prove(conn, prover(sealed), wrong, now=NOW) == "not-opened"
-    assert conn.execute("SELECT count(*) FROM settlement.tier_proving").fetchone() == (0,)
+    assert conn.execute("SELECT count(answer) FROM settlement.tier_proving").fetchone() == (0,)
 
 
-def test_keys_are_made_in_time_and_destroyed_with_what_nobody_fetched(sealed: Ground, conn: Conn) -> None:
-    _, job = asked_for(conn, "m1")
-    prove(conn, prover(sealed), job, now=NOW)
+def test_keys_are_made_in_time_and_destroyed(sealed: Ground, conn: Conn) -> None:
+    asked, _ = asked_for(conn, "m1", now=NOW - 1)
     later = NOW + proving.KEY_S_MAX
     ready(conn, VAULT, now=later)
-    assert prove(conn, prover(sealed), job, now=later) == "proven", "what waited in the queue can still be opened"
     assert conn.execute("SELECT count(*) FROM settlement.tier_prover").fetchone() == (2,)
+    assert over(conn, asked, now=later)
+    _, late = asked_for(conn, "m1", now=later)
     much_later = NOW + 2 * proving.KEY_S_MAX + 1
     ready(conn, VAULT, now=much_later)
-    assert prove(conn, prover(sealed), job, now=much_later) == "not-opened"
-    assert conn.execute("SELECT count(*) FROM settlement.tier_proving").fetchone() == (0,)
     assert conn.execute("SELECT count(*) FROM vault.tier_prover").fetchone() == (2,)
+    ready(conn, VAULT, now=later + 2 * proving.KEY_S_MAX + 1)
+    assert prove(conn, prover(sealed), late, now=later) == "not-opened"
+
+
+def test_a_job_and_an_answer_end_in_their_time(sealed: Ground, conn: Conn) -> None:
+    """What waited longer than anybody would is not proven; what nobody fetched is destroyed."""
+    asked, job = asked_for(conn, "m1")
+    late = NOW + proving.JOB_S_MAX
+    assert fetched(conn, asked, now=late) is None
+    assert over(conn, asked, now=late + 1)
+    assert prove(conn, prover(sealed), job, now=late + 1) == "over"
+    assert prove(conn, prover(sealed), job, now=late) == "proven"
+    assert over(conn, asked, now=late + proving.ANSWER_S_MAX + 1)
+    ready(conn, VAULT, now=late + proving.ANSWER_S_MAX + 1)
+    assert conn.execute("SELECT count(*) FROM settlement.tier_proving").fetchone() == (0,)
+
+
+def test_jobs_are_bounded_of_a_member_and_in_all(sealed: Ground, conn: Conn) -> None:
+    """Of a dozen asked for at once one member has three; the last place of all is taken once; both are free again."""
+    with ThreadPoolExecutor(12) as pool:
+        taken = list(pool.map(lambda _: asks(sealed.dsn, NUMBER), range(12)))
+    assert (taken.count("taken"), taken.count("own")) == (proving.JOBS_EACH_MAX, 12 - proving.JOBS_EACH_MAX)
+    others = proving.JOBS_OPEN_MAX - proving.JOBS_EACH_MAX - 1
+    conn.execute(
+        "INSERT INTO settlement.tier_proving (id, asked_at, member_no)"
+        " SELECT gen_random_uuid(), %s, 1000 + n FROM generate_series(1, %s) n",
+        [NOW, others],
+    )
+    with ThreadPoolExecutor(12) as pool:
+        taken = list(pool.map(lambda number: asks(sealed.dsn, number), range(5_000, 5_012)))
+    assert (taken.count("taken"), taken.count("all")) == (1, 11)
+    assert asks(sealed.dsn, NUMBER, now=NOW + proving.JOB_S_MAX) == "own"
+    ready(conn, VAULT, now=NOW + proving.JOB_S_MAX + 1)
+    assert asks(sealed.dsn, NUMBER, now=NOW + proving.JOB_S_MAX + 1) == "taken"
+
+
+def asks(dsn: str, number: int, *, now: int = NOW) -> str:
+    """What becomes of one more job, on a connection of its own."""
+    with psycopg.connect(dsn, autocommit=True) as own:
+        try:
+            asked_for(own, "m1", number=number, now=now)
+        except TooManyJobs as error:
+            return "own" if error.own else "all"
+    return "taken"
+
+
+def test_an_answer_is_fetched_once_by_whoever_comes(sealed: Ground, conn: Conn) -> None:
+    asked, job = asked_for(conn, "idle")
+    assert prove(conn, prover(sealed), job, now=NOW) == "policy-unmet"
+
+    def fetch(_: int) -> bool:
+        with psycopg.connect(sealed.dsn, autocommit=True) as own:
+            return over(own, asked)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(fetch, range(8))) == [False, *[True] * 7]
 
 
 def test_nothing_is_sealed_to_a_key_of_workers_that_are_away(conn: Conn) -> None:
     with pytest.raises(ProverAway):
-        ask(conn, "m1", secret("m1"), request(GOLD), use_index=0, now=NOW + proving.KEY_S_MAX)
+        asked_for(conn, "m1", now=NOW + proving.KEY_S_MAX)

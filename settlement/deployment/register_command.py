@@ -1,0 +1,153 @@
+"""`python -m settlement register`: what the ledger has and the registry does not yet, of merchants that joined later.
+
+    python -m settlement register --rpc URL --keystore merchants-admin.json
+    python -m settlement register … --yes
+
+Merchants come in by the registrar, which after a hand-over is the council: for those that are missing the call to draw
+up is told, and nothing is sent. Lanes and terms of merchants that are there are their administrator's to add, whose
+keystore this takes. What is registered counts from the next batch. Exit codes: 0 nothing is missing, or it was done;
+1 refused, or it is somebody else's to do; 2 wrong use; 3 node or database away: run it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import psycopg
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+
+from ledger import queries
+from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
+from settlement.alliance import Alliance, AllianceError, attach
+from settlement.chain.client import Chain, ChainError
+from settlement.chain.contracts import Refused
+from settlement.chain.outbox import FeeCeiling, ForeignPending, NotMinedYet, Outbox, TransactionFailed
+from settlement.chain.passwords import add_signer, asked_signer
+from settlement.chain.senders import KeyRefused, SignerRefused, refuse_test_keys
+from settlement.deploy import Registration, TermsOutOfOrder, extend, missing
+from settlement.founding import Founding
+from settlement.lease import LeaseHeld, LeaseLost
+from settlement.sealing.lanes import KeystoreRefused
+from settlement.sealing.remote_lanes import RosterRefused
+from settlement.settings import SettlementSettings
+from settlement.tables import Conn
+from settlement.tasks.works import Works
+
+DONE, REFUSED, AWAY = 0, 1, 3
+PROGRAM: Final = "settlement register"
+
+_REFUSED: Final = (
+    AllianceError,
+    DBAPIError,
+    FeeCeiling,
+    ForeignPending,
+    KeyRefused,
+    KeystoreRefused,
+    NoDatabase,
+    OSError,
+    Refused,
+    RosterRefused,
+    TermsOutOfOrder,
+    TransactionFailed,
+    ValidationError,
+)
+_AWAY: Final = (ChainError, LeaseHeld, LeaseLost, NotMinedYet, SignerRefused, psycopg.OperationalError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Tell what is missing, or register it; answers the exit code."""
+    asked = _parser().parse_args(arguments)
+    try:
+        return _registered(asked)
+    except _AWAY as error:
+        return _stop(AWAY, str(error))
+    except _REFUSED as error:
+        return _stop(REFUSED, str(error))
+
+
+def _registered(asked: argparse.Namespace) -> int:
+    settings = SettlementSettings()
+    signer = asked_signer(asked)
+    if settings.environment == "production":
+        refuse_test_keys(signer)
+    dsn = asked_dsn(asked.dsn or settings.database_url)
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        alliance = attach(conn, Chain(asked.rpc, confirmations=asked.confirmations))
+        founding = _founding(conn, Works(settings=settings, dsn=dsn, now_ms=lambda: 0))
+        first = alliance.anchor.deploy_block
+        wanted = missing(alliance.registry, founding, signer.address, first_block=first)
+        for each in wanted:
+            sys.stdout.write(f"{each.function}: {len(each.part)}\n")
+        if not wanted:
+            sys.stdout.write("nothing is missing\n")
+        elif not _may(alliance, signer.address, wanted):
+            return _stop(REFUSED, _registrars_call(wanted))
+        elif asked.yes:
+            extend(alliance, Outbox(conn, alliance.chain, signer), founding)
+            sys.stdout.write("registered, valid from the next batch\n")
+        else:
+            sys.stdout.write("nothing was sent; the same command with --yes registers it\n")
+    return DONE
+
+
+def _founding(conn: Conn, works: Works) -> Founding:
+    """What the ledger and the lanes say; nothing else of a founding is looked at."""
+    return Founding(
+        merchants=[merchant.merchant_id for merchant in queries.merchants(conn)],
+        roster=works.lanes().roster,
+        terms=queries.terms(conn),
+        attesters=(),
+        collateral={},
+    )
+
+
+def _may(alliance: Alliance, sender: bytes, wanted: Sequence[Registration]) -> bool:
+    """Whether merchants are missing that this account must not add."""
+    registry = alliance.registry
+    return all(each.function != "addMerchants" for each in wanted) or bool(
+        registry.read("hasRole", registry.read("REGISTRAR_ROLE"), sender)
+    )
+
+
+def _registrars_call(wanted: Sequence[Registration]) -> str:
+    """The call that lets the missing merchants in, as the council's command takes it."""
+    rows = [[each[0], *(f"0x{account.hex()}" for account in each[1:])] for each in _merchants(wanted)]
+    return f"the registrar lets merchants in; draw up: council propose registry.addMerchants '{json.dumps([rows])}'"
+
+
+def _merchants(wanted: Sequence[Registration]) -> list[tuple[int, bytes, bytes]]:
+    return [
+        (int(merchant), bytes(admin), bytes(payout))
+        for each in wanted
+        if each.function == "addMerchants"
+        for merchant, admin, payout in each.part
+    ]
+
+
+def _stop(code: int, words: str) -> int:
+    sys.stderr.write(f"{PROGRAM}: {words}\n")
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {PROGRAM}",
+        description="Lanes and terms of merchants that joined after the founding; without --yes they are only told.",
+        epilog="Exit codes: 0 nothing is missing, or done; 1 refused, or somebody else's to do; 2 wrong use; 3 node or "
+        "database away.",
+    )
+    parser.add_argument("--rpc", required=True, metavar="URL", help="the node")
+    parser.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
+    parser.add_argument("--yes", action="store_true", help="send the transactions")
+    add_signer(parser)
+    add_dsn(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
