@@ -9,8 +9,13 @@ help: ## list what make can do
 setup: ## make .venv and install the locked packages (all other targets do this first)
 	@./bootstrap
 
-demo: setup ## run the demo alliance to its report: EVENTS=path.csv.gz REFUND_LINKS=path.csv.gz SERVE=0 TASKS=1
+demo: setup ## run the demo alliance to its report: EVENTS=path.csv.gz REFUND_LINKS=path.csv.gz SERVE=0 TIERS=0 TASKS=1
+	@$(if $(filter 0,$(TIERS)),:,./bootstrap node) || echo "demo: without npm's packages no tier proof is made; the rest goes on"
 	@$(if $(TASKS),TONGDUI_TASKS=$(TASKS)) $(PY) -m api.demo
+
+tiers: setup ## show a member's tier proof once more, on the alliance of make demo (while it serves, or without)
+	@./bootstrap node || echo "tiers: without npm's packages no tier proof is made"
+	@$(PY) -m api.demo.tiers $(ARGS)
 
 serve: setup ## serve the API on loopback; TASKS=1 runs the periodic tasks beside it
 	@$(if $(TASKS),TONGDUI_TASKS=$(TASKS)) $(PY) -m api.serve
@@ -64,7 +69,8 @@ ceremony: ## make keys of the tier circuit that nobody can forge with, step by s
 	@./bootstrap node
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" node proofs/circuits/ceremony/ceremony.mjs $(ARGS)
 
-bench: setup ## measure, beside peers in the same run; results in bench/results/
+bench: ## measure, beside peers in the same run; results in bench/results/
+	@./bootstrap node
 	@$(PY) -m bench
 
 compare: setup ## play random commands on the ledger and on the oracle, the first difference ends it: COMMANDS=1000000 SEED=1
@@ -74,4 +80,4 @@ lock: setup ## write requirements.lock anew from pyproject.toml
 	@.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
 
-.PHONY: help setup demo serve worker audit deploy verify-deployment register council reset migrate verify statement test check contracts circuits ceremony bench compare lock
+.PHONY: help setup demo tiers serve worker audit deploy verify-deployment register council reset migrate verify statement test check contracts circuits ceremony bench compare lock

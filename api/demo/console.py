@@ -10,10 +10,11 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from api.demo.report import Events, Merchant, Report, money
+from api.demo.report import Events, Merchant, Report, Tiers, money
 
 MERCHANTS_SHOWN_MAX = 20
 CODE_CHARS_MAX = 16
+MARKS = {"held": "[green]✓[/green]", "broken": "[red]✗[/red]", "left-out": "–"}
 
 
 def show(report: Report, console: Console) -> None:
@@ -22,6 +23,7 @@ def show(report: Report, console: Console) -> None:
     for line in _sentences(report):
         console.print(f"• {line}", highlight=False, markup=False)
     console.print(_merchants(report), _chain(report), _checks(report))
+    show_tiers(report.tiers, console)
     for problem in report.problems:
         console.print(f"✗ {problem}", style="bold red", markup=False)
 
@@ -130,5 +132,20 @@ def _checks(report: Report) -> Table:
     return table
 
 
+def show_tiers(tiers: Tiers, console: Console) -> None:
+    """The tier part alone, and how its proof is checked again."""
+    if not tiers.steps:
+        return
+    table = Table(title="A member's tier, proven to a partner", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("", "before whom", "what was said"):
+        table.add_column(name)
+    for step in tiers.steps:
+        said = f"left out: {step.said}" if step.state == "left-out" else step.said
+        table.add_row(MARKS[step.state], escape(step.name), escape(said))
+    console.print(table)
+    if tiers.again:
+        console.print(f"Check it again: {tiers.again}", highlight=False, markup=False, soft_wrap=True)
+
+
 def _mark(*, held: bool) -> str:
-    return "[green]✓[/green]" if held else "[red]✗[/red]"
+    return MARKS["held" if held else "broken"]

@@ -17,6 +17,8 @@ FOUNDED_MS = 946_684_800_000
 """2000-01-01T00:00:00Z: merchants open and publish their terms before the first event can have happened."""
 COLLATERAL_AU = 20_000_000
 """Deposited on the chain for each merchant: 200,000 in the settlement currency, more than any net of the samples."""
+PARTNERS = {3: "Café Lindenhof", 4: "Kino Nord"}
+"""Who may ask members for tier proofs: the names that members are shown, by the partners' numbers."""
 
 
 @dataclass(frozen=True, slots=True)

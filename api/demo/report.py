@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,23 @@ class Invariant:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """One step of the tier part: what was said, and whether that is what must be said; or why the step was left out."""
+
+    name: str
+    said: str
+    state: Literal["held", "broken", "left-out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tiers:
+    """An epoch of tiers and a proof shown around. `again` is the command that checks the proof once more."""
+
+    steps: list[Shown]
+    again: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything that a run has to tell: `events` about its file, all else about the whole ledger. `nets` sum what each
     settling batch moved, so that what one gave and another took back shows in `moved` alone.
@@ -147,6 +164,7 @@ class Report:
     audit: Audit
     seconds: Mapping[str, float]
     events_per_second: int
+    tiers: Tiers = field(default_factory=lambda: Tiers([]))
 
     @property
     def problems(self) -> list[str]:
@@ -157,7 +175,12 @@ class Report:
         found += [f"batch {batch.number} is {batch.state}" for batch in self.batches if batch.state != "FINALISED"]
         if self.audit.verdict != "clean":
             found.append(f"audit: {self.audit.verdict}, {len(self.audit.findings)} findings")
-        return found
+        return found + broken(self.tiers)
+
+
+def broken(tiers: Tiers) -> list[str]:
+    """What of the tier part is not as it must be."""
+    return [f"tiers, {step.name}: {step.said}" for step in tiers.steps if step.state == "broken"]
 
 
 def write(report: Report, path: Path) -> None:

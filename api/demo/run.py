@@ -29,10 +29,14 @@ from api.demo.merchants import SMALL_ALLIANCE, Plan, under_replay_conditions
 from api.demo.progress import Phases
 from api.demo.purchases import Rejects, Survey, read_links, read_purchases, survey
 from api.demo.replay import Tally, replay
-from api.demo.report import Report
+from api.demo.report import Report, Tiers
 from api.demo.settings import DemoSettings
 from api.demo.settling import AUDITOR_KID, Keys, Settling, attest_all, commit, finalise, found_settlement, seal
 from api.demo.summary import Played, summarise
+from api.demo.tiers import showing
+from api.demo.tiers.members import set_tiers
+from api.demo.tiers.scene import ground
+from api.serve import now as utc_now
 from api.serve import serve
 from api.settings import Settings
 from ledger import queries
@@ -237,14 +241,16 @@ def _phases(
         with phases.phase("contracts"):
             settling = found_settlement(conn, poster, Chain(rpc), Keys(var / "keys"), var)
         tally = replay_events(ledger, given, surveyed, numbers, rejects, latest=now, phases=phases)
+        set_tiers(conn, poster, at_ms=int(now.timestamp()) * 1_000)
         settle(ledger, settling, phases, now)
         with phases.phase("verify", head_seq(conn)) as advance:
             invariants = examine(conn, advance)
         phases.say("audit: a process of its own, with the chain, the published files and its key")
         with phases.timed("audit"):
             audited = audit(settling.outside, settling.keys.reader(AUDITOR_KID), var / "audit.json", var / "audit.html")
+        tiers = showing.show(ground(settling, dsn, var, utc_now), phases) if settings.tiers else Tiers([])
         played = Played(given.events.name, surveyed, tally, rejects)
-        return summarise(conn, played, invariants, audited, phases.seconds)
+        return summarise(conn, played, invariants, audited, phases.seconds, tiers=tiers)
 
 
 def settle(ledger: Ledger, settling: Settling, phases: Phases, now: datetime) -> None:

@@ -14,8 +14,8 @@ MEMBERS_MADE_DEFAULT = 400
 class DemoSettings(BaseSettings):
     """The environment's choices.
 
-    EVENTS and REFUND_LINKS name files to replay (none: a generated year); SERVE=0 stops after the report; TONGDUI_VAR
-    is where everything is kept.
+    EVENTS and REFUND_LINKS name files to replay (none: a generated year); SERVE=0 stops after the report; TIERS=0
+    leaves the tier part out; TONGDUI_VAR is where everything is kept.
     """
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
@@ -23,6 +23,7 @@ class DemoSettings(BaseSettings):
     events: Path | None = Field(default=None, validation_alias="EVENTS")
     refund_links: Path | None = Field(default=None, validation_alias="REFUND_LINKS")
     serve: bool = Field(default=True, validation_alias="SERVE")
+    tiers: bool = Field(default=True, validation_alias="TIERS")
     var: Path = Field(default=Path("var"), validation_alias="TONGDUI_VAR")
     database_url: str | None = Field(default=None, validation_alias="TONGDUI_DATABASE_URL")
     seed: int = Field(default=2025, validation_alias="TONGDUI_DEMO_SEED")

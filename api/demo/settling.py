@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from coincurve import PrivateKey
 
 from api.demo import keys
 from api.demo.auditing import Attester as AttesterProcess
 from api.demo.auditing import Outside, attest
-from api.demo.merchants import COLLATERAL_AU
+from api.demo.merchants import COLLATERAL_AU, PARTNERS
 from api.keys import issue
 from ledger import queries
 from ledger.poster import Poster
+from proofs.accounts import OPERATOR_ID
 from proofs.kinds import BASE_UNITS_PER_AU
 from proofs.signature import address_of
 from settlement.alliance import AUDITOR, MERCHANT_WATCHER, Attester
@@ -102,6 +104,18 @@ class Keys:
                 keys.keep(path, issue(conn, merchant_id=1, environment="test") + "\n")
         return path
 
+    def operator_token(self, dsn: str) -> Path:
+        """A file with a bearer key of the operator for the API, issued on first use."""
+        path = self.folder / "operator.token"
+        if not path.exists():
+            with psycopg.connect(dsn) as conn:
+                keys.keep(path, issue(conn, merchant_id=OPERATOR_ID, environment="test") + "\n")
+        return path
+
+    def partner(self, number: int) -> PrivateKey:
+        """The key with which a partner signs its requests for tier proofs."""
+        return keys.signer(self.folder / f"partner-{number}.key")
+
     def processes(self, answers: Path) -> list[AttesterProcess]:
         """What each attester's own process is given."""
         return [
@@ -147,7 +161,7 @@ def found_settlement(conn: Connection, poster: Poster, chain: Chain, own: Keys, 
         vault=own.vault(), recipients=own.recipients(), mirrors=[FolderMirror(var / name) for name in MIRRORS]
     )
     own.keep_recipients()
-    founding = replace(founding, tiers=_tiers(conn, publication.vault, now=chain.now()))
+    founding = replace(founding, tiers=_tiers(conn, publication.vault, own, now=chain.now()))
     alliance = found(conn, chain, outbox, founding, publication)
     write_addresses(conn, alliance, var / "addresses.json")
     settlement = Settlement(
@@ -162,12 +176,15 @@ def found_settlement(conn: Connection, poster: Poster, chain: Chain, own: Keys, 
     return Settling(settlement, own, var / "attesters", var / MIRRORS[0])
 
 
-def _tiers(conn: Connection, vault: Vault, *, now: int) -> TierFounding | None:
-    """A registry of tiers over the development keys, with which anybody can forge; only where the sources are."""
+def _tiers(conn: Connection, vault: Vault, own: Keys, *, now: int) -> TierFounding | None:
+    """A registry of tiers over the development keys, with which anybody can forge, and the partners that may ask; only
+    where the sources are.
+    """
     if not DEVELOPMENT.is_dir():
         return None
     epoch_key = signing_keys.newest(conn) or signing_keys.make(conn, vault, now=now)
-    return TierFounding(epoch_key=epoch_key, circuit=read_circuit(DEVELOPMENT))
+    partners = {number: address_of(own.partner(number).public_key) for number in PARTNERS}
+    return TierFounding(epoch_key=epoch_key, circuit=read_circuit(DEVELOPMENT), partners=partners)
 
 
 def seal(settling: Settling, charge_fees: Callable[[], None]) -> None:

@@ -48,6 +48,8 @@ def summarise(
     invariants: Sequence[Invariant],
     audited: report.Audit,
     seconds: Mapping[str, float],
+    *,
+    tiers: report.Tiers,
 ) -> report.Report:
     """The whole report as of now."""
     gathered, batches, merchants = gather(conn), status(conn), queries.merchants(conn)
@@ -69,6 +71,7 @@ def summarise(
         audit=audited,
         seconds={name: int(spent * 1_000) / 1_000 for name, spent in seconds.items()},
         events_per_second=int(played.tally.taken / seconds["replay"]),
+        tiers=tiers,
     )
 
 

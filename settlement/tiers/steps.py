@@ -21,6 +21,7 @@ LATE: Final = "not anchored in its time"
 EMPTY: Final = "nobody is in it"
 OVERTAKEN: Final = "a later epoch is on the chain"
 CONFLICT: Final = "tier-epoch-conflict"
+GONE: Final = "tier-epoch-gone"
 
 
 class Do(Enum):
@@ -116,4 +117,8 @@ def _anchored(seen: Observation) -> Step:
         return Retire(REVOKED)
     if seen.now > seen.not_after + seen.grace_seconds:  # whether a guardian has told the chain by now or not
         return Retire(REVOKED if seen.revoked else OVER)
-    return Do.REVOKE if seen.revoked else Wait("in force")
+    if seen.revoked:
+        return Do.REVOKE
+    if seen.held_hash != seen.header_hash:
+        return Wait("the chain held its header for good and holds it no more", GONE)
+    return Wait("in force")

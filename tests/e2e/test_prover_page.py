@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Error, Page
 
+from api.demo.tiers.programs import NODE, browser
 from proofs import groth16
 from tests.conftest import ROOT
-from tests.e2e.browser import NODE, browser
 
 pytestmark = pytest.mark.timeout(300)
 KEPT = json.loads((ROOT / "proofs" / "vectors" / "tier_proof.json").read_text())
@@ -50,7 +50,9 @@ class Served(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("wallet")
-    subprocess.run([str(NODE), "tests/proofs/circuits/unpack.mjs", str(folder)], cwd=ROOT, check=True)
+    subprocess.run(
+        [str(NODE), "proofs/circuits/prover/site.mjs", str(folder), "proofs/circuits/dev"], cwd=ROOT, check=True
+    )
     (folder / "index.html").write_text(PAGE)
     (folder / "page.js").write_text(SCRIPT)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Served, directory=str(folder)))

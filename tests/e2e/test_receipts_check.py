@@ -20,6 +20,7 @@ import uvicorn
 from playwright.sync_api import Browser, Page, expect
 
 from api.app import create_app
+from api.demo.tiers.programs import browser
 from api.receipt_page import POLICY, SCRIPTS
 from proofs.receipt import facts
 from settlement import tables
@@ -28,7 +29,6 @@ from settlement.embedded_chain.process import EmbeddedNode, start
 from settlement.sealing.inclusions import Inclusions, place_of
 from settlement.submitter import drive
 from tests.conftest import ROOT
-from tests.e2e.browser import browser
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day, registry_commands
 from tests.settlement.chain.tiny import SENDER
 

@@ -69,10 +69,16 @@ async function curveModule() {
   return bytes;
 }
 
-/** Write the bundles to `folder`; answers nothing. */
-export async function bundle(folder) {
+/** Write the one for browsers to `folder`, with its licence; answers nothing. */
+export async function bundleForBrowsers(folder) {
   mkdirSync(folder, { recursive: true });
   await build({ ...shared, entryPoints: [join(HERE, "prove.js")], format: "esm", outfile: join(folder, "prover.js") });
+  copyFileSync(join(HERE, "..", "LICENSE.md"), join(folder, "LICENSE.md"));
+}
+
+/** Write all of them to `folder`; answers nothing. */
+export async function bundle(folder) {
+  await bundleForBrowsers(folder);
   await build({
     ...shared,
     stdin: { contents: 'export * from "./prove.js"; export * from "./files_only.js";', resolveDir: HERE },
@@ -82,7 +88,6 @@ export async function bundle(folder) {
     outfile: join(folder, "prover.mini.js"),
   });
   writeFileSync(join(folder, "curve.wasm"), await curveModule());
-  copyFileSync(join(HERE, "..", "LICENSE.md"), join(folder, "LICENSE.md"));
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -14,7 +14,21 @@ from rich.console import Console
 
 from api.demo import console, page, report
 from api.demo.charts import columns, heat_map, signed_bars
-from api.demo.report import Alliance, Audit, Batch, Events, Gas, Invariant, Merchant, Month, Moved, Report, money
+from api.demo.report import (
+    Alliance,
+    Audit,
+    Batch,
+    Events,
+    Gas,
+    Invariant,
+    Merchant,
+    Month,
+    Moved,
+    Report,
+    Shown,
+    Tiers,
+    money,
+)
 
 
 def merchant(number: int, name: str, net_au: int) -> Merchant:
@@ -105,6 +119,27 @@ def test_the_terminal_tells_the_figures(sound: Report) -> None:
         "clean",
     ):
         assert words in shown
+
+
+def test_the_tier_part_says_what_everybody_said_and_what_was_left_out(sound: Report) -> None:
+    steps = [
+        Shown("epoch", "1,200 [bold] members", "held"),
+        Shown("browser", "no <b>Chromium</b> is here", "left-out"),
+        Shown("the API again", "accepted", "broken"),
+    ]
+    told = replace(sound, tiers=Tiers(steps, "python -m proofs.tier verify r.json"))
+    assert told.problems == ["tiers, the API again: accepted"]
+    shown, written = printed(told), page.render(told)
+    for text in (shown, written):
+        assert "1,200 [bold] members" in text
+        assert "Check it again: " in text
+        assert "left out" in text
+    assert [line.split()[0] for line in shown.splitlines() if "members" in line or "Chromium" in line][-2:] == [
+        "✓",
+        "–",
+    ]
+    assert "&lt;b&gt;Chromium" in written
+    assert "proven to a partner" not in printed(sound) + page.render(sound)
 
 
 @pytest.mark.parametrize(

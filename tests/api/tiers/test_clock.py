@@ -24,10 +24,11 @@ from tests.api.conftest import LATER, TEA, Caller, Clock, KeyMaker
 from tests.api.tiers import alliance
 from tests.api.tiers.alliance import CLOCK, MEMBERS, TODAY, let_in, own_commitment, put
 from tests.settlement.chain.conftest import chain, embedded  # noqa: F401  # fixtures, used by their names
+from tests.settlement.tiers.anchored import LENGTH_S, Anchored
+from tests.settlement.tiers.anchored import MEMBERS as OF_GROUND
 from tests.settlement.tiers.conftest import bare, ground  # noqa: F401
 from tests.settlement.tiers.ground import VAULT
-from tests.settlement.tiers.test_on_chain import LENGTH_S, Anchored, anchored, works  # noqa: F401
-from tests.settlement.tiers.test_on_chain import MEMBERS as OF_GROUND
+from tests.settlement.tiers.test_on_chain import anchored, works  # noqa: F401
 
 pytestmark = pytest.mark.timeout(180)
 TOMORROW = TODAY + 1

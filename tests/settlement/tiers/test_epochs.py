@@ -161,6 +161,24 @@ def test_two_workers_at_once_make_one_epoch(ground: Ground, point: str) -> None:
     assert len(ground.registry.published()) == 1
 
 
+def test_a_clock_that_jumps_back_renumbers_nothing(ground: Ground) -> None:
+    """Whatever was drawn stays as it is, what was signed goes out, and no number comes twice."""
+    ground.enrol(*MEMBERS[:-1])
+    slow = Paper(ground.registry.file, slow=True)
+    ground.drive(registry=slow)
+    (signed,) = ground.registry.published()
+    assert [each.state for each in ground.drive(NOW - 3 * DAY)] == [State.ANCHORED], "its header says when it counts"
+    ground.enrol(MEMBERS[-1], now=NOW - 3 * DAY)
+    ground.drive(NOW - 3 * DAY)
+    assert states(ground) == {BEGIN: "ANCHORED"}
+    assert ground.registry.published() == [signed]
+    ground.drive(NOW + 2 * DAY)
+    ground.drive(NOW + DAY)
+    assert list(states(ground)) == [BEGIN, BEGIN + 2], "the number in between is never given"
+    with ground.conn() as conn:
+        assert leaves(conn, BEGIN + 2) == len(MEMBERS), "who enrolled by the wrong clock is in the next one"
+
+
 def test_a_slow_chain_is_waited_for_and_the_next_header_with_it(ground: Ground) -> None:
     ground.enrol(*MEMBERS)
     slow = Paper(ground.registry.file, slow=True)
@@ -298,7 +316,8 @@ def test_the_next_step(changes: dict[str, Any], step: object) -> None:
         ({"held_hash": b"\x02" * 32}, steps.CONFLICT),
         ({"revoked": True}, ""),
         ({"state": State.BUILT, "earlier_undecided": True}, ""),
-        ({"state": State.ANCHORED, "now": 250}, ""),
+        ({"state": State.ANCHORED, "now": 250, "held_hash": b"\x01" * 32}, ""),
+        ({"state": State.ANCHORED, "now": 250}, steps.GONE),
         ({"state": State.RETIRED}, ""),
     ],
 )

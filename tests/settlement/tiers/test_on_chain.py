@@ -3,100 +3,40 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from proofs.keccak import keccak256
-from proofs.tier.statement import CIRCUIT_ID, alliance_id
+from proofs.tier.statement import alliance_id
 from settlement.alliance import NotFounded, OtherCode
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
 from settlement.chain.outbox import Intent, LocalSigner, Outbox
 from settlement.chain.senders import write_keystore
-from settlement.chain.transactions import call, create
-from settlement.embedded_chain.process import EmbeddedNode
-from settlement.settings import SettlementSettings
+from settlement.chain.transactions import call
 from settlement.tasks import turn
 from settlement.tasks.ticks import BY_NAME
 from settlement.tasks.turn import Outcome
 from settlement.tasks.works import Works
 from settlement.tiers import __main__ as command
-from settlement.tiers import commitments, epochs, registry, rows, signing_keys
-from settlement.tiers.clock import EpochClock
-from settlement.tiers.epochs import Desk, Standing
-from settlement.tiers.place import RegistryPlace, set_registry_place
-from settlement.tiers.registry import NO_HASH, REVOKE_GAS, Held, NoCircuit, OnChain
+from settlement.tiers import epochs, rows, signing_keys
+from settlement.tiers.epochs import Desk
+from settlement.tiers.registry import NO_HASH, REVOKE_GAS, Held, NoCircuit
 from settlement.tiers.rows import State
 from settlement.tiers.witness import witness
 from tests.settlement.chain import tiny
 from tests.settlement.chain.conftest import chain, embedded  # noqa: F401  # fixtures, used by their names
-from tests.settlement.chain.tiny import SENDER
-from tests.settlement.tasks.stage import keep_keys
-from tests.settlement.tiers.ground import VAULT, Ground, public
-from tests.settlement.tiers.paper import EPOCH_KEY, SIGNER
-
-LENGTH_S = 30 * 86_400
-GRACE_S = 86_400
-MEMBERS = ("m1", "m2", "m3")
-VK_HASH = keccak256(b"a key of the tests")
-
-
-@dataclass(frozen=True, slots=True)
-class Anchored:
-    """A ground whose registry is a contract on the embedded chain, in an epoch of that chain's time."""
-
-    ground: Ground
-    chain: Chain
-    clock: EpochClock
-
-    def outbox(self, conn: psycopg.Connection[Any]) -> Outbox:
-        return Outbox(conn, self.chain, LocalSigner(SENDER.key))
-
-    def found(self, *, circuit: bool = True) -> Contract:
-        """The contract; what else is code stands for a verifier, whom nobody asks here."""
-        with self.ground.conn() as conn, self.outbox(conn).leading(wait_s_max=5) as outbox:
-            signing_keys.keep(conn, VAULT, EPOCH_KEY, now=0, production=False)
-            made, block = create(self.chain, outbox, "TierRegistry", outbox.sender, SIGNER, GRACE_S)
-            if circuit:
-                arguments = CIRCUIT_ID, made.address, VK_HASH, 0
-                call(outbox, "circuit", made, "registerCircuit", *arguments, gas=250_000)
-            place = RegistryPlace(
-                chain_id=outbox.chain_id,
-                address=made.address,
-                code_hash=keccak256(self.chain.code(made.address)),
-                deploy_block=block,
-            )
-            set_registry_place(conn, place)
-            for member in MEMBERS:
-                commitments.enrol(conn, self.clock, member, public(member), now=self.chain.now() - LENGTH_S)
-        return made
-
-    def port(self, conn: psycopg.Connection[Any]) -> OnChain:
-        return registry.attach(conn, self.chain, self.outbox(conn))
-
-    def drive(self, later_s: int = 0) -> list[Standing]:
-        with self.ground.conn() as conn:
-            desk = Desk(
-                conn=conn,
-                vault=VAULT,
-                clock=self.clock,
-                trees=self.ground.trees,
-                registry=self.port(conn),
-                now=self.chain.now() + later_s,
-            )
-            return epochs.drive(desk)
+from tests.settlement.tiers.anchored import GRACE_S, LENGTH_S, Anchored, on, works_of
+from tests.settlement.tiers.ground import VAULT, Ground
+from tests.settlement.tiers.paper import SIGNER
 
 
 @pytest.fixture
 def anchored(ground: Ground, chain: Chain) -> Anchored:  # noqa: F811
-    clock = EpochClock(seconds=LENGTH_S, start=chain.now() - 9 * LENGTH_S - 600)
-    return Anchored(ground, chain, clock)
+    return on(ground, chain)
 
 
 def test_a_root_is_anchored_once_and_the_next_header_names_it(anchored: Anchored) -> None:
@@ -190,22 +130,9 @@ def test_another_contract_or_none_is_refused(anchored: Anchored) -> None:
 
 
 @pytest.fixture
-def works(anchored: Anchored, embedded: EmbeddedNode, monkeypatch: pytest.MonkeyPatch) -> Works:  # noqa: F811
-    """The same by files and settings, as workers and the command find it."""
-    ground = anchored.ground
-    (ground.folder / "keys").mkdir()
-    keep_keys(ground.folder / "keys", operator=bytes(SENDER.key), vault=VAULT.key, recipients={})
-    told = {
-        "DATABASE_URL": ground.dsn,
-        "VAR": str(ground.folder),
-        "RPC_URL": embedded.url,
-        "TIER_EPOCH_SECONDS": str(LENGTH_S),
-        "TIER_EPOCHS_START": str(anchored.clock.start),
-    }
-    for name, value in told.items():
-        monkeypatch.setenv(f"TONGDUI_{name}", value)
+def works(anchored: Anchored, monkeypatch: pytest.MonkeyPatch) -> Works:
     now_ms = anchored.chain.now() * 1_000
-    return Works(settings=SettlementSettings(), dsn=ground.dsn, now_ms=lambda: now_ms)
+    return works_of(anchored, lambda: now_ms, monkeypatch)
 
 
 def test_the_task_seals_an_epoch(anchored: Anchored, works: Works) -> None:
@@ -251,7 +178,7 @@ def test_the_command_seals_shows_revokes_erases_and_makes_keys(
     assert "3 members root 0x" in shown
     assert command.main(["revoke", str(epoch.epoch + 1)]) == 1
     assert command.main(["revoke", str(epoch.epoch)]) == 0
-    assert "RETIRED" in capsys.readouterr().out or rows_of(anchored)[0].state is State.RETIRED
+    assert "RETIRED" in capsys.readouterr().out or anchored.rows()[0].state is State.RETIRED
     assert command.main(["new-key"]) == 0
     address = capsys.readouterr().out.split(":", 1)[0].strip()
     with anchored.ground.conn() as conn:
@@ -323,7 +250,7 @@ def test_a_guardian_revokes_with_its_keystore(
     assert guarded.read("epochOf", 10)[-1]
     assert f"by the guardian {GUARDIAN.address.lower()}" in capsys.readouterr().out
     anchored.drive()
-    assert rows_of(anchored)[0].state is State.RETIRED
+    assert anchored.rows()[0].state is State.RETIRED
 
 
 def test_a_revoked_epoch_is_erased_in_its_time_whatever_its_guardian_does(
@@ -334,13 +261,8 @@ def test_a_revoked_epoch_is_erased_in_its_time_whatever_its_guardian_does(
         rows.revoke(conn, 10, now=anchored.chain.now())
     assert {each.epoch: each.state for each in anchored.drive(LENGTH_S)}[10] is State.ANCHORED, "within the grace"
     anchored.drive(LENGTH_S + GRACE_S)
-    assert rows_of(anchored)[0].state is State.RETIRED
+    assert anchored.rows()[0].state is State.RETIRED
     assert not guarded.read("epochOf", 10)[-1]
-
-
-def rows_of(anchored: Anchored) -> list[rows.Epoch]:
-    with anchored.ground.conn() as conn:
-        return rows.epochs(conn)
 
 
 def test_the_command_says_why_it_cannot_run(
