@@ -24,7 +24,7 @@ from typing import Any
 
 from bench.conditions import arguments, keep, machine
 from proofs.poseidon import WORD_BYTES, R, poseidon_rows
-from proofs.poseidon.compiled import COMPILER, compiled
+from proofs.poseidon.compiled import COMPILER, loaded
 from proofs.tier.attributes import Attributes
 from proofs.tier.epoch_tree import EpochTree, build_of_runs
 from proofs.tier.statement import epoch_tag
@@ -121,7 +121,7 @@ def main() -> int:
     conditions = machine()
     ways = {"plain": ["-c", UNCOMPILED], "compiled": ["-m", "bench.tier_epoch"]}
     counts = {"plain": chosen.leaves_plain, "compiled": chosen.leaves}
-    assert compiled() is not None, "no compiler to measure"
+    assert loaded() is not None, "no compiler to measure"
     result = {name: measured(words, counts[name]) for name, words in ways.items()}
     ratio = result["plain"]["microsecondsPerMember"] / result["compiled"]["microsecondsPerMember"]
     whole = {"conditions": conditions, **result, "ratio": round(ratio, 1)}

@@ -27,7 +27,7 @@ from ledger.postgres.embedded import EmbeddedServer, start
 from ledger.queries import registry
 from ledger.store import open_store
 from proofs.poseidon import WORD_BYTES, plain_rows
-from proofs.poseidon.compiled import compiled
+from proofs.poseidon.compiled import loaded
 from proofs.tier.statement import epoch_tag
 from settlement.tiers import epoch_secrets, rows, snapshot
 from settlement.tiers.epochs import grid_of
@@ -152,7 +152,7 @@ def figures(members: int, stages: dict[str, Cost], plain: float) -> dict[str, An
     seconds = {name: {key: round(value, 3) for key, value in cost._asdict().items()} for name, cost in stages.items()}
     return {
         "members": members,
-        "poseidon": "compiled" if compiled() else "plain Python",
+        "poseidon": "compiled" if loaded() else "plain Python",
         "seconds": seconds,
         "sealedInSeconds": {name: round(value, 2) for name, value in whole.items()},
         "microsecondsPerMember": {name: round(value / members * MICRO, 1) for name, value in whole.items()},

@@ -86,7 +86,8 @@ def standings(conn: Connection, registry: Registry, members: Sequence[int], at_m
     settings = registry.tiers
     assert settings is not None, "whoever asks has seen that there are tiers"
     assert len(members) <= MEMBERS_PER_READ_MAX, "a page at a time"
-    numbers = [*members]
+    # As text, made once: the driver would make it of a list three times, with a search in each number.
+    numbers = "{" + ",".join(map(str, members)) + "}"
     bought: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     span = [numbers, at_ms - tiers.span_ms(settings)]
     for person, terms_id, stands, confirmed in conn.execute(_BOUGHT, span, binary=True).fetchall():

@@ -97,6 +97,7 @@ describe("edge vectors", () => {
     for (const { about, size, index, item, balance, path, outcome, root, against } of SUMS.misuses) {
       const claimed = found(() => js.sumFromPath(size, index, item, balance, path.map(nodeOf)));
       assert.deepEqual(claimed, root && nodeOf(root), about);
+      assert.notDeepEqual(claimed, nodeOf(against), about);
       const given = [size, index, item, unsigned(balance), path.map(calldataNode)];
       assert.equal((await refusal(edges.requireInSum(calldataNode(against), ...given))).name, errors[outcome] ?? "SumMismatch", about);
       if (!root) continue;

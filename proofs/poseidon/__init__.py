@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from proofs.poseidon.compiled import WORD_BYTES, Compiled, NotElement, compiled
+from proofs.poseidon.compiled import WORD_BYTES, Compiled, NotElement, loaded
 from proofs.poseidon.grain import WIDTH_MAX, R
 from proofs.poseidon.permutation import hashed, pair_hash
 
@@ -70,7 +70,7 @@ class _Process:
 
     def compiled(self, rows: int) -> Compiled | None:
         self._rows += rows
-        return compiled() if self._rows >= ROWS_BEFORE_COMPILING else None
+        return loaded() if self._rows >= ROWS_BEFORE_COMPILING else None
 
 
 _process: Final = _Process()

@@ -6,8 +6,8 @@
 number of rows that were hashed: `rows`, or the number of the first that holds no element of the field.
 
 Invariants: nothing is allocated, nothing global is written, so any number of threads may be in it; every access lies
-within what the caller gave or within the tape, as long as the steps are those of a `Program`. Products of limbs on one
-diagonal lie beside each other in 512 bits and never meet, so a product is seven additions. Called by `compiled` alone.
+within what the caller gave or within the tape, as long as the steps are those of a `Program`. The product of two limbs
+with two limbs added fits 128 bits, so no carry is lost. Called by `compiled` alone.
 """
 
 from __future__ import annotations
@@ -155,15 +155,15 @@ def assembly() -> str:
 
 def _box() -> str:
     to = _Lines("v")
-    square = to.reduced(to.squared("0", "%value"))
-    fourth = to.reduced(to.squared("0", square))
-    fifth = to.reduced(to.product("0", fourth, "%value"))
+    square = to.reduced(to.product("%value", "%value"))
+    fourth = to.reduced(to.product(square, square))
+    fifth = to.reduced(to.product(fourth, "%value"))
     return _BOX.format(lines=to, fifth=fifth)
 
 
 def _dot() -> str:
     term, done = _Lines("t"), _Lines("d")
-    total = term.product("%sum", "%factor", "%value")
+    total = term("add nuw i512 %sum, {}", term.product("%factor", "%value"))
     reduced = done("add nuw i256 {}, %constant", done.reduced("%sum"))
     for multiple in (2 * R, R):
         less = done("sub i256 {}, {}", reduced, multiple)
@@ -187,63 +187,56 @@ class _Lines:
         self._lines.append(f"  {name} = {form.format(*parts)}")
         return name
 
-    def limbs(self, value: str) -> list[str]:
-        """The four limbs of a value, the least significant first, each as 128 bits."""
-        found = []
-        for at in range(LIMBS):
-            shifted = self("lshr i256 {}, {}", value, at * LIMB_BITS)
-            found.append(self.wide(self("trunc i256 {} to i64", shifted)))
-        return found
-
-    def wide(self, limb: str) -> str:
-        return self("zext i64 {} to i128", limb)
-
-    def product(self, whole: str, one: str, other: str) -> str:
-        """`whole` + one · other, 512 bits."""
-        first, second = self.limbs(one), self.limbs(other)
-        for offset in range(1 - LIMBS, LIMBS):
-            whole = self("add nuw i512 {}, {}", whole, self._diagonal(first, second, offset))
-        return whole
-
-    def squared(self, whole: str, one: str) -> str:
-        """`whole` + one²: what is beside the middle comes twice."""
-        limbs, beside = self.limbs(one), "0"
-        for offset in range(1, LIMBS):
-            beside = self("add nuw i512 {}, {}", beside, self._diagonal(limbs, limbs, offset))
-        twice = self("shl nuw i512 {}, 1", beside)
-        middle = self("add nuw i512 {}, {}", whole, self._diagonal(limbs, limbs, 0))
-        return self("add nuw i512 {}, {}", middle, twice)
-
-    def _diagonal(self, first: Sequence[str], second: Sequence[str], offset: int) -> str:
-        """Products of limb i with limb i + offset, each in its place: two limbs apart, so that none meets another."""
-        whole = "0"
-        for at in range(max(0, -offset), min(LIMBS, LIMBS - offset)):
-            made = self("mul nuw i128 {}, {}", first[at], second[at + offset])
-            placed = self("shl nuw i512 {}, {}", self("zext i128 {} to i512", made), (2 * at + offset) * LIMB_BITS)
-            whole = self("or i512 {}, {}", whole, placed)
-        return whole
+    def product(self, one: str, other: str) -> str:
+        """The product of two values, 512 bits: limb by limb, each row added to what the rows before left."""
+        first, second = self._limbs(one), self._limbs(other)
+        found: list[str] = []
+        for at, factor in enumerate(map(self._wide, second)):
+            row, carry = [], ""
+            for place, limb in enumerate(first):
+                so_far = found[at + place] if at else ""
+                low, carry = self._added(self("mul nuw i128 {}, {}", self._wide(limb), factor), so_far, carry)
+                row.append(low)
+            found = [*found[:at], *row, carry]
+        return self._joined(found)
 
     def reduced(self, whole: str) -> str:
         """A value that 2^256 times is `whole` modulo R (Montgomery): below whole / 2^256 + R, if that fits 256 bits."""
-        low = [self("trunc i512 {} to i64", self("lshr i512 {}, {}", whole, at * LIMB_BITS)) for at in range(LIMBS)]
+        low = self._limbs(whole, 2 * WORD_BITS)[:LIMBS]
         for _ in range(LIMBS):
             low = self._limb_less(low)
         high = self("trunc i512 {} to i256", self("lshr i512 {}, {}", whole, WORD_BITS))
-        for at, limb in enumerate(low):
-            placed = self("shl nuw i256 {}, {}", self("zext i64 {} to i256", limb), at * LIMB_BITS)
-            low[at] = placed if not at else self("or i256 {}, {}", low[at - 1], placed)
-        return self("add nuw i256 {}, {}", high, low[-1])
+        return self("add nuw i256 {}, {}", high, self._joined(low))
 
     def _limb_less(self, low: Sequence[str]) -> list[str]:
         """Add the multiple of R that makes the lowest limb zero, and take that limb off."""
-        factor = self.wide(self("mul i64 {}, {}", low[0], _NEGATIVE_INVERSE))
-        carry, left = "", []
+        factor = self._wide(self("mul i64 {}, {}", low[0], _NEGATIVE_INVERSE))
+        left, carry = [], ""
         for at, limb in enumerate(low):
             order = R >> at * LIMB_BITS & _LIMB_MASK
-            made = self("add nuw i128 {}, {}", self("mul nuw i128 {}, {}", factor, order), self.wide(limb))
-            if carry:
-                made = self("add nuw i128 {}, {}", made, self.wide(carry))
-            if at:
-                left.append(self("trunc i128 {} to i64", made))
-            carry = self("trunc i128 {} to i64", self("lshr i128 {}, {}", made, LIMB_BITS))
-        return [*left, carry]
+            made, carry = self._added(self("mul nuw i128 {}, {}", factor, order), limb, carry)
+            left.append(made)
+        return [*left[1:], carry]
+
+    def _added(self, product: str, *limbs: str) -> tuple[str, str]:
+        """A product of limbs with up to two limbs added: its lower limb and its upper one."""
+        for limb in filter(None, limbs):
+            product = self("add nuw i128 {}, {}", product, self._wide(limb))
+        upper = self("lshr i128 {}, {}", product, LIMB_BITS)
+        return self("trunc i128 {} to i64", product), self("trunc i128 {} to i64", upper)
+
+    def _limbs(self, value: str, bits: int = WORD_BITS) -> list[str]:
+        """The limbs of a value, the least significant first."""
+        shifted = [self("lshr i{} {}, {}", bits, value, at) for at in range(0, bits, LIMB_BITS)]
+        return [self("trunc i{} {} to i64", bits, each) for each in shifted]
+
+    def _joined(self, limbs: Sequence[str]) -> str:
+        """The value that has these limbs."""
+        bits, whole = len(limbs) * LIMB_BITS, "0"
+        for at, limb in enumerate(limbs):
+            placed = self("shl nuw i{} {}, {}", bits, self("zext i64 {} to i{}", limb, bits), at * LIMB_BITS)
+            whole = self("or i{} {}, {}", bits, whole, placed)
+        return whole
+
+    def _wide(self, limb: str) -> str:
+        return self("zext i64 {} to i128", limb)

@@ -1,7 +1,7 @@
 """Poseidon over whole arrays by code that LLVM compiles for this processor, where the extra `poseidon` is installed.
 
 The compiler is llvmlite, which is loaded by the first caller with many rows and by nobody else: whoever checks a proof
-or a path hashes a little, in plain Python. Compiling takes a fraction of a second and leaves nothing behind: no cache
+or a path hashes a little, in plain Python. Compiling takes a tenth of a second and leaves nothing behind: no cache
 on disk that could be read-only, stale or somebody else's. Invariants: a number of inputs is hashed here only after the
 code gave our hash of samples and refused what is no element; whatever fails on the way, plain Python is complete and
 takes over, with a warning. The interpreter's lock is free while rows are hashed. Called by `proofs.poseidon` alone.
@@ -113,7 +113,7 @@ def _row(values: list[int]) -> bytes:
 
 
 @cache
-def compiled() -> Compiled | None:
+def loaded() -> Compiled | None:
     """The machine of this process, compiled at the first call; None where there is no compiler, or none that works."""
     try:
         llvm = import_module(COMPILER)
@@ -137,9 +137,7 @@ def _machine(llvm: Any) -> tuple[HashRows, object]:
     )
     module = llvm.parse_assembly(assembly())
     module.triple, module.data_layout = target.triple, str(target.target_data)
-    module.verify()
-    builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=OPTIMISED))
-    builder.getModulePassManager().run(module, builder)
+    module.verify()  # no passes over it: they took three times as long as the rest and made the code slower
     engine = llvm.create_mcjit_compiler(module, target)
     engine.finalize_object()
     return _PROTOTYPE(engine.get_function_address(NAME)), engine

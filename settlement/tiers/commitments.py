@@ -25,33 +25,23 @@ TAKEN_WORDS: Final = "this commitment was registered before: draw a new secret"
 
 
 class CommitmentRefused(ValueError):
-    """Root: why a commitment was not taken. `code` names the reason for callers."""
-
-    code = "commitment-refused"
+    """Root: why a commitment was not taken."""
 
 
 class MemberAbsent(CommitmentRefused):
     """Nobody of this name is a member now: unknown, or closed."""
 
-    code = "member-unknown"
-
 
 class NotCommitment(CommitmentRefused):
     """No hash of the circuit's field: zero, or not below its order."""
-
-    code = "commitment-invalid"
 
 
 class CommitmentTaken(CommitmentRefused):
     """The commitment was registered before: by another member, or as an older key of this one."""
 
-    code = "commitment-taken"
-
 
 class TooManyKeys(CommitmentRefused):
     """The member has made as many keys for one epoch as it may."""
-
-    code = "too-many-keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

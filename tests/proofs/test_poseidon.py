@@ -17,7 +17,7 @@ import pytest
 from proofs import poseidon as poseidon_package
 from proofs.poseidon import INPUTS_MAX, ROWS_BEFORE_COMPILING, R, plain_rows, poseidon, poseidon_rows
 from proofs.poseidon import program as programs
-from proofs.poseidon.compiled import COMPILER, Compiled, NotElement, compiled, right, samples
+from proofs.poseidon.compiled import COMPILER, Compiled, NotElement, loaded, right, samples
 from proofs.poseidon.grain import constants
 from proofs.poseidon.permutation import hashed
 from proofs.poseidon.program import BOX, Program, program
@@ -52,7 +52,7 @@ def packed(values: list[int]) -> bytes:
 
 def machine() -> Compiled:
     """Of this processor."""
-    found = compiled()
+    found = loaded()
     assert found is not None, "the tests need llvmlite"
     return found
 
@@ -168,7 +168,7 @@ def test_code_that_answers_otherwise_is_not_used(machine: Callable[..., int]) ->
 
 def test_without_a_compiler_plain_python_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, COMPILER, None)
-    assert compiled.__wrapped__() is None
+    assert loaded.__wrapped__() is None
 
 
 def test_a_compiler_that_cannot_work_here_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,7 +180,7 @@ def test_a_compiler_that_cannot_work_here_is_warned_of(monkeypatch: pytest.Monke
     broken.check_jit_execution = check_jit_execution  # type: ignore[attr-defined] # a stand-in for a foreign module
     monkeypatch.setitem(sys.modules, COMPILER, broken)
     with pytest.warns(RuntimeWarning, match="not compiled here: no memory may be executed"):
-        assert compiled.__wrapped__() is None
+        assert loaded.__wrapped__() is None
 
 
 LAZY = f"""

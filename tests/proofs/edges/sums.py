@@ -173,8 +173,15 @@ def _misuses(balances: list[int], index: int) -> Iterator[dict[str, Any]]:
         changes["a padded size"] = replace(good, size=good.size + 1)
     if path:
         changes |= _of_path(good)
+    for by in (-1, 1):
+        yield _row("right, under the right hash with another total", good, Node(root.hash, root.total + by))
     for about, claim in changes.items():
         yield _row(about, claim, root)
+        leaf = leaf_of(claim.item, claim.balance)
+        if outcome(claim.size, claim.index, leaf, claim.path)[0] == "range":
+            followed = _down(claim.size, claim.index, leaf, claim.path)
+            assert followed is not None
+            yield _row(f"{about}, under the root that it leads to", claim, followed)
 
 
 def _of_path(good: Claim) -> dict[str, Claim]:

@@ -67,6 +67,8 @@ def test_what_is_planned_is_what_is_done_and_nothing_is_sent_before_yes(
     assert verify(town.node()) == 0
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_kill_between_any_two_transactions_leaves_one_alliance(town: Town, anvil: Anvil) -> None:
     seen, draft = set(), {}
     for nth in (1, 2, 7, 12, 20, 35):
