@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -67,7 +68,7 @@ def api(clone: Path) -> Iterator[str]:
             assert line, said
             said += line
         yield f"http://127.0.0.1:{port}"
-        process.terminate()
+        process.send_signal(signal.SIGINT)
         process.communicate(timeout=RUN_S_MAX)
 
 
