@@ -6,6 +6,9 @@ another host. Made by `api.serve` and by tests.
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import psycopg
 import structlog
 from fastapi import FastAPI
@@ -75,8 +78,16 @@ def create_app(door: Door | None = None) -> FastAPI:
         app.add_exception_handler(error, refuse)
     app.add_middleware(Lane, refusals=_REFUSALS)
     app.add_middleware(Envelope)
-    app.openapi = lambda: openapi.description(app)  # type: ignore[method-assign] # FastAPI's own way of replacing it
+    app.openapi = document  # type: ignore[method-assign] # FastAPI's own way of replacing it
     return app
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The OpenAPI document, the same for every door. Made once a process: anybody may ask for it, and making it keeps
+    the interpreter for more than a tenth of a second.
+    """
+    return openapi.description(create_app())
 
 
 def answer(request: Request, problem: Problem) -> Response:

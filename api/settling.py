@@ -26,13 +26,16 @@ from api.shapes.settling import (
     AlertsOut,
     BatchesInStateOut,
     ChainOut,
+    ClaimOut,
     CollateralOut,
     CostOut,
+    DebtOut,
     MirrorOut,
     OnTheWayOut,
     SettlementOut,
 )
 from settlement.watch.alerts import CODES, AlertRow, acknowledge, alerts
+from settlement.watch.claims import Claim, Debt
 from settlement.watch.overview import Overview, overview
 
 router = APIRouter()
@@ -52,8 +55,8 @@ class Before(NamedTuple):
     "/v1/settlement",
     **documented(
         "Settlement at a glance",
-        "Batches by state and age, what transactions cost, what is on its way, and the chain, collateral and mirrors as"
-        " the last reconciliation saw them.",
+        "Batches by state and age, what transactions cost, what is on its way, what defaults left open, and the chain,"
+        " collateral and mirrors as the last reconciliation saw them.",
         gives=(200, "As it stands now", "SettlementOut"),
         codes=("field-invalid",),
     ),
@@ -140,11 +143,32 @@ def _shown(seen: Overview) -> SettlementOut:
             for each in seen.on_the_way
         ],
         alerts_open=seen.alerts_open,
+        claims=[_claim(each) for each in seen.claims],
+        debts=[_debt(each) for each in seen.debts],
         watched_block=seen.watched_block,
         looked_at=_moment(seen.looked_at),
         chain=_chain(look) if look else None,
         collateral=[_collateral(each) for each in look.get("collateral", [])],
         mirrors=[MirrorOut(place=each["place"], behind=each["behind"]) for each in look.get("mirrors", [])],
+    )
+
+
+def _claim(each: Claim) -> ClaimOut:
+    return ClaimOut(
+        default_id=each.default_id,
+        creditor_id=each.creditor_id,
+        cut=str(each.cut),
+        recovered=str(each.recovered),
+        collected=str(each.collected),
+    )
+
+
+def _debt(each: Debt) -> DebtOut:
+    return DebtOut(
+        default_id=each.default_id,
+        merchant_id=each.merchant_id,
+        missing=str(each.missing),
+        repaid=str(each.repaid),
     )
 
 

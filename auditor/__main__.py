@@ -19,7 +19,7 @@ from auditor import epochs, extract
 from auditor.attest import AttestRefused, attest, load_signer, sealed_commits
 from auditor.audit import Means, audit, processes_here
 from auditor.chain import Chain
-from auditor.evidence import Earlier, Evidence, load_checkpoint, load_report
+from auditor.evidence import Checkpoint, Earlier, Evidence, load_checkpoint, load_report
 from auditor.fetch import AuditorKey, load_key, mirror
 from auditor.findings import shown
 from auditor.outcome import Outcome, Verdict
@@ -206,9 +206,9 @@ def _means(options: argparse.Namespace, key: AuditorKey, watch: Watch, evidence:
 def _evidence(options: argparse.Namespace, earlier: Earlier | None) -> Evidence:
     """What was given beside chain and files."""
     receipts = [each for place in options.receipts for each in _given(load_receipts, place)]
-    checkpoint = {} if options.checkpoint is None else dict(_given(load_checkpoint, options.checkpoint))
+    checkpoint = Checkpoint() if options.checkpoint is None else _given(load_checkpoint, options.checkpoint)
     if earlier is not None:
-        checkpoint |= earlier.checkpoint
+        checkpoint = checkpoint.with_seen(earlier.checkpoint)
     if options.journal is not None and not options.journal.is_file():
         raise WrongUse(f"{options.journal}: no such file")
     return Evidence(receipts, options.journal, checkpoint)

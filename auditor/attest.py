@@ -23,7 +23,7 @@ from coincurve import PrivateKey
 from auditor.audit import Means, audit
 from auditor.chain import Chain, Commit
 from auditor.findings import shown
-from auditor.lapsed import Final, Sealing, committable_until, lapsed
+from auditor.lapsed import Final, Sealing, committable_until, lapsed, sealings_in
 from auditor.outcome import Outcome
 from proofs.json_form import JsonFormError, from_json
 from proofs.messages import BatchHeader, domain_separator, signed_digest
@@ -31,6 +31,7 @@ from proofs.signature import address_of, sign
 from proofs.words import WORD_BYTES
 
 SEALED_BATCHES_MAX = 1_024
+INCARNATIONS_MAX = 256
 HEADER_FILE_BYTES_MAX = 2**16
 STATE_FILE_BYTES_MAX = 2**26
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -121,18 +122,48 @@ def attest(
 
 
 def sealed_commits(chain: Chain, folder: Path) -> list[Commit]:
-    """The headers in `<folder>/headers` that follow the last one on the chain, in order, without a gap."""
+    """The headers in `<folder>/headers` that follow the last one on the chain, in order, without a gap: each the one
+    that stands on the one before it. Of several incarnations that do, the newest; where none does, there it ends.
+    """
+    last = max(chain.commits, key=lambda commit: commit.header.batch_no, default=None)
+    batch_no, prev = (0, None) if last is None else (last.header.batch_no + 1, last.header_hash)
     commits: list[Commit] = []
-    batch_no = max((commit.header.batch_no for commit in chain.commits), default=-1) + 1
     while len(commits) < SEALED_BATCHES_MAX:
-        path = folder / "headers" / f"{batch_no + len(commits)}.json"
-        if not path.exists():
+        header = _sealed_header(folder / "headers", batch_no + len(commits), prev)
+        if header is None:
             return commits
-        header = _read_header(path)
-        if header.batch_no != batch_no + len(commits):
-            raise AttestRefused(f"{path}: holds the header of batch {header.batch_no}")
-        commits.append(Commit(header, header.hash_struct()))
+        prev = header.hash_struct()
+        commits.append(Commit(header, prev))
     return commits
+
+
+def _sealed_header(folder: Path, batch_no: int, prev: bytes | None) -> BatchHeader | None:
+    """The header under a number that names `prev`: the one that stands there, else the newest of its incarnations."""
+    path = folder / f"{batch_no}.json"
+    standing = _numbered(path, batch_no) if path.exists() else None
+    if standing is None or prev in {None, standing.prev_header_hash}:
+        return standing
+    others = sorted((folder / str(batch_no)).glob("*.json"))[:INCARNATIONS_MAX]
+    found = [
+        header for other in others if (header := _incarnation(other, batch_no)) and header.prev_header_hash == prev
+    ]
+    return max(found, key=lambda header: header.sealed_at, default=None)
+
+
+def _incarnation(path: Path, batch_no: int) -> BatchHeader | None:
+    """The header that a file is named after; None where it holds anything else, which is nobody's loss."""
+    try:
+        header = _numbered(path, batch_no)
+    except AttestRefused:
+        return None
+    return header if header.hash_struct().hex() == path.stem else None
+
+
+def _numbered(path: Path, batch_no: int) -> BatchHeader:
+    header = _read_header(path)
+    if header.batch_no != batch_no:
+        raise AttestRefused(f"{path}: holds the header of batch {header.batch_no}")
+    return header
 
 
 def remember(
@@ -186,9 +217,11 @@ def _refused(commit: Commit, signed: str, sealings: Mapping[bytes, Sealing]) -> 
 
 
 def _kept(sealings: Mapping[bytes, Sealing], chain: Chain) -> dict[bytes, Sealing]:
-    """Those whose number may still get another header: what is final stays."""
-    final = {commit.header.batch_no for commit in chain.commits if commit.on_chain and commit.on_chain.final}
-    return {header_hash: each for header_hash, each in sealings.items() if each.batch_no not in final}
+    """All but those that are final themselves: what was signed and never committed has to be known as lapsed, by the
+    attester now and by whoever takes its state for a checkpoint later.
+    """
+    final = {commit.header_hash for commit in chain.commits if commit.on_chain and commit.on_chain.final}
+    return {header_hash: each for header_hash, each in sealings.items() if header_hash not in final}
 
 
 def load_signer(path: Path) -> PrivateKey:
@@ -239,10 +272,7 @@ def _load(state: Path, chain: Chain, attester: bytes) -> _State:
         known = json.loads(state.read_bytes())
         told = {name: known[name] for name in mine}
         signed = known["signed"]
-        sealings = {
-            _raw(each): Sealing(int(batch_no), int(sealed_at), _raw(prev))
-            for each, (batch_no, sealed_at, prev) in known.get("sealed", {}).items()
-        }
+        sealings = sealings_in(known)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise AttestRefused(f"{state}: not an attester's state: {error!r}") from error
     if told != mine or not isinstance(signed, dict):

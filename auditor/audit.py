@@ -24,6 +24,7 @@ from auditor.batch import Context, Opened, Run, close_batch, open_batch
 from auditor.books import Books, cash_balances
 from auditor.chain import Chain, Commit
 from auditor.evidence import Evidence, check_checkpoint
+from auditor.exhibits import gather
 from auditor.fetch import AuditorKey, Mirror, Missing, Plain, Source, Substituted
 from auditor.figures import DORMANT_DAYS
 from auditor.findings import Findings
@@ -72,7 +73,7 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
         check_settled(commit, outcome.findings)
         check_config(commit, commits[0].header.config_hash, outcome.findings)
     _check_contracts(chain, outcome.findings)
-    outcome.checkpoints = check_checkpoint(means.evidence.checkpoint, commits, chain.reverted, outcome.findings)
+    outcome.checkpoints = check_checkpoint(means.evidence.checkpoint, commits, chain, outcome.findings)
     chosen = [commit for commit in commits if first <= commit.header.batch_no <= outcome.last]
     if not chosen or (last is not None and last > newest):
         asked = f"{first} to {newest if last is None else last}"
@@ -80,6 +81,7 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
     means.watch.expect(sum(commit.header.leaf_count for commit in chosen))
     try:
         _read_files(commits, chosen, separator, means, outcome)
+        _show(commits, means, outcome)
     except KeyboardInterrupt:
         _interrupted(outcome, chosen)
     outcome.seconds = time.monotonic() - started
@@ -119,6 +121,15 @@ def _read_files(
             _weigh(means.evidence, books, Seen(originals, headers, outcome.first, registry), separator, outcome)
         finally:
             _total(outcome, books, relations)
+
+
+def _show(commits: Sequence[Commit], means: Means, outcome: Outcome) -> None:
+    """The evidence of what was found: the files are opened once more, those that it is about."""
+    if not outcome.findings.kept:
+        return
+    with tempfile.TemporaryDirectory(prefix="audit-") as scratch:
+        source = Source(means.mirrors, means.key, Path(scratch))
+        outcome.exhibits = gather(outcome.findings.kept, commits, source, outcome.chain.registry)
 
 
 def _weigh(evidence: Evidence, books: Books, seen: Seen, separator: bytes, outcome: Outcome) -> None:

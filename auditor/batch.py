@@ -8,7 +8,7 @@ what was published. Called by `audit`. Source: protocol §6, checks 6 to 18 and 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -170,12 +170,13 @@ class _Joining:
 
     def of(self, shards: Iterable[Shard]) -> Whole:
         """All of them."""
-        whole, roots = Whole(), []
+        whole, roots, first_leaf_no = Whole(), [], self.header.first_leaf_no
         for shard in shards:
             roots.append(shard.root)
             self.findings.extend(shard.findings)
             first_seen = self._segments(whole, shard)
-            self._totals(whole, shard)
+            self._totals(whole, shard, first_leaf_no)
+            first_leaf_no += shard.leaves
             self._bindings(shard)
             self._relations(shard, first_seen)
             whole.gross_cash += shard.gross_cash
@@ -217,11 +218,12 @@ class _Joining:
             self._add("points-of-another", "member", due, later.issuer_id, leaf_no=leaf_no, account=account)
         self.books.take_member(account, later)
 
-    def _totals(self, whole: Whole, shard: Shard) -> None:
+    def _totals(self, whole: Whole, shard: Shard, first_leaf_no: int) -> None:
         if whole.total_after is None:
             whole.total_before = shard.total_before
         elif shard.total_before is not None and whole.total_after != shard.total_before:
-            self._add("total-step", "totalPointsAfter between shards", whole.total_after, shard.total_before)
+            place, also = "totalPointsAfter between shards", [first_leaf_no - 1, first_leaf_no]
+            self._add("total-step", place, whole.total_after, shard.total_before, also=also)
         whole.total_after = whole.total_after if shard.total_after is None else shard.total_after
 
     def _bindings(self, shard: Shard) -> None:
@@ -252,9 +254,12 @@ class _Joining:
         *,
         leaf_no: int | None = None,
         account: bytes | None = None,
+        also: Sequence[int] = (),
     ) -> None:
         batch_no = self.header.batch_no
-        self.findings.add(code, batch_no, place, expected=expected, actual=actual, leaf_no=leaf_no, account=account)
+        self.findings.add(
+            code, batch_no, place, expected=expected, actual=actual, leaf_no=leaf_no, account=account, also=also
+        )
 
 
 def _pairs(packed: bytes, key_bytes: int) -> Iterator[tuple[bytes, bytes]]:
@@ -291,16 +296,29 @@ def _unmet(findings: Findings, code: str, batch_no: int, later: Segment, *, expe
         actual=told(later.opening),
         leaf_no=later.first_leaf_no,
         account=account,
+        also=[leaf_of(expected), leaf_of(later.opening)],
     )
 
 
 def _check_totals(header: BatchHeader, whole: Whole, books: Books, findings: Findings) -> None:
     opening = header.total_points if whole.total_before is None else whole.total_before
     if books.total_points is not None and opening != books.total_points:
-        findings.add("total-open", header.batch_no, "totalPoints", expected=books.total_points, actual=opening)
+        findings.add(
+            "total-open",
+            header.batch_no,
+            "totalPoints",
+            expected=books.total_points,
+            actual=opening,
+            also=[header.first_leaf_no],
+        )
     if whole.total_after is not None and whole.total_after != header.total_points:
         findings.add(
-            "total-close", header.batch_no, "header.totalPoints", expected=whole.total_after, actual=header.total_points
+            "total-close",
+            header.batch_no,
+            "header.totalPoints",
+            expected=whole.total_after,
+            actual=header.total_points,
+            also=[header.first_leaf_no + header.leaf_count - 1],
         )
 
 

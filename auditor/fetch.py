@@ -9,8 +9,11 @@ incomplete), data that is false is `Substituted` (a finding). Source: protocol Â
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -38,6 +41,9 @@ WINDOW_BYTES_MAX = 2**27
 """The most memory a stream may ask the decompressor for."""
 
 HTTP_TIMEOUT_SECONDS = 60.0
+"""Between two pieces of an answer."""
+BLOB_SECONDS_MAX = 300.0
+"""For a whole blob, however its mirror lets it trickle."""
 WRAP_INFO = b"LPB1 tongdui batch key"
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 MANIFEST_FIELDS = frozenset({"batchNo", "chunks", "plainLen", "recipients", "tariff"})
@@ -71,12 +77,18 @@ class Folder:
     root: Path
 
     def read(self, name: str, *, bytes_max: int) -> bytes | None:
-        """As `Mirror.read`."""
+        """As `Mirror.read`; what is no file, or cannot be read, is not there: nobody who fills a folder is trusted."""
         try:
-            with (self.root / "blobs" / name).open("rb") as blob:
-                return blob.read(bytes_max + 1)
-        except FileNotFoundError:
+            descriptor = os.open(self.root / "blobs" / name, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
             return None
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            with open(descriptor, "rb", closefd=False) as blob:
+                return blob.read(bytes_max + 1)
+        finally:
+            os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +98,8 @@ class Web:
     address: str
 
     def read(self, name: str, *, bytes_max: int) -> bytes | None:
-        """As `Mirror.read`; a mirror that cannot be reached has nothing."""
-        taken = bytearray()
+        """As `Mirror.read`; a mirror that cannot be reached, or does not come to an end in time, has nothing."""
+        taken, until = bytearray(), time.monotonic() + BLOB_SECONDS_MAX
         try:
             with httpx2.stream(
                 "GET", f"{self.address.rstrip('/')}/blobs/{name}", timeout=HTTP_TIMEOUT_SECONDS
@@ -98,7 +110,9 @@ class Web:
                     taken += piece
                     if len(taken) > bytes_max:
                         break
-        except httpx2.TransportError:
+                    if time.monotonic() > until:
+                        return None
+        except (httpx2.HTTPError, httpx2.InvalidURL):
             return None
         return bytes(taken)
 

@@ -9,7 +9,7 @@ removes one. Source: protocol §4.4, §6.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -206,6 +206,10 @@ class Finding:
     actual: str
     leaf_no: int | None = None
     account: str | None = None
+    also: tuple[int, ...] = ()
+    """Other leaves that show the same contradiction: what was pointed to, what should have been, what was named."""
+    attached: Mapping[str, object] = field(default_factory=dict)
+    """What is evidence by itself and stands in no file: a merchant's receipt."""
 
     @property
     def rule(self) -> Rule:
@@ -248,15 +252,18 @@ class Findings:
         actual: object,
         leaf_no: int | None = None,
         account: bytes | None = None,
+        also: Iterable[int] = (),
+        attached: Mapping[str, object] | None = None,
     ) -> None:
-        """Record one finding; bytes are shown as 0x-hex. `code` must be in RULES."""
+        """Record one finding; bytes are shown as 0x-hex. `code` is of RULES, `also` and `attached` as `Finding`'s."""
         assert code in RULES, code
         self.counts[code] += 1
         if RULES[code].severity is Severity.MAJOR:
             self.breaches[batch_no] += 1
         if len(self.kept) < FINDINGS_KEPT_MAX:
             named = None if account is None else shown(account)
-            self.kept.append(Finding(code, batch_no, place, shown(expected), shown(actual), leaf_no, named))
+            what = shown(expected), shown(actual), leaf_no, named
+            self.kept.append(Finding(code, batch_no, place, *what, tuple(also), attached or {}))
 
     def extend(self, others: Findings) -> None:
         """Take in another list, in its order."""

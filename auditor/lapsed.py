@@ -3,14 +3,15 @@
 The hub refuses a header whose `sealedAt` is longer ago than the policy's seal lag, and no policy can make that longer
 than `SEAL_LAG_SECONDS_BOUND`; a header whose predecessor is not in the hub's chain it refuses always. So a header has
 lapsed when, at a finalised block, it is not what stands under its number and its own time is up or its predecessor has
-lapsed. Time only goes on and finalised blocks stay, so what has lapsed once stays so. Pure; used by `attest`. Source:
-docs/decisions/0190, protocol §5 R8.
+lapsed. Time only goes on and finalised blocks stay, so what has lapsed once stays so. Pure; used by `attest` and
+`evidence`. Source: docs/decisions/0190, protocol §5 R8.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from proofs.headers import SEAL_LAG_SECONDS_BOUND
 from proofs.messages import BatchHeader
@@ -54,3 +55,15 @@ def lapsed(header_hash: bytes, known: Mapping[bytes, Sealing], final: Final) -> 
 def committable_until(sealing: Sealing) -> int:
     """The last second at which a hub might take it, whatever its parameters."""
     return sealing.sealed_at + SEAL_LAG_SECONDS_BOUND
+
+
+def sealings_in(state: Mapping[str, Any]) -> dict[bytes, Sealing]:
+    """What an attester's state says of the headers it saw; nothing where it was written before times were kept. Raises
+    AttributeError, TypeError or ValueError where it is none.
+    """
+    return {
+        bytes.fromhex(each.removeprefix("0x")): Sealing(
+            int(batch_no), int(sealed_at), bytes.fromhex(prev.removeprefix("0x"))
+        )
+        for each, (batch_no, sealed_at, prev) in state.get("sealed", {}).items()
+    }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from auditor.books import Books, cash_balances
 from auditor.chain import Commit
 from auditor.findings import Findings
+from proofs.accounts import cash_account
 from proofs.headers import Nets, nets_from, nets_hash
 from proofs.lpb1 import Reader
 from proofs.words import ZERO_WORD
@@ -45,4 +46,5 @@ def _check_against_cash(batch_no: int, nets: Nets, cash: dict[int, int], books: 
     for merchant in sorted(due.keys() | stated.keys()):
         expected, actual = due.get(merchant, 0), stated.get(merchant, 0)
         if expected != actual:
-            findings.add("net-wrong", batch_no, f"net of merchant {merchant}", expected=expected, actual=actual)
+            place, account = f"net of merchant {merchant}", cash_account(merchant)
+            findings.add("net-wrong", batch_no, place, expected=expected, actual=actual, account=account)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from auditor.chain import Chain
+from auditor.exhibits import Exhibits
 from auditor.figures import Figures
 from auditor.findings import Findings
 
@@ -50,7 +51,7 @@ class Outcome:
 
     `receipts` counts what was given by what became of it; `journal_entries` is None where no export was given;
     `checkpoints` are headers known from before. `looked` and `unseen` count, by check, what was held against an
-    earlier leaf or the tariff, and what of it could not be.
+    earlier leaf or the tariff, and what of it could not be; `exhibits` are the evidence of the findings.
     """
 
     chain: Chain
@@ -70,6 +71,7 @@ class Outcome:
     receipts: dict[str, int] = field(default_factory=dict)
     journal_entries: int | None = None
     checkpoints: int = 0
+    exhibits: Exhibits = field(default_factory=Exhibits)
     seconds: float = 0.0
 
     @property

@@ -12,13 +12,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from auditor.findings import Findings
 from auditor.originals import Originals
 from auditor.registry import Registry
-from proofs.json_form import JsonFormError, from_json, raw
+from proofs.accounts import lane_account
+from proofs.json_form import JsonFormError, from_json, hex_text, raw, to_json
 from proofs.messages import AcceptanceReceipt, BatchHeader, event_id, signed_digest
 from proofs.signature import SignatureError, recover
 
@@ -87,30 +89,34 @@ def check_receipts(
     told = dict.fromkeys((KEPT, BROKEN, WAITING, BEFORE, FOREIGN, ENDED), 0)
     for each in held:
         promised = _is_promised(each, signers, separator)
-        told[_judge(each.receipt, seen, findings) if promised else FOREIGN] += 1
+        told[_judge(each, seen, findings) if promised else FOREIGN] += 1
     return told
 
 
-def _judge(receipt: AcceptanceReceipt, seen: Seen, findings: Findings) -> str:
+def _judge(held: Held, seen: Seen, findings: Findings) -> str:
+    receipt = held.receipt
     lane = f"lane {receipt.merchant_id}:{receipt.key_id}, nonce {receipt.nonce}"
+    account = lane_account(receipt.merchant_id, receipt.key_id)
     by = event_id(merchant_id=receipt.merchant_id, key_id=receipt.key_id, nonce=receipt.nonce)
     wanted, original = f"merged by {receipt.merge_by}", seen.originals.find(by)
+    attached = {"receipt": {"receipt": to_json(receipt), "r": hex_text(held.r), "vs": hex_text(held.vs)}}
+    broken = partial(findings.add, account=account, attached=attached)
     if original is None:
         over = next((header for header in seen.headers if seen.is_broken_by(receipt, header)), None)
         if over is None:
             return ENDED if seen.due_by(receipt, seen.headers[-1].batch_no + 1) is None else WAITING
         if seen.first:
             return BEFORE
-        findings.add("receipt-broken", over.batch_no, lane, expected=wanted, actual=f"not by {over.sealed_at}")
+        broken("receipt-broken", over.batch_no, lane, expected=wanted, actual=f"not by {over.sealed_at}")
         return BROKEN
     header, leaf_no = seen.batch_of(original.leaf_no), original.leaf_no
     if original.event_hash != receipt.event_hash:
         due, got = receipt.event_hash, original.event_hash
-        findings.add("receipt-of-another", header.batch_no, lane, expected=due, actual=got, leaf_no=leaf_no)
+        broken("receipt-of-another", header.batch_no, lane, expected=due, actual=got, leaf_no=leaf_no)
         return BROKEN
     if header.sealed_at > receipt.merge_by:
         late = f"sealed at {header.sealed_at}"
-        findings.add("receipt-broken", header.batch_no, lane, expected=wanted, actual=late, leaf_no=leaf_no)
+        broken("receipt-broken", header.batch_no, lane, expected=wanted, actual=late, leaf_no=leaf_no)
         return BROKEN
     return KEPT
 

@@ -130,6 +130,8 @@ class _Judge:
     it: Mention
     batch_no: int
     findings: Findings
+    _also: list[int] = field(default_factory=list)
+    """The leaf or leaves that this one names."""
 
     def judge(self, opened_at: int | None) -> None:
         kind = self.it.kind
@@ -155,6 +157,7 @@ class _Judge:
         if found is None and not self.on.complete:
             self.on.unseen[check] += 1
             return None
+        self._also = [] if found is None else [found.leaf_no]
         if found is None or found.leaf_no >= self.it.leaf_no or found.kind not in kinds:
             wanted = "an earlier " + " or ".join(sorted(kind.name for kind in kinds))
             actual = "no leaf" if found is None else f"kind {found.kind} in leaf {found.leaf_no}"
@@ -254,8 +257,10 @@ class _Judge:
         rates = tariff.rates_at(source, self.it.issuer_id, self.it.occurred_at)
         points, spare = sum(each.points for each in taken), sum(self._spare(each.terms_id) for each in taken)
         if not rates:
+            self._also = [each.leaf_no for each in taken]
             self._add("exchange-rate", f"from {source} to {self.it.issuer_id}", "a published rate", "none")
         elif not any(_fair(rate, given, points, spare) for rate in rates):
+            self._also = [each.leaf_no for each in taken]
             told = " or ".join(f"{rate.num}/{rate.den}" for rate in rates)
             self._add(
                 "exchange-rate", "points", f"as many as the fewest points give, at {told}", f"{given} for {points}"
@@ -352,7 +357,14 @@ class _Judge:
         it = self.it
         account = it.account or None
         self.findings.add(
-            code, self.batch_no, place, expected=expected, actual=actual, leaf_no=it.leaf_no, account=account
+            code,
+            self.batch_no,
+            place,
+            expected=expected,
+            actual=actual,
+            leaf_no=it.leaf_no,
+            account=account,
+            also=self._also,
         )
 
 

@@ -54,12 +54,13 @@ def report(outcome: Outcome, *, rpc: Sequence[str], anchored: bool) -> dict[str,
         "rpc": list(rpc),
         "batches": [_batch(each) for each in outcome.batches],
         "checks": checks(outcome, anchored=anchored),
-        "findings": [finding.as_json() for finding in outcome.findings.kept],
+        "findings": [_finding(outcome, at) for at in range(len(outcome.findings.kept))],
         "findingsTotal": outcome.findings.total,
         "incomplete": outcome.incomplete,
         "takenOnTrust": outcome.on_trust,
         "totals": totals(outcome),
         "figures": figures(outcome.figures),
+        "exhibits": outcome.exhibits.as_json(),
         "evidence": {
             "receipts": outcome.receipts,
             "journalEntries": outcome.journal_entries,
@@ -68,6 +69,12 @@ def report(outcome: Outcome, *, rpc: Sequence[str], anchored: bool) -> dict[str,
         "attest": not outcome.incomplete and not outcome.findings.object_to(outcome.last),
         "seconds": round_seconds(outcome.seconds),
     }
+
+
+def _finding(outcome: Outcome, at: int) -> dict[str, object]:
+    """A finding, with the names of the exhibits that show it, and what is evidence by itself."""
+    evidence = outcome.exhibits.of.get(at)
+    return outcome.findings.kept[at].as_json() | ({"evidence": evidence} if evidence else {})
 
 
 def contracts(chain: Chain) -> dict[str, dict[str, str]]:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from auditor.books import Books, points_balances, row_standing, well_formed
 from auditor.findings import Findings
 from auditor.registry import Registry
-from auditor.segments import UNUSED, Segment, told
+from auditor.segments import UNUSED, Segment, leaf_of, told
 from proofs.accounts import LANE, lane_account
 from proofs.lpb1 import Row
 from proofs.messages import BatchHeader
@@ -39,7 +39,10 @@ def check_rows(
     due = set(segments) | set(books.rows or ())
     due |= {lane_account(*lane) for lane in registry.lanes_before(header.opened_at)}
     for account in sorted(due - {row.account for row in rows}):
-        _add(findings, "row-missing", header, account, expected="a row", actual="none")
+        touched = [segments[account].first_leaf_no] if account in segments else []
+        findings.add(
+            "row-missing", header.batch_no, "rows", expected="a row", actual="none", account=account, also=touched
+        )
 
 
 def check_points(header: BatchHeader, rows: Sequence[Row], books: Books, findings: Findings) -> None:
@@ -78,7 +81,16 @@ def _check_row(header: BatchHeader, row: Row, segment: Segment | None, books: Bo
         code = "row-carry" if row.account in books.rows else "row-new"
         due = books.row_standing(row.account) or UNUSED
     if actual != due:
-        _add(findings, code, header, row.account, expected=told(due), actual=told(actual))
+        also = [leaf_of(due), leaf_of(actual)]
+        findings.add(
+            code,
+            header.batch_no,
+            "rows",
+            expected=told(due),
+            actual=told(actual),
+            account=row.account,
+            also=also,
+        )
 
 
 def _add(

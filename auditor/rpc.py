@@ -8,6 +8,7 @@ This module knows no contract. Source: the Ethereum JSON-RPC specification.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from itertools import count
 from types import TracebackType
@@ -18,6 +19,9 @@ import httpx2
 
 ANSWER_BYTES_MAX = 64 * 2**20
 TIMEOUT_SECONDS = 30.0
+"""Between two pieces of an answer."""
+ANSWER_SECONDS_MAX = 300.0
+"""For a whole answer, however it trickles."""
 TRIES_MAX = 3
 
 T = TypeVar("T")
@@ -61,6 +65,8 @@ class Node:
             except httpx2.TransportError as error:
                 if attempt == TRIES_MAX:
                     raise RpcError(f"{self.name} cannot be reached: {error}") from error
+            except httpx2.HTTPError as error:
+                raise RpcError(f"{self.name} does not speak HTTP: {type(error).__name__}") from error
         raise AssertionError("unreachable")
 
     def close(self) -> None:
@@ -69,11 +75,13 @@ class Node:
 
     def _post(self, body: dict[str, object]) -> bytes:
         with self._client.stream("POST", self._url, json=body) as response:
-            answer = bytearray()
+            answer, until = bytearray(), time.monotonic() + ANSWER_SECONDS_MAX
             for piece in response.iter_bytes():
                 answer += piece
                 if len(answer) > ANSWER_BYTES_MAX:
                     raise RpcError(f"{self.name} answers with more than {ANSWER_BYTES_MAX} bytes")
+                if time.monotonic() > until:
+                    raise RpcError(f"{self.name} takes more than {ANSWER_SECONDS_MAX:.0f} s for an answer")
             return bytes(answer)
 
 

@@ -8,6 +8,7 @@ process, and the result is the same. Source: protocol §2.3-§2.6, §6 "parallel
 from __future__ import annotations
 
 import mmap
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -245,7 +246,7 @@ class _Scanner:
             shard.total_before = before
         elif shard.total_after != before:
             due = shard.total_after + after - before
-            self._add("total-step", "totalPointsAfter", expected=due, actual=after)
+            self._add("total-step", "totalPointsAfter", expected=due, actual=after, also=[self.leaf_no - 1])
         shard.total_after = after
 
     def _chains(self, form: Form, seen: Seen) -> None:
@@ -324,7 +325,8 @@ class _Scanner:
         if run.seq != seq - 1 or run.leaf_no != prev_leaf_no or run.balance != balance - delta:
             before = standing(seq - 1, prev_leaf_no, balance - delta)
             due = told(standing(run.seq, run.leaf_no, run.balance))
-            self._add(code, "chain", expected=due, actual=told(before), account=account)
+            also = [run.leaf_no, prev_leaf_no]
+            self._add(code, "chain", expected=due, actual=told(before), account=account, also=also)
         run.seq, run.leaf_no, run.balance = seq, self.leaf_no, balance
 
     def _member(self, seen: Seen, move: Move) -> None:
@@ -348,9 +350,25 @@ class _Scanner:
         elif holder != ref:
             self._add("member-of-another", "memberRef", expected=holder, actual=ref)
 
-    def _add(self, code: str, place: str, *, expected: object, actual: object, account: bytes | None = None) -> None:
+    def _add(
+        self,
+        code: str,
+        place: str,
+        *,
+        expected: object,
+        actual: object,
+        account: bytes | None = None,
+        also: Sequence[int] = (),
+    ) -> None:
         self.shard.findings.add(
-            code, self.job.law.batch_no, place, expected=expected, actual=actual, leaf_no=self.leaf_no, account=account
+            code,
+            self.job.law.batch_no,
+            place,
+            expected=expected,
+            actual=actual,
+            leaf_no=self.leaf_no,
+            account=account,
+            also=also,
         )
 
 

@@ -35,7 +35,7 @@ class Used(IntEnum):
     CYCLE = 3
     """A cycle whose fees were charged."""
     SETTLED_BATCH = 4
-    """A batch whose nets were recorded, by its number."""
+    """A batch whose nets were recorded, by its number; or what was recovered of its losses, with the block."""
     CANCELLATION = 5
     """A cancellation of a redemption, by its name, per acceptor."""
     DISPUTE = 6

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ledger import queries
@@ -23,14 +23,14 @@ from settlement import keys, readers, tables
 from settlement.alliance import Alliance
 from settlement.chain.outbox import Checkpoint, Outbox, unwatched
 from settlement.founding import Publication
-from settlement.mirrors import MirrorError
-from settlement.publish import NotOnEveryMirror, Package, Recipient, Wrapped, pack, publish, published_header
-from settlement.sealing import desk, ends, openings
-from settlement.sealing.choosing import Chosen, choose
-from settlement.sealing.closing import BATCH_LEAVES_MAX, padded
+from settlement.numbers import require_free
+from settlement.publish import NotOnEveryMirror, Package, Recipient, Wrapped, pack, publish
+from settlement.sealing import desk, ends, openings, unsigned
+from settlement.sealing.choosing import NOTHING_BARRED, Barred, Chosen, choose
+from settlement.sealing.closing import BATCH_LEAVES_MAX
 from settlement.sealing.ends import NO_ENDS, Ends, Use
 from settlement.sealing.inspection import UNINSPECTED, BatchFaulty, Inspector
-from settlement.sealing.lanes import Lane, LaneId, LaneSigner, Roster
+from settlement.sealing.lanes import Lane, LaneId, LaneSigner, Roster, Signature
 from settlement.sealing.leaves import (
     LeafMaker,
     UnsealedLeaf,
@@ -42,22 +42,16 @@ from settlement.sealing.leaves import (
 )
 from settlement.sealing.seal import Rules, Sealed, seal
 from settlement.sealing.self_signed import Inbox
-from settlement.sealing.signing import Presigned
+from settlement.sealing.signing import LanesUnsigned, Presigned
 from settlement.sealing.sweeps import unswept
 from settlement.sealing.tariffs import tariff_of
 from settlement.sealing.turn import Turn
-from settlement.steps import ABSENT, State
+from settlement.steps import State
 from settlement.tables import Batch, Conn, SealedFields
 
 
 class NotReproducible(RuntimeError):
     """A stored batch does not come out the same again: keys, journal or code have changed under it."""
-
-
-class NumberTaken(RuntimeError):
-    """A header that this database does not know stands under the next number: the database is older than its batches.
-    Nothing is sealed until a person has brought it up to them (R8: never a second header for a number).
-    """
 
 
 class LaneKeys(LaneSigner, Protocol):
@@ -95,7 +89,7 @@ class Settlement:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Terms:
     """What a batch is sealed with besides its journal entries. Where it is made again, `held` and `leaves` are which
-    legs and how many leaves it was sealed with.
+    legs and how many leaves it was sealed with; `signed` is what hosted lanes have signed for it already, by digest.
     """
 
     sealed_at: int
@@ -104,10 +98,21 @@ class _Terms:
     registered: Sequence[bytes]
     inbox: Inbox
     ends: Ends = NO_ENDS
+    barred: Barred = NOTHING_BARRED
+    signed: Mapping[bytes, Signature] = field(default_factory=dict)
     held: Mapping[LegRef, LaneId] | None = None
     recipients: Sequence[Recipient] = ()
     wrapped: Sequence[Wrapped] = ()
     leaves: int | None = None
+
+    def without(self, error: LanesUnsigned) -> _Terms:
+        """The same without what was not signed."""
+        barred = unsigned.barred_with(self.barred, error.refused)
+        return replace(self, barred=barred, signed={**self.signed, **error.given})
+
+    def can_do_without(self, error: LanesUnsigned, roster: Roster) -> bool:
+        """Not where all that is refused are VOIDs, and the batch has no more of them than it needs."""
+        return not unsigned.voids_barred(self.barred, roster) or any(source.no for source, _, _ in error.refused)
 
 
 def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_LEAVES_MAX) -> Batch | None:
@@ -136,7 +141,7 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
     turn = Turn(batch_no, s.lanes.roster, inbox, over)
     if planned is None and not settling and not turn.holds_anything(s.conn, entries, leaves_max):
         return None
-    _require_free(s, batch_no)
+    require_free(s.conn, s.alliance, s.publication.mirrors, batch_no)
     now = s.alliance.chain.now()
     opened = last if last.state is State.OPEN else _open(s, batch_no, plan.incarnation + 1 if plan else 0, now)
     s.checkpoint("opened")
@@ -150,7 +155,10 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
         inbox=inbox,
         ends=over,
     )
-    sealed, package, chosen = _build(s, opened, previous, entries, terms)
+    built = _build_signed(s, opened, previous, entries, terms)
+    if built is None:
+        return None
+    sealed, package, chosen = built
     last_seq = entries[-1].seq if entries else previous.done.last_seq
     seqs = previous.done.last_seq + 1, last_seq
     batch = _store(s, opened, terms, sealed, package, seqs=seqs, chosen=chosen)
@@ -158,6 +166,29 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
     with suppress(NotOnEveryMirror, BatchFaulty):
         _publish(s, batch, package)
     return tables.batch(s.conn, batch_no)
+
+
+def _build_signed(
+    s: Settlement, opened: Batch, previous: Batch, entries: Sequence[JournalEntry], terms: _Terms
+) -> tuple[Sealed, Package, Chosen] | None:
+    """The batch without what hosted lanes' signers do not sign, which waits for a later one; None where nothing is left
+    of it. What was signed is not asked for again. Raises `LanesUnsigned` where it cannot do without.
+    """
+    refused: list[unsigned.Refusal] = []
+    try:
+        for _ in range(unsigned.ROUNDS_MAX):
+            try:
+                return _build(s, opened, previous, entries, terms)
+            except LanesUnsigned as error:
+                refused += error.refused
+                if not terms.can_do_without(error, s.lanes.roster):
+                    raise
+                terms = terms.without(error)
+    except unsigned.NothingSigned:
+        pass  # none of it can go now
+    finally:
+        unsigned.tell(s.conn, refused)
+    return None
 
 
 def publish_again(s: Settlement, batch: Batch) -> None:
@@ -196,26 +227,6 @@ def seal_planned(s: Settlement) -> list[int]:
             break
         done.append(following)
     return done
-
-
-def _require_free(s: Settlement, batch_no: int) -> None:
-    """Whether the number was given before is asked of chain and mirrors; a mirror that is down says nothing."""
-    held = {s.alliance.chain.place: _committed(s, batch_no)}
-    for mirror in s.publication.mirrors:
-        with suppress(MirrorError):
-            standing = published_header(mirror, batch_no)
-            held[mirror.name] = None if standing is None else standing.hash_struct()
-    ours = tables.known_hashes(s.conn, batch_no)
-    for place, header_hash in held.items():
-        if header_hash is not None and header_hash not in ours:
-            raise NumberTaken(f"batch {batch_no}: {place} holds header {header_hash.hex()}, which is not ours")
-
-
-def _committed(s: Settlement, batch_no: int) -> bytes | None:
-    """The header that the hub holds under a number; one that was thrown out is none."""
-    status = s.alliance.hub.read("record", batch_no)[4]
-    held: bytes = s.alliance.hub.read("headerHash", batch_no)
-    return None if held == ABSENT or status == tables.REVERTED_ON_CHAIN else held
 
 
 def _predecessor(conn: Conn, last: Batch) -> Batch:
@@ -259,10 +270,13 @@ def _build(
         batch_no=batch.batch_no,
         last_seq=last_seq,
         ends=terms.ends,
+        barred=terms.barred,
         held=terms.held,
     )
     leaves = chosen.leaves
-    shown = terms.leaves or padded(max(1, len(leaves)), s.padding)
+    if not leaves and terms.barred != NOTHING_BARRED and not terms.settling:
+        raise unsigned.NothingSigned
+    shown = terms.leaves or unsigned.leaves_shown(len(leaves), s.padding, s.lanes.roster, terms.barred)
     leaves += void_leaves(
         shown - len(leaves),
         after=leaves,
@@ -283,7 +297,7 @@ def _build(
         openings.opening(s.conn, previous),
         leaves,
         rules=rules,
-        signer=_signer(s, chosen),
+        signer=_signer(s, chosen, terms.signed),
         member_tips=openings.tips(s.conn, wanted, secrets, last_seq=previous.done.last_seq, batch_no=batch.batch_no),
         registered=terms.registered,
         batch_secret=batch_secret,
@@ -308,12 +322,12 @@ def _roster(s: Settlement, inbox: Inbox) -> Roster:
     return Roster([*s.lanes.roster, *(Lane(*lane.id, lane.address, lane.kinds) for lane in inbox.lanes)])
 
 
-def _signer(s: Settlement, chosen: Chosen) -> LaneSigner:
-    if not chosen.given:
+def _signer(s: Settlement, chosen: Chosen, signed: Mapping[bytes, Signature]) -> LaneSigner:
+    if not chosen.given and not signed:
         return s.lanes
     separator = domain_separator(chain_id=s.alliance.anchor.chain_id, hub=s.alliance.anchor.hub)
     given = {signed_digest(separator, event_hash): signature for event_hash, signature in chosen.given.items()}
-    return Presigned(s.lanes, given)
+    return Presigned(s.lanes, {**signed, **given})
 
 
 def _store(
@@ -363,8 +377,7 @@ def _leaf_rows(sealed: Sealed) -> Iterable[tuple[int, bytes, int, int]]:
 
 
 def _publish(s: Settlement, batch: Batch, package: Package) -> None:
-    plan = tables.plan(s.conn, batch.batch_no)
     s.inspector.inspect(package, batch.done.header)
-    publish(package, batch.done.header, s.publication.mirrors, supersedes=None if plan is None else plan.header_hash)
+    publish(package, batch.done.header, s.publication.mirrors, supersedes=tables.known_hashes(s.conn, batch.batch_no))
     s.checkpoint("published")
     tables.advance(s.conn, batch, State.PUBLISHED)

@@ -77,8 +77,7 @@ def genesis_batch(
     sealed = _sealed(publication.vault, batch, chain_id, hub, [row.account for row in batch.done.rows])
     if batch.done.wrapped:  # none are kept of a genesis that was published before they were
         package = pack(sealed, data_key=keys.data_key(publication.vault, batch), wrapped=batch.done.wrapped)
-        replaced = held.header_hash if held is not None and not fits else None
-        publish(package, batch.done.header, publication.mirrors, supersedes=replaced)
+        publish(package, batch.done.header, publication.mirrors, supersedes=tables.known_hashes(conn, 0))
     return batch
 
 

@@ -1,12 +1,15 @@
-"""A signer of hosted lanes: keys in a file under a password, a process that signs digests for whoever has the token.
+"""A signer of hosted lanes: keys in a file under a password, a process that reads events and signs them within limits.
 
     python -m settlement.lane_signer new --password-file PW --merchant 1 --merchant 2 --roster lanes.json lanes.sealed
-    python -m settlement.lane_signer serve --password-file PW --token-file TOKEN --port 8655 lanes.sealed
+    python -m settlement.lane_signer serve --password-file PW --token-file TOKEN --limits limits.json --port 8655 \
+        lanes.sealed
 
 Invariants: the file is AES-256-GCM under a key that scrypt makes of the password; lanes that it has are kept when more
 are added; keys are in this process's memory only and never shown; it listens on loopback unless told otherwise, answers
-one method, and nobody without the token. It signs what it is asked to sign: a lane's key is as safe as the token and
-the machines that have it. Run by itself, on a machine of its own; the settling processes talk to it by `remote_lanes`.
+one method, and nobody without the token. What it signs it has read: the digest is made anew from the event, on the one
+chain and hub of its limits, and what is beyond them is refused by name (`lane_limits`), a day's amounts counted on its
+own disk (`lane_budget`) before anything is signed. So whoever has the token gets no more out of a lane than its limits.
+Run by itself, on a machine of its own; the settling processes talk to it by `remote_lanes`.
 """
 
 from __future__ import annotations
@@ -16,8 +19,11 @@ import hmac
 import json
 import os
 import secrets
+import sqlite3
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -28,18 +34,24 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from proofs.accounts import OPERATOR_ID
+from proofs.json_form import from_json, raw
 from proofs.kinds import Kind
-from settlement.sealing.lanes import HOSTED_KINDS, Keystore, LaneId
-from settlement.sealing.remote_lanes import DIGESTS_PER_REQUEST_MAX, METHOD, write_roster
+from proofs.messages import PointsEvent
+from settlement.lane_budget import Budget
+from settlement.lane_limits import LimitsRefused, Policy, Refusal, read_policy
+from settlement.sealing.lanes import HOSTED_KINDS, Keystore, LaneId, Signature, SignRequest
+from settlement.sealing.remote_lanes import EVENTS_PER_REQUEST_MAX, METHOD, write_roster
 
 Keys = dict[LaneId, PrivateKey]
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**15, 8, 1
 KEY_BYTES, SALT_BYTES, NONCE_BYTES = 32, 16, 12
 PASSWORD_LETTERS_MIN: Final = 16
-REQUEST_BYTES_MAX: Final = 256 * DIGESTS_PER_REQUEST_MAX
+REQUEST_BYTES_MAX: Final = 2_048 * EVENTS_PER_REQUEST_MAX
+ADDRESS_BYTES: Final = 20
+SECONDS_PER_DAY: Final = 86_400
 IDLE_SECONDS_MAX: Final = 60.0
 _CONTEXT: Final = b"tongdui lanes"
-_EXITS = "Exit codes: 0 done; 1 the file, the password or the token does not do."
+_EXITS = "Exit codes: 0 done; 1 the file, the password, the token or the limits do not do."
 
 
 class KeysRefused(ValueError):
@@ -85,25 +97,51 @@ def keystore_of(keys: Keys) -> Keystore:
 
 
 class Server(ThreadingHTTPServer):
-    """Signs for whoever shows the token."""
+    """Signs within the limits for whoever shows the token."""
 
     daemon_threads = True
 
-    def __init__(self, place: tuple[str, int], keystore: Keystore, token: str) -> None:
+    def __init__(
+        self, place: tuple[str, int], keystore: Keystore, token: str, *, policy: Policy, budget: Budget
+    ) -> None:
         super().__init__(place, _Handler)
         self.token = token
         self._keystore = keystore
+        self._policy = policy
+        self._budget = budget
         self._lanes = {lane.address: lane.id for lane in keystore.roster}
 
-    def signed(self, asked: Any) -> list[str]:
-        """For each (address, digest) r and vs, as hex. Raises ValueError, KeyError, TypeError."""
-        if not isinstance(asked, list) or len(asked) > DIGESTS_PER_REQUEST_MAX:
+    def signed(self, asked: Any) -> list[dict[str, str]]:
+        """For each a signature, or the name of what speaks against it. Raises ValueError, KeyError, TypeError."""
+        if not isinstance(asked, list) or len(asked) > EVENTS_PER_REQUEST_MAX:
             raise ValueError("too many")
-        pairs = [tuple(bytes.fromhex(each.removeprefix("0x")) for each in pair) for pair in asked]
-        wanted = [(self._lanes[address], digest) for address, digest in pairs]
-        if any(len(digest) != KEY_BYTES for _, digest in wanted):
-            raise ValueError("not a digest")
-        return [f"0x{(r + vs).hex()}" for r, vs in self._keystore.sign(wanted)]
+        wanted = [self._request(each) for each in asked]
+        refusals = [
+            Refusal.LANE if each is None else self._policy.refusal(each.lane_id, each.event, each.digest)
+            for each in wanted
+        ]
+        sound = [at for at, refusal in enumerate(refusals) if refusal is None]
+        requests = {at: request for at in sound if (request := wanted[at]) is not None}
+        for at, decided in zip(
+            sound, self._budget.decide([(each.lane_id, each.event) for each in requests.values()]), strict=True
+        ):
+            refusals[at] = decided
+        to_sign = {at: request for at, request in requests.items() if refusals[at] is None}
+        signatures = dict(zip(to_sign, self._keystore.sign(list(to_sign.values())), strict=True))
+        return [
+            {"signature": _hex(signatures[at])} if refusal is None else {"refused": refusal.value}
+            for at, refusal in enumerate(refusals)
+        ]
+
+    def _request(self, told: Any) -> SignRequest | None:
+        """One of the request's entries; None where the lane is not held here."""
+        address, digest = raw(told, "lane", ADDRESS_BYTES), raw(told, "digest")
+        event, lane_id = from_json(PointsEvent, told["event"]), self._lanes.get(address)
+        return None if lane_id is None else SignRequest(lane_id, digest, event)
+
+
+def _hex(signature: Signature) -> str:
+    return f"0x{b''.join(signature).hex()}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -132,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return 200, {"error": {"code": -32601, "message": f"only {METHOD}"}}
             return 200, {"jsonrpc": "2.0", "id": asked.get("id"), "result": self.server.signed(asked["params"])}
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return 200, {"error": {"code": -32602, "message": "pairs of a lane's address and 32 bytes"}}
+            return 200, {"error": {"code": -32602, "message": "a list of lane, digest and event"}}
 
     def _answer(self, status: int, told: dict[str, object]) -> None:
         body = json.dumps(told).encode()
@@ -145,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = status != 200  # noqa: PLR2004 - what was not read must not be taken for a request
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
-        """Nothing: requests are many, and say nothing but digests."""
+        """Nothing: requests are many, and what is in them is the merchants'."""
 
 
 def _key_of(password: str, salt: bytes) -> bytes:
@@ -164,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         return int(asked.run(asked))
-    except (KeysRefused, OSError) as error:
+    except (KeysRefused, LimitsRefused, OSError, sqlite3.Error) as error:
         sys.stderr.write(f"settlement.lane_signer: {error}\n")
         return 1
 
@@ -179,8 +217,10 @@ def _new(asked: argparse.Namespace) -> int:
 
 
 def _serve(asked: argparse.Namespace) -> int:
-    keystore = keystore_of(open_keys(asked.file, _secret_line(asked.password_file)))
-    with Server((asked.host, asked.port), keystore, _secret_line(asked.token_file)) as server:
+    keystore, policy = keystore_of(open_keys(asked.file, _secret_line(asked.password_file))), read_policy(asked.limits)
+    days = asked.days or asked.file.with_name(f"{asked.file.name}.days")
+    budget, token = Budget(days, policy, today=_today), _secret_line(asked.token_file)
+    with closing(budget), Server((asked.host, asked.port), keystore, token, policy=policy, budget=budget) as server:
         sys.stdout.write(f"http://{asked.host}:{server.server_port}\n")
         sys.stdout.flush()
         try:
@@ -188,6 +228,10 @@ def _serve(asked: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             return 0
     return 0
+
+
+def _today() -> int:
+    return int(time.time()) // SECONDS_PER_DAY
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -202,8 +246,12 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--merchant", type=int, action="append", default=[], help="a merchant's number; repeatable")
     new.add_argument("--roster", type=Path, required=True, help="where the public list of lanes goes")
     new.set_defaults(run=_new)
-    serve = commands.add_parser("serve", parents=[both], epilog=_EXITS, help="sign digests for who has the token")
+    serve = commands.add_parser(
+        "serve", parents=[both], epilog=_EXITS, help="sign events within limits for who has the token"
+    )
     serve.add_argument("--token-file", type=Path, required=True, help="a file with the token, 16 letters or more")
+    serve.add_argument("--limits", type=Path, required=True, help="chain, hub, and what each lane may sign in a day")
+    serve.add_argument("--days", type=Path, help="where days are counted; beside the keys when left out")
     serve.add_argument("--host", default="127.0.0.1", help="where to listen; put TLS in front of anything but loopback")
     serve.add_argument("--port", type=int, default=0, help="the port; any free one when left out, printed")
     serve.set_defaults(run=_serve)

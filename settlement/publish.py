@@ -4,6 +4,9 @@
 
     blobs/<sha256>      the manifests and the encrypted chunks of all batches; any mirror may hold them
     headers/<n>.json    the finished header, so that attesters can work before the chain has it
+    headers/<n>/<hash>.json
+                        the same under its hash: every incarnation of a batch that was ever published, for whoever has
+                        a hash from the chain and finds another incarnation under the number
 
 `pack` is pure: data key, file and wrapped keys give the same manifest. Wrapping draws at random, so what `wrap_for`
 made is stored with the header; then dataHash is part of what can be made again.
@@ -18,7 +21,8 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
@@ -155,11 +159,12 @@ def _sealed_tariff(tariff: Tariff, key: bytes) -> tuple[bytes, bytes]:
 
 
 def publish(
-    package: Package, header: BatchHeader, mirrors: Sequence[Mirror], *, supersedes: bytes | None = None
+    package: Package, header: BatchHeader, mirrors: Sequence[Mirror], *, supersedes: Collection[bytes] = ()
 ) -> None:
     """Put a package and its finished header on every mirror, and check what stands there. Safe to repeat.
 
-    A different header under the same number is only replaced if `supersedes` is its hash. Raises `PublicationError`;
+    A different header under the same number is only replaced if its hash is one of `supersedes`: all incarnations that
+    ever were, for a mirror that was down may have any of them. Raises `PublicationError`;
     `NotOnEveryMirror` when a mirror is down or wrong, and then no mirror got this header from this call.
     """
     if header.batch_no != package.batch_no or header.data_hash != package.data_hash:
@@ -217,7 +222,10 @@ def fetch(mirrors: Sequence[Mirror], header: BatchHeader, *, data_key: bytes) ->
 
 def published_header(mirror: Mirror, batch_no: int) -> BatchHeader | None:
     """The header that stands on a mirror under this number, None if there is none. Raises `MirrorError`."""
-    path = header_path(batch_no)
+    return _header_at(mirror, header_path(batch_no))
+
+
+def _header_at(mirror: Mirror, path: str) -> BatchHeader | None:
     told = mirror.read(path, bytes_max=HEADER_FILE_BYTES_MAX)
     if told is None:
         return None
@@ -227,9 +235,26 @@ def published_header(mirror: Mirror, batch_no: int) -> BatchHeader | None:
         raise MirrorWrong(mirror.name, f"{path} holds no header") from error
 
 
+def header_with(mirror: Mirror, batch_no: int, header_hash: bytes) -> BatchHeader | None:
+    """The header with this hash, whichever incarnation stands under the number now; None where the mirror has it not.
+    Raises `MirrorDown`.
+    """
+    for path in (header_path(batch_no), incarnation_path(batch_no, header_hash)):
+        with suppress(MirrorWrong):
+            found = _header_at(mirror, path)
+            if found is not None and found.hash_struct() == header_hash:
+                return found
+    return None
+
+
 def header_path(batch_no: int) -> str:
     """Where a mirror keeps the header of a batch."""
     return f"headers/{batch_no}.json"
+
+
+def incarnation_path(batch_no: int, header_hash: bytes) -> str:
+    """Where a mirror keeps the header with this hash for good."""
+    return f"headers/{batch_no}/{header_hash.hex()}.json"
 
 
 def blob_path(name: str) -> str:
@@ -266,8 +291,23 @@ def keep_blob(mirror: Mirror, name: str, blob: bytes) -> None:
 
 
 def keep_header(mirror: Mirror, header: BatchHeader) -> None:
-    """Put the header file in place and read it back. Raises `MirrorError`."""
-    path, text = header_path(header.batch_no), (json.dumps(to_json(header), indent=1) + "\n").encode()
+    """Put the header file in place, under its hash and under its number, and read both back. Raises `MirrorError`."""
+    keep_incarnation(mirror, header)
+    _keep_text(mirror, header_path(header.batch_no), header)
+
+
+def keep_incarnation(mirror: Mirror, header: BatchHeader) -> None:
+    """The same under its hash alone, for a header whose number another incarnation has. Raises `MirrorError`."""
+    _keep_text(mirror, incarnation_path(header.batch_no, header.hash_struct()), header)
+
+
+def header_text(header: BatchHeader) -> bytes:
+    """The header as it stands on a mirror."""
+    return (json.dumps(to_json(header), indent=1) + "\n").encode()
+
+
+def _keep_text(mirror: Mirror, path: str, header: BatchHeader) -> None:
+    text = header_text(header)
     if mirror.read(path, bytes_max=len(text)) != text:
         mirror.write(path, text)
         if mirror.read(path, bytes_max=len(text)) != text:
@@ -301,13 +341,13 @@ def _wrap(keys: bytes, recipient: Recipient, info: bytes) -> Wrapped:
     return Wrapped(recipient.kid, sealed[:ENC_BYTES], sealed[ENC_BYTES:])
 
 
-def _check_header_place(mirror: Mirror, header: BatchHeader, supersedes: bytes | None) -> None:
+def _check_header_place(mirror: Mirror, header: BatchHeader, supersedes: Collection[bytes]) -> None:
     """Another header is never written over; a file that holds none is damage, and is replaced."""
     try:
         standing = published_header(mirror, header.batch_no)
     except MirrorWrong:
         return
-    if standing is not None and standing.hash_struct() not in {header.hash_struct(), supersedes}:
+    if standing is not None and standing.hash_struct() not in {header.hash_struct(), *supersedes}:
         raise PublicationError(
             f"{mirror.name}: another header stands under batch {header.batch_no}, {standing.hash_struct().hex()}"
         )

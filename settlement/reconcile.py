@@ -33,8 +33,9 @@ from settlement.sealing import desk, openings
 from settlement.sealing.seal import cash_balances
 from settlement.steps import State
 from settlement.tables import Conn
-from settlement.watch import alerts, look, moved, watcher
+from settlement.watch import alerts, claims, look, moved, recoveries, watcher
 from settlement.watch.alerts import URGENT, Alert
+from settlement.watch.demands import open_demands
 from settlement.watch.look import Collateral, Look
 
 WATCH_LAG_S_MAX = 1_800
@@ -57,10 +58,23 @@ class LocalBatch:
     nets: Sequence[tuple[int, int]]
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A batch of which data is demanded: how many demands are open, when the oldest has to be answered and when half
+    of the time for it is over, in Unix seconds.
+    """
+
+    batch_no: int
+    open: int
+    half_at: int
+    answer_by: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is compared. `settled_au` is the ledger's word for what the chain moved, `moved` the chain's own, in base
-    units over all batches that ended here; `ledger_cash` and `sealed_cash` are the cash of all parties at the end of
+    units over all batches that ended here and all recoveries that the ledger was told; `untold` recoveries it was not;
+    `ledger_cash` and `sealed_cash` are the cash of all parties at the end of
     the newest sealed batch, from the books and as it was sealed, `parked_cash` what of the books' is on legs that wait
     for a merchant's signature; `committed` are the headers of the chain's events.
     """
@@ -71,9 +85,13 @@ class Facts:
     committed: Mapping[int, bytes]
     settled_au: Mapping[int, int]
     moved: Mapping[int, int]
+    untold: int
     ledger_cash: Mapping[int, int]
     sealed_cash: Mapping[int, int]
     parked_cash: Mapping[int, int]
+    demands: Sequence[Due] = ()
+    owed: Mapping[int, int] | None = None
+    """What each defaulter owes by the events that were read; None while they are not read as far as was looked."""
 
 
 def reconcile(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[Mirror] = ()) -> list[Alert]:
@@ -91,7 +109,9 @@ def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[M
     parties = openings.parties(conn)
     seen = look.look(conn, alliance, sender=sender, parties=parties, mirrors=mirrors)
     last = tables.last_sealed(conn)
-    ended = tables.last_finalised(conn)
+    ended, until = tables.last_finalised(conn), recoveries.told_until(conn)
+    steps = moved.steps(conn)
+    told = [step for step in steps if recoveries.is_told(step, ended=ended, until=until)]
     cash = recorded.at(conn, last.done.last_seq) if last and last.done.last_seq else {}
     parked = desk.parked_cash(conn, batch_no=last.batch_no) if last else {}
     return Facts(
@@ -100,11 +120,23 @@ def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[M
         known=dict(enumerate(tables.header_hashes(conn, 2**62))),
         committed=_committed(conn),
         settled_au={party: position.settled for party, position in queries.positions(conn).items()},
-        moved=moved.summed(moved.of_batches(conn, upto=ended), upto=ended),
+        moved=moved.summed(step.moved for step in told),
+        untold=sum(step.recovered for step in steps) - sum(step.recovered for step in told),
         ledger_cash={party: position.cash * BASE_UNITS_PER_AU for party, position in cash.items()},
         sealed_cash=cash_balances(last.done.rows) if last and cash else {},
         parked_cash={party: au * BASE_UNITS_PER_AU for party, au in parked.items()},
+        demands=_demands(conn, alliance),
+        owed=claims.owed(conn) if seen.watched == seen.final.number else None,
     )
+
+
+def _demands(conn: Conn, alliance: Alliance) -> list[Due]:
+    found = open_demands(conn)
+    window_s = alliance.policy.read("disputeParams")[0] if found else 0
+    since = [alliance.chain.head(each.since_block).timestamp for each in found]
+    return [
+        Due(each.batch_no, each.open, at + window_s // 2, at + window_s) for each, at in zip(found, since, strict=True)
+    ]
 
 
 def _local(batch: tables.Batch) -> LocalBatch:
@@ -139,7 +171,9 @@ def differences(facts: Facts) -> list[Alert]:
         *_money(facts),
         *_headers(facts),
         *_ways(facts),
+        *(_demand(due, facts.look.head.timestamp) for due in facts.demands),
         *(alert for each in facts.look.collateral for alert in _standing(each)),
+        *_debts(facts),
         *_shortages(facts),
         *_surroundings(facts.look),
     ]
@@ -159,6 +193,8 @@ def _money(facts: Facts) -> list[Alert]:
             found.append(
                 _alert("nets-unlike-ledger", f"party {party}", f"{books} base units in the books", f"{sealed} sealed")
             )
+    if facts.untold:
+        found.append(_alert("recoveries-untold", "ledger", "every recovery is posted", f"{facts.untold} are not"))
     if facts.look.held < facts.look.owed:
         found.append(_alert("hub-insolvent", "hub", f"at least {facts.look.owed} held", f"{facts.look.held}"))
     return found
@@ -188,9 +224,21 @@ def _ways(facts: Facts) -> list[Alert]:
         elif facts.look.head.timestamp > batch.sealed_at + SLOW_S_MAX:
             age = facts.look.head.timestamp - batch.sealed_at
             found.append(_alert("batch-slow", place, f"on the chain {SLOW_S_MAX} s after sealing", f"{age} s"))
-        if batch.state is State.CHALLENGED:
+        if batch.state is State.CHALLENGED and batch.batch_no not in {due.batch_no for due in facts.demands}:
             found.append(_alert("batch-demanded", place, "no open demand", "answers are due"))
     return found
+
+
+def _demand(due: Due, now: int) -> Alert:
+    """Half of the time is for whoever is on call; in the other half it is urgent."""
+    code = "demand-due" if now >= due.half_at else "batch-demanded"
+    where = f"python -m settlement.answers --batch {due.batch_no} --leaf N or --row ACCOUNT has the data"
+    return _alert(
+        code,
+        f"batch {due.batch_no}",
+        f"answered by {due.answer_by} (Unix seconds, by the chain's clock)",
+        f"{due.open} open; {where}",
+    )
 
 
 def _standing(money: Collateral) -> list[Alert]:
@@ -200,6 +248,19 @@ def _standing(money: Collateral) -> list[Alert]:
     if money.free < money.floor:
         found.append(_alert("collateral-low", place, f"at least {money.floor} free", f"{money.free}"))
     return found
+
+
+def _debts(facts: Facts) -> list[Alert]:
+    """A node that leaves out events is found by what the contract itself says."""
+    if facts.owed is None:
+        return []
+    return [
+        _alert(
+            "events-missing", f"merchant {each.merchant_id}", f"{each.owed} owed by the contract", f"{told} by events"
+        )
+        for each in facts.look.collateral
+        if (told := facts.owed.get(each.merchant_id, 0)) != each.owed
+    ]
 
 
 def _shortages(facts: Facts) -> list[Alert]:

@@ -47,6 +47,8 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
     """
     lanes_token_file: Path | None = None
     """The token that the signer of lanes asks for, one line."""
+    lanes_signers: Path | None = None
+    """Merchants whose hosted lanes have signers of their own: a JSON list of {"url", "tokenFile", "merchants"}."""
     signer_url: str | None = None
     """A signer elsewhere for transactions (`eth_signTransaction`), instead of operator.key."""
     signer_address: str | None = None

@@ -258,9 +258,6 @@ def _push(fate: Fate, seen: Observation, send: Do, bump: Do, retry: Do) -> Step:
             assert_never(fate)
 
 
-_DEMANDED = Wait("data of it is demanded", alarm="batch-demanded")
-
-
 def stuck(*, age_s: float, replacements: int) -> bool:
     """Whether what was sent this long ago, after so many replacements, has to pay more. Patience grows with each."""
     return age_s > STUCK_S * (replacements + 1)
@@ -282,7 +279,9 @@ def _towards_finalised(batch: Submission, seen: Observation) -> Step:
     if seen.next_final_no > batch.batch_no:
         return Wait("waits for the block of its finalisation to be finalised")
     if seen.open_demands:
-        return Become(State.CHALLENGED) if batch.state is not State.CHALLENGED else _DEMANDED
+        if batch.state is not State.CHALLENGED:
+            return Become(State.CHALLENGED)
+        return Wait(f"{seen.open_demands} demands for its data are open", seen.final_after, "batch-demanded")
     if batch.state is State.CHALLENGED:
         return Become(State.CONFIRMED)
     return _finalise(batch, seen)

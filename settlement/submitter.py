@@ -29,18 +29,16 @@ from settlement.sealing import ends
 from settlement.sealing.forced_intake import take_forced
 from settlement.sealing.inspection import BatchFaulty
 from settlement.sealing.leaves import MS_PER_SECOND
+from settlement.sealing.signing import LanesUnsigned
 from settlement.steps import ABSENT, Become, Do, Fate, Observation, State, Step, Submission, Wait, next_step
 from settlement.tables import Batch
-from settlement.watch import alerts, moved, watcher
+from settlement.watch import alerts, moved, recoveries, watcher
 from settlement.watch.alerts import Alert
+from settlement.watch.recoveries import LedgerRefused
 
 STEPS_PER_DRIVE_MAX = 32
 
 log = structlog.get_logger(__name__)
-
-
-class LedgerRefused(RuntimeError):
-    """The ledger does not take what the chain has moved; a person decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,7 @@ _ALARMS: dict[type[Exception], str] = {
     BatchFaulty: "batch-faulty",
     batches.NotReproducible: "not-reproducible",
     SignerRefused: "signer-refused",
+    LanesUnsigned: "signer-refused",
     Refused: "commit-refused",
     forced.ForcedWaits: "forced-due",
     forced.GivenUp: "transaction-failed",
@@ -357,14 +356,15 @@ def _record_nets(s: Settlement, batch: Batch) -> None:
     if not batch.done.nets:
         return
     watcher.watch(s.conn, s.alliance)
-    batches_moved = moved.of_batches(s.conn, upto=batch.batch_no)
-    if not {party for party, _ in batch.done.nets} <= batches_moved.get(batch.batch_no, {}).keys():
+    recoveries.tell(s)
+    known = moved.steps(s.conn)
+    at = next((at for at, step in enumerate(known) if not step.recovered and step.batch_no == batch.batch_no), None)
+    if at is None or not {party for party, _ in batch.done.nets} <= known[at].moved.keys():
         raise ChainUnclear(f"batch {batch.batch_no} is final, but not all of its nets are read from the chain yet")
-    (final, *_) = _events(s, "BatchFinalised", batch)
-    nets = moved.newly_settled(batches_moved, batch.batch_no)
+    nets = moved.newly_settled([step.moved for step in known], at)
     command = SettleNets(
         key=f"settle-nets:{batch.batch_no}",
-        at_ms=s.alliance.chain.head(final.log.block_number).timestamp * MS_PER_SECOND,
+        at_ms=s.alliance.chain.head(known[at].block_number).timestamp * MS_PER_SECOND,
         batch_no=batch.batch_no,
         nets=tuple(Net(merchant_id=party, au=au) for party, au in nets.items()),
     )

@@ -102,6 +102,7 @@ batch_no, incarnation, state, batch_secret, data_key, opened_at, first_leaf, las
 sealed_at, header, account_rows, nets, recipients, uses
 """
 _ONE = f"SELECT {_COLUMNS} FROM settlement.batch WHERE superseded_by IS NULL AND batch_no = %s"  # noqa: S608 - constants
+_WITH_HEADER = f"SELECT {_COLUMNS} FROM settlement.batch WHERE header_hash = %s"  # noqa: S608
 _LAST = f"SELECT {_COLUMNS} FROM settlement.batch WHERE superseded_by IS NULL ORDER BY batch_no DESC LIMIT 1"  # noqa: S608
 _UNFINISHED = f"""
 SELECT {_COLUMNS} FROM settlement.batch WHERE superseded_by IS NULL AND state <> 'FINALISED' ORDER BY batch_no
@@ -172,6 +173,11 @@ VALUES (%(chain_id)s, %(genesis_hash)s, %(token)s, %(registry)s, %(policy)s, %(h
 def batch(conn: Conn, batch_no: int) -> Batch | None:
     """The live incarnation of a batch number."""
     return next(iter(_batches(conn, _ONE, [batch_no])), None)
+
+
+def incarnation(conn: Conn, header_hash: bytes) -> Batch | None:
+    """The batch with this header, whether it is live or another took its number."""
+    return next(iter(_batches(conn, _WITH_HEADER, [header_hash])), None)
 
 
 def last_batch(conn: Conn) -> Batch | None:
@@ -313,7 +319,7 @@ def set_anchor(conn: Conn, to: Anchor) -> None:
     conn.execute(_SET_ANCHOR, {name: getattr(to, name) for name in Anchor.__slots__})
 
 
-def _batches(conn: Conn, statement: LiteralString, values: Sequence[int] = ()) -> list[Batch]:
+def _batches(conn: Conn, statement: LiteralString, values: Sequence[int | bytes] = ()) -> list[Batch]:
     with conn.cursor(row_factory=dict_row) as cursor:
         return [_batch(row) for row in cursor.execute(statement, values).fetchall()]
 

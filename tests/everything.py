@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,11 +137,20 @@ def check(say: Say) -> list[Count]:
     ]
 
 
+def with_bytecode(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Tests start hundreds of processes that load the same modules. Where none may write what it compiled beside the
+    sources, it is kept in `folder`.
+    """
+    kept = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept if len(kept) == len(environment) else kept | {"PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+
+
 def tests(say: Say, *arguments: str) -> tuple[Count, list[str]]:
     """What pytest counts, and which tests passed."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        code, _ = shown(say, [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *arguments])
+        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *arguments]
+        code, _ = shown(say, command, with_bytecode(os.environ, Path(folder)))
         return counted_by_junit(report).honest(code), passed_by_junit(report)
 
 

@@ -30,6 +30,7 @@ ENTRY_POINTS = (
     "api/",
     "proofs/tier/__main__.py",
     "settlement/embedded_chain/",
+    "settlement/lane_signer.py",
     "settlement/tasks/__main__.py",
     "settlement/mirrors/__main__.py",
     "auditor/__main__.py",

@@ -1,5 +1,7 @@
 """The closing line is honest: it counts what ran, and silence is a failure."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Barrier
@@ -17,6 +19,7 @@ from tests.everything import (
     main,
     passed_by_junit,
     passed_in_words,
+    with_bytecode,
 )
 
 JUNIT = """<testsuites><testsuite tests="9" failures="2" errors="1" skipped="1"/></testsuites>"""
@@ -103,6 +106,18 @@ def test_two_parts_at_once_are_both_counted_and_do_not_talk_over_each_other(
     assert capsys.readouterr().out.split("\n") == [
         *("check begins", "check ends", "contracts begins", "contracts ends", "", "3 passed, 1 failed", ""),
     ]
+
+
+def test_bytecode_is_kept_in_a_folder_of_the_run_where_none_may_lie_beside_the_sources(tmp_path: Path) -> None:
+    assert with_bytecode({"HOME": "/h"}, tmp_path) == {"HOME": "/h"}
+    asked = with_bytecode({"HOME": "/h", "PYTHONDONTWRITEBYTECODE": "1"}, tmp_path)
+    assert asked == {"HOME": "/h", "PYTHONPYCACHEPREFIX": str(tmp_path / "bytecode")}
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "one.py").write_text("")
+    subprocess.run([sys.executable, "-c", "import one"], cwd=source, env=asked, check=True)
+    assert [path.name for path in source.iterdir()] == ["one.py"]
+    assert list((tmp_path / "bytecode").rglob("one.*.pyc"))
 
 
 def test_unknown_part_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,6 +49,27 @@ class CollateralOut(Struct, frozen=True, kw_only=True):
     owed: str
 
 
+class ClaimOut(Struct, frozen=True, kw_only=True):
+    """What a creditor lost in the batch `default_id`, its part of what was recovered since, and what it has collected,
+    in base units.
+    """
+
+    default_id: int
+    creditor_id: int
+    cut: str
+    recovered: str
+    collected: str
+
+
+class DebtOut(Struct, frozen=True, kw_only=True):
+    """What a merchant lacked in the batch `default_id`, and what it has repaid since, in base units."""
+
+    default_id: int
+    merchant_id: int
+    missing: str
+    repaid: str
+
+
 class MirrorOut(Struct, frozen=True, kw_only=True):
     """A folder of published batches and the numbers it lacks."""
 
@@ -79,6 +100,8 @@ class SettlementOut(Struct, frozen=True, kw_only=True):
     costs: list[CostOut]
     on_the_way: list[OnTheWayOut]
     alerts_open: dict[str, int]
+    claims: list[ClaimOut]
+    debts: list[DebtOut]
     watched_block: int | None
     looked_at: str | None
     chain: ChainOut | None

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from ledger.commands.command import Command
-from ledger.units import NETS_MAX, Name, Positive
+from ledger.units import NETS_MAX, Name, NotNegative, Positive
 
 
 class ChargeFees(Command, frozen=True, kw_only=True, gc=False, tag="charge_fees"):
@@ -23,8 +23,11 @@ class Net(Struct, frozen=True):
     au: int
 
 
-class SettleNets(Command, frozen=True, kw_only=True, gc=False, tag="settle_nets"):
-    """A settling batch was finalised: what the chain moved, strictly ascending by merchant, no zero, sum zero."""
+class SettleNets(Command, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="settle_nets"):
+    """A settling batch was finalised: what the chain moved, strictly ascending by merchant, no zero, sum zero. With
+    `recovered_in`: what of the batch's losses was repaid, restored or collected in that block of the chain.
+    """
 
     batch_no: Positive
+    recovered_in: NotNegative = 0
     nets: Annotated[tuple[Net, ...], Meta(max_length=NETS_MAX)]

@@ -1,4 +1,5 @@
-"""Settle nets: record what the chain moved when a settling batch became final. The verb; called by the book.
+"""Settle nets: record what the chain moved when a settling batch became final, and later of what it left open. The
+verb; called by the book.
 
 Cash is cumulative since genesis and is never reset; `settled` counts what of it was moved, so that
 position = cash + fees − settled at any journal position. No leg: the chain knows already.
@@ -44,7 +45,8 @@ def settle_nets(command: SettleNets, entry: Entry) -> dict[str, int | str]:
 
 
 def _claim(command: SettleNets) -> Claim:
-    return Claim(Used.SETTLED_BATCH, 0, str(command.batch_no))
+    recovered = f"@{command.recovered_in}" if command.recovered_in else ""
+    return Claim(Used.SETTLED_BATCH, 0, f"{command.batch_no}{recovered}")
 
 
 def _is_party(registry: Registry, merchant_id: int) -> bool:

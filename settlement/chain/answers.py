@@ -5,6 +5,7 @@ Invariants: no answer is believed beyond its type; a malformed one is `ChainUncl
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Any
 from proofs.words import WORD_BYTES
 
 METHOD_NOT_FOUND = -32601
+NESTING_MAX = 256
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 EXECUTION_REVERTED = 3
 
 
@@ -75,6 +78,19 @@ class Receipt:
     gas_price: int
     contract: bytes | None
     logs: tuple[Log, ...]
+
+
+def parsed(body: bytes) -> Any:
+    """What an answer's JSON holds. Raises ValueError, also for what is so deep that a parser may never come back.
+
+    Brackets in words are counted as well: no node says so many.
+    """
+    depth = 0
+    for bracket in body.translate(None, _ALL_BUT_BRACKETS):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > NESTING_MAX:
+            raise ValueError("nested too deep")
+    return json.loads(body)
 
 
 def refusal_of(error: Any) -> NodeRefused:

@@ -8,15 +8,16 @@ orchestration and the watcher.
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import requests
-from web3 import HTTPProvider
-from web3.exceptions import Web3Exception
-from web3.types import RPCEndpoint
+from urllib3.exceptions import HTTPError
 
 from settlement.chain.answers import (
     ChainError,
@@ -30,6 +31,7 @@ from settlement.chain.answers import (
     data_of,
     head_of,
     log_of,
+    parsed,
     quantity_of,
     receipt_of,
     refusal_of,
@@ -56,6 +58,8 @@ __all__ = [
 ]
 
 ANSWER_S_MAX = 20.0
+ANSWER_BYTES_MAX = 64 * 2**20
+PIECE_BYTES = 64 * 2**10
 LOG_QUESTIONS_MAX = 4_096
 """Into so many stretches of blocks one question for logs is cut at most."""
 DEFAULT_TIP_WEI = 10**9
@@ -89,11 +93,10 @@ class Chain:
         self.url, self.place = url, place_of(url)
         self._confirmations = confirmations
         self._log_questions_max, self._stretch = log_questions_max, 0
-        session = requests.Session()
-        session.trust_env = False
-        self._provider = HTTPProvider(
-            url, request_kwargs={"timeout": answer_s_max}, session=session, exception_retry_configuration=None
-        )
+        self._answer_s_max = answer_s_max
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._ids = count(1)
 
     def chain_id(self) -> int:
         return quantity_of(self._ask("eth_chainId"))
@@ -225,15 +228,34 @@ class Chain:
         return found
 
     def _ask(self, method: str, *params: Any) -> Any:
+        asked = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
         try:
-            answer = self._provider.make_request(RPCEndpoint(method), list(params))
-        except (requests.RequestException, Web3Exception, TypeError, ValueError, OSError) as error:
+            answer = parsed(self._posted(json.dumps(asked).encode()))
+        except (requests.RequestException, HTTPError, TypeError, ValueError, OSError) as error:
             raise ChainUnclear(f"{method} at {self.place}: {type(error).__name__}") from error
+        if not isinstance(answer, Mapping):
+            raise ChainUnclear(f"{method} at {self.place}: not a JSON-RPC answer")
         if "error" in answer:
             raise refusal_of(answer["error"])
         if "result" not in answer:
             raise ChainUnclear(f"{method} at {self.place}: not a JSON-RPC answer")
         return answer["result"]
+
+    def _posted(self, body: bytes) -> bytes:
+        """The answer's bytes, as many and as late as an answer may be; a node that lets it trickle is cut off."""
+        until, taken = time.monotonic() + self._answer_s_max, bytearray()
+        form = {"Content-Type": "application/json"}
+        with self._session.post(
+            self.url, data=body, headers=form, timeout=self._answer_s_max, stream=True, allow_redirects=False
+        ) as answer:
+            answer.raise_for_status()
+            while piece := answer.raw.read1(PIECE_BYTES, decode_content=True):  # what has come, however little
+                taken += piece
+                if len(taken) > ANSWER_BYTES_MAX:
+                    raise ValueError("longer than an answer may be")
+                if time.monotonic() > until:
+                    raise TimeoutError("an answer that does not come to an end")
+        return bytes(taken)
 
 
 def _hex(data: bytes) -> str:

@@ -24,6 +24,25 @@ ORDER BY tx.max_fee DESC, tx.status <> 'MINED', tx.tx_hash
 _NEXT = """
 SELECT coalesce(max(nonce) + 1, 0) FROM settlement.chain_nonce WHERE chain_id = %(chain_id)s AND sender = %(sender)s
 """
+_FLOOR = """
+SELECT coalesce(max(nonce) + 1, 0) FROM settlement.chain_nonce JOIN settlement.chain_tx USING (chain_id, sender, nonce)
+WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND done AND status IN ('MINED', 'REVERTED')
+"""
+_FREE = """
+WITH taken AS (
+    SELECT nonce FROM settlement.chain_nonce
+    WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce >= %(first)s
+)
+SELECT at FROM (SELECT %(first)s::bigint AS at UNION ALL SELECT nonce + 1 FROM taken) AS candidate
+WHERE at NOT IN (SELECT nonce FROM taken) ORDER BY at LIMIT 1
+"""
+_BEHIND = """
+WITH taken AS (
+    SELECT nonce, lag(nonce, 1, %(first)s::bigint - 1) OVER (ORDER BY nonce) AS before FROM settlement.chain_nonce
+    WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce >= %(first)s
+)
+SELECT at FROM taken, LATERAL generate_series(before + 1, nonce - 1) AS at ORDER BY at LIMIT %(limit)s
+"""
 _RESERVE = """
 INSERT INTO settlement.chain_nonce (chain_id, sender, nonce, purpose, batch_no)
 VALUES (%(chain_id)s, %(sender)s, %(nonce)s, %(purpose)s, %(batch_no)s)
@@ -55,6 +74,17 @@ WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce = %(nonce)s AND 
 _DONE = """
 UPDATE settlement.chain_nonce SET done = true
 WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce = %(nonce)s
+"""
+_REOPEN = """
+WITH again AS (
+    UPDATE settlement.chain_nonce AS nonce SET done = false
+    WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce >= %(used)s AND done AND NOT EXISTS (
+        SELECT 1 FROM settlement.chain_tx AS tx WHERE tx.chain_id = nonce.chain_id AND tx.sender = nonce.sender
+            AND tx.nonce = nonce.nonce AND tx.status IN ('MINED', 'REVERTED'))
+    RETURNING chain_id, sender, nonce
+)
+UPDATE settlement.chain_tx AS tx SET status = CASE WHEN sent_at IS NULL THEN 'SIGNED' ELSE 'SENT' END
+FROM again WHERE tx.chain_id = again.chain_id AND tx.sender = again.sender AND tx.nonce = again.nonce
 """
 _OPEN_BELOW = """
 SELECT DISTINCT ON (nonce) tx.raw
@@ -118,11 +148,25 @@ class NonceBook:
         row = self._conn.execute(_NEXT, self._mine).fetchone()
         return int(row[0]) if row else 0
 
+    def gaps(self, *, used: int, limit: int) -> list[int]:
+        """Nonces that no purpose has and that others wait behind, ascending; `used` is how many the chain has seen."""
+        rows = self._conn.execute(_BEHIND, {**self._mine, "first": max(used, self._floor()), "limit": limit}).fetchall()
+        return [int(nonce) for (nonce,) in rows]
+
     def reserve(self, purpose: str, *, batch_no: int | None, used: int) -> int:
-        """The next nonce, now this purpose's; `used` is how many the chain has seen. Under `lock`."""
-        nonce = max(used, self.next())
+        """The lowest nonce that is free, now this purpose's; `used` is how many the chain has seen. Under `lock`.
+
+        One that stands before others, because a node once said too high a number, is taken first: they wait for it.
+        """
+        first = max(used, self._floor())
+        (nonce,) = self._conn.execute(_FREE, {**self._mine, "first": first}).fetchone() or (first,)
         self._conn.execute(_RESERVE, {**self._mine, "nonce": nonce, "purpose": purpose, "batch_no": batch_no})
         return nonce
+
+    def _floor(self) -> int:
+        """Below this the chain has used every nonce, whatever a node says now: our own transactions were seen there."""
+        row = self._conn.execute(_FLOOR, self._mine).fetchone()
+        return int(row[0]) if row else 0
 
     def store(self, tx: StoredTx) -> None:
         """Keep signed bytes."""
@@ -149,6 +193,12 @@ class NonceBook:
         self._conn.execute(_DROP, {**self._mine, "nonce": nonce})
         self._conn.execute(_DONE, {**self._mine, "nonce": nonce})
 
+    def reopen(self, *, used: int) -> None:
+        """Nonces that were taken for used by others, and that the chain has not come to: a node once counted too high.
+        `used` is how many the chain has seen.
+        """
+        self._conn.execute(_REOPEN, {**self._mine, "used": used})
+
     def open_below(self, nonce: int) -> list[bytes]:
         """The best paying bytes of every lower nonce that is not done, ascending."""
         rows = self._conn.execute(_OPEN_BELOW, {**self._mine, "nonce": nonce}).fetchall()
@@ -165,6 +215,11 @@ class NonceBook:
     def follow(self, purpose: str) -> None:
         """Rename a purpose that had its effect and takes one more call."""
         self._conn.execute(_RETIRE, {**self._mine, "purpose": purpose, "mark": FOLLOWED})
+
+    @staticmethod
+    def is_retired(purpose: str) -> bool:
+        """Whether this is the name of a purpose that was given another nonce because it failed with this one."""
+        return FAILED in purpose
 
     def retired(self, purpose: str) -> int:
         """How many nonces this purpose has used up in vain."""

@@ -11,18 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from time import sleep
 from typing import Any
 
-from eth_account.typed_transactions.typed_transaction import TypedTransaction
-from hexbytes import HexBytes
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
 
 from settlement import lease as leases
 from settlement.chain.client import Chain, Receipt, SendCase, Sent
 from settlement.chain.gas import Fees, raised
+from settlement.chain.intents import Intent, Outcome, intent_of, is_filler, outcome_of
 from settlement.chain.nonces import NonceBook, StoredTx
 from settlement.chain.senders import LocalSigner, TransactionSigner
 from settlement.lease import LEASE_S, Lease
@@ -33,6 +31,10 @@ __all__ = ["Checkpoint", "Intent", "LocalSigner", "Outbox", "Outcome", "Transact
 FILLER_GAS = 21_000
 COMPLETE_S_MAX = 300.0
 COMPLETE_POLL_S = 0.5
+NONCE_JUMP_MAX = 4_096
+"""So many transactions of our account may have been sent without this database, by an earlier life of it."""
+GAPS_FILLED_MAX = 64
+"""In one drive; each costs a transfer's gas."""
 
 
 class FeeCeiling(RuntimeError):
@@ -57,31 +59,10 @@ class NotAutocommit(RuntimeError):
     """The connection would hold a transaction open while the network is asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """One transaction to be: `purpose` names it for ever; `to` None creates a contract."""
-
-    purpose: str
-    to: bytes | None
-    data: bytes
-    gas: int
-    batch_no: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The fate of a purpose, its best paying transaction, and the receipt once there is one."""
-
-    fate: Fate
-    newest: StoredTx | None = None
-    replacements: int = 0
-    receipt: Receipt | None = None
-
-
 Checkpoint = Callable[[str], None]
 """Called at named points, so that a crash test can end the process there: signed, sent, included (seen in a block, not
-yet written down), each also with the verb of its purpose (signed:commit), replaced, resent, reorganised; and of a batch
-opened, sealed, published.
+yet written down), each also with the verb of its purpose (signed:commit), handing (over to the node, at once),
+replaced, resent, reorganised; and of a batch opened, sealed, published.
 """
 
 
@@ -205,10 +186,10 @@ class Outbox:
         if used and not any(tx.done and tx.status in _IN_A_BLOCK for tx in stored):
             with self._conn.transaction():
                 self._book.close(nonce)
-            return _outcome(Fate.DROPPED, stored)
+            return outcome_of(Fate.DROPPED, stored)
         if any(tx.status in _IN_A_BLOCK for tx in stored):
             return self._lost(stored)
-        return _outcome(Fate.WAITING, stored)
+        return outcome_of(Fate.WAITING, stored)
 
     def reconcile(self) -> None:
         """Look for everything that is not done; nothing is sent."""
@@ -221,15 +202,17 @@ class Outbox:
 
     def tend(self, *, obsolete: Collection[str], owned: Collection[str]) -> None:
         """Keep the line of nonces moving (R6): what is open is handed over again, and the nonce of a purpose that is
-        `obsolete` is used up, so that nothing waits behind it. What is `owned` somebody else decides about.
+        `obsolete` is used up, so that nothing waits behind it. What is `owned` somebody else decides about. Nonces that
+        nothing was ever signed for, and that others wait behind, are used up first.
         """
+        self._fill_gaps()
         for purpose in self._book.open_purposes():
             if purpose in owned:
                 continue
             outcome = self.observe(purpose)
             if outcome.fate is not Fate.WAITING or outcome.newest is None:
                 continue
-            if purpose in obsolete:
+            if purpose in obsolete or self._book.is_retired(purpose):
                 self.void(purpose)
             elif stuck(age_s=outcome.newest.age_s, replacements=outcome.replacements):
                 self.bump(purpose)
@@ -245,7 +228,7 @@ class Outbox:
         waiting = self.observe(purpose)
         if waiting.fate is not Fate.WAITING or waiting.newest is None:
             return waiting
-        if not _is_filler(waiting.newest.raw, self.sender):
+        if not is_filler(waiting.newest.raw, self.sender):
             return self._replace(purpose, Intent(purpose, self.sender, b"", FILLER_GAS))
         if stuck(age_s=waiting.newest.age_s, replacements=waiting.replacements):
             return self._replace(purpose, None)
@@ -272,16 +255,50 @@ class Outbox:
             raise FeeCeiling(f"{purpose}: replaced {waiting.replacements} times, the last offer was {old.max_fee} wei")
         with self._conn.transaction():
             self._require_lead()
-            tx = self._sign(other or _intent_of(purpose, old.raw), old.nonce, fees)
+            tx = self._sign(other or intent_of(purpose, old.raw), old.nonce, fees)
             self._book.store(tx)
         self._checkpoint("replaced")
         self._send(tx)
         self._checkpoint("resent")
         return self.observe(purpose)
 
+    def _fill_gaps(self) -> None:
+        """A node that once counted too high leaves nonces behind that nobody has, or that were given up for used: empty
+        transfers take them (R6).
+        """
+        used = self._chain.nonce(self.sender)
+        self._book.reopen(used=used)
+        missing = self._book.gaps(used=used, limit=GAPS_FILLED_MAX)
+        fees = self._chain.fees() if missing else None
+        for nonce in missing:
+            assert fees is not None
+            with self._conn.transaction():
+                self._book.lock()
+                self._require_lead()
+                taken = self._book.reserve(f"gap:{nonce}", batch_no=None, used=nonce)
+                assert taken == nonce, "the lead and the lock are ours"
+                tx = self._sign(Intent(f"gap:{nonce}", self.sender, b"", FILLER_GAS), nonce, fees)
+                self._book.store(tx)
+            self._send(tx)
+
+    def _require_explained(self, used: int) -> None:
+        """More transactions than this database signed are believed when a final block has them, and within bounds: a
+        node that counts too high would have us sign what can never be mined. Raises `ForeignPending`.
+        """
+        known = self._book.next()
+        if used <= known or not known:
+            return
+        settled = self._chain.nonce(self.sender, self._chain.head("finalized").number)
+        if used > settled or used - known > NONCE_JUMP_MAX:
+            raise ForeignPending(
+                f"the node counts {used} transactions of 0x{self.sender.hex()}, {settled} of them in final blocks, "
+                f"and this database signed {known}"
+            )
+
     def _prepare(self, intent: Intent) -> StoredTx:
         """Reserve the next nonce and store the signed bytes, in one SQL transaction."""
         used, pending = self._chain.nonce(self.sender), self._chain.nonce(self.sender, "pending")
+        self._require_explained(used)
         fees = self._chain.fees()
         with self._conn.transaction():
             self._book.lock()
@@ -320,6 +337,7 @@ class Outbox:
         with self._conn.transaction():
             self._require_lead()
             self._book.mark_sent(tx)
+        self._checkpoint("handing")
         sent = self._chain.send(tx.raw)
         if sent.case is not SendCase.NONCE_TOO_HIGH:
             return sent
@@ -342,11 +360,11 @@ class Outbox:
                 self._book.mark_mined(receipt)
                 if final:
                     self._book.close(tx.nonce)
-        if _is_filler(tx.raw, self.sender):
-            return _outcome(Fate.DROPPED if final else Fate.ENDING, stored, receipt)
+        if is_filler(tx.raw, self.sender):
+            return outcome_of(Fate.DROPPED if final else Fate.ENDING, stored, receipt)
         if receipt.succeeded:
-            return _outcome(Fate.MINED, stored, receipt)
-        return _outcome(Fate.REVERTED if final else Fate.ENDING, stored, receipt)
+            return outcome_of(Fate.MINED, stored, receipt)
+        return outcome_of(Fate.REVERTED if final else Fate.ENDING, stored, receipt)
 
     def _lost(self, stored: list[StoredTx]) -> Outcome:
         """No receipt any more. What a finalised block has used stays as it was found; anything else was reorganised
@@ -356,10 +374,10 @@ class Outbox:
         if ended is None:
             self._book.unmine(stored[0].nonce)
             self._checkpoint("reorganised")
-            return _outcome(Fate.WAITING, stored)
-        if _is_filler(ended.raw, self.sender):
-            return _outcome(Fate.DROPPED, stored)
-        return _outcome(Fate.MINED if ended.status == "MINED" else Fate.REVERTED, stored)
+            return outcome_of(Fate.WAITING, stored)
+        if is_filler(ended.raw, self.sender):
+            return outcome_of(Fate.DROPPED, stored)
+        return outcome_of(Fate.MINED if ended.status == "MINED" else Fate.REVERTED, stored)
 
     def _reached(self, point: str, purpose: str) -> None:
         """Two names for one point: by itself, and with the verb of the purpose (`signed:commit`)."""
@@ -372,21 +390,3 @@ class Outbox:
 
 
 _IN_A_BLOCK = frozenset({"MINED", "REVERTED"})
-
-
-def _outcome(fate: Fate, stored: list[StoredTx], receipt: Receipt | None = None) -> Outcome:
-    return Outcome(fate, stored[0], len(stored) - 1, receipt)
-
-
-def _intent_of(purpose: str, raw: bytes) -> Intent:
-    """What a stored transaction does, so that its replacement does the same to the byte."""
-    fields = _fields(raw)
-    return Intent(purpose, bytes(fields["to"]) or None, bytes(fields["data"]), fields["gas"])
-
-
-def _is_filler(raw: bytes, sender: bytes) -> bool:
-    return bytes(_fields(raw)["to"]) == sender
-
-
-def _fields(raw: bytes) -> dict[str, Any]:
-    return TypedTransaction.from_bytes(HexBytes(raw)).as_dict()

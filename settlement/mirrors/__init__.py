@@ -2,6 +2,8 @@
 
     blobs/<sha256>      manifests and encrypted chunks; the name is the proof
     headers/<n>.json    the finished header of a batch, proven by its hash on the chain
+    headers/<n>/<hash>.json
+                        the same under its hash, for every incarnation of the batch
 
 A mirror only stores and hands back; it is never believed. Whoever reads compares bytes with their name, whoever writes
 reads back. Three kinds are here: `folder`, `s3` (anything that speaks S3) and `web` (anything that takes HTTP PUT).

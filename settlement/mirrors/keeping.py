@@ -10,22 +10,26 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import partial
 from hashlib import sha256
 from typing import Final
 
 from proofs.json_form import from_json
 from proofs.messages import BatchHeader
-from settlement.mirrors import Mirror, MirrorDown, MirrorError
+from settlement.mirrors import Mirror, MirrorDown, MirrorError, MirrorWrong
 from settlement.publish import (
     BLOB_BYTES_MAX,
     blob_path,
     header_path,
+    header_text,
+    incarnation_path,
     keep_blob,
     keep_header,
+    keep_incarnation,
     published_header,
     read_blob,
 )
@@ -89,8 +93,9 @@ def verify(batches: Iterable[Published], mirrors: Sequence[Mirror], *, repair: b
         manifest = yield from _check_blob(manifest_hash, mirrors, repair=repair)
         for name in blob_names(manifest) if manifest else ():
             yield from _check_blob(name, mirrors, repair=repair)
-        if each.live:
-            for mirror in mirrors:
+        for mirror in mirrors:
+            yield from _check_incarnation(each.header, mirror, repair=repair)
+            if each.live:
                 yield from _check_header(each.header, mirror, repair=repair)
 
 
@@ -163,17 +168,37 @@ def _check_header(header: BatchHeader, mirror: Mirror, *, repair: bool) -> Itera
     """The header's source is the ledger's own row, whose hash is on the chain."""
     path = header_path(header.batch_no)
     try:
-        if published_header(mirror, header.batch_no) == header:
-            return
+        standing = published_header(mirror, header.batch_no) == header
+    except MirrorWrong:
+        standing = False
+    except MirrorDown:
+        yield Finding(mirror.name, path, Fault.DOWN)
+        return
+    if not standing:
+        yield from _header_fault(mirror, path, partial(keep_header, mirror, header), repair=repair)
+
+
+def _check_incarnation(header: BatchHeader, mirror: Mirror, *, repair: bool) -> Iterator[Finding]:
+    """Under its hash every header stays, whatever stands under its number."""
+    path = incarnation_path(header.batch_no, header.hash_struct())
+    try:
+        standing = mirror.read(path, bytes_max=len(header_text(header))) == header_text(header)
+    except MirrorDown:
+        yield Finding(mirror.name, path, Fault.DOWN)
+        return
+    if not standing:
+        yield from _header_fault(mirror, path, partial(keep_incarnation, mirror, header), repair=repair)
+
+
+def _header_fault(mirror: Mirror, path: str, mend: Callable[[], None], *, repair: bool) -> Iterator[Finding]:
+    try:
         fault = Fault.MISSING if mirror.read(path, bytes_max=1) is None else Fault.CORRUPT
     except MirrorDown:
         yield Finding(mirror.name, path, Fault.DOWN)
         return
-    except MirrorError:
-        fault = Fault.CORRUPT
     try:
         if repair:
-            keep_header(mirror, header)
+            mend()
         yield Finding(mirror.name, path, fault, "the ledger" if repair else None)
     except MirrorError:
         yield Finding(mirror.name, path, fault)

@@ -1,12 +1,12 @@
 """Which legs a batch holds, and in what order: those that can be sealed now; the others are parked for a later one.
 
 A leg waits while its merchant has not signed it, or has signed something with a lower number that waits; while the
-registry lets nobody sign it (`ends`); while a leg it refers to waits; and while an earlier leg of the same member
-account waits, so that a member's postings are always sealed in the order in which they were made, with the numbers and
-balances of the ledger. What gives points away waits with what takes them in, and a merchant's fees with all that they
-may have been charged on. Nothing else waits: accounts of merchants are numbered by the batch, and differ from the
-ledger's by exactly the legs that are parked. Late legs come first. Pure; called by the orchestration. Source:
-docs/protocol §2.7, §3.7; docs/decisions/0183, 0184.
+registry lets nobody sign it (`ends`), or whoever holds its lane's key does not (`barred`); while a leg it refers to
+waits; and while an earlier leg of the same member account waits, so that a member's postings are always sealed in the
+order in which they were made, with the numbers and balances of the ledger. What gives points away waits with what
+takes them in, and a merchant's fees with all that they may have been charged on. Nothing else waits: accounts of
+merchants are numbered by the batch, and differ from the ledger's by exactly the legs that are parked. Late legs come
+first. Pure; called by the orchestration. Source: docs/protocol §2.7, §3.7; docs/decisions/0183, 0184.
 """
 
 from __future__ import annotations
@@ -42,6 +42,19 @@ class Chosen(NamedTuple):
     parked: list[LegRef]
 
 
+class Barred(NamedTuple):
+    """What hosted lanes' signers do not sign in this batch: lanes of which nothing is heard, and single legs."""
+
+    lanes: frozenset[LaneId] = frozenset()
+    legs: frozenset[LegRef] = frozenset()
+
+    def bars(self, lane_id: LaneId, source: LegRef) -> bool:
+        return lane_id in self.lanes or source in self.legs
+
+
+NOTHING_BARRED: Final = Barred()
+
+
 class _Turn(NamedTuple):
     """A leg may go now: as this number of this lane, signed already or not."""
 
@@ -60,13 +73,14 @@ def choose(
     batch_no: int,
     last_seq: int,
     ends: Ends = NO_ENDS,
+    barred: Barred = NOTHING_BARRED,
     held: Mapping[LegRef, LaneId] | None = None,
 ) -> Chosen:
     """What batch `batch_no` holds of `late` legs and of whole `entries`, the last of which is `last_seq`; both are
     taken in journal order, whatever order they come in. `rows` are those of the batch before; `held`, where the batch
     is made again, says which legs it held and by which lanes, whatever has come to an end since. Raises `SealRefused`.
     """
-    choice = _Choice(maker, inbox, rows, batch_no=batch_no, ends=ends, held=held)
+    choice = _Choice(maker, inbox, rows, batch_no=batch_no, ends=ends, barred=barred, held=held)
     choice.take_late(sorted(late, key=_source_of))
     for entry in in_order(entries):
         for leg in entry.legs:
@@ -86,6 +100,7 @@ class _Choice:
         *,
         batch_no: int,
         ends: Ends,
+        barred: Barred,
         held: Mapping[LegRef, LaneId] | None,
     ) -> None:
         self._maker = maker
@@ -93,6 +108,7 @@ class _Choice:
         self._own = {lane.id: lane for lane in inbox.lanes}
         self._batch_no = batch_no
         self._ends = ends
+        self._barred = barred
         self._held = held
         self._nonces = nonces_of(rows)
         self._tips = {row.account: (row.seq, row.balance) for row in rows}
@@ -148,6 +164,8 @@ class _Choice:
             return self._held.get(source)
         own = self._inbox.lane_for(leg.signer, leg.kind, seq=source.seq, batch_no=self._batch_no)
         lane = own.id if own is not None else self._maker.hosted_lane(leg, source)
+        if own is None and self._barred.bars(lane, source):
+            return None
         return lane if self._ends.allow(Use(*lane, leg.kind, leg.terms_id), batch_no=self._batch_no) else None
 
     def _must_wait(self, entry: JournalEntry, leg: Leg, source: LegRef) -> bool:

@@ -22,7 +22,7 @@ from settlement.alliance import Alliance
 from settlement.mirrors import Mirror, MirrorError, MirrorWrong
 from settlement.mirrors.folder import FolderMirror
 from settlement.mirrors.keeping import copy_batch
-from settlement.publish import Package, keep_header, publish, published_header
+from settlement.publish import Package, header_with, keep_header, publish, published_header
 
 INSPECTION_SECONDS_MAX: Final = 600
 WORDS_KEPT_MAX: Final = 4_000
@@ -97,24 +97,35 @@ class AuditorProcess:
         """
         own = FolderMirror(self.private)
         try:
+            before = self._before(header)
             for number in {header.batch_no - 1, header.nets_since_batch}:
-                copy_batch(self._header(own, number), self.mirrors, own)
-            for earlier in self._missing_headers(own, header.batch_no):
+                copy_batch(before.get(number) or self._published(own, number), self.mirrors, own)
+            for earlier in before.values():
                 keep_header(own, earlier)
         except MirrorError as error:
             raise BatchFaulty(f"batch {header.batch_no}: what it opens from cannot be had: {error}") from error
 
-    def _missing_headers(self, own: Mirror, before: int) -> list[BatchHeader]:
-        """Ascending, so that where one stands all before it do."""
-        missing: list[BatchHeader] = []
-        for number in range(before - 1, max(0, before - HEADERS_AHEAD_MAX), -1):
-            if published_header(own, number) is not None:
+    def _before(self, header: BatchHeader) -> dict[int, BatchHeader]:
+        """The headers that this one stands on, by number, from the first that the private folder lacks. Each is known
+        by the hash that the next one names: another incarnation may stand under its number.
+        """
+        own, found = FolderMirror(self.private), dict[int, BatchHeader]()
+        for number in range(header.batch_no - 1, max(-1, header.batch_no - HEADERS_AHEAD_MAX), -1):
+            wanted = found[number + 1].prev_header_hash if number + 1 in found else header.prev_header_hash
+            found[number] = self._with_hash(own, number, wanted)
+            if number <= header.nets_since_batch and published_header(own, number) == found[number]:
                 break
-            missing.append(self._header(own, number))
-        return missing[::-1]
+        return dict(sorted(found.items()))
 
-    def _header(self, own: Mirror, number: int) -> BatchHeader:
-        """The header of an earlier batch: as it was inspected, else as it was published."""
+    def _with_hash(self, own: Mirror, number: int, header_hash: bytes) -> BatchHeader:
+        found = (header_with(mirror, number, header_hash) for mirror in (own, *self.mirrors))
+        header = next((each for each in found if each is not None), None)
+        if header is None:
+            raise MirrorWrong(own.name, f"no mirror has header {header_hash.hex()} of batch {number}")
+        return header
+
+    def _published(self, own: Mirror, number: int) -> BatchHeader:
+        """The header of a batch of long ago, as it was inspected, else as it was published."""
         found = (published_header(mirror, number) for mirror in (own, *self.mirrors))
         header = next((each for each in found if each is not None), None)
         if header is None:
@@ -127,10 +138,10 @@ class AuditorProcess:
         path.write_text(json.dumps({"deployBlock": self.deploy_block, "hub": "0x" + self.hub.hex()}))
         return path
 
-    def _standing(self, header: BatchHeader) -> bytes | None:
+    def _standing(self, header: BatchHeader) -> list[bytes]:
         """What an earlier incarnation left in the private folder may be replaced."""
         standing = published_header(FolderMirror(self.private), header.batch_no)
-        return None if standing is None else standing.hash_struct()
+        return [] if standing is None else [standing.hash_struct()]
 
 
 def auditor_for(alliance: Alliance, mirrors: Sequence[Mirror], *, private: Path, keys: Path) -> AuditorProcess:

@@ -24,6 +24,7 @@ from coincurve import PrivateKey
 
 from proofs.accounts import OPERATOR_ID, lane_account
 from proofs.kinds import Kind
+from proofs.messages import PointsEvent
 from proofs.signature import address_of, sign
 
 POS, BACK_OFFICE, DELEGATED = 1, 2, 3
@@ -126,11 +127,34 @@ class Roster:
         return lane
 
 
-class LaneSigner(Protocol):
-    """The port to whatever holds the keys: signs many digests in one call and answers in the same order."""
+class SignRequest(NamedTuple):
+    """What a lane is asked to sign: the digest (32 bytes), and the event behind it, for a signer that reads it."""
 
-    def sign(self, requests: Sequence[tuple[LaneId, bytes]]) -> list[Signature]:
-        """The signatures of (lane, 32-byte digest) pairs. Deterministic: the same request gives the same signature."""
+    lane_id: LaneId
+    digest: bytes
+    event: PointsEvent
+
+
+class Unsigned(RuntimeError):
+    """Some requests got no signature: `refused` has the reason by the place of the request, `given` the signatures of
+    the others.
+    """
+
+    def __init__(self, refused: Mapping[int, str], given: Mapping[int, Signature]) -> None:
+        super().__init__(f"{len(refused)} of {len(refused) + len(given)} requests got no signature")
+        self.refused = refused
+        self.given = given
+
+
+SILENT: Final = "silent"
+"""The reason where a signer gave no answer: nothing is known of what it would say, so its lanes wait as a whole."""
+
+
+class LaneSigner(Protocol):
+    """The port to whatever holds the keys: signs many requests in one call and answers in the same order."""
+
+    def sign(self, requests: Sequence[SignRequest]) -> list[Signature]:
+        """The signatures. Deterministic: the same request gives the same signature. Raises `Unsigned`."""
 
 
 class Keystore:
@@ -147,10 +171,10 @@ class Keystore:
         """The private keys, for a process that signs for this one."""
         return {lane_id: key.secret for lane_id, key in self._keys.items()}
 
-    def sign(self, requests: Sequence[tuple[LaneId, bytes]]) -> list[Signature]:
+    def sign(self, requests: Sequence[SignRequest]) -> list[Signature]:
         """As `LaneSigner`. Raises KeyError for a lane it does not hold."""
         keys = self._keys
-        return [sign(keys[lane_id], digest) for lane_id, digest in requests]
+        return [sign(keys[lane_id], digest) for lane_id, digest, _ in requests]
 
 
 def create_keystore(path: Path, merchant_ids: Iterable[int]) -> Keystore:

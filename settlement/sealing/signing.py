@@ -4,6 +4,7 @@ Every signature is checked against the registered address before anything is pub
 program, perhaps on another machine, and a leaf with a wrong signature can be proven against the operator for ever.
 Signing and checking cost as much as all the rest of sealing. For a large batch of a keystore other processes do it, so
 that both run side by side; else threads do, because a process has to be started. Both give the same signatures.
+What a signer refuses, or does not answer, is told with its reasons when all that was given is checked: its legs wait.
 Called by `seal`. Source: docs/protocol §3.7, step 2.
 """
 
@@ -15,14 +16,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final
+from typing import Final, NamedTuple
 
+from ledger.answers import LegRef
 from proofs.messages import domain_separator, signed_digest
 from proofs.signature import Recovery
-from settlement.sealing.lanes import Keystore, LaneId, LaneSigner, Roster, Signature
+from settlement.chain.senders import SignerRefused
+from settlement.sealing.lanes import Keystore, LaneId, LaneSigner, Roster, Signature, SignRequest, Unsigned
 from settlement.sealing.leaves import UnsealedLeaf
 from settlement.sealing.refusals import Reason, SealRefused
 from settlement.sealing.signer_process import COUNT, DIGEST, LANE, NONE_WRONG, SIGNATURE, signed_by
@@ -31,11 +33,34 @@ PIECE_LEAVES: Final = 1_024
 THREADS_MAX: Final = 8
 LEAVES_WORTH_PROCESSES: Final = 8_192
 """From here on processes win back the time in which they start."""
+SHOWN_MAX: Final = 8
+"""Lanes named in words; all of them are in the rows."""
 
-Request = tuple[LaneId, bytes]
-Answer = tuple[list[Signature], int | None]
-"""The signatures of a piece, and the first request that was not answered by its lane's key."""
-Work = Callable[[Sequence[Request]], Answer]
+
+class Answer(NamedTuple):
+    """The signatures of a piece, None where none was given; the first request that was not answered by its lane's key;
+    and the reasons by place where none was given.
+    """
+
+    given: Sequence[Signature | None]
+    wrong: int | None
+    refused: Mapping[int, str]
+
+
+Work = Callable[[Sequence[SignRequest]], Answer]
+
+
+class LanesUnsigned(SignerRefused):
+    """Signers gave no signatures for some leaves: `refused` has (journal leg, lane, reason) of each, `given` what they
+    signed, by digest, so that it need not be asked for again.
+    """
+
+    def __init__(self, refused: Sequence[tuple[LegRef, LaneId, str]], given: Mapping[bytes, Signature]) -> None:
+        lanes = sorted({(lane_id, reason) for _, lane_id, reason in refused})
+        shown = ", ".join(f"{lane_id.merchant_id}/{lane_id.key_id} ({reason})" for lane_id, reason in lanes[:SHOWN_MAX])
+        super().__init__(f"{len(refused)} leaves were not signed by their lanes: {shown}")
+        self.refused = refused
+        self.given = given
 
 
 class Signing:
@@ -46,30 +71,49 @@ class Signing:
         self._work = work
         self._separator = separator
         self._addresses = addresses
-        self._pieces: list[tuple[Sequence[UnsealedLeaf], list[Request], Future[Answer]]] = []
+        self._pieces: list[tuple[Sequence[UnsealedLeaf], list[SignRequest], Future[Answer]]] = []
 
     def ask(self, leaves: Sequence[UnsealedLeaf], event_hashes: Sequence[bytes]) -> None:
         """Have the next leaves signed."""
         asked = [
-            (LaneId(leaf.event.merchant_id, leaf.event.key_id), signed_digest(self._separator, event_hash))
+            SignRequest(
+                LaneId(leaf.event.merchant_id, leaf.event.key_id),
+                signed_digest(self._separator, event_hash),
+                leaf.event,
+            )
             for leaf, event_hash in zip(leaves, event_hashes, strict=True)
         ]
         self._pieces.append((leaves, asked, self._pool.submit(self._work, asked)))
 
     def all(self) -> list[Signature]:
-        """All that were asked for, in order. Raises `SealRefused` with reason SIGNATURE."""
-        return list(chain.from_iterable(self._answered(*piece) for piece in self._pieces))
-
-    def _answered(
-        self, leaves: Sequence[UnsealedLeaf], asked: list[Request], answer: Future[Answer]
-    ) -> list[Signature]:
-        given, wrong = answer.result()
-        if wrong is not None:
-            lane_id, _ = asked[wrong]
-            expected = f"a signature of lane {tuple(lane_id)}, {self._addresses[lane_id].hex()}"
-            found = given[wrong : wrong + 1]
-            raise SealRefused(Reason.SIGNATURE, leaves[wrong].source, expected=expected, actual=found)
+        """All that were asked for, in order. Raises `SealRefused` with reason SIGNATURE, else `LanesUnsigned`."""
+        answers = [(leaves, asked, self._answered(leaves, asked, answer)) for leaves, asked, answer in self._pieces]
+        refused = [
+            (leaves[at].source, asked[at].lane_id, reason)
+            for leaves, asked, answer in answers
+            for at, reason in sorted(answer.refused.items())
+        ]
+        given = [signature for _, _, answer in answers for signature in answer.given if signature is not None]
+        if refused:
+            digests = [each.digest for _, asked, answer in answers for each in _signed(asked, answer)]
+            raise LanesUnsigned(refused, dict(zip(digests, given, strict=True)))
         return given
+
+    def _answered(self, leaves: Sequence[UnsealedLeaf], asked: list[SignRequest], answer: Future[Answer]) -> Answer:
+        told = answer.result()
+        if told.wrong is not None:
+            lane_id = asked[told.wrong].lane_id
+            expected = f"a signature of lane {tuple(lane_id)}, {self._addresses[lane_id].hex()}"
+            found = told.given[told.wrong : told.wrong + 1]
+            raise SealRefused(Reason.SIGNATURE, leaves[told.wrong].source, expected=expected, actual=found)
+        return told
+
+
+def _signed(asked: Sequence[SignRequest], answer: Answer) -> Iterator[SignRequest]:
+    """Those that got a signature."""
+    for request, signature in zip(asked, answer.given, strict=True):
+        if signature is not None:
+            yield request
 
 
 @contextmanager
@@ -93,16 +137,18 @@ def signing(count: int, *, chain_id: int, hub: bytes, roster: Roster, signer: La
 
 
 class Presigned:
-    """A signer, and the signatures that merchants have given themselves, by digest."""
+    """A signer, and the signatures that are there already, by digest: merchants gave them themselves, or the signer did
+    before.
+    """
 
     def __init__(self, signer: LaneSigner, given: Mapping[bytes, Signature]) -> None:
         self.signer = signer
         self.given = given
 
-    def sign(self, requests: Sequence[Request]) -> list[Signature]:
+    def sign(self, requests: Sequence[SignRequest]) -> list[Signature]:
         """As `LaneSigner`."""
-        others = iter(self.signer.sign([each for each in requests if each[1] not in self.given]))
-        return [self.given[digest] if digest in self.given else next(others) for _, digest in requests]
+        others = iter(self.signer.sign([each for each in requests if each.digest not in self.given]))
+        return [self.given[each.digest] if each.digest in self.given else next(others) for each in requests]
 
 
 class _Mixed:
@@ -113,17 +159,18 @@ class _Mixed:
         self._work = work
         self._addresses = addresses
 
-    def work(self, asked: Sequence[Request]) -> Answer:
-        places = [at for at, (_, digest) in enumerate(asked) if digest not in self._given]
-        made, wrong = self._work([asked[at] for at in places])
-        found, recovery = dict(zip(places, made, strict=False)), Recovery()
-        faults = [] if wrong is None else [places[wrong]]
-        for at, (lane_id, digest) in enumerate(asked):
+    def work(self, asked: Sequence[SignRequest]) -> Answer:
+        places = [at for at, each in enumerate(asked) if each.digest not in self._given]
+        made, wrong, refused = self._work([asked[at] for at in places]) if places else Answer([], None, {})
+        found: dict[int, Signature | None] = dict(zip(places, made, strict=False))
+        recovery, faults = Recovery(), [] if wrong is None else [places[wrong]]
+        for at, (lane_id, digest, _) in enumerate(asked):
             if digest in self._given:
                 found[at] = r, vs = self._given[digest]
                 if not signed_by(recovery, digest, r, vs, self._addresses[lane_id]):
                     faults.append(at)
-        return [found[at] for at in sorted(found)], min(faults, default=None)
+        reasons = {places[at]: reason for at, reason in refused.items()}
+        return Answer([found[at] for at in sorted(found)], min(faults, default=None), reasons)
 
 
 class _Here:
@@ -133,12 +180,21 @@ class _Here:
         self._signer = signer
         self._addresses = addresses
 
-    def work(self, asked: Sequence[Request]) -> Answer:
-        given, recovery = self._signer.sign(asked), Recovery()
-        for at, ((lane_id, digest), (r, vs)) in enumerate(zip(asked, given, strict=False)):
-            if not signed_by(recovery, digest, r, vs, self._addresses[lane_id]):
-                return given, at
-        return given, None if len(given) == len(asked) else min(len(given), len(asked) - 1)
+    def work(self, asked: Sequence[SignRequest]) -> Answer:
+        given, refused = self._asked(asked)
+        recovery = Recovery()
+        for at, (request, signature) in enumerate(zip(asked, given, strict=False)):
+            if signature is not None and not signed_by(
+                recovery, request.digest, *signature, self._addresses[request.lane_id]
+            ):
+                return Answer(given, at, refused)
+        return Answer(given, None if len(given) == len(asked) else min(len(given), len(asked) - 1), refused)
+
+    def _asked(self, asked: Sequence[SignRequest]) -> tuple[Sequence[Signature | None], Mapping[int, str]]:
+        try:
+            return self._signer.sign(asked), {}
+        except Unsigned as error:
+            return [error.given.get(at) for at in range(len(asked))], error.refused
 
 
 class _Processes:
@@ -154,17 +210,17 @@ class _Processes:
         for _ in range(workers):
             self._idle.put(stack.enter_context(_started(start)))
 
-    def work(self, asked: Sequence[Request]) -> Answer:
+    def work(self, asked: Sequence[SignRequest]) -> Answer:
         process = self._idle.get()
         try:
             return self._asked(process, asked)
         finally:
             self._idle.put(process)
 
-    def _asked(self, process: subprocess.Popen[bytes], asked: Sequence[Request]) -> Answer:
+    def _asked(self, process: subprocess.Popen[bytes], asked: Sequence[SignRequest]) -> Answer:
         assert process.stdin is not None
         assert process.stdout is not None
-        digests = b"".join(DIGEST.pack(self._places[lane_id], digest) for lane_id, digest in asked)
+        digests = b"".join(DIGEST.pack(self._places[lane_id], digest) for lane_id, digest, _ in asked)
         process.stdin.write(COUNT.pack(len(asked)) + digests)
         process.stdin.flush()
         size = len(asked) * SIGNATURE.size
@@ -173,7 +229,7 @@ class _Processes:
             raise RuntimeError(f"the signing process {process.pid} ended within a piece")
         (wrong,) = COUNT.unpack(answer[size:])
         given = [(r, vs) for r, vs in SIGNATURE.iter_unpack(answer[:size])]
-        return given, None if wrong == NONE_WRONG else wrong
+        return Answer(given, None if wrong == NONE_WRONG else wrong, {})
 
 
 @contextmanager

@@ -19,7 +19,9 @@ from settlement.steps import State
 from settlement.submitter import drive
 from settlement.tables import Batch
 from settlement.tasks.asking import Told, Turn
+from settlement.watch.recoveries import tell_recoveries
 from settlement.watch.restrictions import freeze_restricted
+from settlement.watch.watcher import watch
 
 BATCHES_PER_TURN_MAX = 4
 
@@ -59,10 +61,14 @@ def _last_sealed(turn: Turn) -> Batch:
 
 
 def compare(turn: Turn) -> Told:
-    """Read the chain's new events, and compare chain, batches and ledger; what does not agree becomes an alert."""
+    """Read the chain's new events, tell the ledger what was recovered, and compare chain, batches and ledger; what does
+    not agree becomes an alert.
+    """
     with turn.works.settlement(turn.conn) as s:
+        watch(turn.conn, s.alliance)
+        told = tell_recoveries(s)
         found = reconcile(turn.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
-        found += freeze_restricted(s)
+        found += told + freeze_restricted(s)
     return {"differences": len(found)} if found else {}
 
 

@@ -37,7 +37,7 @@ from settlement.publish import Recipient
 from settlement.sealing.closing import BUCKETS_LEAVES
 from settlement.sealing.inspection import UNINSPECTED, Inspector, auditor_for
 from settlement.sealing.lanes import open_keystore
-from settlement.sealing.remote_lanes import RemoteLanes, read_roster
+from settlement.sealing.remote_lanes import RemoteLanes, read_roster, read_signers
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
 from settlement.tiers import registry
@@ -182,7 +182,8 @@ class Works:
             return open_keystore(path, production=settings.environment == "production")
         token = settings.lanes_token_file
         line = None if token is None else token.read_text("ascii").strip()
-        return RemoteLanes(settings.lanes_url, read_roster(path), token=line)
+        elsewhere = {} if settings.lanes_signers is None else read_signers(settings.lanes_signers)
+        return RemoteLanes(settings.lanes_url, read_roster(path), token=line, elsewhere=elsewhere)
 
     def _sender(self) -> TransactionSigner:
         """Who pays and signs: a signer elsewhere, an encrypted keystore, or a development key, as the settings say."""

@@ -1,5 +1,6 @@
 """Settlement at a glance, for operators' dashboards: batches by state and age, what transactions cost, what is on its
-way, and the last look at chain, collateral and mirrors. From rows alone: whoever reads this asks no chain.
+way, what defaults left open, and the last look at chain, collateral and mirrors. From rows alone: whoever reads this
+asks no chain.
 
 Everybody above may call it on a connection that may read the schema `settlement`.
 """
@@ -11,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from settlement.tables import Conn
+from settlement.watch.claims import Claim, Debt, claims, debts
 
 _STATES = """
 SELECT state, count(*), min(batch_no), min(coalesce(sealed_at, opened_at)) FROM settlement.batch
@@ -74,6 +76,8 @@ class Overview:
     costs: list[Cost]
     on_the_way: list[OnTheWay]
     alerts_open: dict[str, int]
+    claims: list[Claim]
+    debts: list[Debt]
     watched_block: int | None
     watched_at: datetime | None
     looked_at: datetime | None
@@ -99,6 +103,8 @@ def overview(conn: Conn) -> Overview:
             for nonce, purpose, batch, offers, fee, sent_at in way
         ],
         alerts_open=dict(conn.execute(_ALERTS).fetchall()),
+        claims=claims(conn),
+        debts=debts(conn),
         watched_block=watched_block,
         watched_at=watched_at,
         looked_at=looked_at,

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cache
 from typing import Any
 
 import pytest
@@ -54,10 +55,17 @@ TOLD_WHEN = {
 """Refusals that say when to come again."""
 
 
+@cache
+def documented_paths() -> dict[str, Any]:
+    """The document is the same for every test, and takes longer to make than an error to provoke."""
+    paths: dict[str, Any] = json.loads(published.openapi_json())["paths"]
+    return paths
+
+
 def documented_codes(response: Any) -> set[str]:
     """What the document says the called operation may answer with this status."""
     method, path = response.request.method.lower(), response.request.url.path
-    for template, methods in json.loads(published.openapi_json())["paths"].items():
+    for template, methods in documented_paths().items():
         if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", template), path) and method in methods:
             return set(methods[method]["responses"][str(response.status_code)]["description"].split(", "))
     return {"path-unknown", "method-not-allowed"}

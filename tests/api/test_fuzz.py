@@ -38,9 +38,10 @@ NOT_OF_BATCHES = [*NOT_CHECKED, negative_data_rejection]
 OF_THE_OPERATOR = ("/v1/partners", "/v1/epochs", "/v1/tier-refusals", "/v1/alerts", "/v1/settlement")
 """Opened by the operator's key alone."""
 UNASKED = ("/health/", "/v1/verification-key")
+PATHS: dict[str, Any] = json.loads(published.openapi_json())["paths"]
 OPERATIONS = [
     (path, method, mode)
-    for path, methods in json.loads(published.openapi_json())["paths"].items()
+    for path, methods in PATHS.items()
     for method in methods
     for mode in GenerationMode
     if mode is GenerationMode.POSITIVE or not path.startswith(UNASKED)  # of which nothing wrong can be asked
@@ -49,7 +50,7 @@ OPERATIONS = [
 
 def credentials(door: Door, new_key: KeyMaker, path: str, method: str) -> str:
     """What opens the operation, by who may come in: a merchant's key, or the pass of its customer or of a partner."""
-    [allowed] = json.loads(published.openapi_json())["paths"][path][method]["security"] or [{"merchant": []}]
+    [allowed] = PATHS[path][method]["security"] or [{"merchant": []}]
     holder = next(iter(allowed))
     if holder == "merchant":
         return new_key(OPERATOR_ID if path.startswith(OF_THE_OPERATOR) else TEA)

@@ -33,7 +33,7 @@ from auditor.outcome import Verdict
 from auditor.progress import Watch
 from proofs.headers import SEAL_LAG_SECONDS_BOUND
 from proofs.json_form import to_json
-from proofs.messages import signed_digest
+from proofs.messages import BatchHeader, signed_digest
 from proofs.signature import recover
 from tests.attacks.forge import ATTESTERS, KID, PRIVATE, SEPARATOR, World, address
 
@@ -247,6 +247,54 @@ def test_sealed_headers_follow_the_chain_without_a_gap(world: World) -> None:
     chain = sealed_world(world, 2)
     (world.folder / "headers" / "3.json").unlink()
     assert [commit.header.batch_no for commit in sealed_commits(chain, world.folder)] == [2]
+
+
+def incarnation(world: World, header: BatchHeader) -> None:
+    """A header under its hash, as mirrors keep every one."""
+    folder = world.folder / "headers" / str(header.batch_no)
+    folder.mkdir(exist_ok=True)
+    (folder / f"{header.hash_struct().hex()}.json").write_text(json.dumps(to_json(header)))
+
+
+def test_the_incarnation_that_follows_is_found_whatever_stands_under_the_number(world: World) -> None:
+    """Three of batch 3: one on a batch 2 that never was, one that follows, and a newer one that follows as well."""
+    chain = sealed_world(world, 3)
+    right = world.batches[3].header
+    strange = replace(right, prev_header_hash=bytes([5]) * 32)
+    newer = replace(right, sealed_at=right.sealed_at + 1)
+    (world.folder / "headers" / "3.json").write_text(json.dumps(to_json(strange)))
+    assert sealed_commits(chain, world.folder) == []
+    incarnation(world, strange)
+    incarnation(world, right)
+    found = [commit.header_hash for commit in sealed_commits(chain, world.folder)]
+    assert found == [right.hash_struct(), world.batches[4].header.hash_struct()]
+    incarnation(world, newer)
+    assert [commit.header_hash for commit in sealed_commits(chain, world.folder)] == [newer.hash_struct()]
+
+
+def test_what_is_no_incarnation_is_passed_over(world: World) -> None:
+    chain = sealed_world(world, 3)
+    right = world.batches[3].header
+    strange = replace(right, prev_header_hash=bytes([5]) * 32)
+    (world.folder / "headers" / "3.json").write_text(json.dumps(to_json(strange)))
+    folder = world.folder / "headers" / "3"
+    folder.mkdir()
+    (folder / "junk.json").write_text("no header")
+    (folder / f"{'0' * 64}.json").write_text(json.dumps(to_json(right)))
+    assert sealed_commits(chain, world.folder) == []
+    incarnation(world, right)
+    assert sealed_commits(chain, world.folder)[0].header_hash == right.hash_struct()
+
+
+def test_a_stale_header_after_a_good_one_keeps_nobody_from_signing_the_good_one(world: World, tmp_path: Path) -> None:
+    """Batch 3 was sealed anew and published; batch 4 still stands on the old one."""
+    sealed_world(world, 2)
+    stale = to_json(world.batches[4].header)
+    sealed_anew(world, 3)
+    chain = sealed_world(world, 2)
+    (world.folder / "headers" / "4.json").write_text(json.dumps(stale))
+    verdict, signed = attested(world, chain, tmp_path / "state.json")
+    assert (verdict, [each.batch_no for each in signed]) == (Verdict.CLEAN, [2, 3])
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", '{"batchNo": 2}'])

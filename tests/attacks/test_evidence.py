@@ -12,14 +12,15 @@ import pytest
 from coincurve import PrivateKey
 
 from auditor.audit import Means, audit
-from auditor.evidence import CheckpointError, Evidence, load_checkpoint, load_report
+from auditor.evidence import Checkpoint, CheckpointError, Evidence, load_checkpoint, load_report
 from auditor.fetch import AuditorKey, Folder
+from auditor.lapsed import Sealing
 from auditor.outcome import Outcome
 from auditor.progress import Watch
 from auditor.receipts import Held, ReceiptError, load_receipts
 from auditor.registry import Registry
 from auditor.report import checks, report
-from proofs.headers import journal_link
+from proofs.headers import SEAL_LAG_SECONDS_BOUND, journal_link
 from proofs.journal_file import JournalFileError, read_journal, write_journal
 from proofs.json_form import hex_text, to_json
 from proofs.messages import AcceptanceReceipt, signed_digest
@@ -311,10 +312,60 @@ def test_another_header_than_was_seen_before(world: World, tmp_path: Path) -> No
     assert {each.batch_no for each in outcome.findings.kept} >= {3, 4}
 
 
-def test_a_header_signed_before_that_is_gone(world: World, tmp_path: Path) -> None:
-    (tmp_path / "state").write_text(json.dumps({"signed": {"9": "0x" + "11" * 32}}))
-    outcome = audited(world, Evidence(checkpoint=load_checkpoint(tmp_path / "state")))
+def state_with(path: Path, signed: dict[int, bytes], *, sealed_at: int | None = None) -> Checkpoint:
+    """An attester's state, read as a checkpoint; with times where `sealed_at` is given."""
+    told: dict[str, Any] = {"signed": {str(number): "0x" + each.hex() for number, each in signed.items()}}
+    if sealed_at is not None:
+        told["sealed"] = {"0x" + each.hex(): [no, sealed_at, "0x" + "00" * 32] for no, each in signed.items()}
+    path.write_text(json.dumps(told))
+    return load_checkpoint(path)
+
+
+OTHER = b"\x11" * 32
+
+
+def test_a_header_signed_before_under_whose_number_another_stands(world: World, tmp_path: Path) -> None:
+    outcome = audited(world, Evidence(checkpoint=state_with(tmp_path / "state", {3: OTHER})))
     assert set(outcome.findings.counts) == {"checkpoint-differs"}
+
+
+def test_what_was_signed_and_is_not_committed_yet_is_no_difference(world: World, tmp_path: Path) -> None:
+    """An attester signs before the commit: its state is ahead of the chain, and the report is that of a run without."""
+    signed = {number: world.batches[number].header.hash_struct() for number in (2, 3, 4)}
+    checkpoint = state_with(tmp_path / "state", signed | {5: OTHER, 6: OTHER}, sealed_at=sealed(world, 4))
+    told = report(audited(world, Evidence(checkpoint=checkpoint)), rpc=[], anchored=False)
+    plain = report(audited(world, Evidence()), rpc=[], anchored=False)
+    assert (told["verdict"], told["findings"]) == ("clean", [])
+    assert told.pop("evidence") == plain.pop("evidence") | {"checkpoints": 3}
+    assert steady(told) == steady(plain)
+
+
+def steady(told: dict[str, Any]) -> dict[str, Any]:
+    """A report without what is different at every run: how long it took."""
+    totals = {name: value for name, value in told["totals"].items() if name != "eventsPerSecond"}
+    batches = [{name: value for name, value in each.items() if name != "seconds"} for each in told["batches"]]
+    return told | {"seconds": 0, "totals": totals, "batches": batches}
+
+
+@pytest.mark.parametrize(("past", "codes"), [(0, {"checkpoint-differs"}), (1, set())])
+def test_what_was_signed_and_lapsed_may_have_another_in_its_place(
+    world: World, tmp_path: Path, past: int, codes: set[str]
+) -> None:
+    checkpoint = state_with(tmp_path / "state", {3: OTHER}, sealed_at=sealed(world, 2))
+    chain = world.chain()
+    chain.block_time = sealed(world, 2) + SEAL_LAG_SECONDS_BOUND + past
+    assert set(world.audit(chain, evidence=Evidence(checkpoint=checkpoint)).findings.counts) == codes
+
+
+def test_what_a_report_saw_on_the_chain_never_lapses(world: World, tmp_path: Path) -> None:
+    told = load_checkpoint(earlier(world, tmp_path / "report.json"))
+    old = Sealing(4, 0, bytes(32))
+    checkpoint = Checkpoint(seen=told.seen, sealings={bytes.fromhex(told.seen[4][2:]): old})
+    chain = world.chain()
+    chain.block_time = 2**40
+    del chain.commits[4]
+    outcome = world.audit(chain, evidence=Evidence(checkpoint=checkpoint))
+    assert outcome.findings.counts["checkpoint-differs"] == 1
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"signed": 1}', '{"batches": [{}]}'])

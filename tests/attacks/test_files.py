@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from threading import Thread
 from typing import Any
 
@@ -160,6 +163,57 @@ def test_a_mirror_behind_http_serves_as_well_as_a_folder(world: World) -> None:
         assert set(world.audit(mirrors=[address]).findings.counts) == {"blob-substituted"}
         chunk_path(world, 1).unlink()
         assert world.audit(mirrors=[address]).verdict == Verdict.INCOMPLETE
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "link to itself"])
+def test_what_is_no_file_where_a_blob_should_be_is_a_gap(world: World, tmp_path: Path, what: str) -> None:
+    """Whoever fills the folder can hold an auditor up no longer than by leaving the blob out."""
+    honest = tmp_path / "honest"
+    shutil.copytree(world.folder, honest)
+    chunk = chunk_path(world, 1)
+    chunk.unlink()
+    make: dict[str, Callable[[], None]] = {
+        "folder": chunk.mkdir,
+        "pipe": lambda: os.mkfifo(chunk),
+        "link to itself": lambda: chunk.symlink_to(chunk),
+    }
+    make[what]()
+    assert world.audit().verdict == Verdict.INCOMPLETE
+    assert world.audit(mirrors=[world.folder, honest]).verdict == Verdict.CLEAN
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nwrong",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\ntoo little",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n",
+        b"no HTTP at all\r\n\r\n",
+        b"",
+    ],
+)
+def test_a_mirror_that_does_not_speak_http_has_nothing(world: World, answer: bytes) -> None:
+    with saying(answer) as address:
+        assert world.audit(mirrors=[address]).verdict == Verdict.INCOMPLETE
+        assert world.audit(mirrors=[address, world.folder]).verdict == Verdict.CLEAN
+
+
+@contextmanager
+def saying(answer: bytes) -> Iterator[str]:
+    """A server that says the same to everybody."""
+
+    class Same(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65_536)
+            self.request.sendall(answer)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Same) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
 
 
 @contextmanager

@@ -247,6 +247,12 @@ def test_settled_nets_bring_positions_down(scene: Scene) -> None:
     assert scene.positions() == {}
     assert scene.balance(accounts.cash(A)) == -101
     assert scene.refused(changed(settle, key="t")).code == "batch-settled"
+    recovered = changed(settle, key="u", recovered_in=12, nets=(Net(A, -5), Net(B, 5)))
+    scene.done(recovered)
+    assert scene.positions() == {A: 5, B: -5}
+    assert scene.refused(changed(recovered, key="v")).code == "batch-settled"
+    scene.done(changed(recovered, key="w", recovered_in=13, nets=(Net(A, 5), Net(B, -5))))
+    assert scene.positions() == {}
 
 
 @pytest.mark.parametrize(

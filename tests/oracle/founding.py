@@ -114,7 +114,8 @@ def settle_nets(books: Books, command: Command) -> None:
     refuse_if(sum(net["au"] for net in nets), "nets-unbalanced")
     for party in parties:
         refuse_if(party not in books.merchants and party not in {OPERATOR, RESERVE, GUARANTEE}, "merchant-unknown")
-    refuse_if(("batch", 0, str(command["batch_no"])) in books.names, "batch-settled")
+    settled = ("batch", command.get("recovered_in", 0), str(command["batch_no"]))
+    refuse_if(settled in books.names, "batch-settled")
     for net in nets:
         books.settled[net["merchant_id"]] += net["au"]
-    books.names.add(("batch", 0, str(command["batch_no"])))
+    books.names.add(settled)

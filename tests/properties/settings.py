@@ -88,4 +88,6 @@ class Settings(Promises):
             positions = positions[::-1]
         if positions and self.chance(3):
             positions[0] = (positions[0][0], positions[0][1] + 1)
-        return {"batch_no": self.serial, "nets": [{"merchant_id": party, "au": au} for party, au in positions]}
+        recovered = {"recovered_in": self.serial} if self.chance(20) else {}
+        batch_no = max(1, self.serial - self.dice.randrange(3))
+        return {"batch_no": batch_no, "nets": [{"merchant_id": party, "au": au} for party, au in positions]} | recovered

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.answers import LegRef
 from proofs.accounts import OPERATOR_ID, lane_account
 from proofs.kinds import Kind
 from proofs.signature import recover
@@ -21,9 +22,11 @@ from settlement.sealing.lanes import (
     LaneId,
     LaneUnknown,
     Roster,
+    SignRequest,
     create_keystore,
     open_keystore,
 )
+from settlement.sealing.leaves import void_leaves
 
 
 def test_every_kind_has_exactly_one_hosted_lane_but_void() -> None:
@@ -62,7 +65,8 @@ def test_a_keystore_signs_for_its_roster(tmp_path: Path) -> None:
     assert [lane.id for lane in lanes] == [
         LaneId(merchant, key_id) for merchant in (1, 2, OPERATOR_ID) for key_id in (POS, BACK_OFFICE, DELEGATED)
     ]
-    requests = [(lane.id, digest) for lane, digest in zip(lanes, digests, strict=True)]
+    (leaf,) = void_leaves(1, after=[], source=LegRef(1, 0), roster=opened.roster, nonces={}, occurred_at=1)
+    requests = [SignRequest(lane.id, digest, leaf.event) for lane, digest in zip(lanes, digests, strict=True)]
     given = opened.sign(requests)
     assert given == made.sign(requests)
     for lane, digest, (r, vs) in zip(lanes, digests, given, strict=True):
@@ -112,5 +116,6 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 def test_a_lane_that_is_not_held_is_not_signed_for(tmp_path: Path) -> None:
     keystore = create_keystore(tmp_path / "lanes.json", [1])
+    (leaf,) = void_leaves(1, after=[], source=LegRef(1, 0), roster=keystore.roster, nonces={}, occurred_at=1)
     with pytest.raises(KeyError):
-        keystore.sign([(LaneId(5, POS), bytes(32))])
+        keystore.sign([SignRequest(LaneId(5, POS), bytes(32), leaf.event)])

@@ -38,17 +38,15 @@ HISTORIES = st.lists(AMOUNTS, min_size=1, max_size=6)
 
 
 @given(HISTORIES)
-def test_told_batch_by_batch_it_is_the_exact_sum_to_less_than_an_au(history: list[list[int]]) -> None:
-    batches = {
-        number: dict(enumerate([*amounts, -sum(amounts)], start=1)) for number, amounts in enumerate(history, start=1)
-    }
+def test_told_step_by_step_it_is_the_exact_sum_to_less_than_an_au(history: list[list[int]]) -> None:
+    steps = [dict(enumerate([*amounts, -sum(amounts)], start=1)) for amounts in history]
     told: dict[int, int] = {}
-    for number in batches:
-        changes = newly_settled(batches, number)
+    for at in range(len(steps)):
+        changes = newly_settled(steps, at)
         assert sum(changes.values()) == 0
         for party, au in changes.items():
             told[party] = told.get(party, 0) + au
-    exact = summed(batches, upto=len(history))
+    exact = summed(steps)
     for party, amount in exact.items():
         off = told.get(party, 0) * AU - amount
         assert -AU < off < AU

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from settlement.sealing.lanes import KeystoreRefused, create_keystore
-from settlement.sealing.remote_lanes import RemoteLanes, write_roster
+from settlement.sealing.remote_lanes import RemoteLanes, RosterRefused, Route, read_signers, write_roster
 from settlement.settings import SettlementSettings
 from settlement.tasks.works import Works
 from settlement.tiers.proving import JOB_S_MAX, PROVE_S_MAX
@@ -47,6 +47,21 @@ def test_lanes_are_signed_for_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_pat
     lanes = Works(settings=SettlementSettings(), dsn="", now_ms=lambda: 0).lanes()
     assert isinstance(lanes, RemoteLanes)
     assert [lane.id for lane in lanes.roster] == [lane.id for lane in keystore.roster]
+
+
+def test_merchants_may_have_signers_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a token of some letters\n")
+    listed = [
+        {"url": "https://one.example", "tokenFile": "token", "merchants": [1, 2]},
+        {"url": "https://three.example", "merchants": [3]},
+    ]
+    (tmp_path / "signers.json").write_text(json.dumps(listed))
+    own = Route("https://one.example", "a token of some letters")
+    assert read_signers(tmp_path / "signers.json") == {1: own, 2: own, 3: Route("https://three.example")}
+    for text in ("{", "7", '[{"url": "x"}]', '[{"merchants": [1]}]'):
+        (tmp_path / "signers.json").write_text(text)
+        with pytest.raises(RosterRefused):
+            read_signers(tmp_path / "signers.json")
 
 
 def test_what_a_dead_worker_had_is_handed_on_while_somebody_waits_for_it(

@@ -130,7 +130,7 @@ def test_another_header_is_not_overwritten_unless_named(tmp_path: Path) -> None:
     with pytest.raises(PublicationError, match="another header"):
         publish(again, later.finish(again.data_hash), [FolderMirror(tmp_path)])
     assert published_header(FolderMirror(tmp_path), 1) == header
-    publish(again, later.finish(again.data_hash), [FolderMirror(tmp_path)], supersedes=header.hash_struct())
+    publish(again, later.finish(again.data_hash), [FolderMirror(tmp_path)], supersedes=[header.hash_struct()])
     assert published_header(FolderMirror(tmp_path), 1) == later.finish(again.data_hash)
 
 

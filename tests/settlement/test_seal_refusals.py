@@ -15,7 +15,7 @@ from proofs.lpb1 import LEAVES_MAX
 from proofs.signature import HALF_ORDER, ORDER
 from proofs.words import ZERO_WORD
 from settlement.sealing.chains import Tip
-from settlement.sealing.lanes import POS, Keystore, LaneId, Signature
+from settlement.sealing.lanes import POS, Keystore, LaneId, Signature, SignRequest
 from settlement.sealing.leaves import UnsealedLeaf
 from settlement.sealing.refusals import Reason, SealRefused
 from settlement.sealing.seal import Opening, Sealed, seal
@@ -254,7 +254,7 @@ class Port:
     def __init__(self, answer: Callable[[list[Signature]], list[Signature]]) -> None:
         self._answer = answer
 
-    def sign(self, requests: Sequence[tuple[LaneId, bytes]]) -> list[Signature]:
+    def sign(self, requests: Sequence[SignRequest]) -> list[Signature]:
         return self._answer(keystore().sign(requests))
 
 
@@ -271,7 +271,7 @@ def high_s(given: list[Signature]) -> list[Signature]:
 
 def of_others(given: list[Signature]) -> list[Signature]:
     stranger = Keystore({LaneId(1, POS): (PrivateKey(digest("stranger")), frozenset(Kind))})
-    return [*given[:-1], *stranger.sign([(LaneId(1, POS), digest("x"))])]
+    return [*given[:-1], *stranger.sign([SignRequest(LaneId(1, POS), digest("x"), range_of_leaves()[0].event)])]
 
 
 @pytest.mark.parametrize(

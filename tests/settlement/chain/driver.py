@@ -4,13 +4,14 @@
 
 Seals what there is, takes attestations from the tests' keys, and drives as far as it goes; POINT is one of the outbox'
 or the batches' checkpoints, of one verb alone where it is named ("signed:finalise"); "-" for none; "stop:" before it
-only stops the process until SIGCONT.
+only stops the process until SIGCONT. SKEW_S in the environment is how wrong the process' own clock goes.
 """
 
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from settlement.batches import seal_next
@@ -24,6 +25,9 @@ PROCESS_S_MAX = 110
 
 def main(dsn: str, url: str, folder: str, point: str = "-") -> None:
     """Settle as far as it goes now."""
+    if skew_s := int(os.environ.get("SKEW_S", "0")):
+        right, steady = time.time, time.monotonic
+        time.time, time.monotonic = lambda: right() + skew_s, lambda: steady() + skew_s
     armed = point == "reorganised"  # seen as soon as anybody looks; all other points, founding has as well
 
     def die_here(reached: str) -> None:
@@ -40,10 +44,10 @@ def main(dsn: str, url: str, folder: str, point: str = "-") -> None:
         drive(s)
 
 
-def started(field: Field, point: str) -> subprocess.Popen[bytes]:
+def started(field: Field, point: str, *, skew_s: int = 0) -> subprocess.Popen[bytes]:
     """The process, running."""
     command = [sys.executable, "-m", "tests.settlement.chain.driver", field.dsn, field.url, str(field.folder), point]
-    return subprocess.Popen(command, cwd=ROOT)
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "SKEW_S": str(skew_s)})
 
 
 def killed_at(field: Field, point: str) -> bool:

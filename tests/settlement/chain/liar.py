@@ -27,6 +27,7 @@ class Liar:
         self.distort: Distortion = lambda _method, _params, result: result
         self.late_s: dict[str, float] = {}
         self.deaf: set[str] = set()
+        self.garbage: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.blocks_max: int | None = None
         self.refused = 0
@@ -34,6 +35,7 @@ class Liar:
     def honest(self) -> None:
         """Tell the truth from now on, at once."""
         self.distort, self.late_s, self.deaf = lambda _method, _params, result: result, {}, set()
+        self.garbage = {}
 
     def answer(self, asked: dict[str, Any]) -> bytes | None:
         """What is told, None for nothing at all: then the node never heard of it either."""
@@ -41,6 +43,8 @@ class Liar:
         self.asked.append(method)
         if method in self.deaf:
             return None
+        if method in self.garbage:
+            return self.garbage[method]
         if method == "eth_getLogs" and self.blocks_max is not None and self._blocks(params[0]) > self.blocks_max:
             self.refused += 1
             refusal = {"code": -32005, "message": f"block range is larger than {self.blocks_max}"}
@@ -50,6 +54,11 @@ class Liar:
             told["result"] = self.distort(method, params, told["result"])
         time.sleep(self.late_s.get(method, 0))
         return json.dumps(told).encode()
+
+    def block(self, number: int) -> Any:
+        """A block as the node itself tells it."""
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": [hex(number), False]}
+        return self._behind(asked)["result"]
 
     def _blocks(self, question: dict[str, str]) -> int:
         """How many blocks a question for logs is about."""

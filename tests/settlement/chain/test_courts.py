@@ -70,13 +70,22 @@ def test_a_demand_holds_a_batch_up_until_it_is_closed(s: Settlement) -> None:
     call(s, "demand", "addDemand", 1, wanted)
     (first, *_) = drive(s)
     assert (first.state, first.alarm) == (State.CHALLENGED, "batch-demanded")
-    s.alliance.chain.advance_time(2 * DAY)
+    found = reconcile.reconcile(s.conn, s.alliance, sender=s.outbox.sender)
+    assert ("batch-demanded", "batch 1") in [(each.code, each.place) for each in found]
+    s.alliance.chain.advance_time(DAY // 2)
+    call(s, "another demand", "addDemand", 1, wanted)
+    found = reconcile.reconcile(s.conn, s.alliance, sender=s.outbox.sender)
+    assert ("demand-due", "batch 1") in [(each.code, each.place) for each in found], "the first is still open"
+    call(s, "one answer", "closeDemand", 1, wanted)
+    s.alliance.chain.advance_time(3 * DAY // 2)
     drive(s)
     assert states(s) == ["CHALLENGED", "CONFIRMED", "CONFIRMED"], "nothing ends before it"
     assert "batch-demanded" in {row.code for row in alerts(s.conn)}
     call(s, "answer", "closeDemand", 1, wanted)
     drive(s)
     assert states(s) == ["FINALISED"] * 3
+    assert not {row.code for row in alerts(s.conn)} - {"demand-due"}
+    reconcile.reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
     assert alerts(s.conn) == []
 
 

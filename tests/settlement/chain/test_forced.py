@@ -11,7 +11,7 @@ from proofs.tree import Tree
 from settlement import forced, keys, submitter
 from settlement.batches import Settlement, seal_next
 from settlement.chain.outbox import Intent, unwatched
-from settlement.sealing.lanes import Lane
+from settlement.sealing.lanes import Lane, SignRequest
 from settlement.status import leaf_of_event, status
 from settlement.steps import ATTEMPTS_MAX, State
 from settlement.submitter import drive
@@ -45,7 +45,7 @@ def force(s: Settlement, lane: Lane, nonce: int = 1) -> bytes:
     )
     anchor = s.alliance.anchor
     separator = domain_separator(chain_id=anchor.chain_id, hub=anchor.hub)
-    (signature,) = s.lanes.sign([(lane.id, signed_digest(separator, event.hash_struct()))])
+    (signature,) = s.lanes.sign([SignRequest(lane.id, signed_digest(separator, event.hash_struct()), event)])
     data = s.alliance.queue.data("forceEvent", event, list(signature), row_proof(s, lane))
     s.outbox.complete(Intent(f"forced-{lane.key_id}-{nonce}", s.alliance.queue.address, data, 1_000_000))
     return event.event_id

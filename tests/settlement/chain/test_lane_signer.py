@@ -1,11 +1,11 @@
-"""Hosted lanes signed for by another process: keys under a password, a token, and signers that cheat."""
+"""Hosted lanes signed for by another process: keys under a password, a token, and limits that it keeps to."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,29 +15,51 @@ import requests
 from coincurve import PrivateKey
 
 from proofs.accounts import OPERATOR_ID
-from proofs.signature import recover, sign
-from settlement.batches import seal_next
-from settlement.chain.senders import SignerRefused
+from proofs.json_form import to_json
+from proofs.kinds import Kind
+from proofs.messages import PointsEvent, domain_separator, signed_digest
+from proofs.signature import recover
+from settlement.lane_budget import Budget
+from settlement.lane_limits import Limits, Policy
 from settlement.lane_signer import KeysRefused, Server, keystore_of, main, open_keys
-from settlement.sealing.lanes import POS, Keystore, LaneId, open_keystore
-from settlement.sealing.refusals import Reason, SealRefused
+from settlement.sealing.lanes import POS, SILENT, Keystore, LaneId, SignRequest, Unsigned
 from settlement.sealing.remote_lanes import (
-    DIGESTS_PER_REQUEST_MAX,
+    EVENTS_PER_REQUEST_MAX,
     METHOD,
     RemoteLanes,
     RosterRefused,
     read_roster,
-    write_roster,
 )
-from settlement.steps import State
-from tests.settlement.chain.field import MERCHANTS, Field, day
+from tests.settlement.chain.field import MERCHANTS
 
 TOKEN, PASSWORD = "a token of some letters", "correct horse battery staple"
 TILL = LaneId(1, POS)
+CHAIN_ID, HUB = 31337, b"\x0b" * 20
+AMPLE = Limits(
+    kinds=frozenset(Kind),
+    points_per_event_max=10**9,
+    cash_per_event_max=10**15,
+    points_per_day_max=10**12,
+    cash_per_day_max=10**18,
+)
 
 
-def served(keystore: Keystore) -> AbstractContextManager[str]:
-    return running(Server(("127.0.0.1", 0), keystore, TOKEN))
+def policy_for(chain_id: int, hub: bytes, default: Limits = AMPLE, **lanes: Limits) -> Policy:
+    """Limits of the tills of merchants, by m1, m2 and so on; all others have the default."""
+    own = {LaneId(int(name[1:]), POS): limits for name, limits in lanes.items()}
+    return Policy(separator=domain_separator(chain_id=chain_id, hub=hub), default=default, lanes=own)
+
+
+HERE = policy_for(CHAIN_ID, HUB)
+TODAY = 20_000
+
+
+@contextmanager
+def served(keystore: Keystore, folder: Path, policy: Policy = HERE) -> Iterator[str]:
+    with ExitStack() as stack:
+        budget = stack.enter_context(closing(Budget(folder / "days", policy, today=lambda: TODAY)))
+        server = Server(("127.0.0.1", 0), keystore, TOKEN, policy=policy, budget=budget)
+        yield stack.enter_context(running(server))
 
 
 @contextmanager
@@ -50,6 +72,34 @@ def running(server: Server) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def earning(nonce: int, *, lane: LaneId = TILL, **fields: Any) -> PointsEvent:
+    """An earning of 10 points that the till may sign."""
+    made = PointsEvent(
+        kind=Kind.EARN,
+        merchant_id=lane.merchant_id,
+        key_id=lane.key_id,
+        nonce=nonce,
+        occurred_at=1_800_000_000,
+        issuer_id=lane.merchant_id,
+        member_ref=b"\x01" * 32,
+        points=10,
+        terms_id=1,
+        settle_amount=0,
+        ref_event_id=bytes(32),
+        campaign_id=0,
+        level=0,
+        basis=0,
+        detail_hash=nonce.to_bytes(32, "big"),
+    )
+    return replace(made, **fields)
+
+
+def request(event: PointsEvent, lane: LaneId | None = None) -> SignRequest:
+    separator = domain_separator(chain_id=CHAIN_ID, hub=HUB)
+    digest = signed_digest(separator, event.hash_struct())
+    return SignRequest(lane or LaneId(event.merchant_id, event.key_id), digest, event)
 
 
 def made(folder: Path, *merchants: int) -> Path:
@@ -87,28 +137,36 @@ def test_keys_are_made_once_and_open_with_their_password_only(tmp_path: Path) ->
 def test_who_has_the_token_is_signed_for(tmp_path: Path) -> None:
     keystore = keystore_of(open_keys(made(tmp_path, 1), PASSWORD))
     roster = read_roster(tmp_path / "roster.json")
-    asked = [(TILL, number.to_bytes(32, "big")) for number in range(1, DIGESTS_PER_REQUEST_MAX + 3)]
-    with served(keystore) as url:
+    asked = [request(earning(number)) for number in range(1, EVENTS_PER_REQUEST_MAX + 3)]
+    with served(keystore, tmp_path) as url:
         signatures = RemoteLanes(url, roster, token=TOKEN).sign(asked)
         lane = roster.get(TILL)
         assert lane is not None
-        assert [recover(digest, *each) for (_, digest), each in zip(asked, signatures, strict=True)] == [
+        assert [recover(each.digest, *signature) for each, signature in zip(asked, signatures, strict=True)] == [
             lane.address
         ] * len(asked)
         assert signatures == keystore.sign(asked)
         for token in (None, TOKEN[:-1], TOKEN + "."):
-            with pytest.raises(SignerRefused):
-                RemoteLanes(url, roster, token=token).sign(asked[:1])
+            assert reasons(RemoteLanes(url, roster, token=token), asked[:1]) == [SILENT]
         stranger = keystore_of({LaneId(9, POS): PrivateKey(b"\x09" * 32)}).roster
-        with pytest.raises(SignerRefused):
-            RemoteLanes(url, stranger, token=TOKEN).sign([(LaneId(9, POS), bytes(32))])
-        senseless: list[object] = ["x", [["0x00"]], [[f"0x{lane.address.hex()}", "0x07"]]]
-        for params in [*senseless, [[]] * (DIGESTS_PER_REQUEST_MAX + 1)]:
+        elsewhere = request(earning(1, lane=LaneId(9, POS)))
+        assert reasons(RemoteLanes(url, stranger, token=TOKEN), [elsewhere]) == ["lane-unknown"]
+        sound = {"lane": f"0x{lane.address.hex()}", "digest": "0x" + "07" * 32, "event": to_json(earning(1))}
+        senseless: list[object] = ["x", [sound | {"digest": "0x07"}], [sound | {"event": {}}], [{}], [[sound]]]
+        for params in [*senseless, [sound] * (EVENTS_PER_REQUEST_MAX + 1)]:
             told = refused(url, {"method": METHOD, "params": params})
             assert told["error"]["code"] == -32602
-        assert refused(url, {"method": "eth_sign", "params": []})["error"]["code"] == -32601
-    with pytest.raises(SignerRefused, match="no signatures"):
-        RemoteLanes(url, roster, token=TOKEN).sign(asked[:1])
+        for method in ("eth_sign", "lane_signDigests"):
+            assert refused(url, {"method": method, "params": []})["error"]["code"] == -32601
+    assert reasons(RemoteLanes(url, roster, token=TOKEN), asked[:1]) == [SILENT]
+
+
+def reasons(lanes: RemoteLanes, asked: list[SignRequest]) -> list[str]:
+    """Why nothing of it is signed."""
+    with pytest.raises(Unsigned) as found:
+        lanes.sign(asked)
+    assert not found.value.given
+    return [found.value.refused[at] for at in range(len(asked))]
 
 
 def refused(url: str, body: dict[str, object]) -> dict[str, dict[str, int]]:
@@ -117,35 +175,102 @@ def refused(url: str, body: dict[str, object]) -> dict[str, dict[str, int]]:
     return told
 
 
-def test_a_batch_is_sealed_with_keys_that_are_elsewhere(field: Field) -> None:
-    """And one whose signer signs by other keys is refused before anything is stored."""
-    with field.settlement():
-        keystore = open_keystore(field.folder / "lanes.json", production=False)
-    write_roster(field.folder / "public.json", keystore.roster)
-    roster = read_roster(field.folder / "public.json")
-    field.post(day(1))
-    with field.settlement() as plain:
-        with cheating() as url, pytest.raises(SealRefused) as found:
-            seal_next(replace(plain, lanes=RemoteLanes(url, roster, token=TOKEN)))
-        assert found.value.reason is Reason.SIGNATURE
-        with served(keystore) as url:
-            batch = seal_next(replace(plain, lanes=RemoteLanes(url, roster, token=TOKEN)))
-        assert batch is not None
-        assert (batch.batch_no, batch.state) == (1, State.PUBLISHED)
+NARROW = Limits(
+    kinds=frozenset({Kind.EARN, Kind.REDEEM}),
+    points_per_event_max=100,
+    cash_per_event_max=1_000,
+    points_per_day_max=150,
+    cash_per_day_max=1_500,
+)
 
 
-@contextmanager
-def cheating() -> Iterator[str]:
-    """A signer that signs everything with a key of its own."""
-    key = PrivateKey(b"\x31" * 32)
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (request(earning(1, lane=LaneId(2, POS)), TILL), "not-its-lane"),
+        (request(earning(1, key_id=2), TILL), "not-its-lane"),
+        (request(earning(1))._replace(event=earning(1, points=9)), "digest-differs"),
+        (request(earning(1))._replace(digest=bytes(32)), "digest-differs"),
+        (request(earning(1, kind=Kind.REFUND_EARN)), "kind"),
+        (request(earning(1, kind=Kind.EXCHANGE_OUT)), "kind"),
+        (request(earning(0)), "nonce"),
+        (request(earning(2**63)), "nonce"),
+        (request(earning(1, points=101)), "points-per-event"),
+        (request(earning(1, settle_amount=1_001)), "cash-per-event"),
+    ],
+)
+def test_what_is_beyond_the_limits_is_refused_by_name(tmp_path: Path, asked: SignRequest, reason: str) -> None:
+    keystore = keystore_of(open_keys(made(tmp_path, 1), PASSWORD))
+    with served(keystore, tmp_path, policy_for(CHAIN_ID, HUB, NARROW)) as url:
+        lanes = RemoteLanes(url, keystore.roster, token=TOKEN)
+        assert reasons(lanes, [asked]) == [reason]
+        with pytest.raises(Unsigned) as found:
+            lanes.sign([request(earning(5)), asked])
+        assert (set(found.value.refused), set(found.value.given)) == ({1}, {0}), "the others are signed"
 
-    class Other(Server):
-        def signed(self, asked: Any) -> list[str]:
-            digests = [bytes.fromhex(digest.removeprefix("0x")) for _, digest in asked]
-            return [f"0x{(r + vs).hex()}" for r, vs in (sign(key, digest) for digest in digests)]
 
-    with running(Other(("127.0.0.1", 0), Keystore({}), TOKEN)) as url:
-        yield url
+def test_another_chain_or_hub_is_another_digest(tmp_path: Path) -> None:
+    keystore = keystore_of(open_keys(made(tmp_path, 1), PASSWORD))
+    for number, policy in enumerate((policy_for(1, HUB), policy_for(CHAIN_ID, b"\x0c" * 20))):
+        (tmp_path / str(number)).mkdir()
+        with served(keystore, tmp_path / str(number), policy) as url:
+            lanes = RemoteLanes(url, keystore.roster, token=TOKEN)
+            assert reasons(lanes, [request(earning(1))]) == ["digest-differs"]
+
+
+def decided(budget: Budget, *events: PointsEvent) -> list[str | None]:
+    return [None if each is None else each.value for each in budget.decide([(TILL, event) for event in events])]
+
+
+def test_a_day_has_an_end_and_the_next_one_begins_anew(tmp_path: Path) -> None:
+    today = 20_000
+    with closing(Budget(tmp_path / "days", policy_for(CHAIN_ID, HUB, NARROW), today=lambda: today)) as budget:
+        over = [None, None, "points-per-day", None]
+        assert decided(budget, *(earning(no, points=60) for no in (1, 2, 3)), earning(4, points=30)) == over
+        assert decided(budget, earning(5, points=1)) == ["points-per-day"]
+        assert decided(budget, earning(1, points=60), earning(2, points=10)) == [None, None], "signed for before"
+        assert decided(budget, earning(2, points=61)) == ["points-per-day"], "the difference counts"
+        assert decided(budget, earning(9, points=0, settle_amount=1_000)) == [None]
+        assert decided(budget, earning(10, points=0, settle_amount=501)) == ["cash-per-day"]
+        assert budget.decide([(LaneId(2, POS), earning(1, points=60))]) == [None], "each lane has its own day"
+    with closing(Budget(tmp_path / "days", policy_for(CHAIN_ID, HUB, NARROW), today=lambda: today)) as again:
+        assert decided(again, earning(5, points=1)) == ["points-per-day"], "a new process knows what was signed"
+        today += 1
+        assert decided(again, earning(5, points=1)) == [None]
+    assert (tmp_path / "days").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"chainId": 1}',
+        '{"chainId": 1, "hub": "0x0b", "default": {}}',
+        '{"chainId": true, "hub": "0x%s"}',
+        '{"chainId": 1, "hub": "0x%s", "default": {"pointsPerDay": -1}}',
+        '{"chainId": 1, "hub": "0x%s", "default": {"pointsPerDay": 1.5}}',
+        '{"chainId": 1, "hub": "0x%s", "default": {"pointsPerWeek": 1}}',
+        '{"chainId": 1, "hub": "0x%s", "default": {"kinds": [99]}}',
+        '{"chainId": 1, "hub": "0x%s", "lanes": {"1": {}}}',
+        '{"chainId": 1, "hub": "0x%s", "lane": {}}',
+    ],
+)
+def test_limits_that_are_none_serve_nobody(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = made(tmp_path, 1)
+    (tmp_path / "limits.json").write_text(text.replace("%s", HUB.hex()))
+    (tmp_path / "token").write_text(TOKEN)
+    given = {"--password-file": "password", "--token-file": "token", "--limits": "limits.json"}
+    words = [word for name, file in given.items() for word in (name, str(tmp_path / file))]
+    assert main(["serve", *words, str(path)]) == 1
+    assert "limits" in capsys.readouterr().err
+
+
+def test_a_lane_without_limits_signs_nothing(tmp_path: Path) -> None:
+    keystore = keystore_of(open_keys(made(tmp_path, 1), PASSWORD))
+    separator = domain_separator(chain_id=CHAIN_ID, hub=HUB)
+    with served(keystore, tmp_path, Policy(separator=separator, default=None, lanes={})) as url:
+        assert reasons(RemoteLanes(url, keystore.roster, token=TOKEN), [request(earning(1))]) == ["lane-unknown"]
 
 
 def test_the_list_of_lanes_holds_no_key(tmp_path: Path) -> None:

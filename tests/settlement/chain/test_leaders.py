@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from threading import Event, Thread
 from typing import Any
 
 import psycopg
@@ -23,11 +24,13 @@ from settlement.batches import Settlement, seal_next
 from settlement.chain.contracts import Refused
 from settlement.chain.outbox import Intent, LocalSigner, Outbox
 from settlement.chain.send_cases import SendCase
-from settlement.lease import LeaseHeld
+from settlement.lease import LeaseHeld, LeaseLost
 from settlement.status import status, transactions
 from settlement.submitter import drive
+from settlement.tables import StateMoved
 from tests.settlement.chain.driver import PROCESS_S_MAX, run, started
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
+from tests.settlement.chain.liar import lying
 from tests.settlement.chain.tiny import SENDER
 
 OTHER = LocalSigner(b"\x0b" * 32)
@@ -99,6 +102,70 @@ def test_a_leader_that_slept_through_its_lease_sends_nothing_more(alone: Field) 
     os.kill(sleeper.pid, signal.SIGCONT)
     assert sleeper.wait(PROCESS_S_MAX) == 1, "it ended with LeaseLost"
     one_commit(alone)
+
+
+@pytest.mark.parametrize("skews_s", [(86_400, -86_400), (-86_400, 0)])
+def test_clocks_that_differ_by_days_make_one_commit(alone: Field, skews_s: tuple[int, int]) -> None:
+    """Leases run by the database's clock, windows by the chain's: no process is asked what time it is."""
+    both = [started(alone, "-", skew_s=skew_s) for skew_s in skews_s]
+    ends = [process.wait(PROCESS_S_MAX) for process in both]
+    assert 0 in ends
+    one_commit(alone)
+
+
+def test_a_leader_that_slept_with_the_bytes_in_its_hand_makes_no_second_effect(alone: Field) -> None:
+    """Its token was checked and it had not sent yet. It wakes while another leads, and hands over the same bytes."""
+    sleeper = started(alone, "stop:handing")
+    _, ended = os.waitpid(sleeper.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(ended)
+    other = started(alone, "stop:included")
+    _, ended = os.waitpid(other.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(ended), "it took the lead over, and is in the middle of it"
+    os.kill(sleeper.pid, signal.SIGCONT)
+    assert sleeper.wait(PROCESS_S_MAX) == 1, "it lost its lease, or found everything moved on"
+    os.kill(other.pid, signal.SIGCONT)
+    other.wait(PROCESS_S_MAX)
+    one_commit(alone)
+    with alone.settlement() as s:
+        assert [tx.purpose for tx in status(s.conn)[1].transactions] == ["commit:1.0"]
+
+
+def test_a_lease_that_runs_out_during_a_long_question_signs_nothing(alone: Field) -> None:
+    """The node takes its time over the trial of the commit; meanwhile another leads and commits."""
+    reached, go_on = Event(), Event()
+    ends: list[BaseException] = []
+    with lying(alone.url) as liar, replace(alone, url=liar.url, answer_s_max=60).settlement() as slow:
+        batch = seal_next(slow)
+        assert batch is not None
+        attest(slow, alone.folder, [(1, batch.header_hash)], list(ATTESTERS))
+        trial = "0x" + slow.alliance.hub.data("commitBatch", batch.done.header, [], [])[:4].hex()
+
+        def hold(method: str, params: list[Any], result: Any) -> Any:
+            if method == "eth_call" and params[0]["data"].startswith(trial) and not reached.is_set():
+                reached.set()
+                go_on.wait(60)
+            return result
+
+        def drive_slowly() -> None:
+            try:
+                drive(slow)
+            except (LeaseLost, StateMoved) as error:
+                ends.append(error)
+
+        liar.distort = hold
+        thread = Thread(target=drive_slowly)
+        thread.start()
+        try:
+            assert reached.wait(60)
+            run(alone)
+            one_commit(alone)
+        finally:
+            go_on.set()
+            thread.join()
+        assert len(ends) == 1, "it was told that others went on without it"
+    one_commit(alone)
+    with alone.settlement() as s:
+        assert [tx.purpose for tx in status(s.conn)[1].transactions] == ["commit:1.0"]
 
 
 def test_while_one_leads_another_is_told_who(alone: Field) -> None:

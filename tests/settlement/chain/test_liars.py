@@ -11,13 +11,13 @@ import pytest
 
 from settlement.alliance import OtherChain
 from settlement.batches import Settlement, seal_next
-from settlement.chain.client import ChainUnclear
+from settlement.chain.client import ChainUnclear, NodeRefused
 from settlement.embedded_chain.process import EmbeddedNode
 from settlement.status import status
 from settlement.submitter import Standing, drive
 from settlement.watch.alerts import alerts
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day, registry_commands
-from tests.settlement.chain.liar import Liar, lying
+from tests.settlement.chain.liar import Distortion, Liar, lying
 
 ANSWER_S_MAX = 2.0
 PATIENCE_S = 3.0
@@ -197,3 +197,92 @@ def test_another_header_that_only_the_newest_block_shows_is_no_conflict(
     assert [row.code for row in alerts(s.conn)] == ["batch-conflict"]
     liar.honest()
     assert only(drive(s)) == ("FAILED_CONFLICT", "batch-failed")
+
+
+def counting(more: int, *tags: str) -> Distortion:
+    """A node that counts our transactions wrong: at these tags, or at all of them and at every height."""
+
+    def lie(method: str, params: list[Any], result: Any) -> Any:
+        if method == "eth_getTransactionCount" and (not tags or params[1] in tags):
+            return hex(max(0, int(result, 16) + more))
+        return result
+
+    return lie
+
+
+@pytest.mark.parametrize("more", [-1, -1_000, 1, 5])
+def test_a_count_that_is_false_everywhere_leaves_one_commit_and_no_jam(
+    alone: tuple[Field, Settlement], liar: Liar, more: int
+) -> None:
+    """Too many: what is signed waits for nonces that nobody has, until empty transfers take them."""
+    _, s = alone
+    liar.distort = counting(more)
+    for _ in range(2):
+        drive(s)
+    liar.honest()
+    settles(s)
+
+
+@pytest.mark.parametrize(("more", "tags"), [(1, ("latest",)), (7, ("latest", "pending")), (10_000, ())])
+def test_a_count_that_no_final_block_bears_out_signs_nothing(
+    alone: tuple[Field, Settlement], liar: Liar, more: int, tags: tuple[str, ...]
+) -> None:
+    _, s = alone
+    liar.distort = counting(more, *tags)
+    assert only(drive(s)) == ("ATTESTED", "sender-shared")
+    assert commits(s) == []
+    liar.honest()
+    settles(s)
+
+
+def test_a_count_that_says_our_nonce_is_gone_makes_no_second_effect(
+    alone: tuple[Field, Settlement], liar: Liar
+) -> None:
+    """The commit waits unheard; the node says its nonce was used by another, and later that it never was."""
+    _, s = alone
+    liar.deaf = {"eth_sendRawTransaction"}
+    drive(s)
+    liar.distort = counting(3)
+    for _ in range(2):
+        drive(s)
+    liar.honest()
+    settles(s)
+
+
+def test_a_node_behind_which_two_take_turns_holds_nothing_up_for_good(
+    alone: tuple[Field, Settlement], liar: Liar
+) -> None:
+    """Every other answer about the newest block is by one that lags: what is seen belongs to two chains by turns."""
+    _, s = alone
+    turn = 0
+
+    def lag(method: str, params: list[Any], result: Any) -> Any:
+        nonlocal turn
+        if method == "eth_getBlockByNumber" and params[0] in {"latest", "pending", "finalized"}:
+            turn += 1
+            if turn % 2:
+                return liar.block(max(1, int(result["number"], 16) - 3))
+        return result
+
+    liar.distort = lag
+    for _ in range(4):
+        with suppress(ChainUnclear):
+            drive(s)
+    assert {purpose for purpose, _ in commits(s)} <= {"commit:1.0"}
+    liar.honest()
+    settles(s)
+
+
+@pytest.mark.parametrize("method", ["eth_call", "eth_getTransactionCount", "eth_getBlockByNumber", "eth_getLogs"])
+@pytest.mark.parametrize("answer", [b"", b"5", b"[]", b"null", b"[" * 100_000, b'{"result": [[]]}', b'{"error": 7}'])
+def test_an_answer_that_is_none_breaks_nothing(
+    alone: tuple[Field, Settlement], liar: Liar, method: str, answer: bytes
+) -> None:
+    _, s = alone
+    liar.garbage = {method: answer}
+    with suppress(ChainUnclear, NodeRefused):
+        drive(s)
+    assert commits(s) == []
+    liar.honest()
+    drive(s)
+    assert status(s.conn)[1].state == "CONFIRMED"

@@ -10,7 +10,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from settlement.batches import NumberTaken, seal_next
+from settlement.batches import seal_next
+from settlement.numbers import NumberTaken
 from settlement.status import status
 from settlement.submitter import drive
 from settlement.tables import last_batch

@@ -241,6 +241,6 @@ def test_a_default_in_parts_of_an_au_is_told_to_the_ledger_in_whole_ones(field: 
     assert standing.state is State.FINALISED
     assert {merchant: settled[merchant] for merchant in MERCHANTS} == {1: -1, 2: 1, 3: 0}
     with poor_field(field, 1).settlement() as s:
-        exact = moved.summed(moved.of_batches(s.conn, upto=1), upto=1)
+        exact = moved.summed(step.moved for step in moved.steps(s.conn))
         assert exact == {1: -10_000, 2: 5_000, 3: 5_000}, "half an AU each came in"
         assert sum(position.total for position in queries.positions(s.conn).values()) == 0

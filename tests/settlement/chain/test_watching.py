@@ -12,7 +12,7 @@ from ledger.commands import Net, SettleNets
 from settlement import reconcile
 from settlement.batches import Settlement, seal_next
 from settlement.chain.client import Chain, Head
-from settlement.reconcile import Facts, differences, gather
+from settlement.reconcile import Due, Facts, differences, gather
 from settlement.status import status
 from settlement.steps import State
 from settlement.submitter import drive
@@ -140,8 +140,12 @@ CHANGES: dict[str, tuple[Callable[[Facts], Facts], tuple[str, str]]] = {
     "conflict": (lambda f: replace(f, committed={0: b"x" * 32}), ("batch-conflict", "batch 0")),
     "books": (lambda f: replace(f, sealed_cash={5: 1}), ("nets-unlike-ledger", "party 5")),
     "parked": (lambda f: replace(f, parked_cash={5: 1}), ("nets-unlike-ledger", "party 5")),
+    "unread": (lambda f: replace(f, owed={1: 5}), ("events-missing", "merchant 1")),
+    "untold": (lambda f: replace(f, untold=2), ("recoveries-untold", "ledger")),
     "failed": (lambda f: _with(f, state=State.FAILED_FRAUD), ("batch-failed", "batch 1")),
     "demanded": (lambda f: _with(f, state=State.CHALLENGED), ("batch-demanded", "batch 1")),
+    "asked": (lambda f: replace(f, demands=[Due(1, 2, 10_001, 10_002)]), ("batch-demanded", "batch 1")),
+    "asked long ago": (lambda f: replace(f, demands=[Due(1, 2, 10_000, 10_001)]), ("demand-due", "batch 1")),
     "slow": (lambda f: _with(f, state=State.PUBLISHED, sealed_at=0), ("batch-slow", "batch 1")),
     "mirror": (
         lambda f: replace(f, look=replace(f.look, mirrors=[look.MirrorLook(place="b", behind=[1])])),
@@ -199,6 +203,7 @@ def facts() -> Facts:
         committed={0: b"0" * 32},
         settled_au={1: 0},
         moved={},
+        untold=0,
         ledger_cash={},
         sealed_cash={},
         parked_cash={},
