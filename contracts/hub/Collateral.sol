@@ -240,7 +240,7 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
         _accounts[merchantId].total -= amount;
     }
 
-    /// An announcement kept in store would be a way out at an hour's notice. When the hub winds down no net can come any more.
+    /// An announcement kept in store would be a way out at an hour's notice. In a wind-down no net can come any more.
     function _hasLapsed(Withdrawal memory w) private view returns (bool) {
         return _windDownAt == 0 && block.timestamp > w.readyAt + WITHDRAWAL_OPEN_SECONDS;
     }

@@ -47,7 +47,8 @@ interface IGuaranteeShares {
     function bindHub() external;
 
     /// @notice Puts free collateral above the floor into the fund, for
-    /// floor(amount · (totalShares + 10^6) / (assets + 1 + hopedFor)) shares. The merchant's admin only; not while it owes anything to claims.
+    /// floor(amount · (totalShares + 10^6) / (assets + 1 + hopedFor)) shares. The merchant's admin only; not while it owes
+    /// anything to claims.
     function joinGuarantee(uint32 merchantId, uint128 amount) external returns (uint256 shares);
 
     /// @notice Announces that shares will leave. The merchant's admin only; one announcement at a time, but one that has

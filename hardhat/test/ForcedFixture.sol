@@ -47,7 +47,8 @@ abstract contract ForcedFixture is HubFixture {
 
     function _event(uint32 lane, uint64 nonce, uint8 kind) internal view returns (PointsEvent memory e) {
         (e.kind, e.merchantId, e.keyId, e.nonce) = (kind, lane + 1, 1, nonce);
-        if (kind == EARN) (e.issuerId, e.memberRef, e.points, e.termsId) = (lane + 1, bytes32(uint256(1)), 5, _termsOf[lane]);
+        if (kind != EARN) return e;
+        (e.issuerId, e.memberRef, e.points, e.termsId) = (lane + 1, bytes32(uint256(1)), 5, _termsOf[lane]);
     }
 
     /// Forces it, by the lane's row in this batch.

@@ -53,8 +53,8 @@ contract ForcedOrderTest is ForcedFixture {
         assert(_takes(k.header) == (!overdue || part == forced));
     }
 
-    /// Random lives of lanes: some events are answered, some lose key, terms, right or basis, some follow those. Whatever has
-    /// happened, the sound ones cannot be dropped, and there is a next batch.
+    /// Random lives of lanes: some events are answered, some lose key, terms, right or basis, some follow those. Whatever
+    /// has happened, the sound ones cannot be dropped, and there is a next batch.
     function testFuzz_ThereIsAlwaysANextBatch(uint256 seed) public {
         for (uint256 i = 0; i < STEPS; ++i) {
             _step(_luck(seed, i));
