@@ -156,7 +156,11 @@ def test_journal_head_takes_every_entry_in_order() -> None:
     whole = journal_head(ZERO_WORD, journal.entries)
     assert whole == journal_head(journal_head(ZERO_WORD, journal.entries[:2]), journal.entries[2:])
     assert whole != journal_head(ZERO_WORD, journal.entries[:-1])
-    assert whole != journal_head(ZERO_WORD, journal.entries[::-1])
+    assert whole == journal_head(ZERO_WORD, journal.entries[::-1])  # their numbers say the order
+    first, second, *rest = journal.entries
+    of = msgspec.structs.replace
+    exchanged = [of(first, seq=second.seq), of(second, seq=first.seq), *rest]
+    assert whole != journal_head(ZERO_WORD, exchanged)
 
 
 def test_entries_without_legs_give_no_leaf() -> None:
