@@ -22,7 +22,7 @@ from settlement.chain.client import ChainUnclear, Head
 from settlement.chain.contracts import Event, Refused
 from settlement.chain.gas import commit_gas, finalise_gas
 from settlement.chain.outbox import FeeCeiling, ForeignPending, Intent
-from settlement.chain.senders import SignerRefused
+from settlement.chain.refused import SignerRefused
 from settlement.finalising import finalise_intent
 from settlement.publish import NotOnEveryMirror, PublicationError
 from settlement.sealing import ends

@@ -20,6 +20,7 @@ from hexbytes import HexBytes
 from web3 import Web3
 
 from proofs.keccak import keccak256
+from settlement.chain.refused import SignerRefused
 
 SIGN_S_MAX = 20.0
 KEYSTORE_BYTES_MAX = 64 * 1024
@@ -31,10 +32,6 @@ SMALL_KEYS = 1_024
 
 class KeyRefused(RuntimeError):
     """This key must not be used here: a test key in production, or a keystore that does not open."""
-
-
-class SignerRefused(RuntimeError):
-    """The signer elsewhere did not sign what it was asked to sign."""
 
 
 class TransactionSigner(Protocol):

@@ -26,7 +26,8 @@ from typing import Any, Final
 from settlement.chain.client import Chain, ChainError
 from settlement.chain.contracts import Contract, Refused, decode_call
 from settlement.chain.passwords import add_keystore, add_signer, asked_signer, opened_keystore
-from settlement.chain.senders import KeyRefused, SignerRefused
+from settlement.chain.refused import SignerRefused
+from settlement.chain.senders import KeyRefused
 from settlement.council.proposals import Proposal, ProposalUnfit, read_proposal, text_of, write_proposal
 from settlement.council.routes import Route, route
 from settlement.council.sending import CallFailed, NotFinal, NotSent, send_call

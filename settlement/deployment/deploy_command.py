@@ -41,7 +41,8 @@ from settlement.chain.outbox import (
     unwatched,
 )
 from settlement.chain.passwords import add_signer, asked_signer
-from settlement.chain.senders import KeyRefused, SignerRefused, refuse_test_keys
+from settlement.chain.refused import SignerRefused
+from settlement.chain.senders import KeyRefused, refuse_test_keys
 from settlement.deploy import GenesisDiffers, NoGasMoney, TermsOutOfOrder, found
 from settlement.deployment import record
 from settlement.deployment.alliance_file import (

@@ -28,7 +28,8 @@ from settlement.chain.client import Chain, ChainError
 from settlement.chain.contracts import Refused
 from settlement.chain.outbox import FeeCeiling, ForeignPending, NotMinedYet, Outbox, TransactionFailed
 from settlement.chain.passwords import add_signer, asked_signer
-from settlement.chain.senders import KeyRefused, SignerRefused, refuse_test_keys
+from settlement.chain.refused import SignerRefused
+from settlement.chain.senders import KeyRefused, refuse_test_keys
 from settlement.deploy import Registration, TermsOutOfOrder, extend, missing
 from settlement.founding import Founding
 from settlement.lease import LeaseHeld, LeaseLost

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 from ledger.answers import LegRef
 from proofs.messages import domain_separator, signed_digest
 from proofs.signature import Recovery
-from settlement.chain.senders import SignerRefused
+from settlement.chain.refused import SignerRefused
 from settlement.sealing.lanes import Keystore, LaneId, LaneSigner, Roster, Signature, SignRequest, Unsigned
 from settlement.sealing.leaves import UnsealedLeaf
 from settlement.sealing.refusals import Reason, SealRefused

@@ -24,7 +24,8 @@ from proofs.tier.statement import DEPTH, alliance_id
 from settlement.chain.client import ChainUnclear
 from settlement.chain.contracts import Refused
 from settlement.chain.outbox import Checkpoint, FeeCeiling, ForeignPending, unwatched
-from settlement.chain.senders import KeyRefused, SignerRefused
+from settlement.chain.refused import SignerRefused
+from settlement.chain.senders import KeyRefused
 from settlement.tables import Conn
 from settlement.tiers import epoch_secrets, rows, signing_keys, snapshot
 from settlement.tiers.clock import EpochClock

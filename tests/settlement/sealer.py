@@ -148,13 +148,17 @@ def read_all(connection: psycopg.Connection[object]) -> list[journal.JournalEntr
 def seal_all(
     entries: Sequence[journal.JournalEntry], published: Iterable[PublishTerms], tariff: Tariff | None = None
 ) -> tuple[Sealer, list[Sealed]]:
-    """All entries in batches of about LEAVES_PER_BATCH leaves, the last one settling."""
+    """All entries in batches of about LEAVES_PER_BATCH leaves, the last one settling, which takes in whatever entries
+    without a leg the journal ends with.
+    """
     signers = {leg.signer for entry in entries for leg in entry.legs}
     sealer, waiting, made = Sealer(published, signers, tariff), [], []
+    to_come = sum(len(entry.legs) for entry in entries)
     for entry in entries:
         waiting.append(entry)
+        to_come -= len(entry.legs)
         last = entry is entries[-1]
-        if last or sum(len(each.legs) for each in waiting) >= LEAVES_PER_BATCH:
+        if last or (to_come and sum(len(each.legs) for each in waiting) >= LEAVES_PER_BATCH):
             made.append(sealer.seal(waiting, settling=last))
             waiting = []
     return sealer, made

@@ -15,11 +15,11 @@ from web3 import Web3
 
 from settlement.chain.client import Chain
 from settlement.chain.outbox import Intent, Outbox
+from settlement.chain.refused import SignerRefused
 from settlement.chain.senders import (
     KeyRefused,
     LocalSigner,
     RemoteSigner,
-    SignerRefused,
     open_keystore,
     refuse_test_keys,
 )

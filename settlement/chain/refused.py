@@ -1,0 +1,9 @@
+"""What a signer elsewhere answers instead of a signature, apart from those who ask it: sealing names it too, and the
+front door loads sealing without a client of the chain.
+"""
+
+from __future__ import annotations
+
+
+class SignerRefused(RuntimeError):
+    """The signer elsewhere did not sign what it was asked to sign."""
