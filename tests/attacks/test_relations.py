@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from auditor.audit import Means, audit
-from auditor.fetch import AuditorKey, Folder
+from auditor.fetch import AuditorKey
 from auditor.figures import DORMANT_DAYS
+from auditor.mirrors import Folder
 from auditor.outcome import Outcome
 from auditor.progress import Watch
 from auditor.report import checks
