@@ -7,6 +7,7 @@ import json
 import re
 from hashlib import sha256
 from html import escape
+from typing import Any
 
 import pytest
 from eth_account import Account
@@ -96,7 +97,7 @@ def test_a_signed_report_is_its_auditors_down_to_the_letter(world: World) -> Non
     text = encode_defunct(sha256(report_text(made).encode()).digest())
     assert Account.recover_message(text, signature=given[:32] + s + bytes([27 + odd])).lower() == by, "as any wallet"
     other = signed_report(made, ATTESTERS[1])["signature"]
-    for change in (
+    changes: tuple[dict[str, Any], ...] = (
         {"verdict": "findings"},
         {"seconds": 1},
         {"note": ""},
@@ -104,7 +105,8 @@ def test_a_signed_report_is_its_auditors_down_to_the_letter(world: World) -> Non
         {"signature": signature | {"r": other["r"]}},
         {"signature": {}},
         {"signature": None},
-    ):
+    )
+    for change in changes:
         with pytest.raises(ReportAltered):
             signer_of({**signed, **change})
 
