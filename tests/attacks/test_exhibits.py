@@ -29,7 +29,12 @@ from tests.attacks.test_evidence import RECEIPT_KEY, audited, receipt, sealed
 
 def with_tariff(attack: Callable[[World], object]) -> Callable[[World], object]:
     """The same attack where the tariff was published, as the case wants it."""
-    return lambda world: (test_relations.told(world), attack(world))
+
+    def both(world: World) -> None:
+        test_relations.told(world)
+        attack(world)
+
+    return both
 
 
 ATTACKS: dict[str, Callable[[World], object]] = {
