@@ -1,4 +1,4 @@
-"""`python -m settlement carry-over` against anvil: refused while something is pending, planned, cut anywhere, one hub."""
+"""`python -m settlement carry-over` against anvil: refused while something is pending, planned, cut, one hub."""
 
 import json
 import signal
