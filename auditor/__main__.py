@@ -143,7 +143,7 @@ def _read_through(options: argparse.Namespace, nodes: Nodes, anchor: dict[str, A
 def _extract(options: argparse.Namespace, nodes: Nodes) -> int:
     """A merchant's own question: whether what it was given about a batch is whole, and what the chain holds."""
     anchor, pages = _anchor(options.anchor), _given(lambda _: extract.load(options.files), options.files[0])
-    chain = read(nodes, options.hub, tag=options.to, from_block=anchor.get("deployBlock", 0))
+    chain = _read_through(options, nodes, anchor, options.to)
     for name, expected, actual in _differences(anchor, chain):
         raise WrongUse(f"anchor.{name} is {expected}, but the chain says {actual}")
     verdict = extract.judge(pages, chain)
@@ -347,7 +347,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     look.add_argument("--batch", required=True, type=int, help="its number")
     look.set_defaults(run=_examine)
-    own = commands.add_parser("extract", help="check a merchant's extract of a batch against the chain")
+    own = commands.add_parser(
+        "extract", parents=[through], help="check a merchant's extract of a batch against the chain"
+    )
     own.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the extract, or its pages in order")
     own.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
     own.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from auditor.attest import Attested, attest
 from auditor.audit import Means, audit
 from auditor.chain import Chain as Reading
+from auditor.extract import judge
 from auditor.fetch import AuditorKey
 from auditor.mirrors import mirror
 from auditor.outcome import Verdict
@@ -34,6 +35,7 @@ from settlement.deployment.record import scope_of
 from settlement.founding import Founding
 from settlement.reconcile import reconcile
 from settlement.sealing import desk
+from settlement.sealing.inclusions import Inclusions
 from settlement.sealing.self_signed import IntakeRefused
 from settlement.steps import State
 from settlement.submitter import drive
@@ -162,6 +164,11 @@ def test_a_ledger_goes_on_at_another_hub_with_everything_and_is_audited_through_
             each for each in reconcile(s.conn, s.alliance, sender=s.outbox.sender) if each.severity == "urgent"
         ] == []
         found_by_strangers(settled, nodes, s.alliance, paid)
+        shown = reading(nodes, s.alliance)
+        pages = Inclusions(vault=s.publication.vault, mirrors=s.publication.mirrors)
+        for number in (opening.batch_no, paid.batch_no):
+            given = pages.extract(s.conn, number, merchant_id=1, after=0, limit=100)
+            assert judge([given], shown).problems == [], number
 
 
 def found_by_strangers(field: Field, nodes: Nodes, alliance: Alliance, newest: Batch) -> None:
