@@ -244,7 +244,7 @@ def _read_header(path: Path) -> BatchHeader:
         raise AttestRefused(f"{path}: too long for a header")
     try:
         return from_json(BatchHeader, json.loads(path.read_bytes()))
-    except (JsonFormError, ValueError, AttributeError) as error:
+    except (JsonFormError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise AttestRefused(f"{path}: not a header: {error}") from error
 
 
@@ -273,7 +273,7 @@ def _load(state: Path, chain: Chain, attester: bytes) -> _State:
         told = {name: known[name] for name in mine}
         signed = known["signed"]
         sealings = sealings_in(known)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise AttestRefused(f"{state}: not an attester's state: {error!r}") from error
     if told != mine or not isinstance(signed, dict):
         raise AttestRefused(f"{state}: kept for {told}, not for {mine}")

@@ -68,7 +68,7 @@ def _read(path: Path) -> tuple[bytes, list[Any]]:
         said = json.loads(path.read_bytes())
         attester = bytes.fromhex(said["attester"].removeprefix("0x"))
         entries = list(said["attestations"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise AttestationRefused(f"{path}: not a file of attestations: {error!r}") from error
     if len(attester) != ADDRESS_BYTES:
         raise AttestationRefused(f"{path}: attester is not an address")

@@ -16,7 +16,7 @@ from ledger.answers import Refusal
 from ledger.commands import Net, SettleNets
 from settlement import tables
 from settlement.batches import Settlement
-from settlement.chain.client import ChainUnclear
+from settlement.chain.client import ChainError
 from settlement.sealing.leaves import MS_PER_SECOND
 from settlement.tables import Conn
 from settlement.watch import alerts, moved
@@ -51,7 +51,9 @@ def is_told(step: Step, *, ended: int, until: int) -> bool:
 
 
 def tell(s: Settlement) -> int:
-    """Tell all that is due; how many steps were told. Safe to repeat. Raises `LedgerRefused`, `ChainUnclear`."""
+    """Tell all that is due; how many steps were told. Safe to repeat. Raises `LedgerRefused`, `ChainError`,
+    `Unbalanced`.
+    """
     ended, until = tables.last_finalised(s.conn), told_until(s.conn)
     known = moved.steps(s.conn)
     told = 0
@@ -73,8 +75,10 @@ def tell_recoveries(s: Settlement) -> list[Alert]:
         tell(s)
     except LedgerRefused as error:
         found = [Alert(code="ledger-refused", place=SOURCE, expected="recoveries are posted", actual=str(error))]
-    except ChainUnclear as error:
+    except ChainError as error:
         found = [Alert(code="chain-unclear", place=SOURCE, expected="recoveries are posted", actual=str(error))]
+    except moved.Unbalanced as error:
+        found = [Alert(code="events-missing", place=SOURCE, expected="what moved sums to zero", actual=str(error))]
     alerts.keep(s.conn, SOURCE, found)
     return found
 

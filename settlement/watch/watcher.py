@@ -3,7 +3,8 @@
 Invariants: a cursor (block and its hash) says how far everything was read; it moves forward only, in the SQL
 transaction that stores the events up to it, and only for the one who saw it where it is, so that two watchers, or one
 that is late, store nothing twice. The hash of the cursor's block is looked at first: a final block that is gone is an
-alert and the end of reading, never a rewind. A log whose block does not stand in the chain is not believed. No SQL
+alert and the end of reading, never a rewind. A log whose block does not stand in the chain is not believed; where there
+is a second node, nothing is stored but what both tell of a block that both call final. No SQL
 transaction is open while the network is asked. Called by the entry points and by periodic tasks; the rows are read by
 `reconcile` and `overview`.
 """
@@ -16,9 +17,11 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from settlement import second_node
 from settlement.alliance import Alliance
 from settlement.chain.client import ChainUnclear, Head, NodeRefused
 from settlement.chain.contracts import Event
+from settlement.second_node import NodesDisagree
 from settlement.tables import Conn
 from settlement.watch import alerts
 from settlement.watch.alerts import Alert
@@ -69,8 +72,16 @@ def watch(conn: Conn, alliance: Alliance) -> Watched:
     """Store the events of every block that has become final. May be called twice, late, or by two workers. Raises
     `FinalityBroken`, `ChainUnclear`, `AllianceError`.
     """
+    try:
+        return _watch(conn, alliance)
+    except NodesDisagree as error:
+        alerts.keep(conn, "watcher", [second_node.alert(alliance, error)])
+        raise
+
+
+def _watch(conn: Conn, alliance: Alliance) -> Watched:
     alliance.require_same_chain()
-    final, stored, span = alliance.chain.head("finalized"), 0, BLOCKS_PER_READ_MAX
+    final, stored, span = second_node.settled(alliance), 0, BLOCKS_PER_READ_MAX
     seen = cursor(conn) or _start(conn, alliance)
     for _ in range(READS_PER_WATCH_MAX):
         if seen.number >= final.number:
@@ -78,7 +89,7 @@ def watch(conn: Conn, alliance: Alliance) -> Watched:
         _require_standing(conn, alliance, seen)
         last = alliance.chain.head(min(final.number, seen.number + span))
         try:
-            found = _events(alliance, seen.number + 1, last)
+            found = events(alliance, seen.number + 1, last)
         except NodeRefused:
             if span == 1:
                 raise
@@ -117,8 +128,15 @@ def _require_standing(conn: Conn, alliance: Alliance, seen: Place) -> None:
     raise FinalityBroken(f"{actual}, but it was final as {seen.hash.hex()}")
 
 
+def events(alliance: Alliance, first: int, last: Head) -> list[Event]:
+    """The events of all our contracts in these blocks, in chain order, by both nodes where there are two. Raises
+    `ChainUnclear` when a block went away, `NodesDisagree`.
+    """
+    where = f"events of blocks {first} to {last.number}"
+    return second_node.agreed(alliance, where, lambda each: _events(each, first, last))
+
+
 def _events(alliance: Alliance, first: int, last: Head) -> list[Event]:
-    """The events of all our contracts in these blocks, in chain order. Raises `ChainUnclear` when a block went away."""
     found = [
         contract.decode(log)
         for contract in alliance.contracts

@@ -14,9 +14,10 @@ import pytest
 from settlement.batches import seal_next
 from settlement.chain.client import Chain, NodeRefused, Reverted, SendCase
 from settlement.chain.outbox import FeeCeiling, Intent, LocalSigner, Outbox, Outcome
+from settlement.observing import purpose
 from settlement.status import status
 from settlement.steps import Fate
-from settlement.submitter import drive, purpose
+from settlement.submitter import drive
 from tests.settlement.chain.anvil import Anvil, running
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day, registry_commands
 from tests.settlement.chain.tiny import (
