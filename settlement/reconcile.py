@@ -110,9 +110,7 @@ def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[M
     parties = openings.parties(conn)
     seen = look.look(conn, alliance, sender=sender, parties=parties, mirrors=mirrors)
     last = tables.last_sealed(conn)
-    ended, until = tables.last_finalised(conn), recoveries.told_until(conn)
-    steps = moved.steps(conn)
-    told = [step for step in steps if recoveries.is_told(step, ended=ended, until=until)]
+    steps, told = moved.steps(conn), recoveries.told(conn)
     cash = recorded.at(conn, last.done.last_seq) if last and last.done.last_seq else {}
     parked = desk.parked_cash(conn, batch_no=last.batch_no) if last else {}
     return Facts(

@@ -45,6 +45,12 @@ def told_until(conn: Conn) -> int:
     return -1 if row is None else int(row[0])
 
 
+def told(conn: Conn) -> list[Step]:
+    """Everything that moved of which the ledger was told, in order: what it has to agree with."""
+    ended, until = tables.last_finalised(conn), told_until(conn)
+    return [step for step in moved.steps(conn) if is_told(step, ended=ended, until=until)]
+
+
 def is_told(step: Step, *, ended: int, until: int) -> bool:
     """Whether the ledger knows of this step. `ended`: the last batch that is FINALISED here; `until` as above."""
     return step.block_number <= until if step.recovered else step.batch_no <= ended
@@ -56,16 +62,16 @@ def tell(s: Settlement) -> int:
     """
     ended, until = tables.last_finalised(s.conn), told_until(s.conn)
     known = moved.steps(s.conn)
-    told = 0
+    count = 0
     for at, step in enumerate(known):
         if not step.recovered and step.batch_no > ended:
             break
         if step.recovered and step.block_number > until:
             _post(s, known, at)
-            told += 1
+            count += 1
             if at + 1 == len(known) or known[at + 1].block_number > step.block_number:
                 s.conn.execute(_TELL, {"name": CURSOR, "block": step.block_number})
-    return told
+    return count
 
 
 def tell_recoveries(s: Settlement) -> list[Alert]:

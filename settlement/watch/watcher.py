@@ -4,14 +4,13 @@ Invariants: a cursor (block and its hash) says how far everything was read; it m
 transaction that stores the events up to it, and only for the one who saw it where it is, so that two watchers, or one
 that is late, store nothing twice. The hash of the cursor's block is looked at first: a final block that is gone is an
 alert and the end of reading, never a rewind. A log whose block does not stand in the chain is not believed; where there
-is a second node, nothing is stored but what both tell of a block that both call final. No SQL
-transaction is open while the network is asked. Called by the entry points and by periodic tasks; the rows are read by
-`reconcile` and `overview`.
+is a second node, nothing is stored but what both tell of a block that both call final. No SQL transaction is open while
+the network is asked. Called by the entry points and by periodic tasks; the rows are read by `reconcile` and `overview`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +38,7 @@ _MOVE = """
 UPDATE settlement.chain_cursor SET block_number = %(number)s, block_hash = %(hash)s, moved_at = clock_timestamp()
 WHERE name = %(name)s AND block_number = %(seen_number)s AND block_hash = %(seen_hash)s AND block_number < %(number)s
 """
-_STORE = """
+STORE = """
 INSERT INTO settlement.chain_event
     (block_number, log_index, block_hash, tx_hash, contract, name, batch_no, merchant_id, amount, fields)
 VALUES (%(block_number)s, %(log_index)s, %(block_hash)s, %(tx_hash)s, %(contract)s, %(name)s, %(batch_no)s,
@@ -156,11 +155,12 @@ def _store(conn: Conn, seen: Place, last: Head, found: Iterable[Event]) -> bool:
         if conn.execute(_MOVE, {"name": CURSOR, **places}).rowcount != 1:
             return False
         with conn.cursor() as many:
-            many.executemany(_STORE, [_row(event) for event in found])
+            many.executemany(STORE, [as_stored(row_of(event)) for event in found])
     return True
 
 
-def _row(event: Event) -> dict[str, Any]:
+def row_of(event: Event) -> dict[str, Any]:
+    """The event as its row has it, by column."""
     fields, log = event.fields, event.log
     return {
         "block_number": log.block_number,
@@ -172,8 +172,13 @@ def _row(event: Event) -> dict[str, Any]:
         "batch_no": _first(fields, ("batchNo", "defaultId")),
         "merchant_id": _first(fields, ("merchantId", "creditorId")),
         "amount": _first(fields, ("amount", "net", "missing", "cut", "floor", "slashed")),
-        "fields": Jsonb({name: _json(value) for name, value in fields.items()}),
+        "fields": {name: _json(value) for name, value in fields.items()},
     }
+
+
+def as_stored(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as `STORE` takes it."""
+    return {**row, "fields": Jsonb(row["fields"])}
 
 
 def _first(fields: dict[str, Any], names: tuple[str, ...]) -> int | None:

@@ -142,6 +142,28 @@ def test_after_a_reorganisation_the_same_bytes_are_sent_again(anvil: Anvil, outb
     assert len(chain.logs(address, first=0)) == 1
 
 
+def test_what_was_final_and_is_gone_waits_again_with_the_same_bytes(anvil: Anvil, outbox: Outbox) -> None:
+    chain = Chain(anvil.url)
+    address = deploy(chain)
+    anvil.finalise()
+    intent = Intent("undone", address, b"undone", 60_000)
+    outbox.submit(intent)
+    mined = seen_mined(outbox, intent.purpose)
+    anvil.finalise()
+    outbox.observe("undone")
+    assert outbox.open_purposes() == []
+    anvil.mine_at_once(on=False)
+    anvil.ask("anvil_rollback", 4)
+    assert outbox.observe("undone").fate is Fate.WAITING
+    again = outbox.submit(intent)
+    anvil.finalise()
+    assert outbox.observe("undone").fate is Fate.MINED
+    assert again.newest is not None
+    assert mined.newest is not None
+    assert again.newest.tx_hash == mined.newest.tx_hash
+    assert len(chain.logs(address, first=0)) == 1
+
+
 def test_time_does_not_run_backwards(anvil: Anvil) -> None:
     with pytest.raises(NodeRefused):
         Chain(anvil.url).advance_time(-1)

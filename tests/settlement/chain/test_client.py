@@ -166,9 +166,8 @@ def test_a_refusal_with_a_code_that_is_none_is_a_refusal(code: Any) -> None:
 
 
 def test_whoever_reverts_with_half_of_one_of_our_errors_is_refused_all_the_same() -> None:
-    for item in artifact("SettlementHub")["abi"]:
-        if item["type"] == "error" and item["name"] == "WrongSequence":
-            kinds = ",".join(one["type"] for one in item["inputs"])
+    (error_of,) = (item for item in artifact("SettlementHub")["abi"] if item.get("name") == "WrongSequence")
+    kinds = ",".join(one["type"] for one in error_of["inputs"])
     half = "0x" + keccak256(f"WrongSequence({kinds})".encode())[:4].hex() + "01"
     refusal = error(code=3, message="execution reverted", data=half)
     with node_that_says(refusal) as url, pytest.raises(Refused, match=f"reverted with {half}"):
