@@ -3,7 +3,7 @@
 //   node proofs/circuits/prover/bundle.mjs FOLDER [KEYS]
 //
 //   prover.js         one module for browsers
-//   prover.mini.js    the same for mini-programs (CommonJS, no BigInt literals), with files_only.js
+//   prover.mini.js    the same for mini-programs (CommonJS, no BigInt literals), with files_only.js and wallet.js
 //   curve.wasm        the curve's arithmetic, for platforms that load WebAssembly from files alone
 //   LICENSE.md        what it is under: GPL-3.0, as snarkjs is in it
 //
@@ -88,7 +88,7 @@ export async function bundle(folder) {
   await bundleForBrowsers(folder);
   await build({
     ...shared,
-    stdin: { contents: 'export * from "./prove.js"; export * from "./files_only.js";', resolveDir: HERE },
+    stdin: { contents: ["prove", "files_only", "wallet"].map((name) => `export * from "./${name}.js";`).join(""), resolveDir: HERE },
     format: "cjs",
     supported: { bigint: false },
     define: { ...shared.define, "globalThis.btoa": "String" }, // it would write out a worker's source; none is started
