@@ -227,7 +227,8 @@ def _reproduce(report: Mapping[str, Any]) -> str:
 def _foot(report: Mapping[str, Any]) -> str:
     digest = sha256(report_text(report).encode()).hexdigest()
     lines = "".join(f"<div>{words}</div>" for words in ("Auditor", "Date", "Signature"))
-    return f'<div class="sign">{lines}</div><footer>SHA-256 of report.json: <code>{digest}</code></footer>'
+    by = f"<br>signed in it by <code>{escape(report['signature']['signer'])}</code>" if "signature" in report else ""
+    return f'<div class="sign">{lines}</div><footer>SHA-256 of report.json: <code>{digest}</code>{by}</footer>'
 
 
 def _mark(*, held: bool) -> str:
