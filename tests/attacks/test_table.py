@@ -1,5 +1,5 @@
-"""The table of threats in docs/security.md has every row of the protocol's list (§7), that of docs/tier-attacks.md a case
-for each of its own, and the tests that they name are there.
+"""The table of threats in docs/security.md has every row of the protocol's list (§7), that of docs/tier-attacks.md a
+case for each of its own, and the tests that they name are there.
 """
 
 from __future__ import annotations
