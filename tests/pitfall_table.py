@@ -1,8 +1,8 @@
 """The tables of docs/pitfalls.md, of threats in docs/security.md and of the submitter's rules in docs/protocol.md, as
 data: which tests they name, where those are, which of them have run.
 
-`test_pitfalls` and `attacks/test_table` hold the pages against the sources; `everything` holds them against what passed,
-so that a test which is there and is never run is found too. Reads the repository's files, nothing else.
+`test_pitfalls` and `attacks/test_table` hold the pages against the sources; `everything` holds them against what
+passed, so that a test which is there and is never run is found too. Reads the repository's files, nothing else.
 """
 
 import json
