@@ -178,7 +178,7 @@ def _numbered(mirror: Mirror, path: str, batch_no: int) -> BatchHeader | None:
         raise AttestRefused(f"{path}: too long for a header")
     try:
         header = from_json(BatchHeader, json.loads(data))
-    except (JsonFormError, ValueError, AttributeError) as error:
+    except (JsonFormError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise AttestRefused(f"{path}: not a header: {error}") from error
     if header.batch_no != batch_no:
         raise AttestRefused(f"{path}: holds the header of batch {header.batch_no}")
