@@ -4,6 +4,7 @@
     carry-over           go on with a running ledger at another hub: plan, then --yes
     verify-deployment    whether a chain holds the alliance that a file of addresses names
     register             lanes and terms of merchants that joined after the founding
+    reread               the contracts' events once more, by a node that is believed
     council              propose, sign, show, execute and list what the council decides
 
 Each says its own options and exit codes with --help. Called by operators, signers of the council, and anybody.
@@ -17,6 +18,7 @@ from typing import Final
 
 from settlement.council import command as council
 from settlement.deployment import carry_command, deploy_command, register_command, verify_command
+from settlement.watch import reread_command
 
 WRONG_USE: Final = 2
 COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
@@ -24,6 +26,7 @@ COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
     "carry-over": carry_command.main,
     "verify-deployment": verify_command.main,
     "register": register_command.main,
+    "reread": reread_command.main,
     "council": council.main,
 }
 
