@@ -166,8 +166,8 @@ class LocalReceiptKey:
 
 def adopt_lanes(conn: Conn, registry: Contract, hosted: Roster, *, first_block: int) -> None:
     """Every lane in the registry whose key is not kept here, from the journal's end of this moment on, and its end. A
-    revocation counts as soon as it is seen: should its block go, the alliance signs, which it may. A second one can only
-    end the lane sooner, after a revert that had put its end off.
+    revocation counts as soon as it is seen: should its block go, the alliance signs, which it may. A second one only
+    ends the lane sooner, after a revert that had put its end off.
     """
     seq = journal.head_seq(conn)
     for event in registry.events("KeySet", first=first_block, last="finalized"):
