@@ -80,6 +80,7 @@ DECLARED = (
     "ClaimCollected(uint64 indexed defaultId,uint32 indexed creditorId,uint256 amount)",
     "GuaranteeJoined(uint32 indexed merchantId,uint256 amount,uint256 shares)",
     "GuaranteeLeft(uint32 indexed merchantId,uint256 amount,uint256 shares)",
+    "BountyEarned(address indexed account,uint256 amount)",
     "BountyPaid(address indexed account,uint256 amount)",
     "AssetsChanged(uint256 assets,uint256 totalShares)",
     (
