@@ -76,6 +76,7 @@ from settlement.sealing.remote_lanes import RosterRefused
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
 from settlement.tasks.works import Works, read_recipients
+from settlement.watch.watcher import FinalityBroken
 
 DONE, REFUSED, AWAY, NOT_BORNE_OUT = 0, 1, 3, 4
 NOTED_AT: Final = frozenset({"signed", "sent"})
@@ -88,6 +89,7 @@ _REFUSED: Final = (
     Behind,
     DBAPIError,
     FeeCeiling,
+    FinalityBroken,
     ForeignPending,
     GenesisDiffers,
     HandoverUnfit,
