@@ -118,6 +118,21 @@ def test_a_loss_whose_rest_the_creditors_bear_to_the_unit(spared: str, holdings:
     assert judged(logs, told) == {"loss-differs"}
 
 
+@pytest.mark.parametrize(("assets", "codes"), [(FUND, set()), (FUND - 1, {"balance-differs"})])
+def test_what_is_made_good_goes_back_where_it_came_from(assets: int, codes: set[str]) -> None:
+    """Creditors first, then the fund, then the bond."""
+    made_good = [
+        *default(),
+        ("Deposited", {"merchantId": 1, "amount": 500}),
+        ("DebtRepaid", {"defaultId": 2, "merchantId": 1, "amount": 500}),
+        ("ClaimCollected", {"defaultId": 2, "creditorId": 3, "amount": 200}),
+        ("ReservesRestored", {"defaultId": 2, "toFund": FUND, "toBond": 200}),
+        ("AssetsChanged", {"assets": assets}),
+    ]
+    holdings = Holdings({1: 0, 2: 500, 3: 1_999, 4: 1, 5: 0}, bond=BOND, owed=3_600, held=3_600)
+    assert judged(made_good, holdings) == codes
+
+
 def test_cuts_of_the_protocols_example() -> None:
     assert cuts_of(500_001, {1: -2_000_000, 3: 1_999_999, 4: 1}) == {3: 500_001, 4: 0}
     assert cuts_of(0, {1: -5, 2: 5}) == {2: 0}
