@@ -178,7 +178,7 @@ def _numbered(mirror: Mirror, path: str, batch_no: int) -> BatchHeader | None:
         raise AttestRefused(f"{path}: too long for a header")
     try:
         header = from_json(BatchHeader, json.loads(data))
-    except (JsonFormError, ValueError, AttributeError) as error:
+    except (JsonFormError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise AttestRefused(f"{path}: not a header: {error}") from error
     if header.batch_no != batch_no:
         raise AttestRefused(f"{path}: holds the header of batch {header.batch_no}")
@@ -283,7 +283,7 @@ def _load(state: Path, chain: Chain, attester: bytes) -> _State:
         told = {name: known[name] for name in mine}
         signed = known["signed"]
         sealings = sealings_in(known)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise AttestRefused(f"{state}: not an attester's state: {error!r}") from error
     if told != mine or not isinstance(signed, dict):
         raise AttestRefused(f"{state}: kept for {told}, not for {mine}")

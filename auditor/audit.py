@@ -186,7 +186,7 @@ def _opened(commit: Commit, source: Source, context: Context, outcome: Outcome) 
 def _close(fetched: _Fetched, books: Books, relations: Relations, context: Context, outcome: Outcome) -> BatchOutcome:
     commit, opened, findings, started = fetched.commit, fetched.opened, fetched.findings, time.monotonic()
     header = commit.header
-    told = BatchOutcome(header.batch_no, commit.header_hash, header.data_hash, header.leaf_count)
+    told = BatchOutcome(header.batch_no, commit.header_hash, header.data_hash, header.leaf_count, header.sealed_at)
     told.settling = any(header.nets_hash)
     if opened is None:
         books.lose()

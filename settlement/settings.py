@@ -30,6 +30,8 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
     """RabbitMQ's address (amqp:// or amqps://); without one the queues live in the database itself."""
     rpc_url: str | None = None
     """An Ethereum node's address; without one an embedded chain runs under `var`."""
+    rpc_check_url: str | None = None
+    """A second node of the same chain, run by somebody else: nothing is called final before both say the same."""
     confirmations: int | None = Field(default=None, ge=0, le=10_000)
     """How many blocks make one final, on a network whose nodes know no `finalized` block."""
     addresses: Path | None = None
@@ -111,6 +113,8 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
                 "TONGDUI_INSPECTOR_KEYS: production has every batch examined before it is published; "
                 "or say in TONGDUI_UNINSPECTED_BECAUSE why not"
             )
+        if self.rpc_check_url is not None and self.rpc_check_url in {None, self.rpc_url}:
+            raise ValueError("TONGDUI_RPC_CHECK_URL: has to be another node than TONGDUI_RPC_URL")
         if (self.signer_url is None) != (self.signer_address is None):
             raise ValueError("TONGDUI_SIGNER_URL and TONGDUI_SIGNER_ADDRESS: neither without the other")
         if self.environment == "production" and self.tier_assisted:

@@ -85,6 +85,20 @@ def test_what_could_not_be_read_is_never_held(world: World) -> None:
     assert "not read" in shown
 
 
+def test_the_page_says_of_when_it_is_and_who_pays_whom(world: World) -> None:
+    made, shown = told(world)
+    assert "2027-01-15 08:00:00 UTC to 2027-01-15 09:00:00 UTC" in shown
+    nets = [dict(batch.nets) for batch in (world.batches[2], world.batches[4])]
+    merchants = sorted({merchant for each in nets for merchant in each})
+    due = [(merchant, sum(each.get(merchant, 0) for each in nets)) for merchant in merchants]
+    assert made["nets"] == [{"merchantId": merchant, "net": str(amount)} for merchant, amount in due]
+    assert sum(amount for _, amount in due) == 0
+    assert all(f'<td>{merchant}</td><td class="n">{amount:,}</td>' in shown for merchant, amount in due)
+    world.batches[4].forced = {"sealed_at": 2**64 - 1}
+    world.rehead(4)
+    assert "to 9999-12-31 23:59:59 UTC" in told(world)[1]
+
+
 def test_a_signed_report_is_its_auditors_down_to_the_letter(world: World) -> None:
     made, _ = told(world)
     signed = signed_report(made, ATTESTERS[0])
