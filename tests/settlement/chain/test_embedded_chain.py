@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 
 from settlement.chain.client import Chain, ChainUnclear, NodeRefused, Reverted, SendCase
 from settlement.embedded_chain.methods import EMPTY_BLOCKS_MAX, METHODS
-from settlement.embedded_chain.process import EmbeddedNode, NodeFailed, attach, start
-from settlement.embedded_chain.server import BATCH_CALLS_MAX, BODY_BYTES_MAX
+from settlement.embedded_chain.process import EmbeddedNode, NodeFailed, attach, give_up, start, use
+from settlement.embedded_chain.server import BATCH_CALLS_MAX, BODY_BYTES_MAX, POLL_S
 from tests.settlement.chain.tiny import ADDRESS, RUNTIME, SENDER, TOPIC, deploy, send, signed
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - must be refused
@@ -123,6 +124,25 @@ def test_a_node_nobody_talks_to_stops(tmp_path: Path) -> None:
     process_gone = subprocess.run([sys.executable, "-c", WAIT_FOR_END, str(node.pid)], timeout=30, check=False)
     assert process_gone.returncode == 0
     node.stop()
+
+
+LEAVER = """
+import os, pathlib, sys
+from settlement.embedded_chain.process import start
+print(start(pathlib.Path(sys.argv[1])).pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_node_ends_with_the_last_who_used_it(tmp_path: Path) -> None:
+    use(tmp_path)
+    left = subprocess.run([sys.executable, "-c", LEAVER, str(tmp_path)], capture_output=True, text=True, check=False)
+    time.sleep(2 * POLL_S)
+    node = attach(tmp_path)
+    assert node is not None, "who started it was killed, but this process uses it"
+    assert node.pid == int(left.stdout)
+    give_up(tmp_path)
+    assert subprocess.run([sys.executable, "-c", WAIT_FOR_END, str(node.pid)], timeout=30, check=False).returncode == 0
 
 
 WAIT_FOR_END = """
