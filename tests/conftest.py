@@ -2,7 +2,8 @@
 
     def test_something(database: str) -> None:   # the libpq address of a database of its own, dropped afterwards
 
-Invariants: the server has fsync off and lives in a temporary folder; each worker of a parallel run has its own.
+Invariants: the server has fsync off and lives in a temporary folder, in memory where that is possible; each worker of a
+parallel run has its own.
 """
 
 import itertools
@@ -20,6 +21,7 @@ from psycopg import sql
 from sqlalchemy import create_engine, pool
 
 from ledger.postgres.embedded import EmbeddedServer, sqlalchemy_url, start
+from tests.scratch import MEMORY, SERVER, scratch
 from tests.settlement.chain.anvil import ANVIL
 from tests.settlement.tasks.brokers import RABBITMQ_IS_HERE
 
@@ -50,8 +52,10 @@ def migrate(dsn: str, revision: str = "head") -> None:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    with start(tmp_path_factory.mktemp("postgres"), durable=False) as server:
-        yield server
+    with scratch(MEMORY, tmp_path_factory.mktemp("scratch")) as folder:
+        # A log that grows to gigabytes is of no use to databases that live for a second.
+        with start(folder / SERVER, durable=False, options={"max_wal_size": "256MB"}) as server:
+            yield server
 
 
 @pytest.fixture(scope="session")
