@@ -1,5 +1,5 @@
-"""`python -m api.demo`. The command is loaded late, so that Ctrl-C is answered while libraries still load. SIGTERM counts
-as Ctrl-C: dying of it would leave the servers behind.
+"""`python -m api.demo`. The command is loaded late, so that Ctrl-C is answered while libraries still load. SIGTERM
+counts as Ctrl-C: dying of it would leave the servers behind.
 
 Once the outcome is known neither changes anything any more: an interpreter on its way out would die of it and lose the
 exit code.

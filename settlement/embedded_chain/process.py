@@ -1,11 +1,11 @@
 """Start the embedded node as a process of its own, or find the one that already runs in a folder.
 
 Invariants: one node a folder (the chain's file lock sees to it); `start` returns only when the node answers; `stop`
-asks, waits, and kills only the process it started or found; a node that was started here ends when the last process that
-uses it has ended, however that ended. Called by the demo, the entry points and tests.
+asks, waits, and kills only the process it started or found; a node that was started here ends when the last process
+that uses it has ended, however that ended. Called by the demo, the entry points and tests.
 
-Inside the folder: `node.json` (url and pid), `node.log`, `chain.sqlite3`, and `users` (shared by every process that uses
-the node, so that the kernel keeps the count and a killed process leaves it).
+Inside the folder: `node.json` (url and pid), `node.log`, `chain.sqlite3`, and `users` (shared by every process that
+uses the node, so that the kernel keeps the count and a killed process leaves it).
 """
 
 from __future__ import annotations
