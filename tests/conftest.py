@@ -10,6 +10,7 @@ parallel run has its own.
 
 import itertools
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +76,11 @@ def migrated(postgres: EmbeddedServer) -> str:
     """The name of the template database, at the newest migration. Nobody connects to it but its clones."""
     migrate(postgres.ensure_database("migrated"))
     return "migrated"
+
+
+def pytest_configure() -> None:
+    """SIGTERM (`timeout`, a build that is called off) tears fixtures down as Ctrl-C does, and leaves no server behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)

@@ -14,8 +14,7 @@ import pytest
 
 from settlement.chain.client import Chain
 from settlement.status import BatchStatus, status
-from tests.conftest import one
-from tests.settlement.chain.conftest import ROOT
+from tests.conftest import ROOT, one
 from tests.settlement.chain.field import ATTESTERS, MERCHANTS, Field, day
 from tests.settlement.chain.tiny import SENDER
 from tests.settlement.tasks.stage import Stage, eventually, keep_keys, stage
