@@ -79,7 +79,7 @@ def migrated(postgres: EmbeddedServer) -> str:
 
 
 def pytest_configure() -> None:
-    """SIGTERM (`timeout`, a build that is called off) tears fixtures down as Ctrl-C does, and leaves no server behind."""
+    """SIGTERM (`timeout`, a build called off) tears fixtures down as Ctrl-C does, and leaves no server behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
