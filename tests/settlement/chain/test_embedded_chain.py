@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from settlement.chain.client import Chain, ChainUnclear, NodeRefused, Reverted, SendCase
+from settlement.embedded_chain.blocks import SNAPSHOTS_MAX
 from settlement.embedded_chain.methods import EMPTY_BLOCKS_MAX, METHODS
 from settlement.embedded_chain.process import EmbeddedNode, NodeFailed, attach, give_up, start, use
 from settlement.embedded_chain.server import BATCH_CALLS_MAX, BODY_BYTES_MAX, POLL_S
@@ -184,6 +185,22 @@ def test_malformed_requests_get_the_codes_of_the_specification(embedded: Embedde
     assert json.loads(said)["error"]["code"] == code
 
 
+def test_a_snapshot_is_gone_back_to_once(embedded: EmbeddedNode, chain: Chain) -> None:
+    first = ask(embedded, "evm_snapshot")["result"]
+    before = chain.head()
+    address = deploy(chain)
+    for _ in range(SNAPSHOTS_MAX):
+        refused = ask(embedded, "evm_snapshot").get("error")
+    assert isinstance(refused, dict)
+    assert refused["code"] == -32000
+    chain.advance_time(86_400)
+    assert ask(embedded, "evm_revert", first)["result"] is True
+    assert (chain.head(), chain.code(address)) == (before, b"")
+    assert chain.now() < before.timestamp + 86_400
+    assert ask(embedded, "evm_revert", first)["result"] is False
+    assert deploy(chain) == address, "the same transaction is new again"
+
+
 def test_sizes_are_bounded(embedded: EmbeddedNode) -> None:
     many = [{"jsonrpc": "2.0", "id": at, "method": "eth_chainId", "params": []} for at in range(BATCH_CALLS_MAX + 1)]
     assert len(json.loads(post(embedded.url, json.dumps(many[:-1]).encode())[1])) == BATCH_CALLS_MAX
@@ -291,6 +308,7 @@ def test_every_method_answers_something_sensible(embedded: EmbeddedNode, chain: 
         "eth_getLogs": [{"blockHash": block, "address": [shown], "topics": [["0x" + TOPIC.hex()]]}],
         "evm_increaseTime": ["0x0"],
         "evm_mine": [hex(EMPTY_BLOCKS_MAX // 100)],
+        "evm_revert": ["0xffff"],
     }
     answers = {method: ask(embedded, method, *asked.get(method, [])) for method in METHODS}
     assert [method for method, answer in answers.items() if "error" in answer] == ["eth_sendRawTransaction"]
