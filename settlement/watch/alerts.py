@@ -37,6 +37,10 @@ CODES: dict[str, tuple[str, str]] = {
     "chains-many": (WARNING, "there are more chains of referrals to look at than alerts are raised for"),
     "chain-unclear": (WARNING, "the node does not answer, or not usably"),
     "claims-open": (WARNING, "what a defaulter still owes to the creditors of a batch"),
+    "collateral-leaving": (
+        WARNING,
+        "a merchant has announced to take out collateral; what leaves stands behind no debt any more",
+    ),
     "collateral-low": (WARNING, "a merchant's free collateral is below its floor or below what it owes"),
     "commit-refused": (URGENT, "the contract refuses what is to be sent; it is not signed"),
     "defaulted": (URGENT, "a merchant could not pay its net"),
@@ -64,6 +68,10 @@ CODES: dict[str, tuple[str, str]] = {
     "merchant-restricted": (WARNING, "the registry lets a merchant sign little: what else it owes the books waits"),
     "mirror-behind": (WARNING, "a mirror lacks a published batch"),
     "nets-unlike-ledger": (URGENT, "a batch's nets are not the ledger's own positions at its end"),
+    "nodes-disagree": (
+        URGENT,
+        "two nodes say different things about a final block; nothing is called final until they agree",
+    ),
     "not-reproducible": (URGENT, "a stored batch does not come out the same again"),
     "recoveries-untold": (WARNING, "what defaulters repaid or creditors collected is not in the ledger yet"),
     "sender-shared": (URGENT, "the pool holds transactions of our account that this database did not sign"),
