@@ -200,14 +200,14 @@ def test_nodes_that_do_not_hold_the_batch_turn_it_red(
 
 
 def test_what_only_the_newest_block_shows_is_not_seen_yet(
-    page: Page, node: EmbeddedNode, receipt: dict[str, Any]
+    page: Page, embedded: EmbeddedNode, receipt: dict[str, Any]
 ) -> None:
     """The block of the commit may be undone: until it is final nothing turns green, and nothing red."""
 
     def long_ago(asked: bytes) -> bytes:
         return asked.replace(b'"finalized"', b'"earliest"')
 
-    with provider(node.url) as one, provider(node.url, asks=long_ago) as two:
+    with provider(embedded.url) as one, provider(embedded.url, asks=long_ago) as two:
         assert checked(page, json.dumps(receipt), one, two) == "fits together, not seen on the chain"
     assert steps(page)["chain"] == "open"
     assert "not final yet" in page.inner_text("[data-step=chain]")

@@ -43,7 +43,9 @@ def agrees(s: Settlement) -> bool:
     }
 
 
-def test_a_recovery_that_was_left_out_is_read_again_and_told(unfounded: Field, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recovery_that_was_left_out_is_read_again_and_told(
+    unfounded: Field, capsys: pytest.CaptureFixture[str]
+) -> None:
     """And one that was made up is taken out, though claims were collected and told in between."""
     in_default(unfounded, 2)
     poor = poor_field(unfounded, 2)
