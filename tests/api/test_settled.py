@@ -29,6 +29,7 @@ from settlement.submitter import drive
 from settlement.vault import Vault
 from tests.api.conftest import Caller, Clock
 from tests.settlement.chain.field import ATTESTERS, Field, write_attestations
+from tests.settlement.chain.tiny import SENDER
 
 ISSUER, ACCEPTOR = 1, 2
 AT = "2026-07-10T12:00:00Z"

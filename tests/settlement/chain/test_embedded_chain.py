@@ -189,8 +189,7 @@ def test_a_snapshot_is_gone_back_to_once(embedded: EmbeddedNode, chain: Chain) -
     first = ask(embedded, "evm_snapshot")["result"]
     before = chain.head()
     address = deploy(chain)
-    for _ in range(SNAPSHOTS_MAX):
-        refused = ask(embedded, "evm_snapshot").get("error")
+    refused = [ask(embedded, "evm_snapshot").get("error") for _ in range(SNAPSHOTS_MAX)][-1]
     assert isinstance(refused, dict)
     assert refused["code"] == -32000
     chain.advance_time(86_400)
