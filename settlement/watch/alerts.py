@@ -83,6 +83,10 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "transaction-failed": (URGENT, "a transaction failed as often as we try"),
     "watch-behind": (WARNING, "the chain's events are read later than they should be"),
+    "withdrawal-announced": (
+        WARNING,
+        "a merchant may soon take collateral out, or may now; its limit in the ledger has to do without",
+    ),
     "wide-root": (WARNING, "thirty people or more stand under one root of referrals; a person looks at it"),
 }
 

@@ -31,13 +31,18 @@ ON CONFLICT (sole) DO UPDATE SET taken_at = excluded.taken_at, body = excluded.b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collateral:
-    """A party's money in the hub, in base units; `owed` is what it still owes to claims of earlier defaults."""
+    """A party's money in the hub, in base units; `owed` is what it still owes to claims of earlier defaults.
+
+    `leaving` is what it has announced to withdraw, from `leaves_at` on (Unix seconds); 0 if nothing.
+    """
 
     merchant_id: int
     free: int
     locked: int
     floor: int
     owed: int
+    leaving: int = 0
+    leaves_at: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +126,18 @@ def _collateral(alliance: Alliance, parties: Sequence[int], at: int) -> list[Col
     for party in parties:
         free, locked = hub.read("balanceOf", party, tag=at)
         floor, owed = policy.read("floorOf", party, tag=at), fund.read("owedBy", party, tag=at)
-        found.append(Collateral(merchant_id=party, free=free, locked=locked, floor=floor, owed=owed))
+        leaving, leaves_at = hub.read("withdrawalOf", party, tag=at)
+        found.append(
+            Collateral(
+                merchant_id=party,
+                free=free,
+                locked=locked,
+                floor=floor,
+                owed=owed,
+                leaving=leaving,
+                leaves_at=leaves_at,
+            )
+        )
     return found
 
 
