@@ -43,8 +43,6 @@ WATCH_LAG_S_MAX = 1_800
 SLOW_S_MAX = 3_600
 """A batch that is sealed should be on the chain within the hour; after that somebody looks."""
 TRANSACTIONS_PAID_MIN = 100
-WITHDRAWAL_OPEN_S = 7 * 86_400
-"""The hub's WITHDRAWAL_OPEN_SECONDS: after this an announcement has lapsed."""
 TRANSACTION_GAS_USUAL = 500_000
 FAILED = frozenset({State.FAILED_FRAUD, State.FAILED_CASCADE, State.FAILED_CONFLICT})
 ON_CHAIN = frozenset({State.CONFIRMED, State.CHALLENGED, State.FINALISING})
@@ -118,7 +116,7 @@ def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[M
     return Facts(
         look=seen,
         batches=[_local(batch) for batch in tables.unfinished(conn) if batch.sealed],
-        known=dict(enumerate(tables.header_hashes(conn, 2**62))),
+        known=tables.live_hashes(conn),
         committed=_committed(conn),
         settled_au={party: position.settled for party, position in queries.positions(conn).items()},
         moved=moved.summed(step.moved for step in told),
@@ -173,7 +171,7 @@ def differences(facts: Facts) -> list[Alert]:
         *_headers(facts),
         *_ways(facts),
         *(_demand(due, facts.look.head.timestamp) for due in facts.demands),
-        *(alert for each in facts.look.collateral for alert in _standing(each, facts.look.head.timestamp)),
+        *(alert for each in facts.look.collateral for alert in _standing(each)),
         *_debts(facts),
         *_shortages(facts),
         *_surroundings(facts.look),
@@ -245,15 +243,15 @@ def _demand(due: Due, now: int) -> Alert:
     )
 
 
-def _standing(money: Collateral, now: int) -> list[Alert]:
+def _standing(money: Collateral) -> list[Alert]:
     found, place = [], f"merchant {money.merchant_id}"
     if money.owed:
         found.append(_alert("claims-open", place, "nothing owed to creditors", f"{money.owed} base units"))
+    if money.leaving:
+        taken = f"{money.leaving} base units can be taken out from {money.leaving_at} (Unix seconds) on"
+        found.append(_alert("collateral-leaving", place, "no withdrawal is announced", taken))
     if money.free < money.floor:
         found.append(_alert("collateral-low", place, f"at least {money.floor} free", f"{money.free}"))
-    if money.leaving and now <= money.leaves_at + WITHDRAWAL_OPEN_S:
-        leaves = f"{money.leaving} base units can leave from {money.leaves_at} on (Unix seconds, by the chain's clock)"
-        found.append(_alert("withdrawal-announced", place, "a limit in the ledger that holds without them", leaves))
     return found
 
 

@@ -37,6 +37,10 @@ CODES: dict[str, tuple[str, str]] = {
     "chains-many": (WARNING, "there are more chains of referrals to look at than alerts are raised for"),
     "chain-unclear": (WARNING, "the node does not answer, or not usably"),
     "claims-open": (WARNING, "what a defaulter still owes to the creditors of a batch"),
+    "collateral-leaving": (
+        WARNING,
+        "a merchant has announced to take out collateral; what leaves stands behind no debt any more",
+    ),
     "collateral-low": (WARNING, "a merchant's free collateral is below its floor or below what it owes"),
     "commit-refused": (URGENT, "the contract refuses what is to be sent; it is not signed"),
     "defaulted": (URGENT, "a merchant could not pay its net"),
@@ -83,10 +87,6 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "transaction-failed": (URGENT, "a transaction failed as often as we try"),
     "watch-behind": (WARNING, "the chain's events are read later than they should be"),
-    "withdrawal-announced": (
-        WARNING,
-        "a merchant may soon take collateral out, or may now; its limit in the ledger has to do without",
-    ),
     "wide-root": (WARNING, "thirty people or more stand under one root of referrals; a person looks at it"),
 }
 

@@ -155,14 +155,7 @@ CHANGES: dict[str, tuple[Callable[[Facts], Facts], tuple[str, str]]] = {
         lambda f: replace(f, look=replace(f.look, collateral=[replace(f.look.collateral[0], floor=2**90)])),
         ("collateral-low", "merchant 1"),
     ),
-    "leaving": (lambda f: _announced(f, leaves_at=10_000 - 7 * 86_400), ("withdrawal-announced", "merchant 1")),
 }
-
-
-def _announced(facts: Facts, *, leaves_at: int) -> Facts:
-    (money,) = facts.look.collateral
-    money = replace(money, leaving=4, leaves_at=leaves_at)
-    return replace(facts, look=replace(facts.look, collateral=[money]))
 
 
 def _with(facts: Facts, **changes: Any) -> Facts:
@@ -175,10 +168,6 @@ def test_each_difference_has_its_alert(facts: Facts, change: str) -> None:
     assert differences(facts) == []
     make, expected = CHANGES[change]
     assert [(alert.code, alert.place) for alert in differences(make(facts))] == [expected]
-
-
-def test_an_announcement_that_has_lapsed_is_none(facts: Facts) -> None:
-    assert differences(_announced(facts, leaves_at=9_999 - 7 * 86_400)) == []
 
 
 @pytest.fixture(scope="module")
