@@ -5,7 +5,6 @@ are ignored; configurations, roles and contracts that are not those of the ancho
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,10 @@ from auditor.report import checks
 from auditor.rpc import Node, Nodes
 from proofs.headers import config_hash
 from proofs.keccak import keccak256
-from settlement.embedded_chain.process import EmbeddedNode, start
+from settlement.embedded_chain.process import EmbeddedNode
 from tests.attacks.alliance import CONFIG_HASH
 from tests.attacks.forge import ATTESTERS, World, found
-from tests.attacks.on_chain import ADMIN, UNIT, Settled, send, settle
+from tests.attacks.on_chain import UNIT, Settled, send, settle
 from tests.attacks.test_on_chain import audited
 
 DEPOSIT = 1_000
@@ -222,15 +221,9 @@ pytestmark = pytest.mark.xdist_group("audit of a default")
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
-    with start(tmp_path_factory.mktemp("defaulting-chain"), fund=[ADMIN.address], idle_s=300.0) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def settled(node: EmbeddedNode, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+def settled(embedded: EmbeddedNode, tmp_path_factory: pytest.TempPathFactory) -> Settled:
     """Little collateral, and a bond that is next to nothing; no batch is on the chain yet."""
-    return settle(node.url, tmp_path_factory.mktemp("defaulting"), collateral=UNIT // 10, bond=1_000)
+    return settle(embedded.url, tmp_path_factory.mktemp("defaulting"), collateral=UNIT // 10, bond=1_000)
 
 
 def test_a_default_on_a_real_chain_is_replayed_to_the_unit(settled: Settled, tmp_path: Path) -> None:
