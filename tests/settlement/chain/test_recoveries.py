@@ -74,7 +74,7 @@ def test_every_recovery_is_told_and_in_the_end_everybody_has_what_was_owed(unfou
         assert seen(s) == []
         assert settled_au(s) == {1: -102, 2: 61, 3: 11, OPERATOR_ID: -20, GUARANTEE_ID: 50}
 
-        hubs = Hubs(poor_field(field, 2, BOND_AU), s)
+        hubs = Hubs(poor_field(unfounded, 2, BOND_AU), s)
         assert names(hubs) == ["claims-open", "claims-uncollected"], "nor may it leave its hub"
         repay(s, (MISSING_AU - 100) * au, "rest")
         assert names(hubs) == ["claims-uncollected", "recoveries-untold"]
