@@ -133,11 +133,11 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
 
 def main() -> None:
     """Serve what the settings name."""
-    settings = Settings()
     try:
+        settings = Settings()
         with migrated_database(settings.database_url, settings.var / "postgres") as dsn:
             serve(dsn, settings)
-    except (Behind, CircuitRefused) as refused:
+    except (Behind, CircuitRefused, EmbeddedPostgresError, OSError, ValueError, psycopg.OperationalError) as refused:
         raise SystemExit(f"api.serve: {refused}") from refused
 
 

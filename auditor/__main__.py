@@ -1,8 +1,8 @@
-"""The command line: `python -m auditor audit`, `attest`, `examine`, `extract` and `epochs`.
+"""The command line: `python -m auditor audit`, `attest`, `examine`, `extract`, `epochs` and `new-key`.
 
 Exit codes: 0 clean, 1 findings, 2 incomplete (data missing, node silent), 3 the nodes disagree, 4 wrong use (or an
-attester that must refuse), 130 interrupted. Nothing is written but the report, the page, the attestations and, on
-standard error, progress. Entry point of the room.
+attester that must refuse), 130 interrupted. Nothing is written but the report, the page, the attestations, keys that are
+asked for and, on standard error, progress. Entry point of the room.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from auditor import epochs, extract
+from auditor import epochs, extract, keys
 from auditor.attest import AttestRefused, attest, load_signer, sealed_commits
 from auditor.audit import Means, audit, processes_here
 from auditor.chain import Chain
@@ -63,6 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
     options = _parser().parse_args(arguments)
     try:
+        if options.run is keys.make:
+            keys.make(options)
+            return CLEAN
         with Nodes([node for node in (options.rpc, options.rpc2) if node is not None]) as nodes:
             code: int = options.run(options, nodes)
             return code
@@ -70,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _stop(RPCS_DISAGREE, f"the nodes disagree: {error}")
     except (RpcError, OSError) as error:
         return _stop(INCOMPLETE, f"incomplete: {error}")
-    except (AttestRefused, WrongUse) as error:
+    except (AttestRefused, WrongUse, keys.KeyNotMade) as error:
         return _stop(WRONG_USE, str(error))
     except KeyboardInterrupt:
         return _stop(INTERRUPTED, "interrupted")
@@ -296,7 +299,7 @@ def _to(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="auditor", epilog=_EXITS, description=(__doc__ or "").split("\n", 1)[0])
-    commands = parser.add_subparsers(required=True, metavar="audit | attest | examine | extract | epochs")
+    commands = parser.add_subparsers(required=True, metavar="audit | attest | examine | extract | epochs | new-key")
     both = _Parser(add_help=False)
     both.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
     both.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
@@ -349,6 +352,9 @@ def _parser() -> argparse.ArgumentParser:
     rising.add_argument("--to", choices=_TAGS, default="finalized", help="the block that is asked (default finalized)")
     rising.add_argument("--out", type=Path, help="where the JSON goes")
     rising.set_defaults(run=_epochs)
+    made = commands.add_parser("new-key", epilog=_EXITS, help="make keys of your own and print what others are told")
+    keys.add_options(made)
+    made.set_defaults(run=keys.make)
     return parser
 
 

@@ -30,7 +30,7 @@ from proofs.keccak import keccak256
 from settlement import tables
 from settlement.alliance import Alliance, AllianceError, OtherChain, OtherCode, attach
 from settlement.chain.client import Chain, ChainError
-from settlement.chain.senders import KeyRefused, open_keystore, write_keystore
+from settlement.chain.senders import KeyRefused, kept_line, open_keystore, write_keystore
 from settlement.tables import Conn
 
 ADDRESSES_BYTES_MAX = 64 * 1024
@@ -172,7 +172,7 @@ def _bytes(text: str) -> bytes:
 
 def new_key(path: Path, password_file: Path) -> bytes:
     """Make a sender's key, encrypted from its first byte on disk; its address. Raises `KeyRefused`."""
-    password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    password = kept_line(password_file)
     if len(password) < PASSWORD_CHARS_MIN:
         raise KeyRefused(f"{password_file}: a password of fewer than {PASSWORD_CHARS_MIN} characters")
     write_keystore(path, secrets.token_bytes(KEY_BYTES), password)

@@ -32,6 +32,7 @@ import structlog
 from proofs.json_form import to_json
 from proofs.kinds import Kind
 from proofs.words import WORD_BYTES
+from settlement.chain.secret_files import secret_line
 from settlement.sealing.lanes import SILENT, Lane, LaneId, Roster, Signature, SignRequest, Unsigned
 
 METHOD: Final = "lane_signEvents"
@@ -205,7 +206,7 @@ def read_signers(path: Path) -> dict[int, Route]:
         found = {
             int(merchant): Route(
                 str(each["url"]),
-                (path.parent / each["tokenFile"]).read_text("ascii").strip() if "tokenFile" in each else None,
+                secret_line(path.parent / each["tokenFile"]) if "tokenFile" in each else None,
             )
             for each in told
             for merchant in each["merchants"]
