@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 
+import psycopg
 import structlog
 import uvicorn
 from pydantic import ValidationError
@@ -25,6 +26,7 @@ from api.door import open_door
 from api.settings import Settings
 from api.tiers.circuits import CircuitRefused
 from api.tiers.desk import Send, TierDesk
+from ledger.postgres.embedded import EmbeddedPostgresError
 from ledger.postgres.migrated import Behind, migrated_database
 from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror

@@ -1,8 +1,8 @@
 """The command line: `python -m auditor audit`, `attest`, `examine`, `extract`, `epochs` and `new-key`.
 
 Exit codes: 0 clean, 1 findings, 2 incomplete (data missing, node silent), 3 the nodes disagree, 4 wrong use (or an
-attester that must refuse), 130 interrupted. Nothing is written but the report, the page, the attestations, keys that are
-asked for and, on standard error, progress. Entry point of the room.
+attester that must refuse), 130 interrupted. Nothing is written but the report, the page, the attestations, new keys
+and, on standard error, progress. Entry point of the room.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from auditor.page import page, report_text
 from auditor.progress import Watch
 from auditor.reading import finalised, read
 from auditor.receipts import load_receipts
+from auditor.replay import role_line
 from auditor.report import contracts, report
 from auditor.rpc import Node, Nodes, RpcError, RpcsDisagree
 from proofs.signature import address_of
@@ -241,7 +242,11 @@ def _anchor(path: Path | None) -> dict[str, Any]:
         return {}
     told = _given(lambda file: json.loads(file.read_text()), path)
     told = told.get("anchor", told) if isinstance(told, dict) else told
-    if isinstance(told, dict) and isinstance(told.get("deployBlock", 0), int):
+    if (
+        isinstance(told, dict)
+        and isinstance(told.get("deployBlock", 0), int)
+        and isinstance(told.get("roles", []), list)
+    ):
         return told
     raise WrongUse(f"{path}: not a trust anchor")
 
@@ -255,9 +260,17 @@ def _differences(anchor: dict[str, Any], chain: Chain) -> list[tuple[str, Any, A
         "codeHash": shown(chain.code_hash),
         "genesisHeaderHash": shown(genesis),
         "contracts": contracts(chain),
-        "roles": list(chain.roles),
     }
-    return [(name, anchor[name], value) for name, value in actual.items() if name in anchor and anchor[name] != value]
+    apart = [(name, anchor[name], value) for name, value in actual.items() if name in anchor and anchor[name] != value]
+    return [*apart, *_moved_roles(anchor, chain)]
+
+
+def _moved_roles(anchor: dict[str, Any], chain: Chain) -> list[tuple[str, Any, Any]]:
+    """Those that the anchor names and nobody has, and those that somebody has and the anchor does not name."""
+    if "roles" not in anchor:
+        return []
+    told, now = {role_line(str(each)) for each in anchor["roles"]}, set(chain.roles)
+    return [("roles", sorted(told - now), sorted(now - told))] if told != now else []
 
 
 def _tell(outcome: Outcome) -> None:

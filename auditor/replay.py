@@ -23,7 +23,7 @@ from proofs.words import WORD_BYTES, ZERO_WORD, WordError, uint_word
 
 CONFIG_GRACE_SECONDS = 86_400
 """For how long a configuration that was replaced may still be sealed under."""
-ROLES = ("SUBMITTER", "OPERATOR", "COURT", "GOVERNOR", "GUARDIAN", "RISK", "REGISTRAR")
+ROLES = ("SUBMITTER", "OPERATOR", "COURT", "CHARTER", "GOVERNOR", "GUARDIAN", "RISK", "REGISTRAR")
 """Roles that are shown by name; others by their hash."""
 
 
@@ -179,5 +179,13 @@ def role_name(role: bytes) -> str:
     return _ROLE_NAMES.get(role, hexed(role))
 
 
+def role_line(told: str) -> str:
+    """A line of an anchor with its role by name, which an earlier report may have by its hash."""
+    contract, _, rest = told.partition(" ")
+    role, _, account = rest.partition(" ")
+    return f"{contract} {_NAMES_OF_HASHES.get(role, role)} {account}"
+
+
 _ROLE_NAMES = {ZERO_WORD: "DEFAULT_ADMIN"}
 _ROLE_NAMES |= {keccak256(spelled.encode()): name for name in ROLES for spelled in (name, f"{name}_ROLE")}
+_NAMES_OF_HASHES = {hexed(role): name for role, name in _ROLE_NAMES.items()}

@@ -150,7 +150,9 @@ def _execute(asked: argparse.Namespace, known: Known, _first: int) -> None:
     if proposal.nonce != turn:
         raise Unready(f"nonce: is {proposal.nonce}, but the council's next call has {turn}")
     if proposal.deadline < (now := chain.now()):
-        raise Unready(f"deadline: was {proposal.deadline}, now is {now}")
+        raise Unready(
+            f"deadline: was {_date(proposal.deadline)}, now is {_date(now)} by the chain's clock: propose anew"
+        )
     valid = [signer for signer in proposal.signatures if council.read("isSigner", signer)]
     if len(valid) < needed:
         strangers = len(proposal.signatures) - len(valid)
@@ -183,9 +185,9 @@ def _state(each: Operation, now: int) -> str:
         case OperationState.DONE:
             return "carried out"
         case OperationState.READY:
-            return f"ripe since {each.ready_at}"
+            return f"ripe since {_date(each.ready_at)}"
         case OperationState.WAITING:
-            return f"waits until {each.ready_at}, {duration(max(0, each.ready_at - now))} more"
+            return f"waits until {_date(each.ready_at)}, {duration(max(0, each.ready_at - now))} more"
 
 
 def _carry_out(asked: argparse.Namespace, known: Known, first: int) -> None:
@@ -207,7 +209,7 @@ def _pause(asked: argparse.Namespace, known: Known, _first: int) -> None:
     place, _ = known.place("policy")
     policy = Contract(_chain(asked, known), "AlliancePolicy", place)
     receipt = send_call(policy, asked_signer(asked), "pause")
-    until = datetime.fromtimestamp(policy.read("pausedUntil"), UTC)
+    until = _date(policy.read("pausedUntil"))
     _say(f"commits and finalisations are paused until {until}, since block {receipt.block_number}")
 
 
@@ -246,11 +248,15 @@ def _tell(known: Known, proposal: Proposal) -> None:
     _say(f"call {proposal.nonce} of council 0x{proposal.council.hex()} on chain {proposal.chain_id}")
     for line in words(known, proposal.target, proposal.data, depth=1):
         _say(line)
-    by = datetime.fromtimestamp(proposal.deadline, UTC) if proposal.deadline < YEAR_3000_S else "the end of time"
-    _say(f"to be handed in by {by} ({proposal.deadline}); {_when(known, proposal)}")
+    _say(f"to be handed in by {_date(proposal.deadline)} ({proposal.deadline}); {_when(known, proposal)}")
     _say(f"digest {text_of(proposal)}")
     for signer in sorted(proposal.signatures):
         _say(f"signed by 0x{signer.hex()}")
+
+
+def _date(at_s: int) -> str:
+    """A second of the chain's clock, for people."""
+    return str(datetime.fromtimestamp(at_s, UTC)) if at_s < YEAR_3000_S else "the end of time"
 
 
 def _when(known: Known, proposal: Proposal) -> str:

@@ -69,7 +69,8 @@ from settlement.tasks.works import Works, read_recipients
 
 DONE, REFUSED, AWAY, NOT_BORNE_OUT = 0, 1, 3, 4
 PROGRAM: Final = "settlement deploy"
-NOTED_AT: Final = frozenset({"signed", "sent"})
+SENT: Final = "sent"
+NOTED_AT: Final = frozenset({"signed", SENT})
 FINAL_POLL_S: Final = 2.0
 FINAL_S_MAX: Final = 3_600
 
@@ -160,11 +161,13 @@ def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int) -> I
 
 
 def _noting(conn: Conn, origin: record.Origin, out: Path, checkpoint: Checkpoint) -> Checkpoint:
-    """Keeps the draft current: after each signature, before anything is sent, and after each send."""
+    """Keeps the draft current: after each signature, before anything is sent, and after each send, which is told."""
 
     def noted(point: str) -> None:
         if point in NOTED_AT and not record.is_whole(out):
             record.write_draft(conn, origin, out)
+            if point == SENT:
+                _say(record.last_words(conn, origin))
         checkpoint(point)
 
     return noted
@@ -172,7 +175,7 @@ def _noting(conn: Conn, origin: record.Origin, out: Path, checkpoint: Checkpoint
 
 def _founding(conn: Conn, works: Works, told: AllianceFile, path: Path) -> Founding:
     merchants = [merchant.merchant_id for merchant in queries.merchants(conn)]
-    return founding_of(told, path, merchants=merchants, roster=works.lanes().roster, terms=queries.terms(conn))
+    return founding_of(told, path, merchants=merchants, roster=works.roster(), terms=queries.terms(conn))
 
 
 def _planned(ready: Ready) -> list[Step]:
@@ -230,6 +233,7 @@ def _found(ready: Ready, steps: Sequence[Step], *, final_s_max: int) -> int:
     if not record.is_whole(ready.out):
         record.write_draft(ready.conn, origin, ready.out)
     alliance = found(ready.conn, ready.chain, ready.outbox, ready.founding, ready.publication)
+    _say("everything is in blocks; waiting until they are final")
     _wait_until_final(ready.outbox, final_s_max)
     record.write_record(ready.conn, alliance, ready.outbox, ready.out)
     _say(f"{ready.out} written")

@@ -194,7 +194,9 @@ def read_roster(path: Path) -> Roster:
     try:
         return Roster([_lane(each) for each in json.loads(path.read_bytes())["lanes"]])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RosterRefused(f"{path}: not a list of lanes: {error!r}") from error
+        raise RosterRefused(
+            f"{path}: not a public list of lanes, as `settlement.lane_signer new --roster` writes it: {error!r}"
+        ) from error
 
 
 def read_signers(path: Path) -> dict[int, Route]:

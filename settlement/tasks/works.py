@@ -36,7 +36,7 @@ from settlement.networks import require_addresses
 from settlement.publish import Recipient
 from settlement.sealing.closing import BUCKETS_LEAVES
 from settlement.sealing.inspection import UNINSPECTED, Inspector, auditor_for
-from settlement.sealing.lanes import open_keystore
+from settlement.sealing.lanes import Roster, open_keystore
 from settlement.sealing.remote_lanes import RemoteLanes, read_roster, read_signers
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
@@ -184,6 +184,12 @@ class Works:
         line = None if token is None else senders.kept_line(token)
         elsewhere = {} if settings.lanes_signers is None else read_signers(settings.lanes_signers)
         return RemoteLanes(settings.lanes_url, read_roster(path), token=line, elsewhere=elsewhere)
+
+    def roster(self) -> Roster:
+        """Whose lanes there are, for whoever registers them and signs for none: in production the public list."""
+        if self.settings.environment == "production" and self.settings.lanes_url is None:
+            return read_roster(self.settings.keys_folder / "lanes.json")
+        return self.lanes().roster
 
     def _sender(self) -> TransactionSigner:
         """Who pays and signs: a signer elsewhere, an encrypted keystore, or a development key, as the settings say."""
