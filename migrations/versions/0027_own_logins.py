@@ -34,6 +34,7 @@ def upgrade() -> None:
             f"GRANT SELECT, INSERT (vt, message, headers), UPDATE (vt, last_read_at, read_ct), DELETE"
             f" ON pgmq.q_{name} TO {ROLE}"
         )
+        op.execute(f"GRANT SELECT ON SEQUENCE pgmq.q_{name}_msg_id_seq TO {ROLE}")
 
 
 def downgrade() -> None:
@@ -41,4 +42,5 @@ def downgrade() -> None:
     op.execute(f"REVOKE SELECT ON alembic_version FROM {APP}, {ROLE}")
     if op.get_bind().exec_driver_sql(OURS).first() is not None:
         op.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA pgmq FROM {ROLE}")
+        op.execute(f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA pgmq FROM {ROLE}")
         op.execute(f"REVOKE USAGE ON SCHEMA pgmq FROM {ROLE}")
