@@ -1,12 +1,13 @@
 """Which legs a batch holds, and in what order: those that can be sealed now; the others are parked for a later one.
 
 A leg waits while its merchant has not signed it, or has signed something with a lower number that waits; while the
-registry lets nobody sign it (`ends`), or an account of its merchants has no row yet, or whoever holds its lane's key does not (`barred`); while a leg it refers to
-waits; and while an earlier leg of the same member account waits, so that a member's postings are always sealed in the
-order in which they were made, with the numbers and balances of the ledger. What gives points away waits with what
-takes them in, and a merchant's fees with all that they may have been charged on. Nothing else waits: accounts of
-merchants are numbered by the batch, and differ from the ledger's by exactly the legs that are parked. Late legs come
-first. Pure; called by the orchestration. Source: docs/protocol §2.7, §3.7; docs/decisions/0183, 0184.
+registry lets nobody sign it (`ends`), an account of its merchants has no row yet, or whoever holds its lane's key does
+not sign (`barred`); while a leg it refers to waits; and while an earlier leg of the same member account waits, so that
+a member's postings are always sealed in the order in which they were made, with the numbers and balances of the ledger.
+What gives points away waits with what takes them in, and a merchant's fees with all that they may have been charged on.
+Nothing else waits: accounts of merchants are numbered by the batch, and differ from the ledger's by exactly the legs
+that are parked. Late legs come first. Pure; called by the orchestration. Source: docs/protocol §2.7, §3.7;
+docs/decisions/0183, 0184, 0223.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Merchants that the ledger has and the registry not, or not wholly: what they owe the books waits, and a person is told.
+"""Merchants that the ledger has and the registry not, or not wholly: what they owe the books waits; a person is told.
 
 A merchant can sell from the moment it is in the ledger. Its keys and terms come into the registry by the council and
 its administrator (`python -m settlement register`); until then none of its legs is in a batch (`sealing.ends`), and
