@@ -1,7 +1,8 @@
 """Compares the ledger, this database's batches and the chain, and says what does not agree: rows, log lines, an exit
 code.
 
-    python -m settlement.reconcile [--dsn postgresql://...] [--rpc http://...] [--sender 0x..] [--mirror DIR]...
+    python -m settlement.reconcile [--dsn postgresql://...] [--rpc http://...] [--check-rpc http://...] [--sender 0x..]
+        [--mirror DIR]...
 
 What is not said is as the workers have it: TONGDUI_RPC_URL, TONGDUI_CONFIRMATIONS, the submitter's account and mirrors.
 
@@ -114,9 +115,7 @@ def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[M
     parties = openings.parties(conn)
     seen = look.look(conn, alliance, sender=sender, parties=parties, mirrors=mirrors)
     last = tables.last_sealed(conn)
-    ended, until = tables.last_finalised(conn), recoveries.told_until(conn)
-    steps = moved.steps(conn)
-    told = [step for step in steps if recoveries.is_told(step, ended=ended, until=until)]
+    steps, told = moved.steps(conn), recoveries.told(conn)
     cash = recorded.at(conn, last.done.last_seq) if last and last.done.last_seq else {}
     parked = desk.parked_cash(conn, batch_no=last.batch_no) if last else {}
     return Facts(
@@ -186,7 +185,10 @@ def differences(facts: Facts) -> list[Alert]:
 
 def _money(facts: Facts) -> list[Alert]:
     found = []
-    whole = moved.in_whole_au(facts.moved)
+    try:
+        whole = moved.in_whole_au(facts.moved)
+    except moved.Unbalanced as error:
+        return [_alert("events-missing", "what moved", "events that sum to zero", str(error))]
     for party in sorted({*facts.settled_au, *whole}):
         told, real = facts.settled_au.get(party, 0), whole.get(party, 0)
         if told != real:
@@ -308,7 +310,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = SettlementSettings()
         with psycopg.connect(asked_dsn(asked.dsn), autocommit=True) as conn:
-            alliance = attach(conn, _chain(asked, settings))
+            chain, second = _chains(asked, settings)
+            alliance = attach(conn, chain, second=second)
             sender = asked.sender or settings.submitter or alliance.anchor.deployer
             mirrors = [FolderMirror(each) for each in asked.mirror] or (settings.open() if settings.mirrors else [])
             found = reconcile(conn, alliance, sender=sender, mirrors=mirrors)
@@ -332,13 +335,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if not found else 1 if any(alert.severity == URGENT for alert in found) else 2
 
 
-def _chain(asked: argparse.Namespace, settings: SettlementSettings) -> Chain:
-    """The node that is named here, else the workers'. Raises ValueError."""
-    url = asked.rpc or settings.rpc_url
+def _chains(asked: argparse.Namespace, settings: SettlementSettings) -> tuple[Chain, Chain | None]:
+    """The node that is named here, else the workers', and the one that has to say the same. Raises ValueError."""
+    url, check = (asked.rpc, asked.check_rpc) if asked.rpc else (settings.rpc_url, settings.rpc_check_url)
     if url is None:
         raise ValueError("no node: say --rpc, or set TONGDUI_RPC_URL as the workers have it")
     confirmations = settings.confirmations if asked.confirmations is None else asked.confirmations
-    return Chain(url, confirmations=confirmations)
+    return Chain(url, confirmations=confirmations), None if check is None else Chain(check, confirmations=confirmations)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -357,6 +360,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_dsn(parser)
     parser.add_argument("--rpc", help="the node; default: TONGDUI_RPC_URL")
+    parser.add_argument("--check-rpc", help="a second node, which has to say the same; default: TONGDUI_RPC_CHECK_URL")
     parser.add_argument("--confirmations", type=int, help="blocks that make one final, where the node has no such tag")
     parser.add_argument(
         "--sender", type=_address, help="the sending account; default: the workers', else the founding one"
