@@ -367,9 +367,7 @@ def _parser() -> argparse.ArgumentParser:
     rising.add_argument("--to", choices=_TAGS, default="finalized", help="the block that is asked (default finalized)")
     rising.add_argument("--out", type=Path, help="where the JSON goes")
     rising.set_defaults(run=_epochs)
-    made = commands.add_parser("new-key", epilog=_EXITS, help="make keys of your own and print what others are told")
-    keys.add_options(made)
-    made.set_defaults(run=keys.make, rpc=None, rpc2=None)
+    keys.add_command(commands, epilog=_EXITS)
     return parser
 
 

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from coincurve import PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -66,8 +66,11 @@ def make(options: argparse.Namespace) -> None:
         sys.stdout.write(f"attester 0x{new_signer(options.signer).hex()}\n")
 
 
-def add_options(command: argparse.ArgumentParser) -> None:
-    """Those of the command."""
+def add_command(commands: Any, *, epilog: str) -> None:
+    """The command with its options; it asks no node."""
+    says = "make keys of your own and print what others are told"
+    command = commands.add_parser("new-key", epilog=epilog, help=says, description=says)
+    command.set_defaults(run=make, rpc=None, rpc2=None)
     command.add_argument("--kid", default="auditor", help="the reader's name, given once and never again")
     command.add_argument("--reader", type=Path, metavar="FILE", help="where the data key goes, which opens batches")
     command.add_argument("--signer", type=Path, metavar="FILE", help="where the key goes that signs headers")
