@@ -213,7 +213,9 @@ def _new(asked: argparse.Namespace) -> int:
     keys = new_lanes(open_keys(asked.file, password) if asked.file.exists() else {}, asked.merchant)
     seal_keys(asked.file, keys, password)
     write_roster(asked.roster, keystore_of(keys).roster)
-    sys.stdout.write(f"{len(keys)} lanes; their addresses are in {asked.roster}\n")
+    sys.stdout.write(
+        f"{len(keys)} lanes; their addresses are in {asked.roster}. A signer that serves is to be started anew\n"
+    )
     return 0
 
 
