@@ -239,6 +239,11 @@ def test_a_guardian_pauses_alone_and_the_check_says_so(ruled: Town, anvil: Anvil
     assert "Pause" in capsys.readouterr().err
 
 
+def purchase(merchant: int) -> Earn:
+    name = f"e{merchant}"
+    return Earn(key=name, at_ms=AT_MS + 1, merchant_id=merchant, member="ann", order=name, amount_minor=10_000)
+
+
 def head_of(town: Town) -> int:
     with psycopg.connect(town.dsn) as conn:
         return journal.head_seq(conn)
@@ -266,8 +271,7 @@ def test_a_merchant_joins_by_the_council_and_its_administrator(ruled: Town, anvi
     field = Field(dsn=ruled.dsn, url=ruled.url, folder=ruled.folder)
     field.post([newcomer[3], newcomer[7]])
     (ruled.folder / "keys" / "operator.key").write_text(SUBMITTER.hex())
-    purchase = {"at_ms": AT_MS + 1, "member": "ann", "amount_minor": 10_000}
-    field.post([Earn(key=f"e{each}", merchant_id=each, order=f"e{each}", **purchase) for each in (1, 4)])
+    field.post([purchase(merchant) for merchant in (1, 4)])
     late = [LegRef(head_of(ruled), 1)]
     assert sold(ruled) == (late, [("merchant 4", "no key, no lane, no terms 4")])
     create_keystore(ruled.folder / "keys" / "lanes.json", [*MERCHANTS, 4])
