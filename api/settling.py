@@ -196,6 +196,8 @@ def _collateral(each: dict[str, Any]) -> CollateralOut:
         locked=str(each["locked"]),
         floor=str(each["floor"]),
         owed=str(each["owed"]),
+        leaving=str(each.get("leaving", 0)),  # looks that were kept before it was looked for have none
+        leaving_at=each.get("leaving_at") or None,
     )
 
 

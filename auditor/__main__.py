@@ -115,7 +115,7 @@ def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     with Watch(quiet=options.quiet) as watch:
         chain = read(nodes, options.hub, tag="latest", from_block=anchor.get("deployBlock", 0))
         for name, expected, actual in _differences(anchor, chain):
-            raise AttestRefused(f"anchor.{name} is {expected}, but the chain says {actual}")
+            raise AttestRefused(_apart(name, expected, actual))
         means = _means(options, data_key, watch)
         attested = attest(chain, means, key=key, state=options.state, final=lambda: finalised(nodes, options.hub))
     outcome = attested.outcome
@@ -139,7 +139,7 @@ def _extract(options: argparse.Namespace, nodes: Nodes) -> int:
     anchor, pages = _anchor(options.anchor), _given(lambda _: extract.load(options.files), options.files[0])
     chain = read(nodes, options.hub, tag=options.to, from_block=anchor.get("deployBlock", 0))
     for name, expected, actual in _differences(anchor, chain):
-        raise WrongUse(f"anchor.{name} is {expected}, but the chain says {actual}")
+        raise WrongUse(_apart(name, expected, actual))
     verdict = extract.judge(pages, chain)
     if options.out:
         _write(options.out, json.dumps(verdict.as_json(), indent=1) + "\n")
@@ -273,6 +273,14 @@ def _differences(anchor: dict[str, Any], chain: Chain) -> list[tuple[str, Any, A
     }
     apart = [(name, anchor[name], value) for name, value in actual.items() if name in anchor and anchor[name] != value]
     return [*apart, *_moved_roles(anchor, chain)]
+
+
+def _apart(name: str, expected: Any, actual: Any) -> str:
+    """What a person has to know of one difference, before anything is done."""
+    if name != "roles":
+        return f"anchor.{name} is {expected}, but the chain says {actual}"
+    moved = [f"{words} {', '.join(lines)}" for words, lines in (("gone:", expected), ("new:", actual)) if lines]
+    return f"anchor.roles: {'; '.join(moved)}. If the council decided that, take the anchor that was written after it"
 
 
 def _moved_roles(anchor: dict[str, Any], chain: Chain) -> list[tuple[str, Any, Any]]:

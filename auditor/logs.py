@@ -85,6 +85,7 @@ DECLARED = (
         f"bytes32 eventHash,{_EVENT} pointsEvent,bytes32[2] signature)"
     ),
     "ForcedDischarged(uint64 indexed id,uint64 indexed batchNo,bool late)",
+    "ForcedReopened(uint64 indexed id,uint32 dueAt)",
     "ForcedDropped(uint64 indexed id,uint8 fault)",
 )
 """The events an audit reads, as declared."""

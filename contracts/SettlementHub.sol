@@ -123,7 +123,8 @@ contract SettlementHub is Sequence, EIP712 {
     {
         uint64 batchNo = header.batchNo;
         if (!_isPending(batchNo, Words.hash(header))) revert BatchNotPending(batchNo);
-        _record[batchNo].status = BatchStatus.Reverted;
+        BatchRecord storage r = _record[batchNo];
+        (r.status, r.finalAfter) = (BatchStatus.Reverted, uint40(block.timestamp));
         _takeBack(batchNo, header.firstLeafNo);
         uint128 slashed = _takeBond(_bond() / SLASH_DIVISOR);
         emit BatchReverted(batchNo, code, challenger, slashed);
@@ -163,7 +164,10 @@ contract SettlementHub is Sequence, EIP712 {
     /// @inheritdoc ISettlementHub
     function beginWindDown() external {
         if (_windDownAt != 0) revert WindingDown(_windDownAt);
-        uint256 lastCommitAt = _record[_counters.nextBatchNo - 1].committedAt;
+        uint64 next = _counters.nextBatchNo;
+        uint256 lastCommitAt = _record[next - 1].committedAt;
+        // Whoever was thrown out has as long to come again as after a batch.
+        if (_record[next].status == BatchStatus.Reverted) lastCommitAt = _record[next].finalAfter;
         uint256 paused = _policy.pausedForSeconds();
         bool due = block.timestamp > lastCommitAt + IDLE_SECONDS_MAX || paused > PAUSED_SECONDS_MAX;
         if (!due && !hasRole(DEFAULT_ADMIN_ROLE, msg.sender)) revert WindDownTooEarly(lastCommitAt, paused);

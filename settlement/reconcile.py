@@ -252,6 +252,9 @@ def _standing(money: Collateral) -> list[Alert]:
     found, place = [], f"merchant {money.merchant_id}"
     if money.owed:
         found.append(_alert("claims-open", place, "nothing owed to creditors", f"{money.owed} base units"))
+    if money.leaving:
+        taken = f"{money.leaving} base units can be taken out from {money.leaving_at} (Unix seconds) on"
+        found.append(_alert("collateral-leaving", place, "no withdrawal is announced", taken))
     if money.free < money.floor:
         found.append(_alert("collateral-low", place, f"at least {money.floor} free", f"{money.free}"))
     return found

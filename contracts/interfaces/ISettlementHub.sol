@@ -37,7 +37,8 @@ interface ISettlementHub is ICollateral, ISettling, ICourtHooks {
         bytes32 configHash;
     }
 
-    /// `openDemands` and the status Reverted are the courts' to set. `prevSettleBatch` is the settling batch before it.
+    /// `openDemands` and the status Reverted are the courts' to set; of the first batch that a revert threw out,
+    /// `finalAfter` says when that was. `prevSettleBatch` is the settling batch before it.
     struct BatchRecord {
         uint40 committedAt;
         uint40 finalAfter;
@@ -76,7 +77,7 @@ interface ISettlementHub is ICollateral, ISettling, ICourtHooks {
 
     /// No batch is taken any more.
     error WindingDown(uint64 since);
-    /// There was a batch in the last 30 days, and no pause of more than 14.
+    /// There was a batch, or a revert, in the last 30 days, and no pause of more than 14.
     error WindDownTooEarly(uint256 lastCommitAt, uint256 pausedForSeconds);
 
     event WindDownBegun(address indexed account, uint64 since);
@@ -118,8 +119,8 @@ interface ISettlementHub is ICollateral, ISettling, ICourtHooks {
     /// @notice Makes all pending batches up to `batchNo` final, if they are log batches. The same checks for each.
     function finaliseThrough(uint64 batchNo) external;
 
-    /// @notice Stops commits for good. Anyone may, 30 days after the last batch or 14 days into a pause; the default
-    /// admin at any time. What is pending becomes final when its windows end, paused or not; floors end when a
+    /// @notice Stops commits for good. Anyone may, 30 days after the last batch or revert, or 14 days into a pause; the
+    /// default admin at any time. What is pending becomes final when its windows end, paused or not; floors end when a
     /// withdrawal's delay is over.
     function beginWindDown() external;
 

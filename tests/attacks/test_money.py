@@ -117,6 +117,9 @@ def test_a_claim_paid_before_anything_was_recovered() -> None:
 # forced events
 
 
+REOPENED = ("ForcedReopened", {"id": 1, "dueAt": 1_000})
+
+
 def queued(*logs: tuple[str, dict[str, Any]]) -> Queue:
     queue = Queue()
     first = ("ForcedQueued", {"id": 1, "merchantId": 2, "keyId": 1, "dueAt": 1_000})
@@ -132,6 +135,7 @@ def queued(*logs: tuple[str, dict[str, Any]]) -> Queue:
         (queued(("ForcedDischarged", {"id": 1, "batchNo": 3, "late": False})), 9_999, set()),
         (queued(("ForcedDischarged", {"id": 1, "batchNo": 3, "late": True})), 9_999, {"forced-late"}),
         (queued(("ForcedDropped", {"id": 1})), 9_999, set()),
+        (queued(("ForcedDischarged", {"id": 1, "batchNo": 3, "late": False}), REOPENED), 9_999, {"forced-overdue"}),
     ],
 )
 def test_forced_events_are_taken_in_by_their_time(queue: Queue, now: int, codes: set[str]) -> None:
