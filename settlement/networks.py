@@ -237,15 +237,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, tells in (("write", "the addresses of this database's alliance"), ("check", "whether they hold")):
-        command = commands.add_parser(name, help=tells)
+        command = commands.add_parser(name, help=tells, description=tells)
         command.add_argument("--rpc", required=True, help="the node")
         command.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
-        command.add_argument("file", type=Path)
+        command.add_argument("file", type=Path, help="the file of addresses")
         if name == "write":
             add_dsn(command)
-    key = commands.add_parser("new-key", help="make an encrypted key and print its address")
-    key.add_argument("--password-file", type=Path, required=True)
-    key.add_argument("file", type=Path)
+    says = "make an encrypted key and print its address"
+    key = commands.add_parser("new-key", help=says, description=says)
+    key.add_argument(
+        "--password-file",
+        type=Path,
+        required=True,
+        help=f"a file that only you may read, with a password of {PASSWORD_CHARS_MIN} characters or more",
+    )
+    key.add_argument("file", type=Path, help="where the V3 keystore goes; one that is there is never overwritten")
     return parser
 
 

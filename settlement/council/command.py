@@ -43,6 +43,8 @@ DAYS_DEFAULT: Final = 7
 DAYS_MAX: Final = 90
 ID_BYTES: Final = 32
 YEAR_3000_S: Final = 32_503_680_000
+OPERATION: Final = "its number, or the first digits of it, as `list` shows them"
+PROPOSAL: Final = "the proposal's file"
 
 
 class Unready(RuntimeError):
@@ -294,10 +296,14 @@ def _parser() -> argparse.ArgumentParser:
     proposing = _command(commands, "propose", "draw up a call for the signers", drawing, _propose)
     proposing.add_argument("call", help='"policy.setParams", "registry.addMerchants", …')
     proposing.add_argument("arguments", nargs="?", default="[]", help="a JSON list; structs as lists or objects")
-    _command(commands, "cancel", "draw up the calling off of an operation", drawing, _cancel).add_argument("operation")
-    _command(commands, "show", "what a proposal says, in words", addresses, _show).add_argument("file", type=Path)
+    _command(commands, "cancel", "draw up the calling off of an operation", drawing, _cancel).add_argument(
+        "operation", help=OPERATION
+    )
+    _command(commands, "show", "what a proposal says, in words", addresses, _show).add_argument(
+        "file", type=Path, help=PROPOSAL
+    )
     signing = _command(commands, "sign", "put a signature into the file", addresses, _sign)
-    signing.add_argument("file", type=Path)
+    signing.add_argument("file", type=Path, help=PROPOSAL)
     signing.add_argument("--out", type=Path, metavar="FILE", help="another file for it")
     signing.add_argument("--yes", action="store_true", help="do not ask")
     add_keystore(signing, required=True)
@@ -306,7 +312,7 @@ def _parser() -> argparse.ArgumentParser:
     add_signer(executing)
     _command(commands, "list", "the council and the timelocks", node, _list)
     carrying = _command(commands, "carry-out", "carry out what is ripe", node, _carry_out)
-    carrying.add_argument("operation")
+    carrying.add_argument("operation", help=OPERATION)
     add_signer(carrying)
     add_signer(_command(commands, "pause", "a guardian stops commits and finalisations", node, _pause))
     return parser
