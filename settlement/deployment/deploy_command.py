@@ -28,6 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger import queries
 from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
 from ledger.postgres.migrated import Behind, require_newest
+from proofs.accounts import OPERATOR_ID
 from settlement.alliance import Alliance, AllianceError
 from settlement.chain.client import Chain, ChainError
 from settlement.chain.contracts import Refused
@@ -175,7 +176,14 @@ def _noting(conn: Conn, origin: record.Origin, out: Path, checkpoint: Checkpoint
 
 def _founding(conn: Conn, works: Works, told: AllianceFile, path: Path) -> Founding:
     merchants = [merchant.merchant_id for merchant in queries.merchants(conn)]
-    return founding_of(told, path, merchants=merchants, roster=works.roster(), terms=queries.terms(conn))
+    roster, place = works.roster(), works.settings.keys_folder / "lanes.json"
+    strangers = {lane.merchant_id for lane in roster} - {*merchants, OPERATOR_ID}
+    if strangers:
+        raise Unfit(f"{place}: lists lanes of merchant {min(strangers)}, which the ledger does not have")
+    laneless = set(merchants) - {lane.merchant_id for lane in roster}
+    if laneless:
+        _say(f"{place}: no lanes of merchant {min(laneless)}: what it sells waits until it registers a key of its own")
+    return founding_of(told, path, merchants=merchants, roster=roster, terms=queries.terms(conn))
 
 
 def _planned(ready: Ready) -> list[Step]:
