@@ -121,7 +121,7 @@ def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[M
     return Facts(
         look=seen,
         batches=[_local(batch) for batch in tables.unfinished(conn) if batch.sealed],
-        known=dict(enumerate(tables.header_hashes(conn, 2**62))),
+        known=tables.live_hashes(conn),
         committed=_committed(conn),
         settled_au={party: position.settled for party, position in queries.positions(conn).items()},
         moved=moved.summed(step.moved for step in told),

@@ -75,10 +75,11 @@ class DebtOut(Struct, frozen=True, kw_only=True):
 
 
 class MirrorOut(Struct, frozen=True, kw_only=True):
-    """A folder of published batches and the numbers it lacks."""
+    """A mirror of published batches: the numbers it lacks, and why it did not answer, which is empty where it did."""
 
     place: str
     behind: list[int]
+    down: str
 
 
 class ChainOut(Struct, frozen=True, kw_only=True):

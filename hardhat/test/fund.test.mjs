@@ -1,7 +1,7 @@
 // The guarantee fund, the waterfall of a default and its repayment, bounties, and what only the fund may ask of the hub.
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
-import { DAY, UNIT, commit, events, newAlliance, refusal } from "./alliance.mjs";
+import { DAY, NOTHING_CARRIED, UNIT, commit, events, newAlliance, refusal } from "./alliance.mjs";
 
 const NOBODYS = 1_000_000n;
 const said = async (promise) => (await refusal(promise)).name;
@@ -224,7 +224,7 @@ describe("the waterfall", () => {
 
   it("belongs to one hub: a second one cannot be made on the same fund or queue", async () => {
     await withTranches({ has: 3_000n });
-    const genesis = { accountsCount: 0, accountsRoot: "0x" + "00".repeat(32), dataHash: "0x" + "00".repeat(32), foundedAt: 1, configHash: "0x" + "00".repeat(32) };
+    const genesis = { accountsCount: 0, accountsRoot: "0x" + "00".repeat(32), dataHash: "0x" + "00".repeat(32), foundedAt: 1, configHash: "0x" + "00".repeat(32), carried: NOTHING_CARRIED };
     const { asset, policy, queue, registry, admin } = alliance;
     const freshFund = await alliance.deploy("GuaranteeFund", [registry], admin);
     const freshQueue = await alliance.deploy("ForcedQueue", [policy], admin);
