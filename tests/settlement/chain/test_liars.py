@@ -174,6 +174,24 @@ def test_a_chain_id_that_changes_midway_ends_the_drive_before_anything_is_signed
     settles(s)
 
 
+def test_an_outbox_that_was_told_another_chain_signs_nothing(alone: tuple[Field, Settlement], liar: Liar) -> None:
+    """The node says so once, when the drive's outbox is made."""
+    _, s = alone
+    asked = 0
+
+    def lie(method: str, _params: list[Any], result: Any) -> Any:
+        nonlocal asked
+        asked += method == "eth_chainId"
+        return "0x7" if method == "eth_chainId" and asked == 1 else result
+
+    liar.distort = lie
+    with pytest.raises(OtherChain, match="would sign for chain 7"):
+        drive(s)
+    assert commits(s) == []
+    liar.honest()
+    settles(s)
+
+
 def test_another_header_that_only_the_newest_block_shows_is_no_conflict(
     alone: tuple[Field, Settlement], liar: Liar
 ) -> None:
