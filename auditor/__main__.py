@@ -328,12 +328,16 @@ def _to(text: str) -> str:
     return text
 
 
+def _add_nodes(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
+    command.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="auditor", epilog=_EXITS, description=(__doc__ or "").split("\n", 1)[0])
     commands = parser.add_subparsers(required=True, metavar="audit | attest | examine | extract | epochs | new-key")
     both = _Parser(add_help=False)
-    both.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
-    both.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
+    _add_nodes(both)
     both.add_argument("--hub", required=True, type=_address, help="address of the SettlementHub")
     both.add_argument("--data", required=True, action="append", help="a mirror: folder or http(s) address; repeatable")
     both.add_argument("--keys", required=True, type=Path, help="auditor key file")
@@ -375,8 +379,7 @@ def _parser() -> argparse.ArgumentParser:
         "extract", parents=[through], help="check a merchant's extract of a batch against the chain"
     )
     own.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the extract, or its pages in order")
-    own.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
-    own.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
+    _add_nodes(own)
     own.add_argument("--hub", required=True, type=_address, help="address of the SettlementHub")
     own.add_argument("--anchor", type=Path, help="trust anchor file")
     own.add_argument("--to", choices=_TAGS, default="finalized", help="the block that is asked (default finalized)")
@@ -384,8 +387,7 @@ def _parser() -> argparse.ArgumentParser:
     own.set_defaults(run=_extract)
     rising = commands.add_parser("epochs", help="check the epochs of members' tiers against the registry on the chain")
     rising.add_argument("files", nargs="+", type=Path, metavar="FILE", help="signed headers, or what the API answers")
-    rising.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
-    rising.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
+    _add_nodes(rising)
     rising.add_argument("--registry", type=_address, help="address of the TierRegistry, if no anchor names it")
     rising.add_argument("--anchor", type=Path, help="trust anchor file")
     rising.add_argument("--to", choices=_TAGS, default="finalized", help="the block that is asked (default finalized)")

@@ -79,13 +79,8 @@ from settlement.tables import Conn
 from settlement.tasks.works import Works, read_recipients
 
 DONE, REFUSED, AWAY, NOT_BORNE_OUT = 0, 1, 3, 4
-<<<<<<< HEAD
-PROGRAM: Final = "settlement deploy"
 SENT: Final = "sent"
 NOTED_AT: Final = frozenset({"signed", SENT})
-=======
-NOTED_AT: Final = frozenset({"signed", "sent"})
->>>>>>> main
 FINAL_POLL_S: Final = 2.0
 FINAL_S_MAX: Final = 3_600
 
