@@ -29,7 +29,7 @@ from auditor.page import page, report_text
 from auditor.progress import Watch
 from auditor.reading import finalised, read, read_through
 from auditor.receipts import load_receipts
-from auditor.replay import role_line
+from auditor.replay import moved_roles
 from auditor.report import contracts, report
 from auditor.rpc import Node, Nodes, RpcError, RpcsDisagree
 from auditor.signed import signed_report, signer_of
@@ -282,7 +282,8 @@ def _differences(anchor: dict[str, Any], chain: Chain) -> list[tuple[str, Any, A
         "contracts": contracts(chain),
     }
     apart = [(name, anchor[name], value) for name, value in actual.items() if name in anchor and anchor[name] != value]
-    return [*apart, *_moved_roles(anchor, chain)]
+    gone, new = moved_roles(anchor["roles"], chain.roles) if "roles" in anchor else ([], [])
+    return [*apart, ("roles", gone, new)] if gone or new else apart
 
 
 def _apart(name: str, expected: Any, actual: Any) -> str:
@@ -291,14 +292,6 @@ def _apart(name: str, expected: Any, actual: Any) -> str:
         return f"anchor.{name} is {expected}, but the chain says {actual}"
     moved = [f"{words} {', '.join(lines)}" for words, lines in (("gone:", expected), ("new:", actual)) if lines]
     return f"anchor.roles: {'; '.join(moved)}. If the council decided that, take the anchor that was written after it"
-
-
-def _moved_roles(anchor: dict[str, Any], chain: Chain) -> list[tuple[str, Any, Any]]:
-    """Those that the anchor names and nobody has, and those that somebody has and the anchor does not name."""
-    if "roles" not in anchor:
-        return []
-    told, now = {role_line(str(each)) for each in anchor["roles"]}, set(chain.roles)
-    return [("roles", sorted(told - now), sorted(now - told))] if told != now else []
 
 
 def _tell(outcome: Outcome) -> None:

@@ -6,7 +6,7 @@ Used by `reading`. Source: protocol §4.2, §4.3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from auditor.chain import Commit, Config, Governance, OnChain, Params
@@ -190,8 +190,14 @@ def role_name(role: bytes) -> str:
     return _ROLE_NAMES.get(role, hexed(role))
 
 
-def role_line(told: str) -> str:
-    """A line of an anchor with its role by name, which an earlier report may have by its hash."""
+def moved_roles(told: Iterable[object], now: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Lines of an anchor that are so no more, and lines of now that it does not have."""
+    before, after = {_by_name(str(each)) for each in told}, set(now)
+    return sorted(before - after), sorted(after - before)
+
+
+def _by_name(told: str) -> str:
+    """A line with its role by name, which an earlier report may have by its hash."""
     contract, _, rest = told.partition(" ")
     role, _, account = rest.partition(" ")
     return f"{contract} {_NAMES_OF_HASHES.get(role, role)} {account}"
