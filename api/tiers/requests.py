@@ -1,8 +1,8 @@
 """Requests for tier proofs: a partner asks, a wallet reads what is asked, the partner sees what became of it.
 
 Invariants: a request is kept as it was signed, under its EIP-712 digest, and asked again is answered the same; of one
-partner one request is decided at a time, so budgets count right. Whoever knows the id may read a request: it is 256
-bits that the partner and the member share, and a wallet that reads it without its session is linked to nothing.
+partner one request is decided at a time, so budgets count right. Whoever knows the id may read a request, as long as its
+partner may ask: it is 256 bits that the partner and the member share, and a wallet that reads it without its session is linked to nothing.
 Mounted by `api.app`.
 """
 
@@ -183,6 +183,9 @@ def get_proof_request(request: Request, request_id: PathText) -> Response:
     no_parameters(request)
     with door_of(request).reading() as connection:
         asked = known(connection, request_id)
+        partner = rows.partner(connection, asked.partner_id)
+        if partner is None or partner.ended_at is not None:
+            raise unknown(request_id)
         return json_of(shown_request(asked, tier_names(connection, asked.signed.request.epoch)))
 
 

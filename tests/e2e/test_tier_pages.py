@@ -98,5 +98,5 @@ def test_a_partner_integrates_by_what_the_page_says(clone: Path, api: str, tmp_p
     assert "tier gold; the tier still holds on " in said
     assert "has shown Café Lindenhof: tier gold;" in said
     assert re.search(r"accepted  response\.json\n  scope      \d+\n  nullifier  \d+\n", said)
-    assert said.count("'accepted': True") == 2
+    assert (said.count("'accepted': True"), said.count("'accepted': False")) == (1, 1)
     assert said.count("was here before") == 1
