@@ -1,9 +1,9 @@
 """Requests for tier proofs: a partner asks, a wallet reads what is asked, the partner sees what became of it.
 
 Invariants: a request is kept as it was signed, under its EIP-712 digest, and asked again is answered the same; of one
-partner one request is decided at a time, so budgets count right. Whoever knows the id may read a request, as long as its
-partner may ask: it is 256 bits that the partner and the member share, and a wallet that reads it without its session is linked to nothing.
-Mounted by `api.app`.
+partner one request is decided at a time, so budgets count right. Whoever knows the id may read a request, as long as
+its partner may ask: it is 256 bits that the partner and the member share, and a wallet that reads it without its
+session is linked to nothing. Mounted by `api.app`.
 """
 
 from __future__ import annotations

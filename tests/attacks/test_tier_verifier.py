@@ -8,16 +8,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.tiers.circuits import CircuitRefused, read_circuits
 from proofs import groth16
+from proofs.json_form import hex_text
 from proofs.tier.header import GRACE_SECONDS
 from proofs.tier.policy import Policy
 from proofs.tier.request import SignedRequest
 from proofs.tier.statement import scope
-from proofs.tier.trusted import Trusted, TrustError
+from proofs.tier.trusted import DEVELOPMENT_KEYS, Trusted, TrustError
 from proofs.tier.verify import Reason, Verdict, _once, signals_of, verify_response, verify_responses
 from tests.attacks.tier import (
     BASE_ORDER,
@@ -31,8 +34,10 @@ from tests.attacks.tier import (
     request,
     trusting,
 )
+from tests.conftest import ROOT
 from tests.proofs.tier.vectors import CHAIN_ID, REGISTRY
 
+DEVELOPMENT = ROOT / "proofs" / "circuits" / "dev"
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -261,9 +266,19 @@ def test_headers_that_do_not_belong() -> None:
             trusting(**fields)
 
 
-def test_a_development_key_has_to_be_asked_for() -> None:
-    with pytest.raises(TrustError, match="development key"):
-        Trusted.from_json(FORM)
+def test_a_development_key_has_to_be_asked_for(tmp_path: Path) -> None:
+    """By whatever name it comes, to a partner or to a server in production."""
+    assert json.loads((DEVELOPMENT / "circuit.json").read_text())["vk_hash"] in {
+        hex_text(key) for key in DEVELOPMENT_KEYS
+    }
+    for called in ("dev", "ceremony"):
+        with pytest.raises(TrustError, match="development key"):
+            Trusted.from_json(FORM | {"circuits": circuit_with(setup=called)})
+        for name in ("circuit.json", "verification_key.json"):
+            form = json.loads((DEVELOPMENT / name).read_text())
+            (tmp_path / name).write_text(json.dumps(form | {"setup": called} if name == "circuit.json" else form))
+        with pytest.raises(CircuitRefused, match="development key"):
+            read_circuits([tmp_path], production=True)
 
 
 def test_a_key_that_is_not_its_hash() -> None:
