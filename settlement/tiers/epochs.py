@@ -29,6 +29,7 @@ from settlement.chain.senders import KeyRefused
 from settlement.tables import Conn
 from settlement.tiers import epoch_secrets, rows, signing_keys, snapshot
 from settlement.tiers.clock import EpochClock
+from settlement.tiers.commitments import EnrolmentHangs
 from settlement.tiers.registry import NO_HASH, GuardianNeeded, NoCircuit, Registry
 from settlement.tiers.rows import Epoch, State
 from settlement.tiers.signing_keys import EpochKeyMissing
@@ -86,7 +87,7 @@ class Standing:
 
 _CANNOT_GO_ON: Final = (
     *(Refused, FeeCeiling, ForeignPending, SignerRefused, KeyRefused, EpochKeyMissing, NoCircuit, DevelopmentCircuit),
-    *(NoTiers, EpochFull, TreeDiffers, VaultError, epoch_secrets.Erased),
+    *(NoTiers, EpochFull, EnrolmentHangs, TreeDiffers, VaultError, epoch_secrets.Erased),
 )
 
 

@@ -95,7 +95,7 @@ class _Taken:
 def take(conn: Conn, epoch: Epoch, secret: EpochSecret, *, checkpoint: Checkpoint = unwatched) -> None:
     """Keep everybody's attributes, and how many members fit each predicate. DRAWN becomes SNAPSHOTTED.
 
-    Raises `StateMoved`, `NoTiers`, `EpochFull`; nothing is kept then.
+    Raises `EnrolmentHangs`, `StateMoved`, `NoTiers`, `EpochFull`; nothing is kept then.
     """
     with exclusive(conn):
         all_in(conn)

@@ -18,9 +18,11 @@ from proofs.tier.policy import SECONDS_MAX, Policy
 from settlement.tiers import forgetting, rows
 from settlement.tiers.commitments import (
     CommitmentTaken,
+    EnrolmentHangs,
     MemberAbsent,
     NotCommitment,
     TooManyKeys,
+    all_in,
     current,
     enrol,
     keys_of,
@@ -117,6 +119,8 @@ def test_a_key_that_is_enrolled_while_an_epoch_is_taken_is_in_it_or_of_the_next(
     with ground.conn() as conn, ThreadPoolExecutor(1) as sealer:
         with conn.transaction():
             late = enrol(conn, CLOCK, "m2", public("m2"), now=CLOCK.begins(BEGIN) - 2)
+            with ground.conn() as another, pytest.raises(EnrolmentHangs):
+                all_in(another, wait_ms_max=20)
             driven = sealer.submit(ground.drive)
             while not driven.done() and not _waiting(ground):
                 time.sleep(0.01)
