@@ -20,8 +20,9 @@ from auditor.attest import AttestRefused, attest, load_signer, sealed_commits
 from auditor.audit import Means, audit, processes_here
 from auditor.chain import Chain
 from auditor.evidence import Checkpoint, Earlier, Evidence, load_checkpoint, load_report
-from auditor.fetch import AuditorKey, load_key, mirror
+from auditor.fetch import AuditorKey, load_key
 from auditor.findings import shown
+from auditor.mirrors import mirror
 from auditor.outcome import Outcome, Verdict
 from auditor.page import page, report_text
 from auditor.progress import Watch
@@ -29,6 +30,8 @@ from auditor.reading import finalised, read
 from auditor.receipts import load_receipts
 from auditor.report import contracts, report
 from auditor.rpc import Node, Nodes, RpcError, RpcsDisagree
+from auditor.signed import signed_report, signer_of
+from proofs.arguments import hex_argument
 from proofs.signature import address_of
 
 CLEAN, FINDINGS, INCOMPLETE, RPCS_DISAGREE, WRONG_USE, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -39,7 +42,8 @@ _EXITS = (
     "130 interrupted, with a report of what was covered."
 )
 _TAGS = ("finalized", "latest")
-_ADDRESS_BYTES = 20
+ADDRESS_BYTES = 20
+_address = hex_argument(ADDRESS_BYTES)
 
 _CODES = {"contracts": "contract-differs", "roles": "roles-differ"}
 """The finding where a field of the anchor is not what the chain says, if it is not about the code."""
@@ -62,8 +66,11 @@ class WrongUse(Exception):
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
     options = _parser().parse_args(arguments)
+    asked = [node for node in (options.rpc, options.rpc2) if node is not None]
+    if len({node.name for node in asked}) < len(asked):
+        return _stop(WRONG_USE, f"--rpc2 is {options.rpc.name} again: a node that is asked twice agrees with itself")
     try:
-        with Nodes([node for node in (options.rpc, options.rpc2) if node is not None]) as nodes:
+        with Nodes(asked) as nodes:
             code: int = options.run(options, nodes)
             return code
     except RpcsDisagree as error:
@@ -79,6 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
     tag = options.to if options.to in _TAGS else "finalized"
     earlier = None if options.resume is None else _continued(options.resume)
+    signer = None if options.signer is None else _given(load_signer, options.signer)
     anchor, key = _anchor(options.anchor or options.resume), _given(load_key, options.keys)
     evidence = _evidence(options, earlier)
     first = options.first if earlier is None else earlier.last + 1
@@ -89,6 +97,8 @@ def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
     if earlier is not None:
         outcome.on_trust.append(f"batches {earlier.first} to {earlier.last}, which {options.resume.name} found clean")
     told = _anchored(outcome, anchor, nodes)
+    if signer is not None:
+        told = signed_report(told, signer)
     _write(options.out, report_text(told))
     if options.html:
         _write(options.html, page(told))
@@ -98,15 +108,12 @@ def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
 
 def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     anchor, data_key, key = _anchor(options.anchor), _given(load_key, options.keys), _given(load_signer, options.signer)
-    folder = _folder(options, "attest")
     with Watch(quiet=options.quiet) as watch:
         chain = read(nodes, options.hub, tag="latest", from_block=anchor.get("deployBlock", 0))
         for name, expected, actual in _differences(anchor, chain):
             raise AttestRefused(f"anchor.{name} is {expected}, but the chain says {actual}")
         means = _means(options, data_key, watch)
-        attested = attest(
-            chain, folder, means, key=key, state=options.state, final=lambda: finalised(nodes, options.hub)
-        )
+        attested = attest(chain, means, key=key, state=options.state, final=lambda: finalised(nodes, options.hub))
     outcome = attested.outcome
     told = {
         "attester": shown(address_of(key.public_key)),
@@ -174,11 +181,12 @@ def _given_address(text: object) -> bytes:
 
 def _examine(options: argparse.Namespace, nodes: Nodes) -> int:
     """One sealed batch, before anybody signs or commits it, from the rows of the batch before it on."""
-    anchor, key, folder = _anchor(options.anchor), _given(load_key, options.keys), _folder(options, "examine")
+    anchor, key = _anchor(options.anchor), _given(load_key, options.keys)
     with Watch(quiet=options.quiet) as watch:
         chain = read(nodes, options.hub, tag="latest", from_block=anchor.get("deployBlock", 0))
-        commits = [*chain.commits, *sealed_commits(chain, folder)]
-        outcome = audit(chain, commits, _means(options, key, watch), first=options.batch, last=options.batch)
+        means = _means(options, key, watch)
+        commits = [*chain.commits, *sealed_commits(chain, means.mirrors)]
+        outcome = audit(chain, commits, means, first=options.batch, last=options.batch)
     _write(options.out, report_text(_anchored(outcome, anchor, nodes)))
     _tell(outcome)
     elsewhere = outcome.verdict == Verdict.FINDINGS and not outcome.incomplete
@@ -192,15 +200,9 @@ def _anchored(outcome: Outcome, anchor: dict[str, Any], nodes: Nodes) -> dict[st
     return report(outcome, rpc=nodes.names, anchored=anchor.keys() >= {"codeHash", *_CODES})
 
 
-def _folder(options: argparse.Namespace, command: str) -> Path:
-    folder = next((Path(each) for each in options.data if Path(each).is_dir()), None)
-    if folder is None:
-        raise WrongUse(f"{command} needs a folder among --data: sealed headers are read from <folder>/headers")
-    return folder
-
-
 def _means(options: argparse.Namespace, key: AuditorKey, watch: Watch, evidence: Evidence | None = None) -> Means:
-    return Means([mirror(each) for each in options.data], key, options.jobs, watch, evidence or Evidence())
+    mirrors = [mirror(each) for each in options.data]
+    return Means(mirrors, key, options.jobs, watch, evidence or Evidence(), options.keep)
 
 
 def _evidence(options: argparse.Namespace, earlier: Earlier | None) -> Evidence:
@@ -229,18 +231,26 @@ def _given(load: Callable[[Path], T], path: Path) -> T:
     except OSError as error:
         raise WrongUse(f"{path}: {error.strerror}") from error
     except ValueError as error:
-        raise WrongUse(str(error)) from error
+        named = str(error).startswith(str(path))
+        raise WrongUse(str(error) if named else f"{path}: {error}") from error
 
 
 def _anchor(path: Path | None) -> dict[str, Any]:
     """The trust anchor, alone in a file or in a report; any of its fields may be missing."""
     if path is None:
         return {}
-    told = _given(lambda file: json.loads(file.read_text()), path)
-    told = told.get("anchor", told) if isinstance(told, dict) else told
+    told = _given(_anchor_in, path)
     if isinstance(told, dict) and isinstance(told.get("deployBlock", 0), int):
         return told
     raise WrongUse(f"{path}: not a trust anchor")
+
+
+def _anchor_in(path: Path) -> Any:
+    told = json.loads(path.read_text())
+    if isinstance(told, dict) and "anchor" in told:
+        signer_of(told)
+        return told["anchor"]
+    return told
 
 
 def _differences(anchor: dict[str, Any], chain: Chain) -> list[tuple[str, Any, Any]]:
@@ -278,16 +288,6 @@ def _write(path: Path, text: str) -> None:
     aside.replace(path)
 
 
-def _address(text: str) -> bytes:
-    try:
-        raw = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        raw = b""
-    if len(raw) != _ADDRESS_BYTES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an address: 0x and {2 * _ADDRESS_BYTES} hex digits")
-    return raw
-
-
 def _to(text: str) -> str:
     if text not in _TAGS and not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(_TAGS)} nor a batch number")
@@ -303,6 +303,7 @@ def _parser() -> argparse.ArgumentParser:
     both.add_argument("--hub", required=True, type=_address, help="address of the SettlementHub")
     both.add_argument("--data", required=True, action="append", help="a mirror: folder or http(s) address; repeatable")
     both.add_argument("--keys", required=True, type=Path, help="auditor key file")
+    both.add_argument("--keep", type=Path, help="a folder of your own in which all that is fetched stays")
     both.add_argument("--out", required=True, type=Path, help="where the JSON goes")
     both.add_argument("--anchor", type=Path, help="trust anchor file: what must be on the chain whatever a node says")
     both.add_argument("--jobs", type=int, default=processes_here(), help="processes (default: one for each processor)")
@@ -311,6 +312,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--from", dest="first", type=int, default=0, help="first batch (default 0)")
     check.add_argument("--to", type=_to, default="finalized", help="finalized (default), latest, or a batch number")
     check.add_argument("--html", type=Path, help="where a page for people goes")
+    check.add_argument("--signer", type=Path, help="the auditor's key file: signs the report")
     check.add_argument("--resume", type=Path, help="a clean report: begin after its last batch")
     check.add_argument("--checkpoint", type=Path, help="a report or attester's state: its headers must still stand")
     check.add_argument(

@@ -24,6 +24,7 @@ from auditor.audit import Means, audit
 from auditor.chain import Chain, Commit
 from auditor.findings import shown
 from auditor.lapsed import Final, Sealing, committable_until, lapsed, sealings_in
+from auditor.mirrors import Mirror
 from auditor.outcome import Outcome
 from proofs.json_form import JsonFormError, from_json
 from proofs.messages import BatchHeader, domain_separator, signed_digest
@@ -31,7 +32,6 @@ from proofs.signature import address_of, sign
 from proofs.words import WORD_BYTES
 
 SEALED_BATCHES_MAX = 1_024
-INCARNATIONS_MAX = 256
 HEADER_FILE_BYTES_MAX = 2**16
 STATE_FILE_BYTES_MAX = 2**26
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -96,20 +96,19 @@ def nothing_final() -> Final:
 
 def attest(
     chain: Chain,
-    folder: Path,
     means: Means,
     *,
     key: PrivateKey,
     state: Path,
     final: Callable[[], Final] = nothing_final,
 ) -> Attested:
-    """Audit the chain and the sealed headers of `folder` after it; sign those that nothing speaks against (every figure
-    is right, nothing is missing, no duty was broken in the batch itself: decision 0186), but those under whose number
-    another was signed that may still be committed. `final` is asked for where one was.
+    """Audit the chain and the sealed headers on the mirrors after it; sign those that nothing speaks against (every
+    figure is right, nothing is missing, no duty was broken in the batch itself: decision 0186), but those under whose
+    number another was signed that may still be committed. `final` is asked for where one was.
 
     Raises `AttestRefused` when the state cannot be used.
     """
-    sealed = sealed_commits(chain, folder)
+    sealed = sealed_commits(chain, means.mirrors)
     outcome = audit(chain, [*chain.commits, *sealed], means)
     sound = [each for each in sealed if not outcome.findings.object_to(each.header.batch_no)]
     if outcome.incomplete or not sound:
@@ -121,15 +120,17 @@ def attest(
     return Attested(outcome, [_signed(commit, separator, key) for commit in free], refused)
 
 
-def sealed_commits(chain: Chain, folder: Path) -> list[Commit]:
-    """The headers in `<folder>/headers` that follow the last one on the chain, in order, without a gap: each the one
-    that stands on the one before it. Of several incarnations that do, the newest; where none does, there it ends.
+def sealed_commits(chain: Chain, mirrors: Sequence[Mirror]) -> list[Commit]:
+    """The headers on the mirrors that follow the last one on the chain, in order, without a gap: each the one that
+    stands on the one before it. Of several incarnations that do, the newest; where none does, there it ends.
+
+    Raises `AttestRefused` where all that a mirror has under a number is no header of it.
     """
     last = max(chain.commits, key=lambda commit: commit.header.batch_no, default=None)
     batch_no, prev = (0, None) if last is None else (last.header.batch_no + 1, last.header_hash)
     commits: list[Commit] = []
     while len(commits) < SEALED_BATCHES_MAX:
-        header = _sealed_header(folder / "headers", batch_no + len(commits), prev)
+        header = _sealed_header(mirrors, batch_no + len(commits), prev)
         if header is None:
             return commits
         prev = header.hash_struct()
@@ -137,30 +138,48 @@ def sealed_commits(chain: Chain, folder: Path) -> list[Commit]:
     return commits
 
 
-def _sealed_header(folder: Path, batch_no: int, prev: bytes | None) -> BatchHeader | None:
-    """The header under a number that names `prev`: the one that stands there, else the newest of its incarnations."""
-    path = folder / f"{batch_no}.json"
-    standing = _numbered(path, batch_no) if path.exists() else None
-    if standing is None or prev in {None, standing.prev_header_hash}:
-        return standing
-    others = sorted((folder / str(batch_no)).glob("*.json"))[:INCARNATIONS_MAX]
+def _sealed_header(mirrors: Sequence[Mirror], batch_no: int, prev: bytes | None) -> BatchHeader | None:
+    """The header under a number that names `prev`: the first that stands there, else the newest of its incarnations."""
+    refused: AttestRefused | None = None
+    for mirror in mirrors:
+        try:
+            standing = _numbered(mirror, f"headers/{batch_no}.json", batch_no)
+        except AttestRefused as error:
+            refused = refused or error
+            continue
+        if standing is not None and prev in {None, standing.prev_header_hash}:
+            return standing
+    others = [(mirror, path) for mirror in mirrors for path in mirror.listed(f"headers/{batch_no}")]
     found = [
-        header for other in others if (header := _incarnation(other, batch_no)) and header.prev_header_hash == prev
+        header
+        for mirror, path in others
+        if (header := _incarnation(mirror, path, batch_no)) and header.prev_header_hash == prev
     ]
+    if refused is not None and not found:
+        raise refused
     return max(found, key=lambda header: header.sealed_at, default=None)
 
 
-def _incarnation(path: Path, batch_no: int) -> BatchHeader | None:
+def _incarnation(mirror: Mirror, path: str, batch_no: int) -> BatchHeader | None:
     """The header that a file is named after; None where it holds anything else, which is nobody's loss."""
     try:
-        header = _numbered(path, batch_no)
+        header = _numbered(mirror, path, batch_no)
     except AttestRefused:
         return None
-    return header if header.hash_struct().hex() == path.stem else None
+    return header if header is not None and header.hash_struct().hex() == Path(path).stem else None
 
 
-def _numbered(path: Path, batch_no: int) -> BatchHeader:
-    header = _read_header(path)
+def _numbered(mirror: Mirror, path: str, batch_no: int) -> BatchHeader | None:
+    """The header of this batch that a mirror has under a path, None where it has nothing there."""
+    data = mirror.read(path, bytes_max=HEADER_FILE_BYTES_MAX)
+    if data is None:
+        return None
+    if len(data) > HEADER_FILE_BYTES_MAX:
+        raise AttestRefused(f"{path}: too long for a header")
+    try:
+        header = from_json(BatchHeader, json.loads(data))
+    except (JsonFormError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise AttestRefused(f"{path}: not a header: {error}") from error
     if header.batch_no != batch_no:
         raise AttestRefused(f"{path}: holds the header of batch {header.batch_no}")
     return header
@@ -239,15 +258,6 @@ def _signed(commit: Commit, separator: bytes, key: PrivateKey) -> Attestation:
     return Attestation(commit.header.batch_no, commit.header_hash, r, vs)
 
 
-def _read_header(path: Path) -> BatchHeader:
-    if path.stat().st_size > HEADER_FILE_BYTES_MAX:
-        raise AttestRefused(f"{path}: too long for a header")
-    try:
-        return from_json(BatchHeader, json.loads(path.read_bytes()))
-    except (JsonFormError, ValueError, AttributeError) as error:
-        raise AttestRefused(f"{path}: not a header: {error}") from error
-
-
 @dataclass(slots=True)
 class _State:
     """What an attester remembers: whose it is, the header hash signed for each number, and of sealed headers what says
@@ -273,7 +283,7 @@ def _load(state: Path, chain: Chain, attester: bytes) -> _State:
         told = {name: known[name] for name in mine}
         signed = known["signed"]
         sealings = sealings_in(known)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise AttestRefused(f"{state}: not an attester's state: {error!r}") from error
     if told != mine or not isinstance(signed, dict):
         raise AttestRefused(f"{state}: kept for {told}, not for {mine}")

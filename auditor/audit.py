@@ -25,12 +25,13 @@ from auditor.books import Books, cash_balances
 from auditor.chain import Chain, Commit
 from auditor.evidence import Evidence, check_checkpoint
 from auditor.exhibits import gather
-from auditor.fetch import AuditorKey, Mirror, Missing, Plain, Source, Substituted
+from auditor.fetch import AuditorKey, Missing, Plain, Source, Substituted
 from auditor.figures import DORMANT_DAYS
 from auditor.findings import Findings
 from auditor.forced import check_forced
 from auditor.headers import HeaderWalk
 from auditor.journal import check_journal
+from auditor.mirrors import Mirror
 from auditor.money import check_money
 from auditor.originals import Originals
 from auditor.outcome import BatchOutcome, Outcome
@@ -51,13 +52,20 @@ _SECONDS_PER_DAY = 86_400
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What an audit works with: where files are, the key that opens them, processes, and who watches."""
+    """What an audit works with: where files are, the key that opens them, processes, who watches, and a folder in which
+    what was fetched is kept, if any.
+    """
 
     mirrors: Sequence[Mirror]
     key: AuditorKey
     processes: int
     watch: Watch
     evidence: Evidence = field(default_factory=Evidence)
+    kept: Path | None = None
+
+    def source(self, scratch: str) -> Source:
+        """Where files come from, in the clear in `scratch`."""
+        return Source(self.mirrors, self.key, Path(scratch), self.kept)
 
 
 def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int = 0, last: int | None = None) -> Outcome:
@@ -108,7 +116,7 @@ def _read_files(
         Originals(Path(scratch) / "originals") as originals,
         _runner(means.processes, leaves) as run,
     ):
-        source = Source(means.mirrors, means.key, Path(scratch))
+        source = means.source(scratch)
         books = _opening(commits, outcome.first, source, outcome)
         relations = Relations(originals, registry.terms, complete=books.complete)
         dormant_before = partial(_dormant_before, [commit.header for commit in commits])
@@ -128,7 +136,7 @@ def _show(commits: Sequence[Commit], means: Means, outcome: Outcome) -> None:
     if not outcome.findings.kept:
         return
     with tempfile.TemporaryDirectory(prefix="audit-") as scratch:
-        source = Source(means.mirrors, means.key, Path(scratch))
+        source = means.source(scratch)
         outcome.exhibits = gather(outcome.findings.kept, commits, source, outcome.chain.registry)
 
 
@@ -178,7 +186,7 @@ def _opened(commit: Commit, source: Source, context: Context, outcome: Outcome) 
 def _close(fetched: _Fetched, books: Books, relations: Relations, context: Context, outcome: Outcome) -> BatchOutcome:
     commit, opened, findings, started = fetched.commit, fetched.opened, fetched.findings, time.monotonic()
     header = commit.header
-    told = BatchOutcome(header.batch_no, commit.header_hash, header.data_hash, header.leaf_count)
+    told = BatchOutcome(header.batch_no, commit.header_hash, header.data_hash, header.leaf_count, header.sealed_at)
     told.settling = any(header.nets_hash)
     if opened is None:
         books.lose()

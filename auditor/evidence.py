@@ -18,6 +18,7 @@ from auditor.chain import Chain, Commit
 from auditor.findings import Findings, shown
 from auditor.lapsed import Final, Sealing, lapsed, sealings_in
 from auditor.receipts import Held
+from auditor.signed import ReportAltered, signer_of
 from proofs.words import ZERO_WORD
 
 CHECKPOINT_BYTES_MAX = 2**30
@@ -66,12 +67,15 @@ class Earlier:
 
 
 def load_report(path: Path) -> Earlier:
-    """An earlier report. Raises `CheckpointError`, and OSError."""
+    """An earlier report, as its auditor signed it if one did. Raises `CheckpointError`, and OSError."""
     told = _json(path)
     try:
+        signer_of(told)
         hashes = {int(each["no"]): str(each["headerHash"]) for each in told["batches"]}
         span = told["range"]
         return Earlier(str(told["verdict"]), int(span["from"]), int(span["to"]), dict(told["anchor"]), hashes)
+    except ReportAltered as error:
+        raise CheckpointError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: not a report: {error!r}") from error
 

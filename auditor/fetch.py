@@ -9,24 +9,21 @@ incomplete), data that is false is `Substituted` (a finding). Source: protocol Â
 from __future__ import annotations
 
 import json
-import os
 import re
-import stat
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, cast
 
-import httpx2
 import zstandard
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from auditor.mirrors import Folder, Mirror, blob, keep
 from proofs.lpb1 import LEAVES_MAX, NET_BYTES, NETS_MAX, RECORD_BYTES, ROW_BYTES, ROWS_MAX
 from proofs.tariff import TARIFF_CONTEXT, Tariff, read_tariff
 
@@ -40,10 +37,6 @@ PLAIN_BYTES_MAX = 2**16 + ROWS_MAX * ROW_BYTES + NETS_MAX * NET_BYTES + LEAVES_M
 WINDOW_BYTES_MAX = 2**27
 """The most memory a stream may ask the decompressor for."""
 
-HTTP_TIMEOUT_SECONDS = 60.0
-"""Between two pieces of an answer."""
-BLOB_SECONDS_MAX = 300.0
-"""For a whole blob, however its mirror lets it trickle."""
 WRAP_INFO = b"LPB1 tongdui batch key"
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 MANIFEST_FIELDS = frozenset({"batchNo", "chunks", "plainLen", "recipients", "tariff"})
@@ -60,66 +53,6 @@ class Substituted(Exception):
     def __init__(self, code: str, place: str, *, expected: object, actual: object) -> None:
         self.code, self.place, self.expected, self.actual = code, place, expected, actual
         super().__init__(f"{code} at {place}")
-
-
-class Mirror(Protocol):
-    """A place that keeps blobs under their SHA-256."""
-
-    def read(self, name: str, *, bytes_max: int) -> bytes | None:
-        """The bytes kept under this hash (64 hex digits), at most `bytes_max` + 1 of them; None if it has none."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """A mirror on disk: `<root>/blobs/<sha256>`."""
-
-    root: Path
-
-    def read(self, name: str, *, bytes_max: int) -> bytes | None:
-        """As `Mirror.read`; what is no file, or cannot be read, is not there: nobody who fills a folder is trusted."""
-        try:
-            descriptor = os.open(self.root / "blobs" / name, os.O_RDONLY | os.O_NONBLOCK)
-        except OSError:
-            return None
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            with open(descriptor, "rb", closefd=False) as blob:
-                return blob.read(bytes_max + 1)
-        finally:
-            os.close(descriptor)
-
-
-@dataclass(frozen=True, slots=True)
-class Web:
-    """A mirror behind HTTP: `<address>/blobs/<sha256>`."""
-
-    address: str
-
-    def read(self, name: str, *, bytes_max: int) -> bytes | None:
-        """As `Mirror.read`; a mirror that cannot be reached, or does not come to an end in time, has nothing."""
-        taken, until = bytearray(), time.monotonic() + BLOB_SECONDS_MAX
-        try:
-            with httpx2.stream(
-                "GET", f"{self.address.rstrip('/')}/blobs/{name}", timeout=HTTP_TIMEOUT_SECONDS
-            ) as answer:
-                if answer.status_code != httpx2.codes.OK:
-                    return None
-                for piece in answer.iter_bytes():
-                    taken += piece
-                    if len(taken) > bytes_max:
-                        break
-                    if time.monotonic() > until:
-                        return None
-        except (httpx2.HTTPError, httpx2.InvalidURL):
-            return None
-        return bytes(taken)
-
-
-def mirror(where: str) -> Mirror:
-    """The mirror a command line names: an http(s) address or a folder."""
-    return Web(where) if where.startswith(("http://", "https://")) else Folder(Path(where))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +109,14 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Mirrors in the order in which they are asked, the auditor's key, and a folder for plain files."""
+    """Mirrors in the order in which they are asked, the auditor's key, a folder for plain files, and one in which the
+    auditor keeps what it fetched, if it wants to; that is asked first.
+    """
 
     mirrors: Sequence[Mirror]
     key: AuditorKey
     scratch: Path
+    kept: Path | None = None
 
     def fetch(self, batch_no: int, data_hash: bytes) -> Plain:
         """The file that `data_hash` names, verified and decrypted. Raises `Missing` or `Substituted`."""
@@ -256,12 +192,15 @@ class Source:
 
     def _blob(self, name: str, place: str, bytes_max: int) -> bytes:
         wrong = None
-        for each in self.mirrors:
-            data = each.read(name, bytes_max=bytes_max)
+        own = None if self.kept is None else Folder(self.kept)
+        for each in (own, *self.mirrors) if own else self.mirrors:
+            data = each.read(blob(name), bytes_max=bytes_max)
             if data is None:
                 continue
             digest = sha256(data).hexdigest()
             if digest == name and len(data) <= bytes_max:
+                if own and each is not own:
+                    keep(own, name, data)
                 return data
             wrong = wrong or digest
         if wrong is None:

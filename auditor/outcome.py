@@ -28,12 +28,13 @@ class Verdict(StrEnum):
 
 @dataclass(slots=True)
 class BatchOutcome:
-    """What one batch came to. `checked` is False where its file could not be read."""
+    """What one batch came to. `checked` is False where its file could not be read, `sealed_at` its header's second."""
 
     batch_no: int
     header_hash: bytes
     data_hash: bytes
     leaves: int
+    sealed_at: int
     checked: bool = False
     plain_bytes: int = 0
     sealed_bytes: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from html import escape
 from typing import Any
@@ -18,6 +19,8 @@ from auditor.style import STYLE
 FINDINGS_SHOWN_MAX = 200
 BATCHES_SHOWN_MAX = 500
 _BAR_WIDTH = 1_000
+_LAST_SECOND = 253_402_300_799
+"""Of the year 9999: a false header may name any."""
 
 _VERDICTS = {
     "clean": ("✓ Clean", "Every check that was made held."),
@@ -44,6 +47,7 @@ def page(report: Mapping[str, Any]) -> str:
         _notes("What could not be checked", report["incomplete"]),
         _notes("What was taken on trust", report["takenOnTrust"]),
         _netting(report["totals"]),
+        _nets(report["nets"]),
         _batches(report["batches"]),
         _figures(report["figures"]),
         _facts(report),
@@ -133,6 +137,16 @@ def _netting(totals: Mapping[str, Any]) -> str:
     return f"<h2>Netting</h2>{shares}"
 
 
+def _nets(nets: Sequence[Mapping[str, Any]]) -> str:
+    """Who is paid and who pays by the settling batches, as the chain was told."""
+    if not nets:
+        return ""
+    rows = ((str(each["merchantId"]), _grouped(each["net"])) for each in nets)
+    total = sum(int(each["net"]) for each in nets)
+    table = _table(("Merchant", "#Receives (+) or pays (-), base units"), (*rows, ("all", f"<b>{total:,}</b>")))
+    return f"<h2>Nets of the settling batches</h2>{table}"
+
+
 def _batches(batches: Sequence[Mapping[str, Any]]) -> str:
     head = ("Batch", "#Leaves", "Signatures", "Root", "Steps", "Nets", "#Data", "Header hash")
     table = _table(head, (_batch(each) for each in batches[:BATCHES_SHOWN_MAX]))
@@ -194,7 +208,8 @@ def _facts(report: Mapping[str, Any]) -> str:
             "Chain and hub": f"{anchor['chainId']} · {anchor['hub']}",
             "Code hash of the hub": anchor["codeHash"],
             "Genesis header": anchor["genesisHeaderHash"] or "none",
-            "Read at block": f"{block['number']} · {block['hash']}",
+            "Batches sealed": _period(report["batches"]),
+            "Read at block": f"{block['number']} of {_moment(block['time'])} · {block['hash']}",
             "Nodes": ", ".join(report["rpc"]),
             "Members hold / owe": f"{_grouped(totals['liabilities'])} / {_grouped(totals['debts'])} points",
             "Receipts": receipts or "none given",
@@ -203,6 +218,15 @@ def _facts(report: Mapping[str, Any]) -> str:
             "Time": f"{report['seconds']} s, {totals['eventsPerSecond']:,} events a second",
         }
     )
+
+
+def _period(batches: Sequence[Mapping[str, Any]]) -> str:
+    times = [each["sealedAt"] for each in batches]
+    return f"{_moment(min(times))} to {_moment(max(times))}" if times else "none"
+
+
+def _moment(second: int) -> str:
+    return f"{datetime.fromtimestamp(min(second, _LAST_SECOND), UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _entries(count: int | None) -> str:
@@ -227,7 +251,8 @@ def _reproduce(report: Mapping[str, Any]) -> str:
 def _foot(report: Mapping[str, Any]) -> str:
     digest = sha256(report_text(report).encode()).hexdigest()
     lines = "".join(f"<div>{words}</div>" for words in ("Auditor", "Date", "Signature"))
-    return f'<div class="sign">{lines}</div><footer>SHA-256 of report.json: <code>{digest}</code></footer>'
+    by = f"<br>signed in it by <code>{escape(report['signature']['signer'])}</code>" if "signature" in report else ""
+    return f'<div class="sign">{lines}</div><footer>SHA-256 of report.json: <code>{digest}</code>{by}</footer>'
 
 
 def _mark(*, held: bool) -> str:

@@ -132,6 +132,8 @@ class _Judge:
     findings: Findings
     _also: list[int] = field(default_factory=list)
     """The leaf or leaves that this one names."""
+    _told_by: dict[str, object] = field(default_factory=dict)
+    """What of the tariff it is judged by."""
 
     def judge(self, opened_at: int | None) -> None:
         kind = self.it.kind
@@ -256,11 +258,11 @@ class _Judge:
             return
         rates = tariff.rates_at(source, self.it.issuer_id, self.it.occurred_at)
         points, spare = sum(each.points for each in taken), sum(self._spare(each.terms_id) for each in taken)
+        self._also = [each.leaf_no for each in taken]
+        self._told_by = {"rates": [rate._asdict() for rate in rates]}
         if not rates:
-            self._also = [each.leaf_no for each in taken]
             self._add("exchange-rate", f"from {source} to {self.it.issuer_id}", "a published rate", "none")
         elif not any(_fair(rate, given, points, spare) for rate in rates):
-            self._also = [each.leaf_no for each in taken]
             told = " or ".join(f"{rate.num}/{rate.den}" for rate in rates)
             self._add(
                 "exchange-rate", "points", f"as many as the fewest points give, at {told}", f"{given} for {points}"
@@ -297,6 +299,7 @@ class _Judge:
             self.on.unseen[REWARDED] += 1
             return
         campaign = tariff.campaigns.get(it.campaign_id)
+        self._told_by = {} if campaign is None else {"campaign": campaign.form()}
         if campaign is None or campaign.sponsor_id != it.merchant_id:
             told = "none" if campaign is None else f"one of {campaign.sponsor_id}"
             self._add("campaign-unknown", f"campaign {it.campaign_id}", f"a campaign of {it.merchant_id}", told)
@@ -365,6 +368,7 @@ class _Judge:
             leaf_no=it.leaf_no,
             account=account,
             also=self._also,
+            attached=self._told_by,
         )
 
 

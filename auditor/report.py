@@ -6,6 +6,7 @@ nothing to look at is never called held. Called by the command line. Source: pro
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,7 +51,7 @@ def report(outcome: Outcome, *, rpc: Sequence[str], anchored: bool) -> dict[str,
             "roles": list(chain.roles),
         },
         "range": {"from": outcome.first, "to": outcome.last},
-        "finalizedBlock": {"number": chain.block_no, "hash": shown(chain.block_hash)},
+        "finalizedBlock": {"number": chain.block_no, "hash": shown(chain.block_hash), "time": chain.block_time},
         "rpc": list(rpc),
         "batches": [_batch(each) for each in outcome.batches],
         "checks": checks(outcome, anchored=anchored),
@@ -59,6 +60,7 @@ def report(outcome: Outcome, *, rpc: Sequence[str], anchored: bool) -> dict[str,
         "incomplete": outcome.incomplete,
         "takenOnTrust": outcome.on_trust,
         "totals": totals(outcome),
+        "nets": nets(outcome),
         "figures": figures(outcome.figures),
         "exhibits": outcome.exhibits.as_json(),
         "evidence": {
@@ -149,6 +151,15 @@ def totals(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def nets(outcome: Outcome) -> list[dict[str, Any]]:
+    """What each merchant receives, or pays where it is negative, by the settling batches of the range on the chain."""
+    sums: Counter[int] = Counter()
+    for commit in outcome.chain.commits:
+        if outcome.first <= commit.header.batch_no <= outcome.last:
+            sums.update(dict(commit.nets or ()))
+    return [{"merchantId": merchant, "net": str(amount)} for merchant, amount in sorted(sums.items())]
+
+
 def netting_ratio(gross: int, net: int) -> str | None:
     """The share of gross cash that netting saved, with four decimals, rounded down; None when nothing was owed."""
     if gross == 0:
@@ -175,6 +186,7 @@ def _batch(batch: BatchOutcome) -> dict[str, Any]:
         "no": batch.batch_no,
         "headerHash": shown(batch.header_hash),
         "leaves": batch.leaves,
+        "sealedAt": batch.sealed_at,
         "settling": batch.settling,
         "checked": batch.checked,
         "rootOk": batch.checked and not by_check.get(8),

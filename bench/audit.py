@@ -35,7 +35,8 @@ from rich.table import Table
 
 from auditor.audit import LEAVES_WORTH_PROCESSES, Means, audit
 from auditor.chain import Chain, Commit
-from auditor.fetch import AuditorKey, Folder
+from auditor.fetch import AuditorKey
+from auditor.mirrors import Folder
 from auditor.outcome import Verdict
 from auditor.progress import Watch
 from bench.conditions import keep, machine

@@ -2,6 +2,7 @@
 // its project; HARDHAT_CONFIG in the npm scripts points here.
 import { createRequire } from "node:module";
 import { defineConfig } from "hardhat/config";
+import { SETTINGS, VERSION } from "./solidity.mjs";
 
 const require = createRequire(import.meta.url);
 
@@ -16,8 +17,8 @@ export default defineConfig({
   test: { solidity: { fuzz: { runs: 64 }, invariant: { runs: 32, depth: 64, failOnRevert: true } } },
   solidity: {
     // The compiler inside the pinned npm package: nothing is downloaded, and no newer one can slip in.
-    version: "0.8.37",
+    version: VERSION,
     path: require.resolve("solc/soljson.js"),
-    settings: { optimizer: { enabled: true, runs: 200 }, evmVersion: "prague" },
+    settings: SETTINGS,
   },
 });

@@ -52,6 +52,16 @@ class Campaign:
     basis_min: int
     reward_max: int
 
+    def form(self) -> dict[str, Any]:
+        """As it stands in a tariff, and in a finding about it."""
+        return {
+            "basisBucket": self.basis_bucket,
+            "basisMin": self.basis_min,
+            "levelBps": list(self.level_bps),
+            "rewardMax": self.reward_max,
+            "sponsorId": self.sponsor_id,
+        }
+
 
 class Rate(NamedTuple):
     """`num` points for `den` from the second `since` on, until another rate of the pair begins."""
@@ -86,17 +96,7 @@ class Tariff:
     def to_bytes(self) -> bytes:
         """The canonical JSON of it: names in order, no blanks."""
         form = {
-            "campaigns": [
-                {
-                    "basisBucket": each.basis_bucket,
-                    "basisMin": each.basis_min,
-                    "campaignId": number,
-                    "levelBps": list(each.level_bps),
-                    "rewardMax": each.reward_max,
-                    "sponsorId": each.sponsor_id,
-                }
-                for number, each in sorted(self.campaigns.items())
-            ],
+            "campaigns": [{"campaignId": number, **each.form()} for number, each in sorted(self.campaigns.items())],
             "exchanges": [
                 {"den": rate.den, "from": source, "num": rate.num, "since": rate.since, "to": target}
                 for (source, target), rates in sorted(self.exchanges.items())

@@ -3,6 +3,7 @@
     deploy               found an alliance: plan, then --yes
     verify-deployment    whether a chain holds the alliance that a file of addresses names
     register             lanes and terms of merchants that joined after the founding
+    reread               the contracts' events once more, by a node that is believed
     council              propose, sign, show, execute and list what the council decides
 
 Each says its own options and exit codes with --help. Called by operators, signers of the council, and anybody.
@@ -16,12 +17,14 @@ from typing import Final
 
 from settlement.council import command as council
 from settlement.deployment import deploy_command, register_command, verify_command
+from settlement.watch import reread_command
 
 WRONG_USE: Final = 2
 COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
     "deploy": deploy_command.main,
     "verify-deployment": verify_command.main,
     "register": register_command.main,
+    "reread": reread_command.main,
     "council": council.main,
 }
 

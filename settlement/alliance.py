@@ -7,7 +7,7 @@ point that talks to the chain.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from proofs.headers import config_hash
@@ -75,6 +75,13 @@ class Alliance:
     chain: Chain
     tiers_at: bytes | None = None
     """Address of the registry of tiers, if the alliance has one."""
+    second: Chain | None = None
+    """Another node of the same chain, asked about what is final (`second_node`)."""
+
+    def by_second(self) -> Alliance:
+        """The same contracts as the second node shows them."""
+        assert self.second is not None, "there is one"
+        return replace(self, chain=self.second, second=None)
 
     def require_same_chain(self) -> None:
         """Make sure the node still serves the chain that was attached: addresses move between networks. Raises
@@ -121,8 +128,11 @@ class Alliance:
         return Contract(self.chain, "TestToken", self.anchor.token)
 
 
-def attach(conn: Conn, chain: Chain) -> Alliance:
-    """The alliance of this database on this chain. Raises `NotFounded`, `OtherChain`, `OtherCode`."""
+def attach(conn: Conn, chain: Chain, *, second: Chain | None = None) -> Alliance:
+    """The alliance of this database on this chain. Raises `NotFounded`, `OtherChain`, `OtherCode`.
+
+    The `second` node is asked nothing here: where it serves another chain its blocks are not those of the first.
+    """
     anchor = tables.anchor(conn)
     if anchor is None:
         raise NotFounded("no contracts are recorded in this database; run the deployment")
@@ -138,4 +148,4 @@ def attach(conn: Conn, chain: Chain) -> Alliance:
     place = registry_place(conn)
     if place is not None and keccak256(chain.code(place.address)) != place.code_hash:
         raise OtherCode(f"0x{place.address.hex()} does not hold the registry of tiers that was deployed there")
-    return Alliance(anchor=anchor, chain=chain, tiers_at=None if place is None else place.address)
+    return Alliance(anchor=anchor, chain=chain, tiers_at=None if place is None else place.address, second=second)

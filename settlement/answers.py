@@ -21,10 +21,13 @@ from typing import Any
 import psycopg
 
 from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
+from proofs.arguments import hex_argument
 from proofs.exhibits import ExhibitError, OpenBatch, check_leaf, check_row
 from proofs.json_form import hex_text, to_json
 from proofs.lpb1 import FileError, open_file
+from proofs.words import WORD_BYTES
 from settlement import keys, tables
+from settlement.commands import refuse
 from settlement.mirrors import Mirror
 from settlement.publish import PublicationError, fetch
 from settlement.settings import SettlementSettings
@@ -32,7 +35,8 @@ from settlement.tables import Batch, Conn
 from settlement.vault import Vault, VaultError
 
 SHOWN, NOT_THERE, NOT_READ = 0, 1, 2
-WORD_BYTES = 32
+PROGRAM = "settlement.answers"
+_word = hex_argument(WORD_BYTES)
 
 
 class NoAnswer(LookupError):
@@ -73,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             batch, anchor = _asked_for(conn, asked), tables.anchor(conn)
             told = answer(batch, vault, settings.open(), leaf_no=asked.leaf, account=asked.row)
     except NoAnswer as error:
-        return _say(NOT_THERE, str(error))
+        return refuse(PROGRAM, NOT_THERE, str(error))
     except (
         NoDatabase,
         psycopg.Error,
@@ -84,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         OSError,
         ValueError,
     ) as error:
-        return _say(NOT_READ, f"cannot be read: {error}")
+        return refuse(PROGRAM, NOT_READ, f"cannot be read: {error}")
     assert anchor is not None, "batches exist only on a chain"
     shown = {"chainId": str(anchor.chain_id), "hub": hex_text(anchor.hub), **told}
     sys.stdout.write(json.dumps(shown, indent=1) + "\n")
@@ -99,14 +103,9 @@ def _asked_for(conn: Conn, asked: argparse.Namespace) -> Batch:
     return found
 
 
-def _say(code: int, words: str) -> int:
-    sys.stderr.write(f"settlement.answers: {words}\n")
-    return code
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m settlement.answers",
+        prog=f"python -m {PROGRAM}",
         description="The data that answers a demand.",
         epilog="Exit codes: 0 shown; 1 there is no such leaf or row; 2 it cannot be read.",
     )
@@ -118,16 +117,6 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--leaf", type=int, help="a leaf's number")
     what.add_argument("--row", type=_word, metavar="ACCOUNT", help="an account, 32 bytes of hex")
     return parser
-
-
-def _word(text: str) -> bytes:
-    try:
-        word = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        word = b""
-    if len(word) != WORD_BYTES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {WORD_BYTES} bytes of hex")
-    return word
 
 
 if __name__ == "__main__":

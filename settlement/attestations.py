@@ -7,7 +7,6 @@ here only decides how long to wait; the contract weighs again. Called by the ent
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from proofs.words import WORD_BYTES
 from settlement import tables
 from settlement.alliance import AUDITOR, MERCHANT_WATCHER, Alliance
 from settlement.batches import Settlement
+from settlement.chain.answers import parsed
 from settlement.tables import Batch, Conn
 
 FILE_BYTES_MAX = 16 * 1024 * 1024
@@ -65,7 +65,7 @@ def _read(path: Path) -> tuple[bytes, list[Any]]:
     if path.stat().st_size > FILE_BYTES_MAX:
         raise AttestationRefused(f"{path}: larger than {FILE_BYTES_MAX} bytes")
     try:
-        said = json.loads(path.read_bytes())
+        said = parsed(path.read_bytes())
         attester = bytes.fromhex(said["attester"].removeprefix("0x"))
         entries = list(said["attestations"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -17,6 +17,7 @@ from typing import Any
 from proofs.messages import BatchHeader, PointsEvent, SettlementLeaf
 from settlement import keys, tables
 from settlement.batches import Settlement
+from settlement.chain.client import ChainUnclear
 from settlement.chain.contracts import Refused
 from settlement.chain.gas import bounded_gas
 from settlement.chain.outbox import Intent
@@ -188,8 +189,10 @@ def _dropped(s: Settlement, forced: Forced, batch: Batch) -> bool:
     """Whether it is off the queue now because the next batch could not hold it. Raises `ForcedWaits` if one could."""
     queue = s.alliance.queue
     topics = [forced.id.to_bytes(32, "big")]
-    (told,) = queue.events("ForcedQueued", first=s.alliance.anchor.deploy_block, topics=topics)
-    data = queue.data("dropForced", forced.id, event_of(told.fields["pointsEvent"]))
+    told = queue.events("ForcedQueued", first=s.alliance.anchor.deploy_block, topics=topics)
+    if len(told) != 1:
+        raise ChainUnclear(f"{forced.place} is on the queue, and the node tells {len(told)} events of its coming there")
+    data = queue.data("dropForced", forced.id, event_of(told[0].fields["pointsEvent"]))
     try:
         return _brought_about(s, f"drop:{forced.id}", lambda: data, DROP_GAS, batch)
     except Refused as error:

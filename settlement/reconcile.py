@@ -1,7 +1,8 @@
 """Compares the ledger, this database's batches and the chain, and says what does not agree: rows, log lines, an exit
 code.
 
-    python -m settlement.reconcile --dsn postgresql://... --rpc http://... [--sender 0x..] [--mirror DIR]...
+    python -m settlement.reconcile --dsn postgresql://... --rpc http://... [--check-rpc http://...] [--sender 0x..]
+        [--mirror DIR]...
 
 Invariants: what is compared is gathered first (`gather`), and judged by one pure function (`differences`); money is
 compared exactly; nothing is corrected here. A difference is an alert until a later run does not find it. May be run
@@ -109,9 +110,7 @@ def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[M
     parties = openings.parties(conn)
     seen = look.look(conn, alliance, sender=sender, parties=parties, mirrors=mirrors)
     last = tables.last_sealed(conn)
-    ended, until = tables.last_finalised(conn), recoveries.told_until(conn)
-    steps = moved.steps(conn)
-    told = [step for step in steps if recoveries.is_told(step, ended=ended, until=until)]
+    steps, told = moved.steps(conn), recoveries.told(conn)
     cash = recorded.at(conn, last.done.last_seq) if last and last.done.last_seq else {}
     parked = desk.parked_cash(conn, batch_no=last.batch_no) if last else {}
     return Facts(
@@ -181,7 +180,10 @@ def differences(facts: Facts) -> list[Alert]:
 
 def _money(facts: Facts) -> list[Alert]:
     found = []
-    whole = moved.in_whole_au(facts.moved)
+    try:
+        whole = moved.in_whole_au(facts.moved)
+    except moved.Unbalanced as error:
+        return [_alert("events-missing", "what moved", "events that sum to zero", str(error))]
     for party in sorted({*facts.settled_au, *whole}):
         told, real = facts.settled_au.get(party, 0), whole.get(party, 0)
         if told != real:
@@ -302,7 +304,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         with psycopg.connect(asked_dsn(asked.dsn), autocommit=True) as conn:
-            alliance = attach(conn, Chain(asked.rpc, confirmations=asked.confirmations))
+            second = None if asked.check_rpc is None else Chain(asked.check_rpc, confirmations=asked.confirmations)
+            alliance = attach(conn, Chain(asked.rpc, confirmations=asked.confirmations), second=second)
             sender = asked.sender or alliance.anchor.deployer
             found = reconcile(conn, alliance, sender=sender, mirrors=[FolderMirror(each) for each in asked.mirror])
     except (ChainError, AllianceError, watcher.FinalityBroken, psycopg.OperationalError, NoDatabase) as error:
@@ -325,6 +328,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_dsn(parser)
     parser.add_argument("--rpc", required=True, help="the node")
+    parser.add_argument("--check-rpc", help="a second node, which has to say the same about what is final")
     parser.add_argument("--confirmations", type=int, help="blocks that make one final, where the node has no such tag")
     parser.add_argument("--sender", type=_address, help="the sending account; the one that deployed when left out")
     parser.add_argument("--mirror", type=Path, action="append", default=[], help="a folder of published batches")

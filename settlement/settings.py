@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from settlement.cycles import CycleSettings
 from settlement.mirrors.settings import MirrorsSettings
+from settlement.tiers.founding import CircuitUnfit, Setup, setup_in
 from settlement.tiers.proving import CIRCUITS, JOB_S_MAX, PROVE_S_MAX
 
 BROKERS = ("amqp://", "amqps://")
@@ -29,6 +30,8 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
     """RabbitMQ's address (amqp:// or amqps://); without one the queues live in the database itself."""
     rpc_url: str | None = None
     """An Ethereum node's address; without one an embedded chain runs under `var`."""
+    rpc_check_url: str | None = None
+    """A second node of the same chain, run by somebody else: nothing is called final before both say the same."""
     confirmations: int | None = Field(default=None, ge=0, le=10_000)
     """How many blocks make one final, on a network whose nodes know no `finalized` block."""
     addresses: Path | None = None
@@ -110,10 +113,12 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
                 "TONGDUI_INSPECTOR_KEYS: production has every batch examined before it is published; "
                 "or say in TONGDUI_UNINSPECTED_BECAUSE why not"
             )
+        if self.rpc_check_url is not None and self.rpc_check_url in {None, self.rpc_url}:
+            raise ValueError("TONGDUI_RPC_CHECK_URL: has to be another node than TONGDUI_RPC_URL")
         if (self.signer_url is None) != (self.signer_address is None):
             raise ValueError("TONGDUI_SIGNER_URL and TONGDUI_SIGNER_ADDRESS: neither without the other")
-        if self.environment == "production" and self.tier_assisted and self.tier_circuit is None:
-            raise ValueError("TONGDUI_TIER_CIRCUIT: production proves with no development keys")
+        if self.environment == "production" and self.tier_assisted:
+            _require_ceremony(self.tier_circuit)
         if self.broker_url is not None and not self.broker_url.startswith(BROKERS):
             raise ValueError("TONGDUI_BROKER_URL: has to begin with amqp:// or amqps://")
         if self.broker_url is None and self.redelivery_seconds <= self.task_seconds_max:
@@ -124,3 +129,13 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
                 " proves what a dead worker had taken"
             )
         return self
+
+
+def _require_ceremony(folder: Path | None) -> None:
+    """The folder holds keys that production may prove with; nothing is read of it but the manifest."""
+    try:
+        development = folder is None or setup_in(folder) is Setup.DEVELOPMENT
+    except CircuitUnfit as error:
+        raise ValueError(f"TONGDUI_TIER_CIRCUIT: {error}") from error
+    if development:
+        raise ValueError("TONGDUI_TIER_CIRCUIT: production proves with no development keys")

@@ -15,22 +15,22 @@ import structlog
 
 from ledger.answers import Refusal
 from ledger.commands import Net, SettleNets
-from settlement import batches, forced, tables
-from settlement.attestations import has_quorum, wire_form
+from settlement import batches, forced, second_node, tables
+from settlement.attestations import wire_form
 from settlement.batches import Settlement
-from settlement.chain.client import ChainUnclear, Head
-from settlement.chain.contracts import Event, Refused
+from settlement.chain.client import ChainError, ChainUnclear
+from settlement.chain.contracts import Refused
 from settlement.chain.gas import commit_gas, finalise_gas
 from settlement.chain.outbox import FeeCeiling, ForeignPending, Intent
 from settlement.chain.refused import SignerRefused
 from settlement.finalising import finalise_intent
+from settlement.observing import VERBS, decided, purpose
 from settlement.publish import NotOnEveryMirror, PublicationError
-from settlement.sealing import ends
 from settlement.sealing.forced_intake import take_forced
 from settlement.sealing.inspection import BatchFaulty
 from settlement.sealing.leaves import MS_PER_SECOND
 from settlement.sealing.signing import LanesUnsigned
-from settlement.steps import ABSENT, Become, Do, Fate, Observation, State, Step, Submission, Wait, next_step
+from settlement.steps import Become, Do, Fate, State, Step, Wait
 from settlement.tables import Batch
 from settlement.watch import alerts, moved, recoveries, watcher
 from settlement.watch.alerts import Alert
@@ -64,11 +64,19 @@ _ALARMS: dict[type[Exception], str] = {
     Refused: "commit-refused",
     forced.ForcedWaits: "forced-due",
     forced.GivenUp: "transaction-failed",
+    moved.Unbalanced: "events-missing",
 }
 _CANNOT_GO_ON = (
     *(Refused, FeeCeiling, ForeignPending, LedgerRefused, SignerRefused),
     *(batches.NotReproducible, BatchFaulty, PublicationError, forced.ForcedWaits, forced.GivenUp),
+    *(ChainError, moved.Unbalanced),
 )
+
+
+def _alarm_of(error: Exception) -> str:
+    if isinstance(error, ChainError):
+        return second_node.alarm_of(error)
+    return _ALARMS.get(type(error), "")
 
 
 def drive(s: Settlement) -> list[Standing]:
@@ -91,20 +99,26 @@ def _drive_all(s: Settlement) -> list[Standing]:
             break
         s.outbox.renew()
         standings.append(_drive_one(s, batch.batch_no))
-    batches.seal_planned(s)
     found = [_alert(standing) for standing in standings if standing.alarm]
     alerts.keep(s.conn, "submitter", [*found, *_discharge(s)])
     _tell_forced(s)
+    batches.seal_planned(s)  # last: what keeps a batch from being sealed anew must not keep alerts from being told
     return standings
+
+
+def rested(conn: tables.Conn) -> None:
+    """There is nothing to drive and nothing forced: what was an alert for either is over."""
+    alerts.keep(conn, "submitter", [])
+    alerts.keep(conn, "forced", [])
 
 
 def _tend(s: Settlement) -> None:
     """First what is on its way already, batches' or not; a trouble of one of those is no reason to let batches wait."""
-    obsolete = {f"{verb}:{no}.{incarnation}" for no, incarnation in tables.superseded(s.conn) for verb in _VERBS}
-    owned = {purpose(batch, verb) for batch in tables.unfinished(s.conn) for verb in _VERBS}
+    obsolete = {f"{verb}:{no}.{incarnation}" for no, incarnation in tables.superseded(s.conn) for verb in VERBS}
+    owned = {purpose(batch, verb) for batch in tables.unfinished(s.conn) for verb in VERBS}
     try:
         s.outbox.tend(obsolete=obsolete, owned=owned)
-    except (*_CANNOT_GO_ON, ChainUnclear) as error:
+    except _CANNOT_GO_ON as error:
         log.warning("nonces not tended", reason=str(error))
 
 
@@ -112,8 +126,8 @@ def _discharge(s: Settlement) -> list[Alert]:
     """Trouble with the forced queue holds no batch up; what the contract refuses today it may take tomorrow."""
     try:
         forced.discharge(s)
-    except (*_CANNOT_GO_ON, ChainUnclear) as error:
-        code = _ALARMS.get(type(error), "chain-unclear")
+    except _CANNOT_GO_ON as error:
+        code = _alarm_of(error)
         return [Alert(code=code, place="forced queue", expected="its head is taken off", actual=str(error))]
     return []
 
@@ -122,7 +136,7 @@ def _tell_forced(s: Settlement) -> None:
     """Alerts of what is queued, which only another look at the queue resolves."""
     try:
         alerts.keep(s.conn, "forced", forced.still_queued(s))
-    except ChainUnclear as error:
+    except ChainError as error:
         log.warning("forced queue not read", reason=str(error))
 
 
@@ -142,148 +156,16 @@ def _drive_one(s: Settlement, batch_no: int) -> Standing:
         if batch is None:
             break
         try:
-            step = next_step(_submission(batch), observe(s, batch)) if batch.sealed else Wait(State.OPEN.value)
+            step = decided(s, batch) if batch.sealed else Wait(State.OPEN.value)
             if isinstance(step, Wait):
                 return Standing(batch_no, batch.state, step.reason, step.until, step.alarm)
             if step is taken:
                 return Standing(batch_no, batch.state, "sent, in no block yet", None)
             taken = step
             _act(s, batch, step)
-        except ChainUnclear as error:
-            return Standing(batch_no, batch.state, str(error), None, "chain-unclear")
         except _CANNOT_GO_ON as error:
-            return Standing(batch_no, batch.state, str(error), None, _ALARMS.get(type(error), ""))
+            return Standing(batch_no, batch.state, str(error), None, _alarm_of(error))
     return Standing(batch_no, State.OPEN, "goes on at the next drive", None)
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """What the hub holds of one batch at one block. A header that was thrown out is no header."""
-
-    next_batch_no: int
-    next_final_no: int
-    header_hash: bytes
-    final_after: int
-    open_demands: int
-    reverted: bool
-
-
-def _view(s: Settlement, number: int, head: Head) -> _View:
-    """Everything at one block, so that no two answers belong to different ones. Raises `ChainUnclear` when that block
-    went away meanwhile.
-    """
-    hub, at = s.alliance.hub, head.number
-    _, final_after, _, open_demands, batch_status, *_ = hub.read("record", number, tag=at)
-    reverted = batch_status == tables.REVERTED_ON_CHAIN
-    view = _View(
-        hub.read("nextBatchNo", tag=at),
-        hub.read("nextFinalNo", tag=at),
-        ABSENT if reverted else hub.read("headerHash", number, tag=at),
-        final_after,
-        open_demands,
-        reverted,
-    )
-    if s.alliance.chain.head(at).hash != head.hash:
-        raise ChainUnclear(f"block {at} was replaced while it was read")
-    return view
-
-
-def observe(s: Settlement, batch: Batch) -> Observation:
-    """All that `next_step` wants to know, read now: our transactions first, what they did after them."""
-    chain, policy, number = s.alliance.chain, s.alliance.policy, batch.batch_no
-    s.alliance.require_same_chain()
-    verb = _verb(batch.state)
-    ours = s.outbox.observe(purpose(batch, verb))
-    newest, settled = chain.head(), chain.head("finalized")
-    latest = _view(s, number, newest)
-    final = latest if newest == settled else _view(s, number, settled)
-    failed = verb == "release"
-    reverted = final.reverted and not failed and _threw_out(s, batch)
-    return Observation(
-        now=chain.now(),
-        now_final=settled.timestamp,
-        next_batch_no=latest.next_batch_no,
-        next_final_no=latest.next_final_no,
-        next_final_no_final=final.next_final_no,
-        hash_latest=latest.header_hash,
-        hash_final=final.header_hash,
-        final_after=latest.final_after,
-        open_demands=latest.open_demands,
-        reverted_final=reverted,
-        predecessor_reverted_final=reverted and not _is_first_thrown_out(s, batch),
-        paused_until=policy.read("pausedUntil"),
-        winding_down=s.alliance.hub.read("windDownAt") != 0,
-        seal_lag_s_max=policy.read("params")[2],
-        quorum=batch.state is State.PUBLISHED and has_quorum(s.conn, s.alliance, batch),
-        attested=verb == "commit" and tables.attested_from(s.conn, batch.batch_no),
-        commit=ours.fate if verb == "commit" else Fate.NEVER,
-        finalise=ours.fate if verb == "finalise" else Fate.NEVER,
-        release=ours.fate if failed else Fate.NEVER,
-        released=failed and bool(_events(s, "LocksReleased", batch)),
-        forced=_is_next(batch, latest) and forced.in_the_way(s, batch, now=newest.timestamp),
-        overtaken=verb == "commit" and latest.header_hash == ABSENT and _is_overtaken(s, batch, newest),
-        age_s=ours.newest.age_s if ours.newest else 0,
-        replacements=ours.replacements,
-        attempts=s.outbox.attempts(purpose(batch, verb)),
-    )
-
-
-def _is_next(batch: Batch, latest: _View) -> bool:
-    """Whether it may be committed now, as far as order and attesters are concerned."""
-    ready = batch.state in {State.ATTESTED, State.SUBMITTED}
-    return ready and latest.next_batch_no == batch.batch_no and latest.header_hash == ABSENT
-
-
-def _events(s: Settlement, name: str, batch: Batch, *, by_header: bool = True) -> list[Event]:
-    """The hub's events of this name about a batch, in finalised blocks: about this very header, or about its number."""
-    topics = [batch.batch_no.to_bytes(32, "big"), *([batch.header_hash] if by_header else [])]
-    return s.alliance.hub.events(name, first=s.alliance.anchor.deploy_block, last="finalized", topics=topics)
-
-
-def _threw_out(s: Settlement, batch: Batch) -> bool:
-    """Whether the record that says reverted is about this incarnation: the hub's events name the header."""
-    return bool(_events(s, "BatchCommitted", batch))
-
-
-def _is_first_thrown_out(s: Settlement, batch: Batch) -> bool:
-    """Whether a proof was about this batch, and not about one before it: the hub names the first one."""
-    committed = _events(s, "BatchCommitted", batch)[-1].log.block_number
-    reverted = _events(s, "BatchReverted", batch, by_header=False)
-    return any(event.log.block_number >= committed for event in reverted)
-
-
-def _is_overtaken(s: Settlement, batch: Batch, at: Head) -> bool:
-    """Whether the registry has ended something that this batch uses. At the block in which it is the hub's next one
-    this is final: what is ended later begins with a batch after it.
-    """
-    over = ends.read(s.alliance.registry, first_block=s.alliance.anchor.deploy_block, last=at.number)
-    return over.overtake(batch.done.uses, batch_no=batch.batch_no)
-
-
-def _verb(state: State) -> str:
-    """Which of a batch's transactions is on its way in this state."""
-    if state in _COMMITTING:
-        return "commit"
-    return "release" if state in {State.FAILED_FRAUD, State.FAILED_CASCADE} else "finalise"
-
-
-_VERBS = ("commit", "finalise", "release")
-_COMMITTING = frozenset({State.SEALED, State.PUBLISHED, State.ATTESTED, State.SUBMITTED})
-
-
-def purpose(batch: Batch, verb: str) -> str:
-    """What a batch's transaction is for, in the outbox."""
-    return f"{verb}:{batch.batch_no}.{batch.incarnation}"
-
-
-def _submission(batch: Batch) -> Submission:
-    return Submission(
-        batch_no=batch.batch_no,
-        state=batch.state,
-        header_hash=batch.header_hash,
-        sealed_at=batch.done.sealed_at,
-        has_locks=bool(batch.done.nets),
-    )
 
 
 def _act(s: Settlement, batch: Batch, step: Become | Do) -> None:

@@ -1,7 +1,8 @@
-"""The tables of docs/pitfalls.md as data: which tests they name, where those are, which of them have run.
+"""The tables of docs/pitfalls.md, of threats in docs/security.md and of the submitter's rules in docs/protocol.md, as
+data: which tests they name, where those are, which of them have run.
 
-`test_pitfalls` holds the page against the sources; `everything` holds it against what passed, so that a test which is
-there and is never run is found too. Reads the repository's files, nothing else.
+`test_pitfalls` and `attacks/test_table` hold the pages against the sources; `everything` holds them against what
+passed, so that a test which is there and is never run is found too. Reads the repository's files, nothing else.
 """
 
 import json
@@ -12,7 +13,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "pitfalls.md").read_text()
-HEADS = ("Table", "A wrong byte anywhere")
+THREATS = (ROOT / "docs" / "security.md").read_text()
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
+SUBMITTER = "§5 How a batch reaches the chain once"
+TABLES = ((PAGE, "Table"), (PAGE, "A wrong byte anywhere"), (THREATS, "Threats"), (PROTOCOL, SUBMITTER))
 LANGUAGES = ("Python", "Solidity", "JavaScript")
 NAMED = re.compile(r"`([\w./]+): ([^`]+)`")
 WHY_WORDS_MIN = 6
@@ -93,7 +97,7 @@ def missing(file: str, name: str, language: str | None = None) -> Iterator[str]:
 
 def named_tests() -> list[tuple[str, str]]:
     """(file, name) of every test that a table names, each once, in order."""
-    cells = [cell for head in HEADS for row in rows(PAGE, head) for cell in row]
+    cells = [cell for page, head in TABLES for row in rows(page, head) for cell in row]
     return sorted({(file, name) for cell in cells for file, name in NAMED.findall(cell)})
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pitfall_table import NAMED, PAGE, ROOT, missing, never_passed, objections, rows
+from tests.pitfall_table import NAMED, PAGE, PROTOCOL, ROOT, SUBMITTER, missing, never_passed, objections, rows
 
 VECTORS_MIN = 7
 SECTION_8 = (
@@ -57,6 +57,17 @@ def test_each_wrong_byte_has_its_tests() -> None:
         named = NAMED.findall(cell)
         assert named, what
         assert [wrong for file, name in named for wrong in missing(file, name)] == []
+
+
+def test_each_rule_of_the_submitter_has_its_tests() -> None:
+    table = rows(PROTOCOL, SUBMITTER)
+    assert [row[0] for row in table] == [f"R{number}" for number in range(1, 10)]
+    for rule, _, where, cell in table:
+        named = NAMED.findall(cell)
+        assert named, rule
+        assert [wrong for file, name in named for wrong in missing(file, name)] == []
+        kept = re.findall(r"`([\w/]+)`", where)
+        assert [each for each in kept if not (ROOT / "settlement" / f"{each}.py").exists()] == []
 
 
 def test_every_file_of_vectors_is_told_of() -> None:

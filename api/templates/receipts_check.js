@@ -57,6 +57,17 @@ function pasted() {
   }
 }
 
+function hostOf(url) {
+  try {
+    return new URL(url).host;
+  } catch {
+    return url;
+  }
+}
+
+/** One address of each host: the same node named twice is one node. */
+const ofDifferentHosts = (urls) => [...new Map(urls.map((url) => [hostOf(url), url])).values()];
+
 async function run() {
   const receipt = pasted();
   showFacts(check(receipt, { recover }).facts);
@@ -64,7 +75,7 @@ async function run() {
   if (!checked.ok) showFacts(null);
   const open = ["chain", "status"].map((step) => ({ step, ok: null, problem: "" }));
   show([...checked.steps, ...open]);
-  const nodes = $("nodes").value.split(/\s+/).filter(Boolean).map((url) => node(url));
+  const nodes = ofDifferentHosts($("nodes").value.split(/\s+/).filter(Boolean)).map((url) => node(url));
   const onChain = checked.ok ? await confirm(receipt, checked, nodes) : open;
   const steps = [...checked.steps, ...onChain];
   show(steps);

@@ -3,13 +3,16 @@
 //   chain   at least two nodes hold the same header hash under this batch number, at this hub on this chain
 //   status  final, or still pending in its window
 //
-// A node is a function (method, params) => result; `node(url)` makes one from an address, a mini-program gives its own.
-// A node that cannot be asked proves nothing: its step is null, not false.
+// Only finalised blocks are believed: what a newer block shows may be gone again. A header that only the newest block
+// has is not seen yet, which is null and not false. A node is a function (method, params) => result; `node(url)` makes
+// one from an address, a mini-program gives its own, each of somebody else. A node that cannot be asked proves nothing:
+// null again.
 
 import { keccak256 } from "./keccak.js";
 import { ascii, fromHex, concat, toHex, word } from "./words.js";
 
 export const NODES_MIN = 2;
+const [FINALISED, NEWEST] = ["finalized", "latest"];
 const ANSWER_MS_MAX = 10000;
 
 /** A node behind an http(s) address. */
@@ -33,7 +36,7 @@ export function node(url, fetcher = fetch) {
 /** The verdicts of `chain` and `status` for what `check` found in a receipt: [{step, ok, problem, final}]. */
 export async function confirm(receipt, checked, nodes) {
   const answers = await Promise.all(nodes.map((ask) => asked(ask, receipt, checked).catch((error) => ({ problem: error.message }))));
-  const wrong = answers.find((answer) => !answer.problem && !answer.holds);
+  const wrong = answers.find((answer) => answer.told);
   const good = answers.filter((answer) => answer.holds);
   const chain = { step: "chain", ok: null, problem: "" };
   const status = { step: "status", ok: null, problem: "", final: null };
@@ -51,12 +54,16 @@ export async function confirm(receipt, checked, nodes) {
 
 async function asked(ask, receipt, { batchNo, headerHash }) {
   const chainId = BigInt(await ask("eth_chainId", []));
-  if (chainId !== BigInt(receipt.chainId)) return { holds: false, told: `a node is of chain ${chainId}, the receipt of ${receipt.chainId}` };
+  if (chainId !== BigInt(receipt.chainId)) return { told: `a node is of chain ${chainId}, the receipt of ${receipt.chainId}` };
   const number = word(BigInt(batchNo), "uint64");
-  const call = (signature, ...words) =>
-    ask("eth_call", [{ to: receipt.hub, data: toHex(concat(keccak256(ascii(signature)).slice(0, 4), ...words)) }, "latest"]);
-  const held = await call("headerHash(uint64)", number);
-  if (held !== headerHash) return { holds: false, told: `the hub holds ${held} for batch ${batchNo}` };
-  const final = await call("isFinal(uint64,bytes32)", number, fromHex(headerHash));
+  const call = (block, signature, ...words) =>
+    ask("eth_call", [{ to: receipt.hub, data: toHex(concat(keccak256(ascii(signature)).slice(0, 4), ...words)) }, block]);
+  const held = await call(FINALISED, "headerHash(uint64)", number);
+  if (held !== headerHash) {
+    const newest = await call(NEWEST, "headerHash(uint64)", number);
+    if (newest === headerHash) return { problem: "its block is not final yet, ask again in some minutes" };
+    return { told: `the hub holds ${held} for batch ${batchNo}` };
+  }
+  const final = await call(FINALISED, "isFinal(uint64,bytes32)", number, fromHex(headerHash));
   return { holds: true, final: BigInt(final) === BigInt(1) };
 }

@@ -5,11 +5,10 @@
      "epochs": [{"header": {..}, "signature": "0x.."}],
      "epoch_keys": ["0x.."], "revoked_epochs": [3]}                                   # these two may be left out
 
-Invariants: a key is the one its hash says and well formed; a development key, whatever a file calls it, is refused
-unless it was asked for;
-every header is of this alliance and of a pinned key, signed (by one of `epoch_keys` where they are named: the operator
-changes its key now and then), and names the header before it where that is there too. Called by the verifier's command
-line and by the doors.
+Invariants: a key is the one its hash says and well formed; a development key is refused unless it was asked for, and
+the one of this repository is one whatever the file calls it; every header is of this alliance and of a pinned key,
+signed (by one of `epoch_keys` where they are named: the operator changes its key now and then), and names the header
+before it where that is there too. Called by the verifier's command line and by the doors.
 """
 
 from __future__ import annotations
@@ -30,10 +29,9 @@ TRUSTED_BYTES_MAX: Final = 1_048_576
 CIRCUITS_MAX: Final = 16
 EPOCHS_MAX: Final = 1_000
 EPOCH_KEYS_MAX: Final = 16
-DEVELOPMENT_KEYS: Final = frozenset({bytes.fromhex("a5b26c78495d68c94ee96cd42bc8710cc75082ad386c2a582729acc6768d3b8a")})
-"""Hashes of the keys that anybody can make from the sources, and forge with, by whatever name they come: a file that
-says `ceremony` of one of them says it of a key without secrets.
-"""
+
+DEVELOPMENT_KEY: Final = bytes.fromhex("a5b26c78495d68c94ee96cd42bc8710cc75082ad386c2a582729acc6768d3b8a")
+"""The hash of the verification key in proofs/circuits/dev: everybody knows what it was made from, and can forge."""
 
 _FIELDS: Final = ("chain_id", "registry", "alliance_id", "circuits", "epochs")
 _OPTIONAL: Final = ("epoch_keys", "revoked_epochs")
@@ -50,6 +48,15 @@ class Setup(StrEnum):
 
 class TrustError(ValueError):
     """The trust file reads well and is not to be trusted as it stands."""
+
+
+def setup_of(told: str, vk_hash: bytes) -> Setup:
+    """Where a key comes from, by what is told of it; of the key that everybody can make nothing is believed.
+
+    Raises ValueError for another word.
+    """
+    setup = Setup(told)
+    return Setup.DEV if vk_hash == DEVELOPMENT_KEY else setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +83,7 @@ class Circuit:
             raise TrustError(f"{fields.at('verification_key')}: {shown(str(error), 200)}") from error
         if key.hash() != pinned:
             raise TrustError(f"{fields.at('verification_key')}: its hash is {hex_text(key.hash())}, not vk_hash")
-        known = Setup.DEV if pinned in DEVELOPMENT_KEYS else Setup(setup)
-        return cls(fields.raw("circuit_id"), known, key, pinned)
+        return cls(fields.raw("circuit_id"), setup_of(setup, pinned), key, pinned)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Answers of a node, from JSON to types: what a block, a receipt, a log and a refusal look like.
 
-Invariants: no answer is believed beyond its type; a malformed one is `ChainUnclear`. Pure. Called by `chain`.
+Invariants: no answer is believed beyond its type; a malformed one is `ChainUnclear`, also where a number is larger than
+any that a chain counts to. Pure. Called by `chain`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,16 @@ from proofs.words import WORD_BYTES
 
 METHOD_NOT_FOUND = -32601
 NESTING_MAX = 256
+VALUES_MAX = 4_000_000
+"""In one answer; the largest one, full of logs, has a third of it."""
+COUNT_BITS = 63
+"""Blocks, seconds and gas are kept in eight bytes."""
+PLACE_BITS = 31
+"""Places in a block, in four."""
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ALL_BUT_SEPARATORS = bytes(set(range(256)) - set(b"[]{},"))
 EXECUTION_REVERTED = 3
+QUANTITY_CHARS_MAX = 2 + 2 * WORD_BYTES
 
 
 class ChainError(Exception):
@@ -81,10 +90,13 @@ class Receipt:
 
 
 def parsed(body: bytes) -> Any:
-    """What an answer's JSON holds. Raises ValueError, also for what is so deep that a parser may never come back.
+    """What an answer's JSON holds. Raises ValueError, also for what is so deep that a parser may never come back, or
+    holds so many values that they would fill the memory.
 
-    Brackets in words are counted as well: no node says so many.
+    Brackets and commas in words are counted as well: no node says so many.
     """
+    if len(body.translate(None, _ALL_BUT_SEPARATORS)) > VALUES_MAX:
+        raise ValueError("too many values")
     depth = 0
     for bracket in body.translate(None, _ALL_BUT_BRACKETS):
         depth += 1 if bracket in b"[{" else -1
@@ -97,7 +109,8 @@ def refusal_of(error: Any) -> NodeRefused:
     """The kind of error that a node answered with."""
     if not isinstance(error, Mapping):
         return NodeRefused(0, str(error))
-    code, message = int(error.get("code", 0)), str(error.get("message", ""))
+    code, message = error.get("code"), str(error.get("message", ""))
+    code = code if isinstance(code, int) else 0
     data = _revert_data(error.get("data"))
     if code == METHOD_NOT_FOUND or "does not exist" in message or "unsupported method" in message.lower():
         return NoSuchMethod(code, message)
@@ -116,7 +129,7 @@ def shaped(make: Any, value: Any) -> Any:
     """`make(value)`. Raises `ChainUnclear` where `value` has not what `make` needs."""
     try:
         return make(value)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ChainUnclear(f"an answer has not the expected shape: {error}") from error
 
 
@@ -124,8 +137,8 @@ def head_of(found: Mapping[str, Any]) -> Head:
     """As the Ethereum JSON-RPC specification shapes it."""
     block_hash = None if found.get("hash") is None else word_of(found["hash"])
     base_fee = quantity_of(found.get("baseFeePerGas", "0x0"))
-    number = quantity_of(found["number"] or "0x0")
-    return Head(number, block_hash, quantity_of(found["timestamp"]), base_fee)
+    number = count_of(found["number"] or "0x0")
+    return Head(number, block_hash, count_of(found["timestamp"]), base_fee)
 
 
 def receipt_of(found: Mapping[str, Any]) -> Receipt:
@@ -133,10 +146,10 @@ def receipt_of(found: Mapping[str, Any]) -> Receipt:
     contract = found.get("contractAddress")
     return Receipt(
         tx_hash=word_of(found["transactionHash"]),
-        block_number=quantity_of(found["blockNumber"]),
+        block_number=count_of(found["blockNumber"]),
         block_hash=word_of(found["blockHash"]),
         succeeded=quantity_of(found["status"]) == 1,
-        gas_used=quantity_of(found["gasUsed"]),
+        gas_used=count_of(found["gasUsed"]),
         gas_price=quantity_of(found.get("effectiveGasPrice", "0x0")),
         contract=None if contract is None else data_of(contract),
         logs=tuple(log_of(log) for log in found["logs"]),
@@ -149,10 +162,10 @@ def log_of(found: Mapping[str, Any]) -> Log:
         address=data_of(found["address"]),
         topics=tuple(word_of(topic) for topic in found["topics"]),
         data=data_of(found["data"]),
-        block_number=quantity_of(found["blockNumber"]),
+        block_number=count_of(found["blockNumber"]),
         block_hash=word_of(found["blockHash"]),
         tx_hash=word_of(found["transactionHash"]),
-        log_index=quantity_of(found["logIndex"]),
+        log_index=count_of(found["logIndex"], bits=PLACE_BITS),
     )
 
 
@@ -160,7 +173,17 @@ def quantity_of(value: Any) -> int:
     """A hex quantity."""
     if not isinstance(value, str) or not re.fullmatch(r"0x[0-9a-fA-F]+", value):
         raise ChainUnclear(f"{value!r} is not a hex quantity")
+    if len(value) > QUANTITY_CHARS_MAX:
+        raise ChainUnclear("a quantity of more than 256 bits")
     return int(value, 16)
+
+
+def count_of(value: Any, *, bits: int = COUNT_BITS) -> int:
+    """A hex quantity of what is counted one by one."""
+    count = quantity_of(value)
+    if count >> bits:
+        raise ChainUnclear(f"{value} is more than there can be")
+    return count
 
 
 def data_of(value: Any) -> bytes:

@@ -28,6 +28,7 @@ from settlement.chain.answers import (
     NoSuchMethod,
     Receipt,
     Reverted,
+    count_of,
     data_of,
     head_of,
     log_of,
@@ -38,7 +39,7 @@ from settlement.chain.answers import (
     shaped,
     word_of,
 )
-from settlement.chain.gas import Fees
+from settlement.chain.gas import Fees, offer
 from settlement.chain.send_cases import SendCase, send_case
 
 __all__ = [
@@ -103,11 +104,13 @@ class Chain:
 
     def genesis_hash(self) -> bytes:
         """Hash of block 0: another one is another chain, whatever its id says."""
-        return word_of(self._block(0)["hash"])
+        return word_of(self._block(0).get("hash"))
 
     def head(self, tag: Tag = "latest") -> Head:
         """The block at a tag or height. Raises `ChainUnclear` when the node has none."""
         head: Head = shaped(head_of, self._block(tag))
+        if isinstance(tag, int) and head.number != tag:
+            raise ChainUnclear(f"{self.place} answers with block {head.number} for block {tag}")
         return head
 
     def now(self) -> int:
@@ -116,7 +119,7 @@ class Chain:
 
     def nonce(self, address: bytes, tag: Tag = "latest") -> int:
         """Number of transactions `address` has in blocks up to `tag` ("pending": and in the pool)."""
-        return quantity_of(self._ask("eth_getTransactionCount", _hex(address), self._tag(tag)))
+        return count_of(self._ask("eth_getTransactionCount", _hex(address), self._tag(tag)))
 
     def balance(self, address: bytes) -> int:
         """Wei of `address` now."""
@@ -196,7 +199,10 @@ class Chain:
 
     def _logs(self, asked: Mapping[str, Any], first: str, last: str) -> list[Log]:
         answer = self._ask("eth_getLogs", {**asked, "fromBlock": first, "toBlock": last})
-        return [shaped(log_of, found) for found in shaped(list, answer)]
+        found: list[Log] = [shaped(log_of, each) for each in shaped(list, answer)]
+        if any(not _is_asked(log, asked) for log in found):  # anybody may emit what looks like ours
+            raise ChainUnclear(f"{self.place} answers with logs that were not asked for")
+        return found
 
     def fees(self) -> Fees:
         """An offer that holds for some full blocks: twice the base fee and the node's own idea of a tip."""
@@ -204,7 +210,7 @@ class Chain:
             tip = quantity_of(self._ask("eth_maxPriorityFeePerGas"))
         except NodeRefused:
             tip = DEFAULT_TIP_WEI
-        return Fees(2 * self.head().base_fee_wei + tip, tip)
+        return offer(base_fee_wei=self.head().base_fee_wei, tip_wei=tip)
 
     def advance_time(self, seconds: int) -> None:
         """Let `seconds` pass on a development chain and mine a block.
@@ -217,7 +223,7 @@ class Chain:
     def _tag(self, tag: Tag) -> str:
         """A tag or height as the node takes it; "finalized" by depth where the node has no such thing."""
         if tag == "finalized" and self._confirmations is not None:
-            newest = quantity_of(self._ask("eth_blockNumber"))
+            newest = count_of(self._ask("eth_blockNumber"))
             return hex(max(0, newest - self._confirmations))
         return hex(tag) if isinstance(tag, int) else tag
 
@@ -256,6 +262,16 @@ class Chain:
                 if time.monotonic() > until:
                     raise TimeoutError("an answer that does not come to an end")
         return bytes(taken)
+
+
+def _is_asked(log: Log, asked: Mapping[str, Any]) -> bool:
+    """Whether a log is of the contract and has the topics that were asked for."""
+    wanted = asked["topics"]
+    return (
+        _hex(log.address) == asked["address"]
+        and len(log.topics) >= len(wanted)
+        and all(topic in {None, _hex(there)} for topic, there in zip(wanted, log.topics, strict=False))
+    )
 
 
 def _hex(data: bytes) -> str:

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple, get_args
 from eth_abi.exceptions import DecodingError, EncodingError
 from web3 import Web3
 from web3.contract import Contract as WebContract
+from web3.exceptions import Web3Exception
 
 from proofs.keccak import keccak256
 from settlement.chain.client import Chain, ChainUnclear, Log, Reverted, Tag
@@ -56,6 +57,7 @@ class Event:
 
 
 _CODEC = Web3().codec
+_UNDECODABLE = (DecodingError, ValueError, OverflowError)
 
 
 @cache
@@ -180,7 +182,10 @@ class Contract:
         if not answer:
             raise ChainUnclear(f"no {self.name} at 0x{self.address.hex()}: another chain, or a node that lags behind")
         item = next(one for one in artifact(self.name)["abi"] if one["type"] == "function" and one["name"] == function)
-        values = _CODEC.decode([_type(one) for one in item["outputs"]], answer)
+        try:
+            values = _CODEC.decode([_type(one) for one in item["outputs"]], answer)
+        except _UNDECODABLE as error:
+            raise ChainUnclear(f"{self.chain.place}: {self.name}.{function} answers with something else") from error
         return values[0] if len(values) == 1 else values
 
     def try_out(
@@ -202,9 +207,12 @@ class Contract:
     def refusal(self, data: bytes) -> Refused:
         """The decoded error of a revert."""
         item = _errors().get(data[:4])
-        if item is None:
-            return Refused("", (), data)
-        return Refused(item["name"], _CODEC.decode([_type(one) for one in item["inputs"]], data[4:]), data)
+        try:
+            if item is not None:
+                return Refused(item["name"], _CODEC.decode([_type(one) for one in item["inputs"]], data[4:]), data)
+        except _UNDECODABLE:
+            pass  # whoever reverts chooses the bytes
+        return Refused("", (), data)
 
     def events(
         self, event: str, *, first: int, last: Tag = "latest", topics: Sequence[bytes | None] = ()
@@ -215,7 +223,7 @@ class Contract:
         return [self.decode(log) for log in found]
 
     def decode(self, log: Log) -> Event:
-        """One log of this contract."""
+        """One log of this contract. Raises `ChainUnclear` for one that it cannot have emitted."""
         name = _events(self.name).get(log.topics[0], "") if log.topics else ""
         if not name:
             return Event("", {}, log, self.name)
@@ -229,4 +237,8 @@ class Contract:
             "blockHash": log.block_hash,
             "blockNumber": log.block_number,
         }
-        return Event(name, dict(_codec(self.name).events[name]().process_log(raw)["args"]), log, self.name)
+        try:
+            told = _codec(self.name).events[name]().process_log(raw)["args"]
+        except (*_UNDECODABLE, Web3Exception) as error:
+            raise ChainUnclear(f"{self.chain.place}: a log of {self.name} that is no {name}") from error
+        return Event(name, dict(told), log, self.name)

@@ -24,6 +24,11 @@ class Fees:
     tip_wei: int
 
 
+def offer(*, base_fee_wei: int, tip_wei: int) -> Fees:
+    """What a new transaction offers: twice the base fee and the tip, none above the ceiling, whatever a node says."""
+    return Fees(min(2 * base_fee_wei + tip_wei, FEE_WEI_MAX), min(tip_wei, FEE_WEI_MAX))
+
+
 def bounded_gas(estimate: int) -> int:
     """A formula's figure plus a fifth, never above what a network takes."""
     return min(estimate + estimate // 5, TRANSACTION_GAS_MAX)

@@ -75,6 +75,10 @@ _DONE = """
 UPDATE settlement.chain_nonce SET done = true
 WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce = %(nonce)s
 """
+_NOT_DONE = """
+UPDATE settlement.chain_nonce SET done = false
+WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce = %(nonce)s
+"""
 _REOPEN = """
 WITH again AS (
     UPDATE settlement.chain_nonce AS nonce SET done = false
@@ -192,6 +196,11 @@ class NonceBook:
         """A finalised block has used the nonce: what is not mined now never will be."""
         self._conn.execute(_DROP, {**self._mine, "nonce": nonce})
         self._conn.execute(_DONE, {**self._mine, "nonce": nonce})
+
+    def undo(self, nonce: int) -> None:
+        """The block that used it was final and is gone all the same."""
+        self.unmine(nonce)
+        self._conn.execute(_NOT_DONE, {**self._mine, "nonce": nonce})
 
     def reopen(self, *, used: int) -> None:
         """Nonces that were taken for used by others, and that the chain has not come to: a node once counted too high.

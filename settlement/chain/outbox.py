@@ -164,6 +164,10 @@ class Outbox:
         stored = self._book.of_purpose(purpose)
         return stored[0].nonce if stored else None
 
+    def mined(self, purpose: str) -> list[bytes]:
+        """The hashes of what was found in a block for a purpose."""
+        return [tx.tx_hash for tx in self._book.of_purpose(purpose) if tx.status in _IN_A_BLOCK]
+
     def attempts(self, purpose: str) -> int:
         """How often this purpose came to nothing and was retired."""
         return self._book.retired(purpose)
@@ -188,7 +192,7 @@ class Outbox:
                 self._book.close(nonce)
             return outcome_of(Fate.DROPPED, stored)
         if any(tx.status in _IN_A_BLOCK for tx in stored):
-            return self._lost(stored)
+            return self._lost(stored, used=used)
         return outcome_of(Fate.WAITING, stored)
 
     def reconcile(self) -> None:
@@ -366,13 +370,14 @@ class Outbox:
             return outcome_of(Fate.MINED, stored, receipt)
         return outcome_of(Fate.REVERTED if final else Fate.ENDING, stored, receipt)
 
-    def _lost(self, stored: list[StoredTx]) -> Outcome:
-        """No receipt any more. What a finalised block has used stays as it was found; anything else was reorganised
-        away (R7) and waits again.
+    def _lost(self, stored: list[StoredTx], *, used: bool) -> Outcome:
+        """No receipt any more. What a finalised block has used stays as it was found, as long as final blocks bear
+        that out; anything else was reorganised away (R7) and waits again. A node that only lags costs a send in vain.
         """
-        ended = next((tx for tx in stored if tx.done and tx.status in _IN_A_BLOCK), None)
+        ended = next((tx for tx in stored if used and tx.done and tx.status in _IN_A_BLOCK), None)
         if ended is None:
-            self._book.unmine(stored[0].nonce)
+            with self._conn.transaction():
+                self._book.undo(stored[0].nonce)
             self._checkpoint("reorganised")
             return outcome_of(Fate.WAITING, stored)
         if is_filler(ended.raw, self.sender):

@@ -11,7 +11,6 @@ import json
 from pathlib import Path
 from typing import Any, Protocol
 
-import requests
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
@@ -21,8 +20,11 @@ from web3 import Web3
 
 from proofs.keccak import keccak256
 from settlement.chain.refused import SignerRefused
+from settlement.posting import NOT_POSTED, posted
 
 SIGN_S_MAX = 20.0
+"""For the whole answer: what is signed is signed under a lock, and nobody else leads meanwhile."""
+ANSWER_BYTES_MAX = 4 * 2**20
 KEYSTORE_BYTES_MAX = 64 * 1024
 TEST_MNEMONIC = "test test test test test test test test test test test junk"
 TEST_ACCOUNTS = 20
@@ -68,10 +70,8 @@ class LocalSigner:
 class RemoteSigner:
     """A signer that keeps the key to itself and speaks `eth_signTransaction` (web3signer, clef, an HSM's front)."""
 
-    def __init__(self, url: str, address: bytes) -> None:
-        self._url, self.address = url, address
-        self._session = requests.Session()
-        self._session.trust_env = False
+    def __init__(self, url: str, address: bytes, *, sign_s_max: float = SIGN_S_MAX) -> None:
+        self._url, self.address, self._sign_s_max = url, address, sign_s_max
 
     def sign(self, fields: dict[str, Any]) -> tuple[bytes, bytes]:
         """Ask, and believe the answer only if it is this very transaction by this very sender. Raises SignerRefused."""
@@ -83,6 +83,8 @@ class RemoteSigner:
             raise SignerRefused(f"the signer's answer is no EIP-1559 transaction: {type(error).__name__}") from error
         if bytes.fromhex(sender[2:]) != self.address:
             raise SignerRefused(f"signed by {sender}, not by 0x{self.address.hex()}")
+        if signed.get("accessList"):
+            raise SignerRefused("the signer added an access list")
         for name, wanted in fields.items():
             if _comparable(signed.get(name)) != _comparable(wanted):
                 raise SignerRefused(f"the signer changed {name}")
@@ -91,10 +93,10 @@ class RemoteSigner:
     def _asked(self, fields: dict[str, Any]) -> bytes:
         body: Any = {"jsonrpc": "2.0", "id": 1, "method": "eth_signTransaction", "params": [self._wire(fields)]}
         try:
-            answer = self._session.post(self._url, json=body, timeout=SIGN_S_MAX).json()
+            answer = json.loads(posted(self._url, body, seconds_max=self._sign_s_max, bytes_max=ANSWER_BYTES_MAX))
             result = answer["result"]
             return bytes.fromhex((result["raw"] if isinstance(result, dict) else result).removeprefix("0x"))
-        except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (*NOT_POSTED, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SignerRefused(f"the signer gave no signature: {type(error).__name__}") from error
 
     def _wire(self, fields: dict[str, Any]) -> dict[str, str]:

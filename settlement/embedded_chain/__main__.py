@@ -16,18 +16,12 @@ import threading
 import time
 from pathlib import Path
 
+from proofs.arguments import hex_argument
 from settlement.embedded_chain.blocks import EmbeddedChain
 from settlement.embedded_chain.server import Node, NotLoopback
 from settlement.embedded_chain.store import ChainStoreError
 
 ADDRESS_BYTES = 20
-
-
-def _address(text: str) -> bytes:
-    data = bytes.fromhex(text.removeprefix("0x"))
-    if len(data) != ADDRESS_BYTES:
-        raise argparse.ArgumentTypeError(f"{text} is not a 20-byte address")
-    return data
 
 
 def _arguments() -> argparse.Namespace:
@@ -40,7 +34,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument(
         "--fund",
-        type=_address,
+        type=hex_argument(ADDRESS_BYTES),
         action="append",
         default=[],
         help="address that gets gas money in a new genesis; may be repeated",

@@ -16,22 +16,18 @@ the next turn asks anew. `python -m settlement.lane_signer` is such a signer. Ca
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from threading import Timer
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import structlog
 
 from proofs.json_form import to_json
 from proofs.kinds import Kind
 from proofs.words import WORD_BYTES
+from settlement.posting import NOT_POSTED, posted
 from settlement.sealing.lanes import SILENT, Lane, LaneId, Roster, Signature, SignRequest, Unsigned
 
 METHOD: Final = "lane_signEvents"
@@ -122,9 +118,12 @@ class RemoteLanes:
         ]
         body: Any = {"jsonrpc": "2.0", "id": 1, "method": METHOD, "params": wanted}
         try:
-            told = json.loads(_posted(route, body, seconds_max=self._seconds_max))["result"]
+            answer = posted(
+                route.url, body, seconds_max=self._seconds_max, bytes_max=ANSWER_BYTES_MAX, token=route.token
+            )
+            told = json.loads(answer)["result"]
             answers = [_answer(each) for each in told]
-        except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (*NOT_POSTED, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise _NoAnswer(type(error).__name__) from error
         if len(answers) != len(piece):
             raise _NoAnswer(f"{len(answers)} answers to {len(piece)} requests")
@@ -135,37 +134,6 @@ class RemoteLanes:
         if lane is None:
             raise KeyError(lane_id)
         return lane.address
-
-
-def _posted(route: Route, body: Any, *, seconds_max: float) -> bytes:
-    """The answer's bytes, within the time and size that one may take: when the time is over the connection is cut,
-    whatever trickles in. Raises OSError, HTTPException, ValueError.
-    """
-    place = urlsplit(route.url)
-    kind = HTTPSConnection if place.scheme == "https" else HTTPConnection
-    connection = kind(place.hostname or "", place.port, timeout=seconds_max)
-    headers = {"Content-Type": "application/json", "Connection": "close"}
-    if route.token is not None:
-        headers["Authorization"] = f"Bearer {route.token}"
-    try:
-        connection.connect()
-        watch = Timer(seconds_max, _cut, [connection.sock])
-        watch.start()
-        try:
-            connection.request("POST", place.path or "/", json.dumps(body).encode(), headers)
-            taken = connection.getresponse().read(ANSWER_BYTES_MAX + 1)
-        finally:
-            watch.cancel()
-    finally:
-        connection.close()
-    if len(taken) > ANSWER_BYTES_MAX:
-        raise ValueError("longer than an answer may be")
-    return taken
-
-
-def _cut(connected: socket.socket) -> None:
-    with suppress(OSError):
-        connected.shutdown(socket.SHUT_RDWR)
 
 
 def _answer(told: Mapping[str, Any]) -> Signature | str:

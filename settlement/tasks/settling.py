@@ -16,7 +16,7 @@ from settlement.sealing.cadence import cut_off_after
 from settlement.sealing.closing import Close, why_close
 from settlement.sealing.forced_intake import due_at, take_forced
 from settlement.steps import State
-from settlement.submitter import drive
+from settlement.submitter import drive, rested
 from settlement.tables import Batch
 from settlement.tasks.asking import Told, Turn
 from settlement.watch.recoveries import tell_recoveries
@@ -77,6 +77,7 @@ def drive_all(turn: Turn) -> Told:
     before = {batch.batch_no: batch.state for batch in tables.unfinished(turn.conn)}
     with turn.works.settlement(turn.conn) as s:
         if not before and not forced.queued(s, 1):
+            rested(turn.conn)
             return {}
         standings = drive(s)
     moved = {str(each.batch_no): each.state.name for each in standings if before.get(each.batch_no) is not each.state}

@@ -14,7 +14,7 @@ import psycopg
 import structlog
 
 from settlement.alliance import NotFounded
-from settlement.chain.client import ChainUnclear
+from settlement.chain.client import ChainError
 from settlement.embedded_chain.process import NodeFailed
 from settlement.lease import LeaseHeld, LeaseLost
 from settlement.tables import Conn, StateMoved
@@ -26,8 +26,10 @@ from settlement.tasks.ticks import Tick
 from settlement.tasks.works import Works
 from settlement.watch import alerts
 
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, ChainUnclear, NodeFailed)
-"""A server does not answer: nobody's fault here, and nothing a release could mend."""
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, ChainError, NodeFailed)
+"""A server does not answer, or refuses to (a node that is asked too often): nobody's fault here, and nothing a release
+could mend.
+"""
 OVERTAKEN = (LeaseHeld, LeaseLost, StateMoved)
 """Somebody else sends, or took over in the middle; they go on with what is stored."""
 log = structlog.get_logger("tongdui.tasks")

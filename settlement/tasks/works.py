@@ -115,13 +115,18 @@ class Works:
             require_addresses(made, self.settings.addresses)
         return made
 
+    def second(self) -> Chain | None:
+        """Another node that has to say the same about what is final, if there is one."""
+        url = self.settings.rpc_check_url
+        return None if url is None else Chain(url, confirmations=self.settings.confirmations)
+
     @contextmanager
     def settlement(self, conn: Conn) -> Iterator[Settlement]:
         """The alliance's settlement. Raises `AllianceError`, `senders.KeyRefused`."""
         if tables.anchor(conn) is None:  # before any key or chain is asked for
             raise NotFounded("no contracts are recorded in this database")
         keys, chain = self.settings.keys_folder, self.chain()
-        alliance, mirrors = attach(conn, chain), self.settings.open()
+        alliance, mirrors = attach(conn, chain, second=self.second()), self.settings.open()
         with ExitStack() as stack:
             yield Settlement(
                 conn=conn,

@@ -4,7 +4,7 @@ Invariants: every step has a purpose in the outbox, so what was cut goes on wher
 without a registry gets it the next time it is founded with one; the place is written down once, and leaves name it, so
 there is never another. A circuit is the one that its manifest names, and a verifier is deployed only if every number of
 that circuit's key stands in its code: a verifier of the development keys under a ceremony's name would let anybody
-forge. Called by deployment.
+forge; and the key of development is that, whatever a manifest calls it. Called by deployment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from proofs.groth16 import VerificationKey
 from proofs.json_form import hex_text
 from proofs.keccak import keccak256
 from proofs.tier.statement import CIRCUIT_ID
-from proofs.tier.trusted import DEVELOPMENT_KEYS
+from proofs.tier.trusted import setup_of
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
 from settlement.chain.outbox import Outbox
@@ -85,8 +85,7 @@ def read_circuit(folder: Path, artifact: Path = VERIFIER) -> NewCircuit:
         circuit_id, vk_hash, verifier = (
             bytes.fromhex(text.removeprefix("0x")) for text in (told["circuit_id"], told["vk_hash"], built["bytecode"])
         )
-        setup, checked = SETUPS[told["setup"]], VerificationKey.from_json(key)
-        setup = Setup.DEVELOPMENT if vk_hash in DEVELOPMENT_KEYS else setup
+        setup, checked = SETUPS[setup_of(told["setup"], vk_hash)], VerificationKey.from_json(key)
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise CircuitUnfit(f"{folder} and {artifact}: not a circuit and its verifier: {error!r}") from error
     if circuit_id != CIRCUIT_ID or vk_hash != checked.hash():
@@ -94,6 +93,15 @@ def read_circuit(folder: Path, artifact: Path = VERIFIER) -> NewCircuit:
     if not all(_word(number) in verifier for number in _numbers(checked)):
         raise CircuitUnfit(f"{artifact}: was made for another key than that of {folder}")
     return NewCircuit(circuit_id=circuit_id, vk_hash=vk_hash, setup=setup, verifier=verifier)
+
+
+def setup_in(folder: Path) -> Setup:
+    """Where the keys of a folder come from, by its manifest alone. Raises `CircuitUnfit`."""
+    told = _object(folder / "circuit.json", FILE_BYTES_MAX)
+    try:
+        return SETUPS[setup_of(told["setup"], bytes.fromhex(told["vk_hash"].removeprefix("0x")))]
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        raise CircuitUnfit(f"{folder}: circuit.json is no manifest of a circuit: {error!r}") from error
 
 
 def _numbers(key: VerificationKey) -> Iterator[int]:

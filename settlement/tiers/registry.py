@@ -14,7 +14,6 @@ from proofs.json_form import hex_text
 from proofs.keccak import keccak256
 from proofs.tier.header import SignedHeader
 from proofs.tier.statement import CIRCUIT_ID
-from proofs.tier.trusted import DEVELOPMENT_KEYS
 from settlement.alliance import NotFounded, OtherCode
 from settlement.chain.client import Chain, Tag
 from settlement.chain.contracts import Contract, Refused
@@ -116,7 +115,7 @@ class OnChain:
         if not number:
             raise NoCircuit(f"the contract has no circuit {CIRCUIT_ID.hex()}")
         circuit_id, vk_hash, _, setup, _ = self.contract.read("circuit", number)
-        return Circuit(circuit_id, vk_hash, setup == DEVELOPMENT or bytes(vk_hash) in DEVELOPMENT_KEYS)
+        return Circuit(circuit_id, vk_hash, setup == DEVELOPMENT)
 
     def signer(self) -> bytes:
         return bytes.fromhex(self.contract.read("epochKey").removeprefix("0x"))

@@ -64,6 +64,10 @@ CODES: dict[str, tuple[str, str]] = {
     "merchant-restricted": (WARNING, "the registry lets a merchant sign little: what else it owes the books waits"),
     "mirror-behind": (WARNING, "a mirror lacks a published batch"),
     "nets-unlike-ledger": (URGENT, "a batch's nets are not the ledger's own positions at its end"),
+    "nodes-disagree": (
+        URGENT,
+        "two nodes say different things about a final block; nothing is called final until they agree",
+    ),
     "not-reproducible": (URGENT, "a stored batch does not come out the same again"),
     "recoveries-untold": (WARNING, "what defaulters repaid or creditors collected is not in the ledger yet"),
     "sender-shared": (URGENT, "the pool holds transactions of our account that this database did not sign"),

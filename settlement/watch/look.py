@@ -12,7 +12,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from settlement import tables
+from settlement import second_node, tables
 from settlement.alliance import Alliance
 from settlement.chain.client import Head
 from settlement.mirrors import Mirror, MirrorError
@@ -81,10 +81,10 @@ class Look:
 
 
 def look(conn: Conn, alliance: Alliance, *, sender: bytes, parties: Sequence[int], mirrors: Sequence[Mirror]) -> Look:
-    """Look at everything now. Raises `ChainUnclear`, `AllianceError`."""
+    """Look at everything now. Raises `ChainUnclear`, `AllianceError`, `NodesDisagree`."""
     alliance.require_same_chain()
     chain, hub = alliance.chain, alliance.hub
-    final, cursor = chain.head("finalized"), watcher.cursor(conn)
+    final, cursor = second_node.settled(alliance), watcher.cursor(conn)
     held, owed = hub.read("solvency", tag=final.number)
     watched = chain.head(cursor.number if cursor else alliance.anchor.deploy_block)
     return Look(
@@ -102,7 +102,7 @@ def look(conn: Conn, alliance: Alliance, *, sender: bytes, parties: Sequence[int
         fee_wei=chain.fees().max_fee_wei,
         nonce_latest=chain.nonce(sender),
         nonce_pending=chain.nonce(sender, "pending"),
-        collateral=_collateral(alliance, parties, final.number),
+        collateral=second_node.agreed(alliance, "collateral", lambda each: _collateral(each, parties, final.number)),
         batches=_batches(conn, alliance, final.number),
         mirrors=[_mirror(conn, mirror) for mirror in mirrors],
     )

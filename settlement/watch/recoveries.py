@@ -16,7 +16,7 @@ from ledger.answers import Refusal
 from ledger.commands import Net, SettleNets
 from settlement import tables
 from settlement.batches import Settlement
-from settlement.chain.client import ChainUnclear
+from settlement.chain.client import ChainError
 from settlement.sealing.leaves import MS_PER_SECOND
 from settlement.tables import Conn
 from settlement.watch import alerts, moved
@@ -45,25 +45,33 @@ def told_until(conn: Conn) -> int:
     return -1 if row is None else int(row[0])
 
 
+def told(conn: Conn) -> list[Step]:
+    """Everything that moved of which the ledger was told, in order: what it has to agree with."""
+    ended, until = tables.last_finalised(conn), told_until(conn)
+    return [step for step in moved.steps(conn) if is_told(step, ended=ended, until=until)]
+
+
 def is_told(step: Step, *, ended: int, until: int) -> bool:
     """Whether the ledger knows of this step. `ended`: the last batch that is FINALISED here; `until` as above."""
     return step.block_number <= until if step.recovered else step.batch_no <= ended
 
 
 def tell(s: Settlement) -> int:
-    """Tell all that is due; how many steps were told. Safe to repeat. Raises `LedgerRefused`, `ChainUnclear`."""
+    """Tell all that is due; how many steps were told. Safe to repeat. Raises `LedgerRefused`, `ChainError`,
+    `Unbalanced`.
+    """
     ended, until = tables.last_finalised(s.conn), told_until(s.conn)
     known = moved.steps(s.conn)
-    told = 0
+    count = 0
     for at, step in enumerate(known):
         if not step.recovered and step.batch_no > ended:
             break
         if step.recovered and step.block_number > until:
             _post(s, known, at)
-            told += 1
+            count += 1
             if at + 1 == len(known) or known[at + 1].block_number > step.block_number:
                 s.conn.execute(_TELL, {"name": CURSOR, "block": step.block_number})
-    return told
+    return count
 
 
 def tell_recoveries(s: Settlement) -> list[Alert]:
@@ -73,8 +81,10 @@ def tell_recoveries(s: Settlement) -> list[Alert]:
         tell(s)
     except LedgerRefused as error:
         found = [Alert(code="ledger-refused", place=SOURCE, expected="recoveries are posted", actual=str(error))]
-    except ChainUnclear as error:
+    except ChainError as error:
         found = [Alert(code="chain-unclear", place=SOURCE, expected="recoveries are posted", actual=str(error))]
+    except moved.Unbalanced as error:
+        found = [Alert(code="events-missing", place=SOURCE, expected="what moved sums to zero", actual=str(error))]
     alerts.keep(s.conn, SOURCE, found)
     return found
 

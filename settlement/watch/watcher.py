@@ -3,22 +3,24 @@
 Invariants: a cursor (block and its hash) says how far everything was read; it moves forward only, in the SQL
 transaction that stores the events up to it, and only for the one who saw it where it is, so that two watchers, or one
 that is late, store nothing twice. The hash of the cursor's block is looked at first: a final block that is gone is an
-alert and the end of reading, never a rewind. A log whose block does not stand in the chain is not believed. No SQL
-transaction is open while the network is asked. Called by the entry points and by periodic tasks; the rows are read by
-`reconcile` and `overview`.
+alert and the end of reading, never a rewind. A log whose block does not stand in the chain is not believed; where there
+is a second node, nothing is stored but what both tell of a block that both call final. No SQL transaction is open while
+the network is asked. Called by the entry points and by periodic tasks; the rows are read by `reconcile` and `overview`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from settlement import second_node
 from settlement.alliance import Alliance
 from settlement.chain.client import ChainUnclear, Head, NodeRefused
 from settlement.chain.contracts import Event
+from settlement.second_node import NodesDisagree
 from settlement.tables import Conn
 from settlement.watch import alerts
 from settlement.watch.alerts import Alert
@@ -36,7 +38,7 @@ _MOVE = """
 UPDATE settlement.chain_cursor SET block_number = %(number)s, block_hash = %(hash)s, moved_at = clock_timestamp()
 WHERE name = %(name)s AND block_number = %(seen_number)s AND block_hash = %(seen_hash)s AND block_number < %(number)s
 """
-_STORE = """
+STORE = """
 INSERT INTO settlement.chain_event
     (block_number, log_index, block_hash, tx_hash, contract, name, batch_no, merchant_id, amount, fields)
 VALUES (%(block_number)s, %(log_index)s, %(block_hash)s, %(tx_hash)s, %(contract)s, %(name)s, %(batch_no)s,
@@ -69,8 +71,16 @@ def watch(conn: Conn, alliance: Alliance) -> Watched:
     """Store the events of every block that has become final. May be called twice, late, or by two workers. Raises
     `FinalityBroken`, `ChainUnclear`, `AllianceError`.
     """
+    try:
+        return _watch(conn, alliance)
+    except NodesDisagree as error:
+        alerts.keep(conn, "watcher", [second_node.alert(alliance, error)])
+        raise
+
+
+def _watch(conn: Conn, alliance: Alliance) -> Watched:
     alliance.require_same_chain()
-    final, stored, span = alliance.chain.head("finalized"), 0, BLOCKS_PER_READ_MAX
+    final, stored, span = second_node.settled(alliance), 0, BLOCKS_PER_READ_MAX
     seen = cursor(conn) or _start(conn, alliance)
     for _ in range(READS_PER_WATCH_MAX):
         if seen.number >= final.number:
@@ -78,7 +88,7 @@ def watch(conn: Conn, alliance: Alliance) -> Watched:
         _require_standing(conn, alliance, seen)
         last = alliance.chain.head(min(final.number, seen.number + span))
         try:
-            found = _events(alliance, seen.number + 1, last)
+            found = events(alliance, seen.number + 1, last)
         except NodeRefused:
             if span == 1:
                 raise
@@ -117,8 +127,15 @@ def _require_standing(conn: Conn, alliance: Alliance, seen: Place) -> None:
     raise FinalityBroken(f"{actual}, but it was final as {seen.hash.hex()}")
 
 
+def events(alliance: Alliance, first: int, last: Head) -> list[Event]:
+    """The events of all our contracts in these blocks, in chain order, by both nodes where there are two. Raises
+    `ChainUnclear` when a block went away, `NodesDisagree`.
+    """
+    where = f"events of blocks {first} to {last.number}"
+    return second_node.agreed(alliance, where, lambda each: _events(each, first, last))
+
+
 def _events(alliance: Alliance, first: int, last: Head) -> list[Event]:
-    """The events of all our contracts in these blocks, in chain order. Raises `ChainUnclear` when a block went away."""
     found = [
         contract.decode(log)
         for contract in alliance.contracts
@@ -138,11 +155,12 @@ def _store(conn: Conn, seen: Place, last: Head, found: Iterable[Event]) -> bool:
         if conn.execute(_MOVE, {"name": CURSOR, **places}).rowcount != 1:
             return False
         with conn.cursor() as many:
-            many.executemany(_STORE, [_row(event) for event in found])
+            many.executemany(STORE, [as_stored(row_of(event)) for event in found])
     return True
 
 
-def _row(event: Event) -> dict[str, Any]:
+def row_of(event: Event) -> dict[str, Any]:
+    """The event as its row has it, by column."""
     fields, log = event.fields, event.log
     return {
         "block_number": log.block_number,
@@ -154,8 +172,13 @@ def _row(event: Event) -> dict[str, Any]:
         "batch_no": _first(fields, ("batchNo", "defaultId")),
         "merchant_id": _first(fields, ("merchantId", "creditorId")),
         "amount": _first(fields, ("amount", "net", "missing", "cut", "floor", "slashed")),
-        "fields": Jsonb({name: _json(value) for name, value in fields.items()}),
+        "fields": {name: _json(value) for name, value in fields.items()},
     }
+
+
+def as_stored(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as `STORE` takes it."""
+    return {**row, "fields": Jsonb(row["fields"])}
 
 
 def _first(fields: dict[str, Any], names: tuple[str, ...]) -> int | None:

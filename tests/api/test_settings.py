@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from api.settings import Settings
+from api.settings import DEVELOPMENT_CIRCUIT, Settings
+from api.tiers.circuits import CircuitRefused
+from proofs.tier.trusted import Setup
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 # the setting under test; nothing listens
 
@@ -51,3 +57,31 @@ def test_listening_for_everybody_has_to_be_meant(monkeypatch: pytest.MonkeyPatch
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         setattr(Settings(), "port", 1)  # noqa: B010 # mypy knows as well that it is frozen
+
+
+def test_production_checks_no_proof_with_keys_that_everybody_can_make(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever the folder calls them; and what is not as its manifest says is refused everywhere."""
+    for name in ("circuit.json", "verification_key.json"):
+        shutil.copy(DEVELOPMENT_CIRCUIT / name, tmp_path / name)
+    manifest = json.loads((tmp_path / "circuit.json").read_text())
+    given = Settings(tier_circuit=tmp_path)
+    (served,) = given.tier_circuits()
+    assert served.circuit.setup is Setup.DEV
+    monkeypatch.setenv("TONGDUI_ENVIRONMENT", "production")
+    monkeypatch.setenv("TONGDUI_DATABASE_URL", "postgresql://db.example/tongdui")
+    strict = Settings(tier_circuit=tmp_path)
+    assert Settings().tier_circuits() == (), "none instead of the clone's"
+    for setup in ("dev", "ceremony"):
+        (tmp_path / "circuit.json").write_text(json.dumps(manifest | {"setup": setup}))
+        with pytest.raises(CircuitRefused, match="development key"):
+            strict.tier_circuits()
+    for change, words in (
+        ({"vk_hash": "0x" + "22" * 32}, "not vk_hash"),
+        ({"circuit_id": "0x" + "22" * 32}, "another circuit"),
+        ({"setup": "trust me"}, "dev or ceremony"),
+    ):
+        (tmp_path / "circuit.json").write_text(json.dumps(manifest | change))
+        with pytest.raises(CircuitRefused, match=words):
+            given.tier_circuits()

@@ -1,4 +1,5 @@
 """A court as the protocol wants it (§4.4), in Python: it sees exhibits, header hashes and the registry, never a file.
+Of campaigns and exchange rates it has its own record, as a contract of rewards would.
 
 It shares nothing with the auditor but the exhibits' own check, and believes nothing that does not lead to a header.
 """
@@ -15,10 +16,11 @@ from proofs.accounts import CASH, LANE, MEMBER, POINTS, lane_account
 from proofs.exhibits import Leaf, check_leaf, check_row
 from proofs.headers import nets_hash
 from proofs.json_form import from_json
-from proofs.kinds import MAY_OWE, broken_rules, effects, points_delta
-from proofs.messages import AccountRow, BatchHeader, signed_digest
+from proofs.kinds import BASE_UNITS_PER_AU, MAY_OWE, Kind, broken_rules, effects, points_delta
+from proofs.messages import AccountRow, BatchHeader, PointsEvent, signed_digest
 from proofs.receipt import SLOTS
 from proofs.signature import SignatureError, recover
+from proofs.tariff import BPS, Tariff
 from tests.attacks.forge import SEPARATOR
 
 CLOCK_SECONDS = 300
@@ -43,11 +45,16 @@ class Case:
     leaves: Mapping[int, Leaf]
     rows: Mapping[int, list[tuple[int, AccountRow]]]
     registry: Registry
+    tariff: Tariff
     batch_no: int
     account: bytes | None
 
     def batch_of(self, place: int) -> BatchHeader:
         return next(h for h in self.headers.values() if h.first_leaf_no <= place < h.first_leaf_no + h.leaf_count)
+
+    def events(self, kind: Kind) -> list[PointsEvent]:
+        """Those of one kind, in their order."""
+        return [leaf.event for _, leaf in sorted(self.leaves.items()) if leaf.event.kind == kind]
 
     def row(self, batch_no: int) -> AccountRow | None:
         return next((row for _, row in self.rows.get(batch_no, []) if row.account == self.account), None)
@@ -67,7 +74,11 @@ class Case:
 
 
 def case_of(
-    report: Mapping[str, Any], finding: Mapping[str, Any], on_chain: Mapping[int, bytes], registry: Registry
+    report: Mapping[str, Any],
+    finding: Mapping[str, Any],
+    on_chain: Mapping[int, bytes],
+    registry: Registry,
+    tariff: Tariff,
 ) -> Case:
     """What a finding's evidence comes to. Raises `ExhibitError`, AssertionError."""
     evidence, exhibits = finding["evidence"], report["exhibits"]
@@ -90,7 +101,7 @@ def case_of(
         batch_no = int(exhibit["batchNo"])
         rows.setdefault(batch_no, []).append(check_row(exhibit, headers[batch_no]))
     account = bytes.fromhex(finding["account"][2:]) if "account" in finding else None
-    return Case(headers, nets, leaves, rows, registry, finding["batchNo"], account)
+    return Case(headers, nets, leaves, rows, registry, tariff, finding["batchNo"], account)
 
 
 def step_of(leaf: Leaf, account: bytes) -> Step | None:
@@ -216,6 +227,38 @@ def bad_total(case: Case) -> Iterator[bool]:
             yield after != header.total_points
 
 
+def bad_referral(case: Case) -> Iterator[bool]:
+    for event in case.events(Kind.REFERRAL) + case.events(Kind.REFERRAL_CASH):
+        rule = case.tariff.campaigns.get(event.campaign_id)
+        if rule is None or rule.sponsor_id != event.merchant_id or event.level > len(rule.level_bps):
+            yield True
+            continue
+        yield event.basis % max(1, rule.basis_bucket) != 0
+        if event.kind == Kind.REFERRAL:
+            terms, bps = case.registry.terms[event.terms_id], rule.level_bps[event.level - 1]
+            worth = 0 if event.basis < rule.basis_min else event.basis * bps
+            worth = min(worth, rule.reward_max * BPS) if rule.reward_max else worth
+            yield event.points != worth * terms.den // (terms.num * BPS)
+
+
+def bad_exchange(case: Case) -> Iterator[bool]:
+    """The points given must be what the fewest points of the other issuer give, or a leaf's rounding to whole AU more
+    (decision 0069).
+    """
+    out, arrived = case.events(Kind.EXCHANGE_OUT), case.events(Kind.EXCHANGE_IN)
+    for event in arrived:
+        taken, spare = sum(each.points for each in out), 0
+        for each in out:
+            terms = case.registry.terms[each.terms_id]
+            spare += -(-BASE_UNITS_PER_AU * terms.den // terms.num) - 1
+        rates = case.tariff.rates_at(out[0].issuer_id, event.issuer_id, event.occurred_at)
+        yield not any(
+            points * rate.num // rate.den == event.points > (points - 1) * rate.num // rate.den
+            for rate in rates
+            for points in range(taken - spare, taken + 1)
+        )
+
+
 def row_order(case: Case) -> Iterator[bool]:
     for rows in case.rows.values():
         for (at, one), (then, other) in pairwise(sorted(rows, key=lambda each: each[0])):
@@ -230,7 +273,9 @@ CODES: dict[int, Rule] = {
     **dict.fromkeys((4, 5, 6, 7, 8), bad_chain),
     9: bad_net,
     10: bad_total,
+    11: bad_referral,
     12: row_order,
+    13: bad_exchange,
 }
 
 

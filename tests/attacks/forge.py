@@ -25,8 +25,9 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from auditor.audit import Means, audit
 from auditor.chain import Chain, Commit, Governance, OnChain, Params
 from auditor.evidence import Evidence
-from auditor.fetch import AuditorKey, mirror
+from auditor.fetch import AuditorKey
 from auditor.findings import RULES
+from auditor.mirrors import mirror
 from auditor.outcome import Outcome
 from auditor.progress import Watch
 from auditor.registry import Key, Registry
@@ -125,12 +126,16 @@ class World:
         return Chain(CHAIN_ID, HUB, bytes(20), bytes(32), 100, bytes(32), self.registry, commits)
 
     def audit(
-        self, chain: Chain | None = None, mirrors: Sequence[Path | str] = (), evidence: Evidence | None = None
+        self,
+        chain: Chain | None = None,
+        mirrors: Sequence[Path | str] = (),
+        evidence: Evidence | None = None,
+        kept: Path | None = None,
     ) -> Outcome:
-        """The real audit of this world, from its own folder or from `mirrors`."""
+        """The real audit of this world, from its own folder or from `mirrors`; what was fetched goes to `kept`."""
         chain = chain or self.chain()
         places = [mirror(str(each)) for each in mirrors or [self.folder]]
-        means = Means(places, AuditorKey(KID, PRIVATE), 1, Watch(quiet=True), evidence or Evidence())
+        means = Means(places, AuditorKey(KID, PRIVATE), 1, Watch(quiet=True), evidence or Evidence(), kept)
         return audit(chain, chain.commits, means)
 
 

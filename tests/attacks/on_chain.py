@@ -55,9 +55,17 @@ class Settled:
 
     def auditor(self, command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run the auditor as a process of its own that knows address, hub, folder and key, and nothing else."""
+        words = self._words(command, *arguments)
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
+
+    def starting(self, command: str, *arguments: object) -> subprocess.Popen[str]:
+        """The same, not waited for."""
+        words = self._words(command, *arguments)
+        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def _words(self, command: str, *arguments: object) -> list[str]:
         fixed = ["--rpc", self.url, "--hub", f"0x{self.hub.hex()}", "--keys", self.folder / "auditor.key"]
-        words = [sys.executable, "-m", "auditor", command, *fixed, *arguments]
-        return subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, timeout=100)
+        return [str(word) for word in (sys.executable, "-m", "auditor", command, *fixed, *arguments)]
 
     def attest(self) -> list[list[dict[str, Any]]]:
         """What each attester signs of all that is sealed."""

@@ -26,9 +26,10 @@ from auditor.attest import (
 )
 from auditor.audit import Means
 from auditor.chain import Chain
-from auditor.fetch import AuditorKey, Folder
+from auditor.fetch import AuditorKey
 from auditor.forced import Queue
 from auditor.lapsed import Final
+from auditor.mirrors import Folder, Mirror, Web
 from auditor.outcome import Verdict
 from auditor.progress import Watch
 from proofs.headers import SEAL_LAG_SECONDS_BOUND
@@ -36,6 +37,7 @@ from proofs.json_form import to_json
 from proofs.messages import BatchHeader, signed_digest
 from proofs.signature import recover
 from tests.attacks.forge import ATTESTERS, KID, PRIVATE, SEPARATOR, World, address
+from tests.attacks.test_files import served
 
 KEY = ATTESTERS[0]
 
@@ -51,9 +53,9 @@ def sealed_world(world: World, on_chain: int) -> Chain:
     return chain
 
 
-def attested(world: World, chain: Chain, state: Path) -> tuple[Verdict, list[Attestation]]:
-    means = Means([Folder(world.folder)], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True))
-    outcome, signed, _ = attest(chain, world.folder, means, key=KEY, state=state)
+def attested(world: World, chain: Chain, state: Path, *mirrors: Mirror) -> tuple[Verdict, list[Attestation]]:
+    means = Means(mirrors or [Folder(world.folder)], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True))
+    outcome, signed, _ = attest(chain, means, key=KEY, state=state)
     return outcome.verdict, signed
 
 
@@ -107,7 +109,7 @@ def test_a_batch_that_breaks_a_duty_is_not_signed_and_those_after_it_are(world: 
     chain, state = sealed_world(world, 2), tmp_path / "state.json"
     means = Means([Folder(world.folder)], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True))
     chain.queue = queue_of(("ForcedDischarged", {"id": 1, "batchNo": 3, "late": True}))
-    outcome, signed, _ = attest(chain, world.folder, means, key=KEY, state=state)
+    outcome, signed, _ = attest(chain, means, key=KEY, state=state)
     assert outcome.findings.object_to(3)
     assert [each.batch_no for each in signed] == [2, 4]
     assert json.loads(state.read_text())["signed"].keys() == {"2", "4"}
@@ -142,7 +144,7 @@ def attest_upto(world: World, state: Path, last: int, final: Callable[[], Final]
     for batch_no in range(last + 1, len(world.batches)):
         (world.folder / "headers" / f"{batch_no}.json").unlink()
     means = Means([Folder(world.folder)], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True))
-    return attest(chain, world.folder, means, key=KEY, state=state, final=final)
+    return attest(chain, means, key=KEY, state=state, final=final)
 
 
 def test_a_second_header_for_a_number_is_refused_and_the_others_are_signed(world: World, tmp_path: Path) -> None:
@@ -202,7 +204,7 @@ def test_at_every_signature_the_header_is_on_disk_already(world: World, tmp_path
     chain, state = sealed_world(world, 2), tmp_path / "state.json"
     key = Watched(KEY.secret, state)
     means = Means([Folder(world.folder)], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True))
-    _, signed, _ = attest(chain, world.folder, means, key=key, state=state)
+    _, signed, _ = attest(chain, means, key=key, state=state)
     everything = {str(each.batch_no): "0x" + each.header_hash.hex() for each in signed}
     assert key.seen == [everything] * 3
 
@@ -246,7 +248,27 @@ def test_one_attester_at_a_time(world: World, tmp_path: Path) -> None:
 def test_sealed_headers_follow_the_chain_without_a_gap(world: World) -> None:
     chain = sealed_world(world, 2)
     (world.folder / "headers" / "3.json").unlink()
-    assert [commit.header.batch_no for commit in sealed_commits(chain, world.folder)] == [2]
+    assert [commit.header.batch_no for commit in sealed_commits(chain, [Folder(world.folder)])] == [2]
+
+
+def test_an_attester_elsewhere_needs_no_folder(world: World, tmp_path: Path) -> None:
+    """A mirror behind HTTP has the sealed headers as well as the data; one that is away is passed over."""
+    chain = sealed_world(world, 2)
+    with served(world.folder) as address:
+        away = Web("http://127.0.0.1:9")
+        verdict, signed = attested(world, chain, tmp_path / "state.json", away, Web(address))
+        assert (verdict, [each.batch_no for each in signed]) == (Verdict.CLEAN, [2, 3, 4])
+        assert sealed_commits(chain, [away]) == []
+
+
+def test_what_one_mirror_spoils_or_lacks_another_has(world: World, tmp_path: Path) -> None:
+    chain = sealed_world(world, 2)
+    spoilt = tmp_path / "spoilt" / "headers"
+    spoilt.mkdir(parents=True)
+    (spoilt / "2.json").write_text("no header")
+    (spoilt / "3.json").write_text(json.dumps(to_json(world.batches[4].header)))
+    found = sealed_commits(chain, [Folder(spoilt.parent), Folder(world.folder)])
+    assert [commit.header.batch_no for commit in found] == [2, 3, 4]
 
 
 def incarnation(world: World, header: BatchHeader) -> None:
@@ -263,13 +285,13 @@ def test_the_incarnation_that_follows_is_found_whatever_stands_under_the_number(
     strange = replace(right, prev_header_hash=bytes([5]) * 32)
     newer = replace(right, sealed_at=right.sealed_at + 1)
     (world.folder / "headers" / "3.json").write_text(json.dumps(to_json(strange)))
-    assert sealed_commits(chain, world.folder) == []
+    assert sealed_commits(chain, [Folder(world.folder)]) == []
     incarnation(world, strange)
     incarnation(world, right)
-    found = [commit.header_hash for commit in sealed_commits(chain, world.folder)]
+    found = [commit.header_hash for commit in sealed_commits(chain, [Folder(world.folder)])]
     assert found == [right.hash_struct(), world.batches[4].header.hash_struct()]
     incarnation(world, newer)
-    assert [commit.header_hash for commit in sealed_commits(chain, world.folder)] == [newer.hash_struct()]
+    assert [commit.header_hash for commit in sealed_commits(chain, [Folder(world.folder)])] == [newer.hash_struct()]
 
 
 def test_what_is_no_incarnation_is_passed_over(world: World) -> None:
@@ -281,9 +303,9 @@ def test_what_is_no_incarnation_is_passed_over(world: World) -> None:
     folder.mkdir()
     (folder / "junk.json").write_text("no header")
     (folder / f"{'0' * 64}.json").write_text(json.dumps(to_json(right)))
-    assert sealed_commits(chain, world.folder) == []
+    assert sealed_commits(chain, [Folder(world.folder)]) == []
     incarnation(world, right)
-    assert sealed_commits(chain, world.folder)[0].header_hash == right.hash_struct()
+    assert sealed_commits(chain, [Folder(world.folder)])[0].header_hash == right.hash_struct()
 
 
 def test_a_stale_header_after_a_good_one_keeps_nobody_from_signing_the_good_one(world: World, tmp_path: Path) -> None:
@@ -302,7 +324,7 @@ def test_a_header_file_that_is_none_is_refused(world: World, content: str) -> No
     chain = sealed_world(world, 2)
     (world.folder / "headers" / "2.json").write_text(content)
     with pytest.raises(AttestRefused, match="not a header"):
-        sealed_commits(chain, world.folder)
+        sealed_commits(chain, [Folder(world.folder)])
 
 
 def test_a_header_under_another_number_is_refused(world: World) -> None:
@@ -310,7 +332,7 @@ def test_a_header_under_another_number_is_refused(world: World) -> None:
     other = replace(world.batches[2].header, batch_no=7)
     (world.folder / "headers" / "2.json").write_text(json.dumps(to_json(other)))
     with pytest.raises(AttestRefused, match="header of batch 7"):
-        sealed_commits(chain, world.folder)
+        sealed_commits(chain, [Folder(world.folder)])
 
 
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:

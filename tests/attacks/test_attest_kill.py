@@ -19,7 +19,8 @@ from coincurve import PrivateKey
 
 from auditor.attest import Attestation, attest
 from auditor.audit import Means
-from auditor.fetch import AuditorKey, Folder
+from auditor.fetch import AuditorKey
+from auditor.mirrors import Folder
 from auditor.outcome import Verdict
 from auditor.progress import Watch
 from tests.attacks.forge import ATTESTERS, KID, PRIVATE, World
@@ -58,7 +59,7 @@ def die() -> None:
 
 def attesting(world: World, state: Path, key: PrivateKey) -> tuple[Verdict, list[Attestation]]:
     means = Means([Folder(world.folder)], AuditorKey(KID, PRIVATE), 1, Watch(quiet=True))
-    outcome, signed, _ = attest(sealed_world(world, ON_CHAIN), world.folder, means, key=key, state=state)
+    outcome, signed, _ = attest(sealed_world(world, ON_CHAIN), means, key=key, state=state)
     return outcome.verdict, signed
 
 

@@ -13,8 +13,9 @@ from coincurve import PrivateKey
 
 from auditor.audit import Means, audit
 from auditor.evidence import Checkpoint, CheckpointError, Evidence, load_checkpoint, load_report
-from auditor.fetch import AuditorKey, Folder
+from auditor.fetch import AuditorKey
 from auditor.lapsed import Sealing
+from auditor.mirrors import Folder
 from auditor.outcome import Outcome
 from auditor.progress import Watch
 from auditor.receipts import Held, ReceiptError, load_receipts

@@ -14,20 +14,33 @@ from auditor.exhibits import EXHIBITED_PER_CODE_MAX
 from auditor.findings import RULES
 from auditor.report import report
 from proofs.accounts import lane_account
-from proofs.exhibits import ExhibitError, check_leaf, check_row
+from proofs.exhibits import ExhibitError, OpenBatch, check_leaf, check_row
 from proofs.json_form import from_json
+from proofs.lpb1 import open_file
 from proofs.messages import AcceptanceReceipt, BatchHeader, signed_digest
 from proofs.signature import recover
 from settlement.sealing.lanes import POS
-from tests.attacks import test_accounts, test_leaves
-from tests.attacks.court import CODES, case_of, shows
+from tests.attacks import test_accounts, test_leaves, test_relations
+from tests.attacks.court import CODES, Case, case_of, shows
 from tests.attacks.forge import SEPARATOR, World, address
 from tests.attacks.test_accounts import skew
 from tests.attacks.test_evidence import RECEIPT_KEY, audited, receipt, sealed
 
+
+def with_tariff(attack: Callable[[World], object]) -> Callable[[World], object]:
+    """The same attack where the tariff was published, as the case wants it."""
+
+    def both(world: World) -> None:
+        test_relations.told(world)
+        attack(world)
+
+    return both
+
+
 ATTACKS: dict[str, Callable[[World], object]] = {
     **{name: attack for name, (attack, _) in test_leaves.CASES.items()},
     **{name: attack for name, (attack, _) in test_accounts.CASES.items()},
+    **{name: with_tariff(attack) for name, (attack, _) in test_relations.CASES.items()},
     "nets that favour somebody": lambda world: skew(world, {1: -100, 3: 100}),
     "a key that was revoked": lambda world: setattr(world.registry.keys[2, POS], "to_batch", 2),
 }
@@ -55,9 +68,42 @@ def test_a_court_sees_what_the_auditor_found(world: World, name: str) -> None:
         if name in NOT_THE_FILES and "lacking" in finding["evidence"]:
             continue
         assert "lacking" not in finding["evidence"]
-        case = case_of(found, finding, on_chain(world), world.registry)
+        case = case_of(found, finding, on_chain(world), world.registry, test_relations.HONEST)
         assert shows(case, finding["fraudCode"]), finding
     assert all("evidence" in finding for finding in found["findings"] if finding["batchNo"])
+
+
+@pytest.mark.parametrize(
+    ("attack", "code"),
+    [(test_relations.reward(), 11), (test_relations.exchange(30), 13)],
+    ids=["a reward by its rule", "an exchange at its rate"],
+)
+def test_a_court_does_not_take_what_is_right_for_wrong(
+    world: World, attack: Callable[[World], object], code: int
+) -> None:
+    """The very leaves that would be shown, had they been false: the court sees no contradiction in them."""
+    with_tariff(attack)(world)
+    batch = world.batches[4]
+    header, file = batch.header, OpenBatch(open_file(batch.plain_file()), batch.header, batch.secret)
+    leaves = [file.leaf(header.first_leaf_no + at) for at in range(header.leaf_count)]
+    shown = {header.first_leaf_no + at: check_leaf(leaf, header) for at, leaf in enumerate(leaves) if leaf}
+    case = Case({4: header}, {}, shown, {}, world.registry, test_relations.HONEST, 4, None)
+    assert (len(shown), shows(case, code)) == (header.leaf_count, False)
+
+
+def test_every_fraud_code_is_judged_and_every_finding_of_it_shown() -> None:
+    """Code 20 is no finding: data that nobody has cannot be shown, only demanded."""
+    wanted = {rule.fraud_code for rule in RULES.values() if rule.fraud_code is not None}
+    assert CODES.keys() >= wanted == {*range(1, 4), *range(5, 14)}
+
+
+def test_what_the_tariff_says_comes_with_the_finding(world: World) -> None:
+    with_tariff(test_relations.exchange(29))(world)
+    (finding,) = told(world)["findings"]
+    assert finding["evidence"]["rates"] == [{"since": 0, "num": 3, "den": 2}]
+    with_tariff(test_relations.reward(2))(world)
+    evidence = next(each["evidence"] for each in told(world)["findings"] if each["code"] == "referral-rule")
+    assert evidence["campaign"] == test_relations.HONEST.campaigns[7].form()
 
 
 def test_a_file_that_is_not_the_headers_is_said_to_be_no_evidence(world: World) -> None:

@@ -165,6 +165,26 @@ def test_a_mirror_behind_http_serves_as_well_as_a_folder(world: World) -> None:
         assert world.audit(mirrors=[address]).verdict == Verdict.INCOMPLETE
 
 
+def test_what_was_fetched_is_kept_and_serves_when_every_mirror_has_lost_it(world: World, tmp_path: Path) -> None:
+    """A dispute may need an old leaf; an auditor that kept its files asks nobody for it."""
+    kept, lost = tmp_path / "kept", tmp_path / "lost"
+    assert world.audit(kept=kept).verdict == Verdict.CLEAN
+    published = {path.name: path.read_bytes() for path in (world.folder / "blobs").iterdir()}
+    assert {path.name: path.read_bytes() for path in (kept / "blobs").iterdir()}.items() <= published.items()
+    assert world.audit(mirrors=[lost]).verdict == Verdict.INCOMPLETE
+    assert world.audit(mirrors=[lost], kept=kept).verdict == Verdict.CLEAN
+    spoilt = kept / "blobs" / chunk_path(world, 1).name
+    flipped(spoilt, 100)
+    assert world.audit(kept=kept).verdict == Verdict.CLEAN, "what is spoilt there is taken from a mirror again"
+    assert spoilt.read_bytes() == chunk_path(world, 1).read_bytes()
+
+
+def test_what_is_false_is_not_kept(world: World, tmp_path: Path) -> None:
+    flipped(chunk_path(world, 1), 100)
+    world.audit(kept=tmp_path)
+    assert not (tmp_path / "blobs" / chunk_path(world, 1).name).exists()
+
+
 @pytest.mark.parametrize("what", ["folder", "pipe", "link to itself"])
 def test_what_is_no_file_where_a_blob_should_be_is_a_gap(world: World, tmp_path: Path, what: str) -> None:
     """Whoever fills the folder can hold an auditor up no longer than by leaving the blob out."""
@@ -217,9 +237,9 @@ def saying(answer: bytes) -> Iterator[str]:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served(folder: Path, handler: type[SimpleHTTPRequestHandler] | None = None) -> Iterator[str]:
     """A folder behind HTTP on loopback."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler or _Quiet, directory=str(folder))) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}/"

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from settlement.embedded_chain.process import EmbeddedNode, start
+from tests.attacks.forge import ATTESTERS, address
 from tests.attacks.liar import Liar
 from tests.attacks.on_chain import ADMIN, Settled, settle
+from tests.attacks.test_files import served
 
 pytestmark = pytest.mark.xdist_group("audit on chain")
 
@@ -112,6 +117,47 @@ def test_a_clean_report_is_where_the_next_audit_begins(settled: Settled, tmp_pat
     assert run.returncode == 4, run.stderr
 
 
+def test_a_signed_report_that_was_changed_is_nobodys(settled: Settled, tmp_path: Path) -> None:
+    first = tmp_path / "first.json"
+    code, report = audited(settled, first, "--to", 2, "--signer", settled.folder / "attester-0.key")
+    assert (code, report["signature"]["signer"]) == (0, "0x" + address(ATTESTERS[0]).hex())
+    code, _ = audited(settled, tmp_path / "second.json", "--resume", first, "--from", 3, "--to", 3)
+    assert code == 0
+    first.write_text(json.dumps(report | {"range": {"from": 0, "to": 3}}))
+    for option in ("--resume", "--checkpoint", "--anchor"):
+        run = settled.auditor("audit", "--data", settled.published, "--out", tmp_path / "r.json", option, first)
+        assert (run.returncode, "somebody changed it" in run.stderr) == (4, True), run.stderr
+
+
+def test_an_audit_that_is_interrupted_says_what_it_covered(settled: Settled, tmp_path: Path) -> None:
+    """Ctrl-C while a mirror keeps the third batch waiting."""
+    asked, go_on = threading.Event(), threading.Event()
+    held = f"/blobs/{settled.batches[3].header.data_hash.hex()}"
+
+    class Slow(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == held:
+                asked.set()
+                go_on.wait(60)
+            super().do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with served(settled.published, Slow) as mirror:
+        out = tmp_path / "report.json"
+        with settled.starting("audit", "--data", mirror, "--out", out, "--jobs", 1) as run:
+            assert asked.wait(60)
+            run.send_signal(signal.SIGINT)
+            _, said = run.communicate(timeout=60)
+        go_on.set()
+    assert run.returncode == 130, said
+    report = json.loads(out.read_text())
+    assert (report["verdict"], report["attest"]) == ("incomplete", False)
+    assert [batch["no"] for batch in report["batches"] if batch["checked"]] in ([0, 1], [0, 1, 2])
+    assert "interrupted" in report["incomplete"][0]
+
+
 def test_a_corrupted_mirror_is_a_finding(settled: Settled, tmp_path: Path) -> None:
     spoiled = tmp_path / "published"
     shutil.copytree(settled.published, spoiled)
@@ -200,9 +246,12 @@ def test_an_address_without_a_hub_leaves_the_audit_incomplete(settled: Settled, 
         ("--keys", "/nowhere"),
         ("--hub", "0x12"),
         ("--rpc", "ftp://127.0.0.1"),
+        ("--rpc2", "the same"),
     ],
 )
 def test_wrong_use_has_an_exit_code_of_its_own(settled: Settled, tmp_path: Path, arguments: tuple[str, str]) -> None:
-    run = settled.auditor("audit", "--data", settled.published, "--out", tmp_path / "r.json", *arguments)
+    option, value = arguments
+    given = settled.url if value == "the same" else value
+    run = settled.auditor("audit", "--data", settled.published, "--out", tmp_path / "r.json", option, given)
     assert run.returncode == 4, run.stderr
     assert "Traceback" not in run.stderr

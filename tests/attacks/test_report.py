@@ -7,15 +7,20 @@ import json
 import re
 from hashlib import sha256
 from html import escape
+from typing import Any
 
 import pytest
+from eth_account import Account
+from eth_account.messages import encode_defunct
 
 from auditor.audit import Means, audit
-from auditor.fetch import AuditorKey, Folder
+from auditor.fetch import AuditorKey
+from auditor.mirrors import Folder
 from auditor.page import page, report_text
 from auditor.progress import Watch
 from auditor.report import netting_ratio, report
-from tests.attacks.forge import KID, PRIVATE, World, found
+from auditor.signed import ReportAltered, signed_report, signer_of
+from tests.attacks.forge import ATTESTERS, KID, PRIVATE, World, address, found
 
 
 def told(world: World) -> tuple[dict[str, object], str]:
@@ -78,6 +83,46 @@ def test_what_could_not_be_read_is_never_held(world: World) -> None:
     assert {states(made)[number] for number in range(6, 19)} == {"not checked"}
     assert "What could not be checked" in shown
     assert "not read" in shown
+
+
+def test_the_page_says_of_when_it_is_and_who_pays_whom(world: World) -> None:
+    made, shown = told(world)
+    assert "2027-01-15 08:00:00 UTC to 2027-01-15 09:00:00 UTC" in shown
+    nets = [dict(batch.nets) for batch in (world.batches[2], world.batches[4])]
+    merchants = sorted({merchant for each in nets for merchant in each})
+    due = [(merchant, sum(each.get(merchant, 0) for each in nets)) for merchant in merchants]
+    assert made["nets"] == [{"merchantId": merchant, "net": str(amount)} for merchant, amount in due]
+    assert sum(amount for _, amount in due) == 0
+    assert all(f'<td>{merchant}</td><td class="n">{amount:,}</td>' in shown for merchant, amount in due)
+    world.batches[4].forced = {"sealed_at": 2**64 - 1}
+    world.rehead(4)
+    assert "to 9999-12-31 23:59:59 UTC" in told(world)[1]
+
+
+def test_a_signed_report_is_its_auditors_down_to_the_letter(world: World) -> None:
+    made, _ = told(world)
+    signed = signed_report(made, ATTESTERS[0])
+    by = "0x" + address(ATTESTERS[0]).hex()
+    assert (signer_of(json.loads(report_text(signed))), signer_of(made)) == (by, None)
+    assert f"signed in it by <code>{by}</code>" in page(signed)
+    signature = signed["signature"]
+    given = bytes.fromhex(signature["r"][2:]) + bytes.fromhex(signature["vs"][2:])
+    odd, s = given[32] >> 7, bytes([given[32] & 0x7F]) + given[33:]
+    text = encode_defunct(sha256(report_text(made).encode()).digest())
+    assert Account.recover_message(text, signature=given[:32] + s + bytes([27 + odd])).lower() == by, "as any wallet"
+    other = signed_report(made, ATTESTERS[1])["signature"]
+    changes: tuple[dict[str, Any], ...] = (
+        {"verdict": "findings"},
+        {"seconds": 1},
+        {"note": ""},
+        {"signature": signature | {"signer": other["signer"]}},
+        {"signature": signature | {"r": other["r"]}},
+        {"signature": {}},
+        {"signature": None},
+    )
+    for change in changes:
+        with pytest.raises(ReportAltered):
+            signer_of({**signed, **change})
 
 
 def test_the_page_shows_text_as_text(world: World) -> None:

@@ -1,31 +1,44 @@
-"""The table of attacks in docs/auditor.md names tests that are there."""
+"""The table of threats in docs/security.md has every row of the protocol's list (§7), that of docs/tier-attacks.md a
+case for each of its own, and the tests that they name are there.
+"""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-HERE = Path(__file__).parent
-PAGE = HERE.parents[1] / "docs" / "auditor.md"
-NAMED = re.compile(r"`(test_\w+)\.py(?:: ([^`]+))?`")
-ROWS_MIN = 15
+import pytest
 
+from tests.pitfall_table import NAMED, ROOT, THREATS, missing, rows
 
-def rows() -> list[str]:
-    """The lines of the table, one for each attack."""
-    text = PAGE.read_text().split("## Attacks", 1)[1].split("\n## ", 1)[0]
-    return [line for line in text.splitlines() if re.match(r"\| \d", line)]
-
-
-def test_every_attack_of_the_operator_has_its_test() -> None:
-    numbers = {int(number) for line in rows() for number in re.findall(r"\d+", line.split("|")[1])}
-    assert numbers >= {*range(1, 13), 25, 26, 29, 30, 31, 32}
-    assert all(NAMED.search(line) for line in rows())
+ROWS = 38
+WORDS = ("prevented", "found", "told", "borne", "accepted")
+TABLE = rows(THREATS, "Threats")
+TIERS = (ROOT / "docs" / "tier-attacks.md").read_text()
+CASE = re.compile(r"`([\w.]+\.(?:py|mjs)): ([^`]+)`")
+CASES_MIN = 60
 
 
-def test_every_test_that_the_table_names_is_there() -> None:
-    named = [match.groups() for line in rows() for match in NAMED.finditer(line)]
-    assert len(named) >= ROWS_MIN
-    for module, name in named:
-        text = (HERE / f"{module}.py").read_text()
-        assert name is None or f'"{name}"' in text or f"def test_{name.replace(' ', '_')}(" in text, (module, name)
+def test_every_threat_has_its_row() -> None:
+    assert [row[0] for row in TABLE] == [str(number) for number in range(1, ROWS + 1)]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"row {row[0]}")
+def test_each_threat_has_a_result_and_tests_that_are_there(row: list[str]) -> None:
+    _, _, _, today, cell = row
+    named = NAMED.findall(cell)
+    assert today.startswith(WORDS)
+    assert named or today.startswith("accepted")
+    assert [wrong for file, name in named for wrong in missing(file, name)] == []
+
+
+def test_every_case_against_tier_proofs_is_there() -> None:
+    """Each row names at least one, by the words it has in its file."""
+    for line in TIERS.splitlines():
+        assert not re.match(r"\| (?!tried)\w", line) or CASE.search(line), line
+    named = {match.groups() for match in CASE.finditer(TIERS)}
+    assert len(named) >= CASES_MIN
+    files = {path.name: path for folder in ("tests", "hardhat/test") for path in (ROOT / folder).rglob("*.*")}
+    for file, name in sorted(named):
+        text = files[file].read_text()
+        function = re.sub(r"\W+", "_", name)
+        assert f'"{name}"' in text or f"def test_{function}(" in text, (file, name)

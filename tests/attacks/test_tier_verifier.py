@@ -8,19 +8,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from py_ecc import optimized_bn128 as theirs
 
-from api.tiers.circuits import CircuitRefused, read_circuits
 from proofs import groth16
 from proofs.json_form import hex_text
 from proofs.tier.header import GRACE_SECONDS
 from proofs.tier.policy import Policy
 from proofs.tier.request import SignedRequest
 from proofs.tier.statement import scope
-from proofs.tier.trusted import DEVELOPMENT_KEYS, Trusted, TrustError
+from proofs.tier.trusted import DEVELOPMENT_KEY, Trusted, TrustError
 from proofs.tier.verify import Reason, Verdict, _once, signals_of, verify_response, verify_responses
 from tests.attacks.tier import (
     BASE_ORDER,
@@ -34,10 +34,10 @@ from tests.attacks.tier import (
     request,
     trusting,
 )
-from tests.conftest import ROOT
+from tests.proofs.tier.answers import DEV
 from tests.proofs.tier.vectors import CHAIN_ID, REGISTRY
+from tests.proofs.trapdoor import form1, form2, on_twist
 
-DEVELOPMENT = ROOT / "proofs" / "circuits" / "dev"
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -62,6 +62,12 @@ def outer(**fields: object) -> Change:
 def more(by: int) -> Change:
     """The same nullifier written as a larger number."""
     return lambda form: form.update(nullifier=str(int(form["nullifier"]) + by))
+
+
+def outside_the_subgroup() -> list[list[str]]:
+    """A point of the twist, of another order than r: by chance none is, for only one in 2^254 would be."""
+    x, y = form2(on_twist(Random(1)))
+    return [x, y]
 
 
 ALL_ZERO = {"pi_a": ["0", "0"], "pi_b": [["0", "0"], ["0", "0"]], "pi_c": ["0", "0"]}
@@ -99,6 +105,9 @@ ANSWERS: list[tuple[str, Change, Reason]] = [
         Reason.PROOF,
     ),
     ("B's limbs swapped", proof(pi_b=lambda b: [row[::-1] for row in b]), Reason.POINT),
+    ("A and C at infinity", proof(pi_a=lambda _: ["0", "0"], pi_c=lambda _: ["0", "0"]), Reason.POINT),
+    ("B at infinity", proof(pi_b=lambda _: [["0", "0"], ["0", "0"]]), Reason.POINT),
+    ("B outside the subgroup", proof(pi_b=lambda _: outside_the_subgroup()), Reason.POINT),
     ("B off the twist", proof(pi_b=lambda b: [b[0], [b[1][0], str(int(b[1][1]) ^ 1)]]), Reason.POINT),
     ("B flat", proof(pi_b=lambda b: [*b[0], *b[1]]), Reason.FORM),
     ("the proof of another member", outer(proof=OTHER["proof"]), Reason.PROOF),
@@ -266,19 +275,18 @@ def test_headers_that_do_not_belong() -> None:
             trusting(**fields)
 
 
-def test_a_development_key_has_to_be_asked_for(tmp_path: Path) -> None:
-    """By whatever name it comes, to a partner or to a server in production."""
-    assert json.loads((DEVELOPMENT / "circuit.json").read_text())["vk_hash"] in {
-        hex_text(key) for key in DEVELOPMENT_KEYS
-    }
-    for called in ("dev", "ceremony"):
-        with pytest.raises(TrustError, match="development key"):
-            Trusted.from_json(FORM | {"circuits": circuit_with(setup=called)})
-        for name in ("circuit.json", "verification_key.json"):
-            form = json.loads((DEVELOPMENT / name).read_text())
-            (tmp_path / name).write_text(json.dumps(form | {"setup": called} if name == "circuit.json" else form))
-        with pytest.raises(CircuitRefused, match="development key"):
-            read_circuits([tmp_path], production=True)
+def test_a_development_key_has_to_be_asked_for() -> None:
+    with pytest.raises(TrustError, match="development key"):
+        Trusted.from_json(FORM)
+    with pytest.raises(TrustError, match="development key"):
+        Trusted.from_json(FORM | {"circuits": circuit_with(setup="ceremony")})
+
+
+def test_the_development_key_is_known_by_its_hash() -> None:
+    """Otherwise whoever hands out the trust file need only call it something else."""
+    committed = json.loads((DEV / "circuit.json").read_text())
+    assert hex_text(DEVELOPMENT_KEY) == committed["vk_hash"], "circuit made anew: its hash goes into trusted.py"
+    assert Trusted.from_json(FORM | {"circuits": circuit_with(setup="ceremony")}, allow_dev=True) == TRUSTED
 
 
 def test_a_key_that_is_not_its_hash() -> None:
@@ -330,6 +338,19 @@ def test_batches() -> None:
     assert verify_responses([], TRUSTED, now=NOW) == []
     with pytest.raises(ValueError, match="at most"):
         verify_responses([(request(), b"")] * 1_025, TRUSTED, now=NOW)
+
+
+def test_a_pair_that_cancels_is_named_in_a_batch() -> None:
+    """What is added to C of one proof is taken from C of another. Whoever weighs all alike takes both."""
+    forged = [answer(), answer(2)]
+    for form, sign in zip(forged, (1, -1), strict=True):
+        x, y = (theirs.FQ(int(each)) for each in form["proof"]["pi_c"])
+        form["proof"]["pi_c"] = form1(theirs.add((x, y, theirs.FQ(1)), theirs.multiply(theirs.G1, sign % FIELD_ORDER)))
+    pairs = [(request(), forged[0]), (request(2), forged[1]), (request(3), answer(3))]
+    alike = verify_responses(pairs, TRUSTED, now=NOW, random=bytes)
+    assert [each.reason for each in alike] == [None, None, None], "it is the weights that find it out"
+    found = verify_responses(pairs, TRUSTED, now=NOW)
+    assert [each.reason for each in found] == [Reason.PROOF, Reason.PROOF, None]
 
 
 def test_the_cheap_comes_before_the_dear() -> None:

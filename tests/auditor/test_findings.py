@@ -36,6 +36,13 @@ def test_every_code_is_used() -> None:
     assert RULES.keys() - used == yielded(ROOT / "proofs" / "kinds.py")
 
 
+def test_every_finding_is_provoked_by_name() -> None:
+    """What no attack ever gives may be a check that cannot fail: each code is what some test of a history asks for."""
+    asked = [*(ROOT / "tests" / "attacks").glob("test_*.py"), ROOT / "tests" / "settlement" / "test_seal_everything.py"]
+    text = "".join(path.read_text() for path in asked)
+    assert {code for code in RULES if f'"{code}"' not in text} == set()
+
+
 def test_findings_are_counted_beyond_what_is_kept() -> None:
     findings, more = Findings(), Findings()
     for number in range(FINDINGS_KEPT_MAX):

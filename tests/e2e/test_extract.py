@@ -92,7 +92,7 @@ def hub_of(field: Field) -> str:
 
 
 def ask(field: Field, paths: list[Path], *more: str) -> int:
-    where = ["--rpc", field.url, "--rpc2", field.url, "--hub", hub_of(field), "--to", "latest"]
+    where = ["--rpc", field.url, "--hub", hub_of(field), "--to", "latest"]
     return main(["extract", *map(str, paths), *where, *more])
 
 

@@ -63,15 +63,19 @@ def receipt(database: str, node: EmbeddedNode, tmp_path: Path) -> dict[str, Any]
 
 
 @contextmanager
-def provider(url: str, change: Callable[[bytes], bytes] = bytes) -> Iterator[str]:
-    """Somebody's public node: passes questions on to the real one, and tells browsers that they may ask."""
+def provider(
+    url: str, change: Callable[[bytes], bytes] = bytes, *, asks: Callable[[bytes], bytes] = bytes
+) -> Iterator[str]:
+    """Somebody's public node: passes questions on to the real one, and tells browsers that they may ask. `asks` turns
+    questions into others, `change` answers.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_OPTIONS(self) -> None:
             self._answer(b"")
 
         def do_POST(self) -> None:
-            asked = self.rfile.read(int(self.headers["Content-Length"]))
+            asked = asks(self.rfile.read(int(self.headers["Content-Length"])))
             answer = httpx2.post(url, content=asked, headers={"content-type": "application/json"}, trust_env=False)
             self._answer(change(answer.content))
 
@@ -166,8 +170,9 @@ def test_without_nodes_it_says_what_was_not_seen(page: Page, node: EmbeddedNode,
     assert checked(page, json.dumps(receipt)) == "fits together, not seen on the chain"
     assert steps(page) == expected
     with provider(node.url) as one:
-        assert checked(page, json.dumps(receipt), one) == "fits together, not seen on the chain"
-    assert steps(page) == expected
+        for nodes in ((one,), (one, one), (one, f"{one}/")):
+            assert checked(page, json.dumps(receipt), *nodes) == "fits together, not seen on the chain"
+            assert steps(page) == expected, "one node under two addresses is one node"
 
 
 def test_a_changed_receipt_turns_red_at_its_step(page: Page, receipt: dict[str, Any]) -> None:
@@ -199,6 +204,20 @@ def test_nodes_that_do_not_hold_the_batch_turn_it_red(page: Page, node: Embedded
         assert checked(page, json.dumps(receipt), honest, liar) == "fails at: chain"
         other = {**receipt, "header": {**receipt["header"], "totalPoints": "5"}}
         assert checked(page, json.dumps(other), honest, honest) == "fails at: chain"
+
+
+def test_what_only_the_newest_block_shows_is_not_seen_yet(
+    page: Page, node: EmbeddedNode, receipt: dict[str, Any]
+) -> None:
+    """The block of the commit may be undone: until it is final nothing turns green, and nothing red."""
+
+    def long_ago(asked: bytes) -> bytes:
+        return asked.replace(b'"finalized"', b'"earliest"')
+
+    with provider(node.url) as one, provider(node.url, asks=long_ago) as two:
+        assert checked(page, json.dumps(receipt), one, two) == "fits together, not seen on the chain"
+    assert steps(page)["chain"] == "open"
+    assert "not final yet" in page.inner_text("[data-step=chain]")
 
 
 def test_markup_in_a_receipt_is_text(page: Page) -> None:

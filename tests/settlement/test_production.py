@@ -12,6 +12,7 @@ from settlement.sealing.lanes import KeystoreRefused, create_keystore
 from settlement.sealing.remote_lanes import RemoteLanes, RosterRefused, Route, read_signers, write_roster
 from settlement.settings import SettlementSettings
 from settlement.tasks.works import Works
+from settlement.tiers.founding import DEVELOPMENT
 from settlement.tiers.proving import JOB_S_MAX, PROVE_S_MAX
 
 MIRRORS = [{"kind": "http", "address": f"https://{name}.example/a"} for name in ("one", "two")]
@@ -68,6 +69,7 @@ def test_what_a_dead_worker_had_is_handed_on_while_somebody_waits_for_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A queue that misses a worker later than a job lives would drop the job; RabbitMQ sees it at once."""
+    (tmp_path / "circuit.json").write_text(json.dumps({"setup": "ceremony", "vk_hash": "0x" + "22" * 32}))
     told = {"UNINSPECTED_BECAUSE": "a test", "TIER_ASSISTED": "true", "TIER_CIRCUIT": str(tmp_path)}
     for name, value in told.items():
         monkeypatch.setenv(f"TONGDUI_{name}", value)
@@ -77,3 +79,22 @@ def test_what_a_dead_worker_had_is_handed_on_while_somebody_waits_for_it(
         SettlementSettings(redelivery_seconds=latest + 1)
     assert SettlementSettings(redelivery_seconds=latest + 1, broker_url="amqp://broker.example").tier_assisted
     assert not SettlementSettings(redelivery_seconds=latest + 1, tier_assisted=False).tier_assisted
+
+
+def test_nothing_is_proven_with_keys_that_everybody_can_make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Found out when the process starts and not when a member asks; whatever the folder calls its keys."""
+    manifest = json.loads((DEVELOPMENT / "circuit.json").read_text())
+    monkeypatch.setenv("TONGDUI_UNINSPECTED_BECAUSE", "a test")
+    monkeypatch.setenv("TONGDUI_TIER_ASSISTED", "true")
+    for told, words in (
+        (manifest, "no development keys"),
+        (manifest | {"setup": "ceremony"}, "no development keys"),
+        (manifest | {"setup": "trust me", "vk_hash": "0x" + "22" * 32}, "no manifest"),
+        (["setup"], "not a JSON object"),
+    ):
+        (tmp_path / "circuit.json").write_text(json.dumps(told))
+        with pytest.raises(ValidationError, match=words):
+            SettlementSettings(tier_circuit=tmp_path)
+    for folder, words in ((None, "no development keys"), (tmp_path / "nowhere", "no such file")):
+        with pytest.raises(ValidationError, match=words):
+            SettlementSettings(tier_circuit=folder)

@@ -9,19 +9,21 @@
 //   make ceremony ARGS="close DIR --beacon HEX --source TEXT [--iterations 10]"
 //   make ceremony ARGS="export DIR --out FOLDER"      what goes into use, marked as set up by a ceremony
 //
-// All but `contribute` and `close` read ZK_PTAU_FILE; its BLAKE2b-512 has to stand in proofs/circuits/ceremony/powers.json
-// (--pins names another list). --main FILE runs a ceremony of another circuit of proofs/circuits/circom.
+// All but `contribute` and `close` read ZK_PTAU_FILE; its BLAKE2b-512 has to stand in proofs/circuits/ceremony/powers.json.
+// To try it out they take any powers by --rehearse FILE, var/circuits/known_13.ptau for instance, which `make circuits`
+// leaves there: what is exported then says "dev", and production refuses it. --main FILE runs a ceremony of another
+// circuit of proofs/circuits/circom.
 
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { MAIN } from "../build/compile.mjs";
 import { listener } from "../build/keys.mjs";
 import { CIRCUIT } from "../build/manifest.mjs";
-import { PowersRefused, checkedPowers, pinned } from "./powers.mjs";
+import { PowersRefused, REHEARSAL, checkedPowers, pinned } from "./powers.mjs";
 import { CeremonyRefused, add, begin, close, exported, verified } from "./steps.mjs";
 
 const OPTIONS = Object.fromEntries(
-  ["name", "beacon", "source", "iterations", "out", "pins", "main"].map((name) => [name, { type: "string" }]),
+  ["name", "beacon", "source", "iterations", "out", "rehearse", "main"].map((name) => [name, { type: "string" }]),
 );
 const help = () =>
   readFileSync(import.meta.filename, "utf8")
@@ -32,9 +34,9 @@ const say = (words) => console.log(process.stdout.isTTY ? `\r\x1b[K${words}` : w
 const logger = () => listener((text) => process.stdout.isTTY && process.stdout.write(`\r\x1b[K${text.slice(0, 100)}`));
 
 async function powersAndCircuit(options) {
-  const path = process.env.ZK_PTAU_FILE;
+  const path = options.rehearse ?? process.env.ZK_PTAU_FILE;
   say("checking the powers of tau: hash, then each contribution to them");
-  const pin = await checkedPowers(path, pinned(options.pins), logger());
+  const pin = await checkedPowers(path, options.rehearse ? REHEARSAL : pinned(), logger());
   say(`${pin.file}: ${pin.origin}`);
   const name = options.main ?? CIRCUIT;
   return { powers: path, pin, circuit: { name, main: options.main ?? MAIN }, logger: logger() };
@@ -66,7 +68,7 @@ const COMMANDS = {
   export: async (folder, options) => {
     if (!options.out) throw new CeremonyRefused("say where to: --out FOLDER");
     const manifest = await exported(folder, options.out, await powersAndCircuit(options));
-    say(`${options.out}: keys of ${manifest.circuit}, verification key ${manifest.vk_hash}`);
+    say(`${options.out}: keys of ${manifest.circuit}, set up by ${manifest.setup}, verification key ${manifest.vk_hash}`);
   },
 };
 

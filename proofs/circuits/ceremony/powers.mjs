@@ -1,8 +1,9 @@
 // The file of powers of tau that a ceremony stands on. It comes from elsewhere, so it is named by its hash: what does not
-// have the hash that stands in powers.json is not opened by anything else. Then its own proofs are checked.
+// have the hash that stands in powers.json is not opened by anything else. Then its own proofs are checked. A rehearsal
+// takes any powers, and what comes of it says so.
 
 import { closeSync, openSync, readFileSync, readSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { powersOfTau } from "snarkjs";
 import { blake2b512 } from "../build/keys.mjs";
 
@@ -12,13 +13,16 @@ const PEEK_BYTES = 64;
 /** What may not be used as powers of tau, and why. */
 export class PowersRefused extends Error {}
 
-export const pinned = (path = join(import.meta.dirname, "powers.json")) => JSON.parse(readFileSync(path, "utf8"));
+export const pinned = () => JSON.parse(readFileSync(join(import.meta.dirname, "powers.json"), "utf8"));
+
+/** Stands for the list of pins where any powers will do. */
+export const REHEARSAL = Symbol("rehearsal");
 
 /** The pin that the file at `path` is, by its hash. Throws PowersRefused, saying what the file is instead. */
 export async function pinOf(path, pins) {
-  if (!path) throw new PowersRefused("ZK_PTAU_FILE names no file of powers of tau");
+  if (!path) throw new PowersRefused(`ZK_PTAU_FILE names no file of powers of tau; this is wanted:\n  ${listed(pinned())}`);
   const size = statSync(path, { throwIfNoEntry: false })?.size;
-  if (size === undefined) throw new PowersRefused(`${path} is not there (ZK_PTAU_FILE)`);
+  if (size === undefined) throw new PowersRefused(`${path}, which is to hold the powers of tau, is not there`);
   const start = beginning(path);
   if (/^\s*<(!doctype|html|\?xml)/i.test(start)) {
     throw new PowersRefused(
@@ -28,13 +32,17 @@ export async function pinOf(path, pins) {
   if (!start.startsWith(MAGIC))
     throw new PowersRefused(`${path} is no powers of tau: it begins with ${JSON.stringify(start.slice(0, 16))}`);
   const hash = await blake2b512(path);
-  const found = pins.find((pin) => pin.blake2b512 === hash);
-  if (!found) {
-    const known = pins.map((pin) => `${pin.file} (${pin.bytes} bytes) ${pin.blake2b512}`).join("\n  ");
-    throw new PowersRefused(`${path} (${size} bytes) has the BLAKE2b-512\n  ${hash}\nand none that is known:\n  ${known}`);
+  if (pins === REHEARSAL) {
+    const origin = "powers of a rehearsal, for which nobody stands: what is exported over them says dev";
+    return { file: basename(path), bytes: size, blake2b512: hash, origin, rehearsal: true };
   }
+  const found = pins.find((pin) => pin.blake2b512 === hash);
+  if (!found)
+    throw new PowersRefused(`${path} (${size} bytes) has the BLAKE2b-512\n  ${hash}\nand none that is known:\n  ${listed(pins)}`);
   return found;
 }
+
+const listed = (pins) => pins.map((pin) => `${pin.file} (${pin.bytes} bytes) ${pin.blake2b512}`).join("\n  ");
 
 function beginning(path) {
   const file = openSync(path, "r");

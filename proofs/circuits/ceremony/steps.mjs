@@ -20,7 +20,9 @@ import {
   verificationKey,
 } from "../build/keys.mjs";
 import { circuitId } from "../build/manifest.mjs";
+import { compiled } from "./contract.mjs";
 
+const VERIFIER = "TierProofVerifier";
 const ENTROPY_BYTES = 64;
 const NAME = /^[\p{L}\p{N} .,'&()-]{1,80}$/u;
 const BEACON = /^(0x)?[0-9a-f]{64}$/;
@@ -151,17 +153,22 @@ function compareWithKey(transcript, found) {
   }
 }
 
-/** What goes into use, once everything is verified: keys, calculator, verifier contract, manifest. */
+/**
+ * What goes into use, once everything is verified: keys, calculator, verifier contract, manifest. Over powers that a
+ * rehearsal brought they are development keys: whoever made those powers can forge, whoever contributed afterwards.
+ */
 export async function exported(folder, out, asked) {
   const { transcript, key } = await verified(folder, asked);
   if (!transcript.beacon) refuse("the ceremony is not closed with a beacon");
   const vk = await verificationKey(key);
   mkdirSync(out, { recursive: true });
+  const verifier = await solidityVerifier(key, VERIFIER);
   const files = {
     "circuit.zkey": readFileSync(key),
     "circuit.wasm": readFileSync(join(folder, "circuit.wasm")),
     "verification_key.json": JSON.stringify(vk, null, 1) + "\n",
-    "TierProofVerifier.sol": await solidityVerifier(key, "TierProofVerifier"),
+    [`${VERIFIER}.sol`]: verifier,
+    [`${VERIFIER}.json`]: JSON.stringify(compiled(VERIFIER, verifier), null, 1) + "\n",
     "transcript.json": readFileSync(transcriptFile(folder)),
   };
   const wasm = compile({ main: asked.circuit.main, sources: asked.circuit.sources }).wasm;
@@ -169,7 +176,7 @@ export async function exported(folder, out, asked) {
   const manifest = {
     circuit: transcript.circuit,
     circuit_id: circuitId(transcript.circuit),
-    setup: "ceremony",
+    setup: asked.pin.rehearsal ? "dev" : "ceremony",
     vk_hash: keyHash(vk),
     r1cs_sha256: transcript.r1cs_sha256,
     files_sha256: Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, sha256(bytes)])),

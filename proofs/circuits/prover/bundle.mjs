@@ -1,19 +1,26 @@
 // Writes the prover as it goes to wallets:
 //
-//   node proofs/circuits/prover/bundle.mjs FOLDER
+//   node proofs/circuits/prover/bundle.mjs FOLDER [KEYS]
 //
 //   prover.js         one module for browsers
-//   prover.mini.js    the same for mini-programs (CommonJS, no BigInt literals), with files_only.js
+//   prover.mini.js    the same for mini-programs (CommonJS, no BigInt literals), with files_only.js and wallet.js
 //   curve.wasm        the curve's arithmetic, for platforms that load WebAssembly from files alone
 //   LICENSE.md        what it is under: GPL-3.0, as snarkjs is in it
 //
-// The circuit's own files (calculator, proving key) come from a set of keys: development's or a ceremony's.
+// and out of KEYS, a folder of development's or of a ceremony's:
+//
+//   circuit.wasm      the witness calculator, for browsers
+//   circuit.wasm.br   the same packed with Brotli, as mini-programs load it: their packages are too small for the other
+//   circuit.zkey      the proving key, to be downloaded, and held to its hash in
+//   circuit.json      the manifest
 
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { brotliCompressSync } from "node:zlib";
 import { build } from "esbuild";
 import { curves } from "snarkjs";
+import { loaded } from "../build/manifest.mjs";
 
 const require = createRequire(import.meta.url);
 const HERE = import.meta.dirname;
@@ -81,7 +88,7 @@ export async function bundle(folder) {
   await bundleForBrowsers(folder);
   await build({
     ...shared,
-    stdin: { contents: 'export * from "./prove.js"; export * from "./files_only.js";', resolveDir: HERE },
+    stdin: { contents: ["prove", "files_only", "wallet"].map((name) => `export * from "./${name}.js";`).join(""), resolveDir: HERE },
     format: "cjs",
     supported: { bigint: false },
     define: { ...shared.define, "globalThis.btoa": "String" }, // it would write out a worker's source; none is started
@@ -90,9 +97,21 @@ export async function bundle(folder) {
   writeFileSync(join(folder, "curve.wasm"), await curveModule());
 }
 
+/** Write the circuit's files of a set of keys beside the prover. */
+export function circuitFiles(folder, keys) {
+  const { wasm, zkey } = loaded(keys, { production: false });
+  const files = { "circuit.wasm": wasm, "circuit.wasm.br": brotliCompressSync(wasm), "circuit.zkey": zkey };
+  for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
+  copyFileSync(join(keys, "circuit.json"), join(folder, "circuit.json"));
+}
+
 if (process.argv[1] === import.meta.filename) {
-  const folder = process.argv[2];
-  if (!folder) throw new Error("say where to: node proofs/circuits/prover/bundle.mjs FOLDER");
+  const [folder, keys, ...more] = process.argv.slice(2);
+  if (!folder || more.length) {
+    console.error("say where to, and of which keys: node proofs/circuits/prover/bundle.mjs FOLDER [KEYS]");
+    process.exit(2);
+  }
   await bundle(folder);
+  if (keys) circuitFiles(folder, keys);
   process.exit(0);
 }

@@ -1,19 +1,47 @@
 // A member's wallet, without its looks: it keeps a secret, reads what a partner asks, and answers with a proof or with the
-// reason not to. Runs in a page over the bundle and in Node over prove.js: whoever starts it hands the prover in. It asks
-// no network and no clock; what the chain says and the time come with the request.
+// reason not to. Runs in a page over the bundle, in a mini-program and in Node over prove.js: whoever starts it hands the
+// prover in. It asks no network and no clock; what the chain says and the time come with the request. What `answer` does
+// needs its owner's word first: `look` has what to show them.
+//
+// told: { delivered, grid, cohorts, chain, request, now, tiers, answered_scopes, use_index }
+//   delivered                             GET /v1/me/tier-witness?epoch=, fetched once an epoch
+//   grid, cohorts                         GET /v1/epochs/{epoch}: policy_grid and cohorts
+//   chain                                 what the wallet reads from the TierRegistry itself: { chain_id, registry,
+//                                         epoch_key, partner_key or null, root or "0" }
+//   request                               `signed` of GET /v1/proof-requests/{id}
+//   now, tiers                            Unix seconds; names of the tiers from the lowest
+//   answered_scopes, use_index            scopes in which something was shown before, and which use this is (0 if left out)
 
 const big = (value) => BigInt(value);
+const watch = globalThis.performance ?? Date;
 
-/** `prover` is prove.js or its bundle, `keys` the circuit's files { wasm, zkey }. */
+/** `prover` is prove.js or its bundle, `keys` the circuit's files { wasm, zkey } and, where it is wanted, instantiate. */
 export function makeWallet(prover, keys) {
   let held;
 
-  function known({ delivered, grid, cohorts, chain }, epoch, attributes) {
+  function known({ delivered, grid, cohorts, chain, answered_scopes: scopes = [] }, epoch, attributes) {
     return {
       ...{ chainId: big(chain.chain_id), registry: chain.registry, epochKey: chain.epoch_key },
       ...{ partnerKey: chain.partner_key, anchoredRoot: big(chain.root), epoch, grid, cohorts, attributes },
-      epochTag: prover.epochTag(delivered.signed.header.alliance_id, delivered.epoch),
+      ...{ answeredScopes: scopes.map(big), epochTag: prover.epochTag(delivered.signed.header.alliance_id, delivered.epoch) },
     };
+  }
+
+  /** { refused }, or what the owner is `shown` and the circuit's `input` once they agree. */
+  function looked(told) {
+    const { delivered, request, now, tiers, use_index: use = 0 } = told;
+    const asked = prover.parseRequest(request);
+    const epoch = prover.parseHeader(delivered.signed);
+    const witness = prover.parseWitness(delivered.witness);
+    const { epochTag, ...seen } = known(told, epoch, witness.attributes);
+    const mine = { secret: big(held.secret), epochTag, root: epoch.header.root };
+    if (!prover.checkWitness(witness, mine)) return { refused: "the witness is not this device's" };
+    const useIndex = big(use);
+    const shown = prover.checkRequest(asked, seen, { now: big(now), useIndex, tierNames: tiers });
+    if (shown.refused) return { refused: [shown.refused, shown.detail].filter(Boolean).join(": ") };
+    const { scope, policy } = asked.request;
+    const input = prover.makeInput({ ...mine, witness, scope, policy, challenge: prover.challengeOf(asked), useIndex });
+    return { shown, input };
   }
 
   return {
@@ -23,22 +51,21 @@ export function makeWallet(prover, keys) {
       return held;
     },
 
+    /** What to ask the owner: { audience, purpose, predicate, linkable, cohort }, or { refused } with the reason. */
+    look(told) {
+      const { refused, shown } = looked(told);
+      if (refused) return { refused };
+      const { audience, purpose, predicate, linkable, cohort } = shown;
+      return { audience, purpose, predicate, linkable, cohort: Number(cohort) };
+    },
+
     /** Look at a request as its owner should, then prove: { predicate, cohort, response, ms } or { refused }. */
     async answer(told) {
-      const { delivered, request, now, tiers } = told;
-      const asked = prover.parseRequest(request);
-      const epoch = prover.parseHeader(delivered.signed);
-      const witness = prover.parseWitness(delivered.witness);
-      const { epochTag, ...seen } = known(told, epoch, witness.attributes);
-      const mine = { secret: big(held.secret), epochTag, root: epoch.header.root };
-      if (!prover.checkWitness(witness, mine)) return { refused: "the witness is not this device's" };
-      const shown = prover.checkRequest(asked, seen, { now: big(now), tierNames: tiers });
-      if (shown.refused) return { refused: [shown.refused, shown.detail].filter(Boolean).join(": ") };
-      const { scope, policy } = asked.request;
-      const input = { ...mine, witness, scope, policy, challenge: prover.challengeOf(asked), useIndex: 0n };
-      const begun = performance.now();
-      const response = await prover.prove(prover.makeInput(input), keys);
-      const ms = Math.round(performance.now() - begun);
+      const { refused, shown, input } = looked(told);
+      if (refused) return { refused };
+      const begun = watch.now();
+      const response = await prover.prove(input, keys);
+      const ms = Math.round(watch.now() - begun);
       return { predicate: shown.predicate, cohort: Number(shown.cohort), response, ms };
     },
   };

@@ -232,6 +232,22 @@ def test_narrow_policies_small_cohorts_and_closing_in_are_refused(scene: Scene) 
     assert scene.second.ask(Policy(lo=100)).status_code == 201
 
 
+def test_two_members_who_show_the_same_differ_in_nullifier_and_proof_alone(scene: Scene) -> None:
+    """To one request: nothing else that leaves a device is about whose it is, and the partner is told the same."""
+    asked = scene.first.asked(GOLD_OR_HIGHER)
+    shown = [scene.proof(asked, member) for member in MEMBERS[:2]]
+    same = [{name: value for name, value in each.items() if name not in {"nullifier", "proof"}} for each in shown]
+    assert same[0] == same[1] == {"circuit_id": asked["signed"]["request"]["circuit_id"]}
+    assert shown[0]["nullifier"] != shown[1]["nullifier"]
+    parts = ("pi_a", "pi_b", "pi_c")
+    assert not any(shown[0]["proof"][part] == shown[1]["proof"][part] for part in parts)
+    again = scene.first.asked(GOLD_OR_HIGHER)
+    taken = [scene.first.show(asked["id"], shown[0]), scene.first.show(again["id"], scene.proof(again, MEMBERS[1]))]
+    told = [each.json() for each in taken]
+    differing = {name for name in told[0] if told[0][name] != told[1][name]}
+    assert differing == {"request_id", "nullifier"}, "another request, and another member whom nobody knows"
+
+
 def test_a_member_uses_as_often_as_was_agreed(scene: Scene) -> None:
     """Each use has its own nullifier; one beyond the number cannot be proven."""
     twice = Policy(tier_mask=GOLD, max_uses=2)

@@ -6,7 +6,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { CIRCUITS, compile } from "../../../proofs/circuits/build/compile.mjs";
+import { CIRCUITS, ROOT, compile } from "../../../proofs/circuits/build/compile.mjs";
 import {
   blake2b512,
   firstKey,
@@ -16,7 +16,8 @@ import {
   verificationKey,
 } from "../../../proofs/circuits/build/keys.mjs";
 import { DEVELOPMENT, loaded, manifestOf } from "../../../proofs/circuits/build/manifest.mjs";
-import { checkedPowers, pinOf, pinned } from "../../../proofs/circuits/ceremony/powers.mjs";
+import { compiled } from "../../../proofs/circuits/ceremony/contract.mjs";
+import { REHEARSAL, checkedPowers, pinOf, pinned } from "../../../proofs/circuits/ceremony/powers.mjs";
 import { add, begin, close, exported, transcriptOf, verified } from "../../../proofs/circuits/ceremony/steps.mjs";
 
 const TINY = `pragma circom 2.1.6;
@@ -71,7 +72,7 @@ describe("powers of tau", () => {
     await assert.rejects(pinOf(html, [pin]), /is a web page and no powers of tau/);
     writeFileSync(html, "PK\x03\x04 something");
     await assert.rejects(pinOf(html, [pin]), /it begins with "PK/);
-    await assert.rejects(pinOf(undefined, [pin]), /ZK_PTAU_FILE names no file/);
+    await assert.rejects(pinOf(undefined, [pin]), /ZK_PTAU_FILE names no file.*\n {2}powersOfTau28_hez_final_13/);
     await assert.rejects(pinOf(at("nothing"), [pin]), /is not there/);
     await assert.rejects(pinOf(powers, pinned()), /none that is known:\n {2}powersOfTau28_hez_final_13/);
     const flipped = readFileSync(powers);
@@ -123,6 +124,35 @@ describe("a ceremony", () => {
     assert.equal(keyHash(taken.verificationKey), manifest.vk_hash);
     assert.notEqual(manifest.vk_hash, manifestOf(DEVELOPMENT).vk_hash);
     assert.match(readFileSync(at("out/TierProofVerifier.sol"), "utf8"), /contract TierProofVerifier/);
+  });
+
+  it("exports its contract compiled, with every number of its key: what deployment asks for", () => {
+    const { contractName, bytecode } = JSON.parse(readFileSync(at("out/TierProofVerifier.json"), "utf8"));
+    const key = JSON.parse(readFileSync(at("out/verification_key.json"), "utf8"));
+    assert.equal(contractName, "TierProofVerifier");
+    for (const number of [key.vk_alpha_1, ...key.vk_delta_2, ...key.IC].flatMap((point) => point.slice(0, 2)))
+      assert.ok(bytecode.includes(BigInt(number).toString(16)), `${number} is in the code`);
+  });
+
+  it("compiles as the rest of the contracts are", () => {
+    const place = `${ROOT}/contracts/generated/TierProofVerifier`;
+    const kept = JSON.parse(readFileSync(`${place}.json`, "utf8"));
+    const { abi, bytecode, compiler } = compiled("TierProofVerifier", readFileSync(`${place}.sol`, "utf8"));
+    const code = (text) => text.slice(0, -2 * 53); // what follows is a hash over the names of files
+    assert.equal(code(bytecode), code(kept.bytecode));
+    assert.deepEqual(abi, kept.abi);
+    assert.ok(compiler.version.startsWith(kept.compiler.version));
+    assert.throws(() => compiled("Empty", "contract Empty { nonsense }"), /solc/);
+  });
+
+  it("rehearsed over powers for which nobody stands exports development keys", async () => {
+    const rehearsed = await checkedPowers(powers, REHEARSAL, listener());
+    assert.equal(rehearsed.blake2b512, pin.blake2b512);
+    const manifest = await exported(at("ceremony"), at("rehearsed"), { ...asked(), pin: rehearsed });
+    assert.equal(manifest.setup, "dev");
+    assert.throws(() => loaded(at("rehearsed"), { production: true }), /anybody forges proofs/);
+    writeFileSync(at("page.ptau"), "<html>503</html>");
+    await assert.rejects(pinOf(at("page.ptau"), REHEARSAL), /is a web page/);
   });
 
   it("names what was tampered with", async () => {

@@ -1,19 +1,30 @@
 // The bundles as they go to wallets. A mini-program's world is made here: no WebAssembly but from files of the package, no
-// process, window, fetch or crypto of its own, random bytes from a pool that was filled before. The proof made in it holds.
+// process, window, fetch or crypto of its own, random bytes from a pool that was filled before. What the README tells to type
+// makes a proof in it that holds.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { createContext, runInContext } from "node:vm";
-import { bundle } from "../../../proofs/circuits/prover/bundle.mjs";
-import { accepts, development, inputs, signalsOf } from "./member.mjs";
+import { brotliDecompressSync } from "node:zlib";
+import { ROOT } from "../../../proofs/circuits/build/compile.mjs";
+import { DEVELOPMENT, manifestOf } from "../../../proofs/circuits/build/manifest.mjs";
+import { bundle, circuitFiles } from "../../../proofs/circuits/prover/bundle.mjs";
+import { accepts, development, inputs } from "./member.mjs";
 
 const BUNDLE_BYTES_MAX = 320_000;
+const PACKAGE_BYTES_MAX = 2 * 1024 * 1024; // of WeChat
 const folder = mkdtempSync(join(tmpdir(), "tongdui-prover-"));
 const at = (name) => join(folder, name);
+const read = (...path) => readFileSync(join(ROOT, ...path), "utf8");
+const README = [...read("proofs/circuits/README.md").matchAll(/```js\n(.*?)```/gs)].map(([, text]) => text);
 
-before(() => bundle(folder));
+before(async () => {
+  await bundle(folder);
+  circuitFiles(folder, DEVELOPMENT);
+});
 after(() => rmSync(folder, { recursive: true }));
 
 /** A platform's WebAssembly: takes paths inside the package, refuses bytes, knows no compile. */
@@ -26,7 +37,8 @@ function platform(files) {
     instantiate: async (path, imports) => {
       if (typeof path !== "string" || !files[path]) throw new Error("only files of the package");
       opened.push(path);
-      return WebAssembly.instantiate(files[path], imports);
+      const bytes = path.endsWith(".br") ? brotliDecompressSync(files[path]) : files[path];
+      return WebAssembly.instantiate(bytes, imports);
     },
   };
 }
@@ -56,24 +68,70 @@ function started(globals) {
 }
 
 describe("the bundle for mini-programs", () => {
-  const files = () => ({ "/tier/curve.wasm": readFileSync(at("curve.wasm")), "/tier/circuit.wasm": development.wasm });
+  const files = () =>
+    Object.fromEntries(["curve.wasm", "circuit.wasm.br"].map((name) => [`/tier/${name}`, readFileSync(at(name))]));
+  const KEY = "wxfile://circuit.zkey";
+  const wx = {
+    getRandomValues: async ({ length }) => ({ randomValues: crypto.getRandomValues(new Uint8Array(length)).buffer }),
+    getFileSystemManager: () => ({
+      readFileSync: (path) => (assert.equal(path, KEY), new Uint8Array(development.zkey).buffer),
+      getFileInfo: ({ filePath, digestAlgorithm, success }) => {
+        assert.equal(filePath, KEY);
+        success({ digest: createHash(digestAlgorithm).update(development.zkey).digest("hex") });
+      },
+    }),
+  };
 
-  it("makes a proof that holds, of files and a pool alone", async () => {
+  /** What a wallet is told, out of the shared vectors. */
+  function told() {
+    const [held, answers] = ["tier", "tier_answers"].map((name) => JSON.parse(read(`proofs/vectors/${name}.json`)));
+    const [{ inputs: input, public: signals, request: number }] = held.witnesses;
+    const [{ signed, signer }, epoch] = [held.requests[number], answers.trusted.epochs[0]];
+    const { points, spend, since, validUntil, keyEpoch, tier, programme, salt, siblings: path, positions } = input;
+    const numbers = { since, valid_until: validUntil, key_epoch: keyEpoch, tier, programme };
+    const attributes = { points, spend, ...Object.fromEntries(Object.entries(numbers).map(([k, v]) => [k, Number(v)])) };
+    const index = positions.reduce((sum, bit, i) => sum + Number(bit) * 2 ** i, 0);
+    const chain = { chain_id: held.chain_id, registry: held.registry, epoch_key: held.header.signer, partner_key: signer };
+    return {
+      told: {
+        delivered: { epoch: epoch.header.epoch, signed: epoch, witness: { attributes, salt, index, path } },
+        ...{ grid: held.policy_grid.form, cohorts: held.cohorts.form, chain: { ...chain, root: epoch.header.root } },
+        ...{ request: signed, now: answers.now, tiers: ["basic", "silver", "gold", "platinum"] },
+      },
+      ...{ secret: input.secret, signals },
+    };
+  }
+
+  it("makes a proof that holds by what the README says, of files and a pool alone", async () => {
     const own = platform(files());
     const { module, world } = started({});
-    world.WebAssembly = module.standInFor(own, "/tier/curve.wasm");
-    world.crypto = module.pool(crypto.getRandomValues(new Uint8Array(4096)));
-    const keys = { wasm: "/tier/circuit.wasm", zkey: development.zkey, instantiate: module.fromFiles(own) };
-    const response = await module.prove(inputs(), keys);
-    assert.equal(await accepts(signalsOf(inputs()), JSON.parse(JSON.stringify(response.proof))), true);
-    assert.deepEqual([...new Set(own.opened)].sort(), ["/tier/circuit.wasm", "/tier/curve.wasm"]);
+    const program = { exports: {} };
+    Object.assign(world, { require: () => module, module: program, wx, WXWebAssembly: own });
+    runInContext(README.find((text) => text.includes("openWallet")), world);
+    const manifest = manifestOf(folder);
+    const other = { files_sha256: { "circuit.zkey": manifest.files_sha256["circuit.wasm"] } };
+    await assert.rejects(program.exports.openWallet(KEY, other), /another proving key/);
+    const wallet = await program.exports.openWallet(KEY, manifest);
+    const { secret, signals, told: asked } = told();
+    assert.notEqual((await wallet.open(null)).secret, (await wallet.open(null)).secret);
+    assert.match(wallet.look(asked).refused, /not this device's/);
+    await wallet.open({ secret, commitment: "" });
+    const shown = wallet.look(asked);
+    assert.deepEqual([shown.audience, shown.purpose, shown.linkable], ["Café Lindenhof", "breakfast for gold members", false]);
+    assert.match(shown.predicate, /^tier platinum;/);
+    assert.equal(wallet.look({ ...asked, answered_scopes: [asked.request.request.scope] }).linkable, true);
+    assert.match(wallet.look({ ...asked, use_index: 1 }).refused, /unmet: use/);
+    const { response, predicate } = await wallet.answer(asked);
+    assert.equal(predicate, shown.predicate);
+    assert.equal(await accepts(Object.values(signals), JSON.parse(JSON.stringify(response.proof))), true);
+    assert.deepEqual([...new Set(own.opened)].sort(), ["/tier/circuit.wasm.br", "/tier/curve.wasm"]);
   });
 
   it("makes none without randomness, nor when the pool is empty", async () => {
     const own = platform(files());
     const { module, world } = started({});
     world.WebAssembly = module.standInFor(own, "/tier/curve.wasm");
-    const keys = { wasm: "/tier/circuit.wasm", zkey: development.zkey, instantiate: module.fromFiles(own) };
+    const keys = { wasm: "/tier/circuit.wasm.br", zkey: development.zkey, instantiate: module.fromFiles(own) };
     await assert.rejects(module.prove(inputs(), keys), /no source of randomness/);
     world.crypto = module.pool(new Uint8Array(8));
     await assert.rejects(module.prove(inputs(), keys), /pool of random bytes is empty/);
@@ -86,6 +144,18 @@ describe("the bundle for mini-programs", () => {
 });
 
 describe("the bundles", () => {
+  it("fit a mini-program's package together, and come with the circuit's files", () => {
+    const packed = ["prover.mini.js", "curve.wasm", "circuit.wasm.br", "circuit.json"];
+    assert.ok(packed.reduce((sum, name) => sum + statSync(at(name)).size, 0) < PACKAGE_BYTES_MAX);
+    assert.deepEqual(new Uint8Array(readFileSync(at("circuit.wasm"))), development.wasm);
+    assert.deepEqual(new Uint8Array(brotliDecompressSync(readFileSync(at("circuit.wasm.br")))), development.wasm);
+    assert.deepEqual(new Uint8Array(readFileSync(at("circuit.zkey"))), development.zkey);
+  });
+
+  it("are started in a page as the README says", () => {
+    assert.ok(read("proofs/circuits/prover/site.mjs").includes(README.find((text) => text.includes("./wallet.js"))));
+  });
+
   it("are small, and say under which licence they are", () => {
     for (const name of ["prover.js", "prover.mini.js"]) {
       assert.ok(statSync(at(name)).size < BUNDLE_BYTES_MAX, `${name}: ${statSync(at(name)).size} bytes`);

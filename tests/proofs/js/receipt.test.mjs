@@ -134,8 +134,8 @@ describe("a receipt", () => {
 describe("the chain", () => {
   const checked = check(receipt(), { recover });
   const yes = "0x" + "1".padStart(64, "0");
-  const answering = (held, { final = yes, chainId = "0x7a69" } = {}) => async (method, [call] = []) =>
-    method === "eth_chainId" ? chainId : call.data.length === 2 + 2 * 36 ? held : final;
+  const answering = (held, { final = yes, chainId = "0x7a69", newest = held } = {}) => async (method, [call, block] = []) =>
+    method === "eth_chainId" ? chainId : call.data.length === 2 + 2 * 36 ? (block === "finalized" ? held : newest) : final;
   const verdict = async (...nodes) => (await confirm(receipt(), checked, nodes)).map((each) => each.ok);
   const good = answering(EX1.headerHash);
 
@@ -144,6 +144,21 @@ describe("the chain", () => {
     assert.deepEqual([chain.ok, status.ok, status.final], [true, true, true]);
     const pending = answering(EX1.headerHash, { final: "0x" + "0".repeat(64) });
     assert.equal((await confirm(receipt(), checked, [good, pending]))[1].final, false);
+  });
+
+  it("believes final blocks only, and says what only a newer one shows", async () => {
+    const zero = "0x" + "00".repeat(32);
+    const early = answering(zero, { newest: EX1.headerHash });
+    assert.deepEqual(await verdict(early, early), [null, null]);
+    assert.match((await confirm(receipt(), checked, [good, early]))[0].problem, /not final yet/);
+    const thrownOutSince = answering(EX1.headerHash, { newest: zero });
+    assert.deepEqual(await verdict(thrownOutSince, good), [true, true]);
+    const asked = [];
+    const noting = async (method, params) => asked.push(params[1]) && good(method, params);
+    await verdict(noting, noting);
+    assert.deepEqual(new Set(asked), new Set([undefined, "finalized"]));
+    const withoutTag = async (method, params) => (params[1] === "finalized" ? assert.fail("unknown block") : good(method, params));
+    assert.deepEqual(await verdict(good, withoutTag), [null, null]);
   });
 
   it("is not convinced by one node, nor by one that is silent", async () => {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -72,6 +72,7 @@ class Field:
     collateral: int = 10_000 * UNIT
     answer_s_max: float = 20.0
     confirmations: int | None = None
+    second_url: str | None = None
     signer: TransactionSigner = OPERATOR
     params: Params = PARAMS
     merchants: Sequence[int] = MERCHANTS
@@ -91,6 +92,8 @@ class Field:
             publication = self.publication()
             made = founding(conn, lanes, self.collateral, self.params, tiers=self.tiers, merchants=self.merchants)
             alliance = found(conn, chain, outbox, made, publication)
+            if self.second_url is not None:
+                alliance = replace(alliance, second=Chain(self.second_url, answer_s_max=self.answer_s_max))
             yield Settlement(
                 conn=conn,
                 alliance=alliance,

@@ -14,9 +14,10 @@ import pytest
 from settlement.batches import seal_next
 from settlement.chain.client import Chain, NodeRefused, Reverted, SendCase
 from settlement.chain.outbox import FeeCeiling, Intent, LocalSigner, Outbox, Outcome
+from settlement.observing import purpose
 from settlement.status import status
 from settlement.steps import Fate
-from settlement.submitter import drive, purpose
+from settlement.submitter import drive
 from tests.settlement.chain.anvil import Anvil, running
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day, registry_commands
 from tests.settlement.chain.tiny import (
@@ -135,6 +136,28 @@ def test_after_a_reorganisation_the_same_bytes_are_sent_again(anvil: Anvil, outb
     again = outbox.submit(intent)
     anvil.finalise()
     assert outbox.observe("reorganised").fate is Fate.MINED
+    assert again.newest is not None
+    assert mined.newest is not None
+    assert again.newest.tx_hash == mined.newest.tx_hash
+    assert len(chain.logs(address, first=0)) == 1
+
+
+def test_what_was_final_and_is_gone_waits_again_with_the_same_bytes(anvil: Anvil, outbox: Outbox) -> None:
+    chain = Chain(anvil.url)
+    address = deploy(chain)
+    anvil.finalise()
+    intent = Intent("undone", address, b"undone", 60_000)
+    outbox.submit(intent)
+    mined = seen_mined(outbox, intent.purpose)
+    anvil.finalise()
+    outbox.observe("undone")
+    assert outbox.open_purposes() == []
+    anvil.mine_at_once(on=False)
+    anvil.ask("anvil_rollback", 4)
+    assert outbox.observe("undone").fate is Fate.WAITING
+    again = outbox.submit(intent)
+    anvil.finalise()
+    assert outbox.observe("undone").fate is Fate.MINED
     assert again.newest is not None
     assert mined.newest is not None
     assert again.newest.tx_hash == mined.newest.tx_hash

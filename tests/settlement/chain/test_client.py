@@ -3,15 +3,20 @@
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from proofs.keccak import keccak256
+from settlement.chain.answers import VALUES_MAX
 from settlement.chain.client import Chain, ChainUnclear, NodeRefused, NoSuchMethod, Reverted
-from settlement.chain.gas import TRANSACTION_GAS_MAX, commit_gas, finalise_gas
+from settlement.chain.contracts import Contract, Refused, artifact
+from settlement.chain.gas import FEE_WEI_MAX, TRANSACTION_GAS_MAX, commit_gas, finalise_gas
 from settlement.chain.send_cases import WORDINGS, SendCase, Wording, send_case
+from settlement.embedded_chain.process import EmbeddedNode
+from tests.settlement.chain.liar import lying
 
 
 @pytest.mark.parametrize(
@@ -106,6 +111,82 @@ def test_a_block_without_its_fields_is_unclear() -> None:
         Chain(url).head()
     with node_that_says(result({"transactionHash": "0x" + "11" * 32})) as url, pytest.raises(ChainUnclear):
         Chain(url).receipt(b"\x11" * 32)
+
+
+WORD = "0x" + "11" * 32
+HUB = b"\x01" * 20
+
+
+def block(**fields: Any) -> dict[str, Any]:
+    return {"number": "0x5", "hash": WORD, "timestamp": "0x5", "baseFeePerGas": "0x0", **fields}
+
+
+def log_told(**fields: Any) -> dict[str, Any]:
+    place = {"blockNumber": "0x5", "blockHash": WORD, "transactionHash": WORD, "logIndex": "0x0"}
+    return {"address": "0x" + HUB.hex(), "topics": [WORD], "data": "0x", **place, **fields}
+
+
+ASKED: dict[str, tuple[Callable[[Chain], Any], Any]] = {
+    "a receipt that is a list": (lambda chain: chain.receipt(b"\x11" * 32), []),
+    "a receipt that is a word": (lambda chain: chain.receipt(b"\x11" * 32), "0x"),
+    "a first block without a hash": (lambda chain: chain.genesis_hash(), {"number": "0x0"}),
+    "another block": (lambda chain: chain.head(6), block()),
+    "a time beyond all times": (lambda chain: chain.head(), block(timestamp=hex(2**63))),
+    "more than a word": (lambda chain: chain.balance(HUB), "0x" + "1" * 65),
+    "a count beyond all counts": (lambda chain: chain.nonce(HUB), hex(2**63)),
+    "a log of somebody else": (lambda chain: chain.logs(HUB, first=0), [log_told(address="0x" + "02" * 20)]),
+    "another log": (lambda chain: chain.logs(HUB, first=0, topics=[b"\x12" * 32]), [log_told()]),
+    "a log with fewer words": (lambda chain: chain.logs(HUB, first=0, topics=[b"\x11" * 32]), [log_told(topics=[])]),
+    "a log in a place beyond all places": (lambda chain: chain.logs(HUB, first=0), [log_told(logIndex=hex(2**31))]),
+    "half a number": (lambda chain: Contract(chain, "SettlementHub", HUB).read("nextBatchNo"), "0x01"),
+    "an event that is none": (
+        lambda chain: Contract(chain, "SettlementHub", HUB).events("BatchFinalised", first=0),
+        [log_told(topics=["0x" + keccak256(b"BatchFinalised(uint64,bytes32)").hex()])],
+    ),
+}
+
+
+@pytest.mark.parametrize("told", ASKED)
+def test_an_answer_of_another_form_than_asked_for_is_unclear(told: str) -> None:
+    ask, answer = ASKED[told]
+    with node_that_says(result(answer)) as url, pytest.raises(ChainUnclear):
+        ask(Chain(url))
+
+
+def test_an_answer_of_too_many_values_is_not_taken_apart() -> None:
+    body = b'{"result": [' + b"0," * VALUES_MAX + b"0]}"
+    with node_that_says(body) as url, pytest.raises(ChainUnclear):
+        Chain(url).balance(HUB)
+
+
+@pytest.mark.parametrize("code", ["x", None, [], 1e999, {"code": 1}])
+def test_a_refusal_with_a_code_that_is_none_is_a_refusal(code: Any) -> None:
+    with node_that_says(error(code=code, message="no")) as url, pytest.raises(NodeRefused, match=r"no \(0\)"):
+        Chain(url).chain_id()
+
+
+def test_whoever_reverts_with_half_of_one_of_our_errors_is_refused_all_the_same() -> None:
+    (error_of,) = (item for item in artifact("SettlementHub")["abi"] if item.get("name") == "WrongSequence")
+    kinds = ",".join(one["type"] for one in error_of["inputs"])
+    half = "0x" + keccak256(f"WrongSequence({kinds})".encode())[:4].hex() + "01"
+    refusal = error(code=3, message="execution reverted", data=half)
+    with node_that_says(refusal) as url, pytest.raises(Refused, match=f"reverted with {half}"):
+        Contract(Chain(url), "SettlementHub", HUB).read("nextBatchNo")
+
+
+@pytest.mark.parametrize("method", ["eth_maxPriorityFeePerGas", "eth_getBlockByNumber"])
+def test_no_offer_is_above_the_ceiling_whatever_the_node_says(embedded: EmbeddedNode, method: str) -> None:
+    with lying(embedded.url) as liar:
+
+        def dear(asked: str, _params: list[Any], told: Any) -> Any:
+            if asked != method:
+                return told
+            return hex(10**30) if isinstance(told, str) else {**told, "baseFeePerGas": hex(10**30)}
+
+        liar.distort = dear
+        offered = Chain(liar.url).fees()
+    assert offered.max_fee_wei == FEE_WEI_MAX
+    assert offered.tip_wei <= FEE_WEI_MAX
 
 
 def test_nobody_there_counts_as_sent() -> None:

@@ -46,6 +46,7 @@ def test_a_file_of_any_name_is_found_while_it_is_among_the_newest(field: Field) 
     field.post(day(1))
     with field.settlement() as s:
         folder = flooded(field.folder / "attesters", newer=False)
+        (folder / "deep.json").write_text("[" * 100_000)
         left_by_all(s, folder, named=False)
         assert gather(s, folder) == len(ATTESTERS)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from settlement import submitter
+from settlement import observing
 from settlement.batches import Settlement, seal_next
 from settlement.chain.gas import TRANSACTION_GAS_MAX, finalise_through_gas
 from settlement.chain.transactions import call
@@ -88,7 +88,7 @@ def test_what_comes_between_makes_it_fail_and_the_next_one_is_put_together_anew(
     first = batch_row(s.conn, 1)
     assert first is not None
     with s.outbox.leading() as led:
-        intent = finalise_intent(s, first, submitter.purpose(first, "finalise"))
+        intent = finalise_intent(s, first, observing.purpose(first, "finalise"))
         call(led, "test:court", hub, "grantRole", hub.read("COURT_ROLE"), led.sender)
         call(led, "test:demand", hub, "addDemand", 3, wanted)
         led.submit(intent)

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from auditor.fetch import AuditorKey, Folder, Missing, Source, load_key
+from auditor.fetch import AuditorKey, Missing, Source, load_key
+from auditor.mirrors import Folder
 from settlement import tables
 from settlement.batches import Settlement, publish_again, seal_next
 from settlement.publish import Recipient

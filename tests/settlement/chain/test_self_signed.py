@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from auditor.attest import sealed_commits
 from auditor.audit import Means, audit
-from auditor.fetch import AuditorKey, mirror
+from auditor.fetch import AuditorKey
+from auditor.mirrors import mirror
 from auditor.outcome import Outcome
 from auditor.progress import Watch
 from auditor.reading import read
@@ -105,7 +106,7 @@ def judged(field: Field, s: Settlement) -> Outcome:
         chain = read(nodes, s.alliance.anchor.hub, tag="latest", from_block=s.alliance.anchor.deploy_block)
         folder = field.mirrors[0]
         means = Means([mirror(str(folder))], AuditorKey("auditor", private), 1, Watch(quiet=True))
-        return audit(chain, [*chain.commits, *sealed_commits(chain, folder)], means)
+        return audit(chain, [*chain.commits, *sealed_commits(chain, means.mirrors)], means)
 
 
 def compared(s: Settlement) -> list[str]:

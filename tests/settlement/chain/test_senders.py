@@ -4,7 +4,7 @@ import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from settlement.networks import main
 from settlement.steps import Fate
 from tests.settlement.chain.tiny import ADDRESS, SENDER, deploy
 
+CUT_OFF_S_MAX = 10.0
 PASSWORD = "correct horse battery staple"
 FIELDS: dict[str, Any] = {
     "type": 2,
@@ -125,6 +126,7 @@ def test_a_signer_elsewhere_signs_what_the_outbox_sends(database: str, chain: Ch
         (lambda asked: signed(asked, to="0x" + "08" * 20), "changed to"),
         (lambda asked: signed(asked, data="0x"), "changed data"),
         (lambda asked: signed(asked, value=1), "changed value"),
+        (lambda asked: signed(asked, accessList=[{"address": "0x" + "08" * 20, "storageKeys": []}]), "access list"),
         (lambda asked: signed(asked, key=b"\x44" * 32), "signed by"),
         (lambda _asked: "0x02f8", "no EIP-1559 transaction"),
         (lambda _asked: None, "no signature"),
@@ -133,6 +135,39 @@ def test_a_signer_elsewhere_signs_what_the_outbox_sends(database: str, chain: Ch
 def test_a_signer_that_cheats_is_found_out(reply: Reply, why: str) -> None:
     with signer_that(reply) as url, pytest.raises(SignerRefused, match=why):
         RemoteSigner(url, ADDRESS).sign(FIELDS)
+
+
+def test_a_signer_that_trickles_is_cut_off_within_its_time() -> None:
+    """In the middle of a header: each byte comes in time, and the answer never."""
+    over = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.close_connection = True
+            while not over.wait(0.1):
+                self.wfile.write(b"H")
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    asking = threading.Thread(target=_refused, args=(f"http://127.0.0.1:{server.server_port}",))
+    asking.start()
+    asking.join(CUT_OFF_S_MAX)
+    hangs = asking.is_alive()
+    over.set()
+    server.shutdown()
+    for each in (thread, asking):
+        each.join()
+    server.server_close()
+    assert not hangs
+
+
+def _refused(url: str) -> None:
+    with suppress(SignerRefused):
+        RemoteSigner(url, ADDRESS, sign_s_max=1.0).sign(FIELDS)
 
 
 def test_a_signer_that_is_not_there_gives_no_signature() -> None:

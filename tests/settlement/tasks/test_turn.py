@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from settlement.chain.client import ChainUnclear
+from settlement.chain.client import ChainError, ChainUnclear, NodeRefused
 from settlement.tasks import __main__ as command
 from settlement.tasks import attempts, turn
 from settlement.tasks.asking import Told, Turn
@@ -39,8 +39,11 @@ def failing(_turn: Turn) -> Told:
     raise ValueError("no such thing\0")
 
 
-def away(_turn: Turn) -> Told:
-    raise ChainUnclear("no answer")
+def away(error: ChainError) -> Callable[[Turn], Told]:
+    def run(_turn: Turn) -> Told:
+        raise error
+
+    return run
 
 
 def fine(_turn: Turn) -> Told:
@@ -75,10 +78,11 @@ def test_a_success_forgets_failures(works: Works) -> None:
     assert Outcome.PARKED not in said
 
 
-def test_a_server_that_is_away_is_not_held_against_a_task(works: Works, conn: Conn) -> None:
-    assert {turn.take(a_tick(away), works) for _ in range(10)} == {Outcome.AWAY}
+@pytest.mark.parametrize("error", [ChainUnclear("no answer"), NodeRefused(-32005, "too many requests")])
+def test_a_server_that_is_away_is_not_held_against_a_task(works: Works, conn: Conn, error: ChainError) -> None:
+    assert {turn.take(a_tick(away(error)), works) for _ in range(10)} == {Outcome.AWAY}
     (work,) = attempts.listed(conn)
-    assert (work.attempts, work.parked_at, work.error) == (0, None, "ChainUnclear: no answer")
+    assert (work.attempts, work.parked_at, work.error) == (0, None, f"{type(error).__name__}: {error}")
 
 
 def test_a_database_that_is_away_is_waited_for(works: Works) -> None:

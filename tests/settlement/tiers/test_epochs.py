@@ -13,6 +13,7 @@ from proofs.signature import address_of
 from proofs.tier.cohorts import Cohorts
 from proofs.tier.grid import PolicyGrid
 from proofs.tier.statement import alliance_id
+from proofs.tier.trusted import DEVELOPMENT_KEY
 from settlement.chain.senders import KeyRefused
 from settlement.tables import StateMoved
 from settlement.tiers import epoch_secrets, forgetting, proving, rows, signing_keys, steps
@@ -252,6 +253,9 @@ def test_production_takes_no_test_key_and_no_development_circuit(ground: Ground)
     (standing,) = ground.drive(production=True)
     assert (standing.state, standing.alarm) == (State.BUILT, "tier-epoch-stuck")
     assert "DevelopmentCircuit" in standing.reason
+    named = Paper(ground.registry.file, development=False, vk_hash=DEVELOPMENT_KEY)
+    (standing,) = ground.drive(production=True, registry=named)
+    assert "DevelopmentCircuit" in standing.reason, "whatever the contract was told of it"
     (standing,) = ground.drive(production=True, registry=Paper(ground.registry.file, development=False))
     assert standing.state is State.BUILT
     assert "published test key" in standing.reason

@@ -1,0 +1,180 @@
+"""What the chain says of one batch, read now, and the step that follows from it.
+
+Invariants: everything seen of a batch is seen at one block; our own transactions are looked at first, what they did
+after them; a step that says what is final is borne out by a second node where there is one. Nothing is decided here but
+by `steps.next_step`, nothing done and nothing written but what the outbox finds of its own. Called by the submitter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from settlement import forced, second_node, tables
+from settlement.alliance import Alliance
+from settlement.attestations import has_quorum
+from settlement.batches import Settlement
+from settlement.chain.client import ChainUnclear, Head
+from settlement.chain.contracts import Event
+from settlement.sealing import ends
+from settlement.steps import ABSENT, Become, Fate, Observation, State, Step, Submission, next_step
+from settlement.tables import Batch
+
+VERBS = ("commit", "finalise", "release")
+_COMMITTING = frozenset({State.SEALED, State.PUBLISHED, State.ATTESTED, State.SUBMITTED})
+_BORNE_OUT = frozenset(
+    {State.CONFIRMED, State.FINALISED, State.FAILED_FRAUD, State.FAILED_CASCADE, State.FAILED_CONFLICT}
+)
+"""States that say what a final block holds: a second node has to say the same."""
+
+
+def decided(s: Settlement, batch: Batch) -> Step:
+    """The next step, borne out by a second node where there is one and the step says what is final. Raises
+    `NodesDisagree`, `ChainUnclear`.
+    """
+    seen = observe(s, batch)
+    step = next_step(_submission(batch), seen)
+    if s.alliance.second is None or not isinstance(step, Become) or step.state not in _BORNE_OUT:
+        return step
+    at = second_node.settled(s.alliance)
+    final = second_node.agreed(
+        s.alliance, f"batch {batch.batch_no} at block {at.number}", lambda each: _view(each, batch.batch_no, at)
+    )
+    both = replace(
+        seen,
+        hash_final=final.header_hash,
+        next_final_no_final=final.next_final_no,
+        reverted_final=seen.reverted_final and final.reverted,
+    )
+    if next_step(_submission(batch), both) != step:
+        raise ChainUnclear(f"waits for {s.alliance.second.place}, which calls block {at.number} final")
+    hashes = [each for verb in ("commit", "finalise") for each in s.outbox.mined(purpose(batch, verb))]
+    second_node.require_receipts(s.alliance, hashes)
+    return step
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What the hub holds of one batch at one block. A header that was thrown out is no header."""
+
+    next_batch_no: int
+    next_final_no: int
+    header_hash: bytes
+    final_after: int
+    open_demands: int
+    reverted: bool
+
+
+def _view(alliance: Alliance, number: int, head: Head) -> _View:
+    """Everything at one block, so that no two answers belong to different ones. Raises `ChainUnclear` when that block
+    went away meanwhile.
+    """
+    hub, at = alliance.hub, head.number
+    _, final_after, _, open_demands, batch_status, *_ = hub.read("record", number, tag=at)
+    reverted = batch_status == tables.REVERTED_ON_CHAIN
+    view = _View(
+        hub.read("nextBatchNo", tag=at),
+        hub.read("nextFinalNo", tag=at),
+        ABSENT if reverted else hub.read("headerHash", number, tag=at),
+        final_after,
+        open_demands,
+        reverted,
+    )
+    if alliance.chain.head(at).hash != head.hash:
+        raise ChainUnclear(f"block {at} was replaced while it was read")
+    return view
+
+
+def observe(s: Settlement, batch: Batch) -> Observation:
+    """All that `next_step` wants to know, read now: our transactions first, what they did after them."""
+    chain, policy, number = s.alliance.chain, s.alliance.policy, batch.batch_no
+    s.alliance.require_same_chain()
+    verb = _verb(batch.state)
+    ours = s.outbox.observe(purpose(batch, verb))
+    newest, settled = chain.head(), chain.head("finalized")
+    latest = _view(s.alliance, number, newest)
+    final = latest if newest == settled else _view(s.alliance, number, settled)
+    failed = verb == "release"
+    reverted = final.reverted and not failed and _threw_out(s, batch)
+    return Observation(
+        now=chain.now(),
+        now_final=settled.timestamp,
+        next_batch_no=latest.next_batch_no,
+        next_final_no=latest.next_final_no,
+        next_final_no_final=final.next_final_no,
+        hash_latest=latest.header_hash,
+        hash_final=final.header_hash,
+        final_after=latest.final_after,
+        open_demands=latest.open_demands,
+        reverted_final=reverted,
+        predecessor_reverted_final=reverted and not _is_first_thrown_out(s, batch),
+        paused_until=policy.read("pausedUntil"),
+        winding_down=s.alliance.hub.read("windDownAt") != 0,
+        seal_lag_s_max=policy.read("params")[2],
+        quorum=batch.state is State.PUBLISHED and has_quorum(s.conn, s.alliance, batch),
+        attested=verb == "commit" and tables.attested_from(s.conn, batch.batch_no),
+        commit=ours.fate if verb == "commit" else Fate.NEVER,
+        finalise=ours.fate if verb == "finalise" else Fate.NEVER,
+        release=ours.fate if failed else Fate.NEVER,
+        released=failed and bool(_events(s, "LocksReleased", batch)),
+        forced=_is_next(batch, latest) and forced.in_the_way(s, batch, now=newest.timestamp),
+        overtaken=verb == "commit" and latest.header_hash == ABSENT and _is_overtaken(s, batch, newest),
+        age_s=ours.newest.age_s if ours.newest else 0,
+        replacements=ours.replacements,
+        attempts=s.outbox.attempts(purpose(batch, verb)),
+    )
+
+
+def _is_next(batch: Batch, latest: _View) -> bool:
+    """Whether it may be committed now, as far as order and attesters are concerned."""
+    ready = batch.state in {State.ATTESTED, State.SUBMITTED}
+    return ready and latest.next_batch_no == batch.batch_no and latest.header_hash == ABSENT
+
+
+def _events(s: Settlement, name: str, batch: Batch, *, by_header: bool = True) -> list[Event]:
+    """The hub's events of this name about a batch, in finalised blocks: about this very header, or about its number."""
+    topics = [batch.batch_no.to_bytes(32, "big"), *([batch.header_hash] if by_header else [])]
+    return s.alliance.hub.events(name, first=s.alliance.anchor.deploy_block, last="finalized", topics=topics)
+
+
+def _threw_out(s: Settlement, batch: Batch) -> bool:
+    """Whether the record that says reverted is about this incarnation: the hub's events name the header."""
+    return bool(_events(s, "BatchCommitted", batch))
+
+
+def _is_first_thrown_out(s: Settlement, batch: Batch) -> bool:
+    """Whether a proof was about this batch, and not about one before it: the hub names the first one."""
+    committed = max((event.log.block_number for event in _events(s, "BatchCommitted", batch)), default=None)
+    if committed is None:
+        raise ChainUnclear(f"the node knows of no commit of batch {batch.batch_no} any more")
+    reverted = _events(s, "BatchReverted", batch, by_header=False)
+    return any(event.log.block_number >= committed for event in reverted)
+
+
+def _is_overtaken(s: Settlement, batch: Batch, at: Head) -> bool:
+    """Whether the registry has ended something that this batch uses. At the block in which it is the hub's next one
+    this is final: what is ended later begins with a batch after it.
+    """
+    over = ends.read(s.alliance.registry, first_block=s.alliance.anchor.deploy_block, last=at.number)
+    return over.overtake(batch.done.uses, batch_no=batch.batch_no)
+
+
+def _verb(state: State) -> str:
+    """Which of a batch's transactions is on its way in this state."""
+    if state in _COMMITTING:
+        return "commit"
+    return "release" if state in {State.FAILED_FRAUD, State.FAILED_CASCADE} else "finalise"
+
+
+def purpose(batch: Batch, verb: str) -> str:
+    """What a batch's transaction is for, in the outbox."""
+    return f"{verb}:{batch.batch_no}.{batch.incarnation}"
+
+
+def _submission(batch: Batch) -> Submission:
+    return Submission(
+        batch_no=batch.batch_no,
+        state=batch.state,
+        header_hash=batch.header_hash,
+        sealed_at=batch.done.sealed_at,
+        has_locks=bool(batch.done.nets),
+    )
