@@ -26,6 +26,9 @@ worker: setup ## run the periodic tasks (worker and beat) until Ctrl-C; their ow
 audit: setup ## audit published batches, trusting nobody: ARGS="--rpc URL --hub 0x.. --data DIR --keys FILE --out FILE"
 	@$(PY) -m auditor audit $(ARGS)
 
+carry-over: setup ## go on with a running ledger at another hub, planned first: ARGS as for deploy
+	@$(PY) -m settlement carry-over $(ARGS)
+
 deploy: setup ## found an alliance on a network, planned first: ARGS="--config FILE --rpc URL --keystore FILE --out FILE [--yes]"
 	@$(PY) -m settlement deploy $(ARGS)
 
@@ -80,4 +83,4 @@ lock: setup ## write requirements.lock anew from pyproject.toml
 	@.venv/bin/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
 
-.PHONY: help setup demo tiers serve worker audit deploy verify-deployment register council reset migrate verify statement test check contracts circuits ceremony bench compare lock
+.PHONY: help setup demo tiers serve worker audit carry-over deploy verify-deployment register council reset migrate verify statement test check contracts circuits ceremony bench compare lock

@@ -149,7 +149,9 @@ def _shown(seen: Overview) -> SettlementOut:
         looked_at=_moment(seen.looked_at),
         chain=_chain(look) if look else None,
         collateral=[_collateral(each) for each in look.get("collateral", [])],
-        mirrors=[MirrorOut(place=each["place"], behind=each["behind"]) for each in look.get("mirrors", [])],
+        mirrors=[
+            MirrorOut(place=each["place"], behind=each["behind"], down=each["down"]) for each in look.get("mirrors", [])
+        ],
     )
 
 
@@ -196,6 +198,8 @@ def _collateral(each: dict[str, Any]) -> CollateralOut:
         locked=str(each["locked"]),
         floor=str(each["floor"]),
         owed=str(each["owed"]),
+        leaving=str(each.get("leaving", 0)),  # looks that were kept before it was looked for have none
+        leaving_at=each.get("leaving_at") or None,
     )
 
 

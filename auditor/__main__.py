@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -26,7 +27,7 @@ from auditor.mirrors import mirror
 from auditor.outcome import Outcome, Verdict
 from auditor.page import page, report_text
 from auditor.progress import Watch
-from auditor.reading import finalised, read
+from auditor.reading import finalised, read, read_through
 from auditor.receipts import load_receipts
 from auditor.report import contracts, report
 from auditor.rpc import Node, Nodes, RpcError, RpcsDisagree
@@ -91,7 +92,7 @@ def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
     evidence = _evidence(options, earlier)
     first = options.first if earlier is None else earlier.last + 1
     with Watch(quiet=options.quiet) as watch:
-        chain = read(nodes, options.hub, tag=tag, from_block=anchor.get("deployBlock", 0))
+        chain = _read_through(options, nodes, anchor, tag)
         last = None if options.to in _TAGS else int(options.to)
         outcome = audit(chain, chain.commits, _means(options, key, watch, evidence), first=first, last=last)
     if earlier is not None:
@@ -109,7 +110,7 @@ def _audit(options: argparse.Namespace, nodes: Nodes) -> int:
 def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     anchor, data_key, key = _anchor(options.anchor), _given(load_key, options.keys), _given(load_signer, options.signer)
     with Watch(quiet=options.quiet) as watch:
-        chain = read(nodes, options.hub, tag="latest", from_block=anchor.get("deployBlock", 0))
+        chain = _read_through(options, nodes, anchor, "latest")
         for name, expected, actual in _differences(anchor, chain):
             raise AttestRefused(f"anchor.{name} is {expected}, but the chain says {actual}")
         means = _means(options, data_key, watch)
@@ -130,10 +131,19 @@ def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     return _EXIT[outcome.verdict]
 
 
+def _read_through(options: argparse.Namespace, nodes: Nodes, anchor: dict[str, Any], tag: str) -> Chain:
+    """The hub, and those that it goes on after."""
+    named, before = options.hub, anchor.get("carried", {})
+    with ExitStack() as stack:
+        old = None if options.old_rpc is None else stack.enter_context(Nodes([options.old_rpc]))
+        blocks = {"from_block": anchor.get("deployBlock", 0), "old_block": before.get("deployBlock", 0)}
+        return read_through(nodes, named, tag=tag, elsewhere=old, **blocks)
+
+
 def _extract(options: argparse.Namespace, nodes: Nodes) -> int:
     """A merchant's own question: whether what it was given about a batch is whole, and what the chain holds."""
     anchor, pages = _anchor(options.anchor), _given(lambda _: extract.load(options.files), options.files[0])
-    chain = read(nodes, options.hub, tag=options.to, from_block=anchor.get("deployBlock", 0))
+    chain = _read_through(options, nodes, anchor, options.to)
     for name, expected, actual in _differences(anchor, chain):
         raise WrongUse(f"anchor.{name} is {expected}, but the chain says {actual}")
     verdict = extract.judge(pages, chain)
@@ -308,7 +318,9 @@ def _parser() -> argparse.ArgumentParser:
     both.add_argument("--anchor", type=Path, help="trust anchor file: what must be on the chain whatever a node says")
     both.add_argument("--jobs", type=int, default=processes_here(), help="processes (default: one for each processor)")
     both.add_argument("--quiet", action="store_true", help="no progress")
-    check = commands.add_parser("audit", parents=[both], epilog=_EXITS, help="check what is on the chain")
+    through = _Parser(add_help=False)
+    through.add_argument("--old-rpc", type=Node, help="a node of the chain of the hub before, where that is another")
+    check = commands.add_parser("audit", parents=[both, through], epilog=_EXITS, help="check what is on the chain")
     check.add_argument("--from", dest="first", type=int, default=0, help="first batch (default 0)")
     check.add_argument("--to", type=_to, default="finalized", help="finalized (default), latest, or a batch number")
     check.add_argument("--html", type=Path, help="where a page for people goes")
@@ -324,7 +336,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--journal", type=Path, help="an export of the private journal (python -m ledger export)")
     check.set_defaults(run=_audit)
-    sign = commands.add_parser("attest", parents=[both], epilog=_EXITS, help="check what is sealed, and sign it")
+    sign = commands.add_parser(
+        "attest", parents=[both, through], epilog=_EXITS, help="check what is sealed, and sign it"
+    )
     sign.add_argument("--signer", required=True, type=Path, help="the attester's key file")
     sign.add_argument("--state", required=True, type=Path, help="file that remembers what was signed")
     sign.set_defaults(run=_attest)
@@ -333,7 +347,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     look.add_argument("--batch", required=True, type=int, help="its number")
     look.set_defaults(run=_examine)
-    own = commands.add_parser("extract", help="check a merchant's extract of a batch against the chain")
+    own = commands.add_parser(
+        "extract", parents=[through], help="check a merchant's extract of a batch against the chain"
+    )
     own.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the extract, or its pages in order")
     own.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
     own.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")

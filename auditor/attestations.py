@@ -32,7 +32,7 @@ class Role(IntEnum):
 def check_attestations(commit: Commit, separator: bytes, findings: Findings) -> None:
     """Check 5 for one commit on the chain; genesis has no attesters and no window."""
     header, on_chain = commit.header, commit.on_chain
-    if on_chain is None or header.batch_no == 0:
+    if on_chain is None or commit.opens:
         return
     _check_signatures(header, commit.header_hash, on_chain, separator, findings)
     known = on_chain.governance.attesters
@@ -49,7 +49,7 @@ def check_config(commit: Commit, genesis_config: bytes, findings: Findings) -> N
     """Check 5: a batch was sealed under the configuration of its commit, or the one before within its grace."""
     on_chain, header = commit.on_chain, commit.header
     config = None if on_chain is None else on_chain.governance.config
-    if on_chain is None or config is None or header.batch_no == 0 or header.config_hash == config.current:
+    if on_chain is None or config is None or commit.opens or header.config_hash == config.current:
         return
     graced = on_chain.block_time <= config.previous_until
     if not graced or header.config_hash != (config.previous or genesis_config):

@@ -17,17 +17,19 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from auditor.attestations import check_attestations, check_config, check_settled
 from auditor.batch import Context, Opened, Run, close_batch, open_batch
 from auditor.books import Books, cash_balances
+from auditor.carried import check_carried
 from auditor.chain import Chain, Commit
 from auditor.evidence import Evidence, check_checkpoint
 from auditor.exhibits import gather
 from auditor.fetch import AuditorKey, Missing, Plain, Source, Substituted
 from auditor.figures import DORMANT_DAYS
-from auditor.findings import Findings
+from auditor.findings import Findings, shown
 from auditor.forced import check_forced
 from auditor.headers import HeaderWalk
 from auditor.journal import check_journal
@@ -73,14 +75,15 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
     started = time.monotonic()
     newest = max((commit.header.batch_no for commit in commits), default=-1)
     outcome = Outcome(chain, first, newest if last is None else min(last, newest))
-    separator = domain_separator(chain_id=chain.chain_id, hub=chain.hub)
-    walk = HeaderWalk(chain.chain_id, chain.hub, outcome.findings)
-    for commit in commits:
-        walk.take(commit)
-        check_attestations(commit, separator, outcome.findings)
-        check_settled(commit, outcome.findings)
-        check_config(commit, commits[0].header.config_hash, outcome.findings)
-    _check_contracts(chain, outcome.findings)
+    eras = [_Era(each, commits if each is chain else each.commits) for each in chain.hubs]
+    for era in eras:
+        _check_headers(era, outcome.findings)
+        _check_contracts(era.chain, outcome.findings)
+    for old, new in pairwise(eras):
+        if new.commits:
+            check_carried(old.chain, new.chain, new.commits[0], outcome.findings)
+    _require_predecessor(eras[0], first, outcome)
+    commits = [commit for era in eras for commit in era.commits]
     outcome.checkpoints = check_checkpoint(means.evidence.checkpoint, commits, chain, outcome.findings)
     chosen = [commit for commit in commits if first <= commit.header.batch_no <= outcome.last]
     if not chosen or (last is not None and last > newest):
@@ -88,12 +91,48 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
         outcome.incomplete.append(f"batches {asked} were asked for, and the newest on the chain is {newest}")
     means.watch.expect(sum(commit.header.leaf_count for commit in chosen))
     try:
-        _read_files(commits, chosen, separator, means, outcome)
+        _read_files(eras, commits, chosen, means, outcome)
         _show(commits, means, outcome)
     except KeyboardInterrupt:
         _interrupted(outcome, chosen)
     outcome.seconds = time.monotonic() - started
     return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Era:
+    """One hub with its headers; all of a ledger's follow each other."""
+
+    chain: Chain
+    commits: Sequence[Commit]
+
+    @property
+    def separator(self) -> bytes:
+        return domain_separator(chain_id=self.chain.chain_id, hub=self.chain.hub)
+
+    @property
+    def first(self) -> int:
+        """The number of its first header."""
+        return self.commits[0].header.batch_no if self.commits else 0
+
+
+def _check_headers(era: _Era, findings: Findings) -> None:
+    """Checks 2 to 5, 19 and 30 of one hub's headers."""
+    chain = era.chain
+    walk = HeaderWalk(chain.chain_id, chain.hub, findings, chain.carried)
+    for commit in era.commits:
+        walk.take(commit)
+        check_attestations(commit, era.separator, findings)
+        check_settled(commit, findings)
+        check_config(commit, era.commits[0].header.config_hash, findings)
+
+
+def _require_predecessor(oldest: _Era, first: int, outcome: Outcome) -> None:
+    """An opening that was carried over is as good as what it was carried over from."""
+    old = oldest.chain.carried
+    if old is not None and first <= oldest.first:
+        where = f"hub {shown(old.hub)} on chain {old.chain_id}"
+        outcome.incomplete.append(f"batch {oldest.first} goes on after {where}, which was not read (--old-rpc)")
 
 
 def _check_contracts(chain: Chain, findings: Findings) -> None:
@@ -107,7 +146,7 @@ def _check_contracts(chain: Chain, findings: Findings) -> None:
 
 
 def _read_files(
-    commits: Sequence[Commit], chosen: Sequence[Commit], separator: bytes, means: Means, outcome: Outcome
+    eras: Sequence[_Era], commits: Sequence[Commit], chosen: Sequence[Commit], means: Means, outcome: Outcome
 ) -> None:
     """Every chosen batch's file, each fetched while the one before is joined; what they come to goes into `outcome`."""
     leaves, registry = sum(commit.header.leaf_count for commit in chosen), outcome.chain.registry
@@ -120,15 +159,27 @@ def _read_files(
         books = _opening(commits, outcome.first, source, outcome)
         relations = Relations(originals, registry.terms, complete=books.complete)
         dormant_before = partial(_dormant_before, [commit.header for commit in commits])
-        context = Context(separator, registry, run, tick=means.watch.done, dormant_before=dormant_before)
+        contexts = [
+            (
+                era.first,
+                Context(era.separator, era.chain.registry, run, tick=means.watch.done, dormant_before=dormant_before),
+            )
+            for era in eras
+        ]
         try:
-            for fetched in _ahead(_opened(commit, source, context, outcome) for commit in chosen):
+            for fetched in _ahead(_opened(commit, source, _context(contexts, commit), outcome) for commit in chosen):
                 means.watch.begin(fetched.commit.header.batch_no)
-                outcome.batches.append(_close(fetched, books, relations, context, outcome))
+                outcome.batches.append(_close(fetched, books, relations, outcome))
             headers = [commit.header for commit in commits if commit.header.batch_no <= outcome.last]
-            _weigh(means.evidence, books, Seen(originals, headers, outcome.first, registry), separator, outcome)
+            seen = Seen(originals, headers, outcome.first, registry)
+            _weigh(means.evidence, books, seen, eras[-1].separator, outcome)
         finally:
             _total(outcome, books, relations)
+
+
+def _context(contexts: Sequence[tuple[int, Context]], commit: Commit) -> Context:
+    """That of the hub which has the batch: domain and registry are a hub's own."""
+    return [context for first, context in contexts if first <= commit.header.batch_no][-1]
 
 
 def _show(commits: Sequence[Commit], means: Means, outcome: Outcome) -> None:
@@ -174,16 +225,18 @@ class _Fetched:
 
     commit: Commit
     opened: Opened | None
+    context: Context
     findings: Findings
 
 
 def _opened(commit: Commit, source: Source, context: Context, outcome: Outcome) -> _Fetched:
     findings = Findings()
     plain = _fetch(commit, source, findings, outcome)
-    return _Fetched(commit, None if plain is None else open_batch(commit, plain, context, findings), findings)
+    opened = None if plain is None else open_batch(commit, plain, context, findings)
+    return _Fetched(commit, opened, context, findings)
 
 
-def _close(fetched: _Fetched, books: Books, relations: Relations, context: Context, outcome: Outcome) -> BatchOutcome:
+def _close(fetched: _Fetched, books: Books, relations: Relations, outcome: Outcome) -> BatchOutcome:
     commit, opened, findings, started = fetched.commit, fetched.opened, fetched.findings, time.monotonic()
     header = commit.header
     told = BatchOutcome(header.batch_no, commit.header_hash, header.data_hash, header.leaf_count, header.sealed_at)
@@ -192,7 +245,7 @@ def _close(fetched: _Fetched, books: Books, relations: Relations, context: Conte
         books.lose()
         relations.complete = False
     else:
-        whole = close_batch(opened, books, relations, context)
+        whole = close_batch(opened, books, relations, fetched.context)
         outcome.figures.add(whole.figures)
         opened.plain.path.unlink()
         told.checked = books.rows is not None
@@ -229,14 +282,17 @@ def _fetch(commit: Commit, source: Source, findings: Findings, outcome: Outcome)
 def _opening(commits: Sequence[Commit], first: int, source: Source, outcome: Outcome) -> Books:
     """The books before batch `first`: empty for genesis, else the published rows, proven by their own header's root."""
     books = Books()
-    if first == 0:
+    if first == 0 and (not commits or commits[0].header.batch_no == 0):
         return books
     books.lose()
     outcome.on_trust.append(f"how members stood before batch {first}, because the range starts there")
     by_number = {commit.header.batch_no: commit for commit in commits}
     if first not in by_number or first - 1 not in by_number:
         return books
-    before, since = by_number[first - 1], by_number.get(by_number[first].header.nets_since_batch)
+    before, settled_at = by_number[first - 1], by_number[first].header.nets_since_batch
+    since = by_number.get(settled_at)
+    if since is None and (carried := by_number.get(settled_at + 1)) is not None and carried.opens:
+        since = carried  # whose rows are those of the last batch of the hub before
     rows = _rows(before, source, outcome)
     if rows is not None:
         books.rows, books.total_points = {row.account: row for row in rows}, before.header.total_points

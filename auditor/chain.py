@@ -12,6 +12,7 @@ from typing import NamedTuple
 from auditor.forced import Queue
 from auditor.money import Holdings, Money
 from auditor.registry import Registry
+from proofs.headers import Predecessor
 from proofs.messages import BatchHeader
 
 
@@ -74,6 +75,11 @@ class Commit:
     nets: list[tuple[int, int]] | None = None
     on_chain: OnChain | None = None
 
+    @property
+    def opens(self) -> bool:
+        """Whether it is a hub's first header: no other is without a leaf."""
+        return self.header.leaf_count == 0
+
 
 @dataclass(slots=True)
 class Chain:
@@ -99,3 +105,14 @@ class Chain:
     money: Money | None = None
     holdings: Holdings | None = None
     queue: Queue | None = None
+    winds_down_since: int = 0
+    """Unix seconds; 0 while it does not."""
+    carried: Predecessor | None = None
+    """The last header of the hub that this one goes on after; None for one that began with nothing."""
+    before: Chain | None = None
+    """That hub, where it was read too."""
+
+    @property
+    def hubs(self) -> list[Chain]:
+        """Every hub of this ledger that was read, the oldest first."""
+        return [*([] if self.before is None else self.before.hubs), self]

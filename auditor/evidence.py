@@ -97,7 +97,7 @@ def check_checkpoint(checkpoint: Checkpoint, commits: Sequence[Commit], chain: C
     have another in its place, and so may what was signed and lapsed; what was signed and is not committed yet is
     compared with nothing.
     """
-    gone = {shown(header_hash) for header_hash in chain.reverted}
+    gone = {shown(header_hash) for each in chain.hubs for header_hash in each.reverted}
     held = {commit.header.batch_no: commit.header_hash for commit in commits}
     there = {batch_no: shown(header_hash) for batch_no, header_hash in held.items()}
     final = Final(chain.block_time, lambda batch_no: held.get(batch_no, ZERO_WORD))

@@ -89,8 +89,8 @@ def judge(pages: Sequence[dict[str, Any]], chain: Chain) -> Verdict:
         proven = check(pages)
     except ExtractError as error:
         return Verdict(None, [str(error)])
-    held = {commit.header.batch_no: commit for commit in chain.commits}
-    problems = [*_headers(proven, held), *_keys(proven, chain), *_nets(proven, held)]
+    held = {commit.header.batch_no: commit for each in chain.hubs for commit in each.commits}
+    problems = [*_headers(proven, held), *_carried(proven, chain), *_keys(proven, chain), *_nets(proven, held)]
     if (proven.chain_id, proven.hub) != (chain.chain_id, chain.hub):
         problems.insert(0, f"it is of chain {proven.chain_id} and hub 0x{proven.hub.hex()}")
     commit = held.get(proven.batch_no)
@@ -103,6 +103,15 @@ def _headers(proven: Proven, held: dict[int, Commit]) -> Iterator[str]:
         stored = commit.on_chain.stored_hash if commit and commit.on_chain else bytes(32)
         if stored != header_hash:
             yield f"batch {batch_no}: the hub holds 0x{stored.hex()}, the extract proves 0x{header_hash.hex()}"
+
+
+def _carried(proven: Proven, chain: Chain) -> Iterator[str]:
+    """The header before a hub's first one is the one that the hub was founded to go on after."""
+    if not chain.commits or proven.batch_no != chain.commits[0].header.batch_no:
+        return
+    before, named = proven.headers.get(proven.batch_no - 1), chain.carried
+    if before != (None if named is None else named.header_hash):
+        yield f"batch {proven.batch_no}: the hub does not go on after the header before it"
 
 
 def _keys(proven: Proven, chain: Chain) -> Iterator[str]:

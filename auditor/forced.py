@@ -38,6 +38,9 @@ class Queue:
         elif name == "ForcedDischarged":
             event = self.events[told["id"]]
             event.batch_no, event.late = told["batchNo"], bool(told["late"])
+        elif name == "ForcedReopened":  # a court threw out the batch that had held it
+            event = self.events[told["id"]]
+            event.batch_no, event.late = None, False
         elif name == "ForcedDropped":
             self.events[told["id"]].dropped = True
         else:

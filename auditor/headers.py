@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from auditor.chain import Commit
 from auditor.findings import Findings
-from proofs.headers import genesis_anchor, history_root
+from proofs.headers import Predecessor, carried_anchor, genesis_anchor, history_root
 from proofs.lpb1 import LEAVES_MAX
 from proofs.messages import BatchHeader
 from proofs.words import ZERO_WORD
@@ -51,6 +51,7 @@ class HeaderWalk:
     chain_id: int
     hub: bytes
     findings: Findings
+    carried: Predecessor | None = None
     previous: Commit | None = None
     last_settling: int = 0
     history: History = field(default_factory=History)
@@ -60,7 +61,7 @@ class HeaderWalk:
         header = commit.header
         self._check_hash(commit)
         if self.previous is None:
-            self._check_genesis(header)
+            self._check_opening(header)
         else:
             self._check_follows(header, self.previous.header, self.previous.header_hash)
         self._expect("history-root", header, "historyRoot", self.history.root(), header.history_root)
@@ -78,20 +79,25 @@ class HeaderWalk:
             self._check_lag(header, commit.on_chain.block_time, commit.on_chain.governance.params.seal_lag_seconds_max)
 
     def _check_lag(self, header: BatchHeader, committed_at: int, lag_seconds_max: int) -> None:
-        if header.batch_no and not header.sealed_at <= committed_at <= header.sealed_at + lag_seconds_max:
+        if header.leaf_count and not header.sealed_at <= committed_at <= header.sealed_at + lag_seconds_max:
             allowed = f"committed within {lag_seconds_max} s of {header.sealed_at}"
             self._add("sealed-late", header, "sealedAt", allowed, committed_at)
 
-    def _check_genesis(self, header: BatchHeader) -> None:
-        fixed = {
-            "batchNo": (0, header.batch_no),
-            "prevHeaderHash": (genesis_anchor(chain_id=self.chain_id, hub=self.hub), header.prev_header_hash),
-            "firstLeafNo": (1, header.first_leaf_no),
+    def _check_opening(self, header: BatchHeader) -> None:
+        """A hub's first header: of one that goes on after another, what it takes over is checked against that one."""
+        fixed: dict[str, tuple[object, object]] = {
             "leafCount": (0, header.leaf_count),
             "leavesRoot": (ZERO_WORD, header.leaves_root),
-            "totalPoints": (0, header.total_points),
             "netsHash": (ZERO_WORD, header.nets_hash),
         }
+        if self.carried is None:
+            anchor = genesis_anchor(chain_id=self.chain_id, hub=self.hub)
+            fixed |= {"batchNo": (0, header.batch_no), "firstLeafNo": (1, header.first_leaf_no)}
+            fixed |= {"totalPoints": (0, header.total_points)}
+        else:
+            anchor = carried_anchor(self.carried, chain_id=self.chain_id, hub=self.hub)
+            self.last_settling = header.batch_no - 1
+        fixed |= {"prevHeaderHash": (anchor, header.prev_header_hash)}
         for name, (expected, actual) in fixed.items():
             self._expect("genesis", header, name, expected, actual)
 

@@ -37,6 +37,8 @@ DECLARED = (
         f"BatchCommitted(uint64 indexed batchNo,bytes32 indexed headerHash,{_HEADER} header,"
         "uint64 finalAfter,uint256 weight,address[] attesters)"
     ),
+    "CarriedOver(uint256 indexed chainId,address indexed hub,bytes32 indexed headerHash)",
+    "WindDownBegun(address indexed account,uint64 since)",
     "NetsCommitted(uint64 indexed batchNo,(uint32 merchantId,int128 amount)[] nets)",
     "BatchFinalised(uint64 indexed batchNo,bytes32 indexed headerHash)",
     "NetSettled(uint64 indexed batchNo,uint32 indexed merchantId,int256 net,uint256 shortfall)",
@@ -78,6 +80,7 @@ DECLARED = (
     "ClaimCollected(uint64 indexed defaultId,uint32 indexed creditorId,uint256 amount)",
     "GuaranteeJoined(uint32 indexed merchantId,uint256 amount,uint256 shares)",
     "GuaranteeLeft(uint32 indexed merchantId,uint256 amount,uint256 shares)",
+    "BountyEarned(address indexed account,uint256 amount)",
     "BountyPaid(address indexed account,uint256 amount)",
     "AssetsChanged(uint256 assets,uint256 totalShares)",
     (
@@ -85,6 +88,7 @@ DECLARED = (
         f"bytes32 eventHash,{_EVENT} pointsEvent,bytes32[2] signature)"
     ),
     "ForcedDischarged(uint64 indexed id,uint64 indexed batchNo,bool late)",
+    "ForcedReopened(uint64 indexed id,uint32 dueAt)",
     "ForcedDropped(uint64 indexed id,uint8 fault)",
 )
 """The events an audit reads, as declared."""

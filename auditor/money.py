@@ -52,13 +52,14 @@ class Loss:
 
 @dataclass(slots=True)
 class Money:
-    """The state that the logs describe. `wrong` holds what contradicts itself on the way: (code, batch, place, due,
-    found).
+    """The state that the logs describe. `fund` is what the fund said last that it has, `fund_moved` what came into it
+    less what went out. `wrong` holds what contradicts itself on the way: (code, batch, place, due, found).
     """
 
     totals: Counter[int] = field(default_factory=Counter)
     bond: int = 0
     fund: int = 0
+    fund_moved: int = 0
     owed: int = 0
     losses: dict[int, Loss] = field(default_factory=dict)
     wrong: list[tuple[str, int, str, int, int]] = field(default_factory=list)
@@ -96,17 +97,24 @@ class Money:
 
     def _reverted(self, told: Mapping[str, Any]) -> None:
         self.bond -= told["slashed"]
+        self.fund_moved += told["slashed"]
+
+    def _bounty_earned(self, told: Mapping[str, Any]) -> None:
+        self.fund_moved -= told["amount"]
 
     def _assets_changed(self, told: Mapping[str, Any]) -> None:
         self.fund = told["assets"]
 
     def _joined(self, told: Mapping[str, Any]) -> None:
         self.totals[told["merchantId"]] -= told["amount"]
+        self.fund_moved += told["amount"]
 
     def _left(self, told: Mapping[str, Any]) -> None:
         self.totals[told["merchantId"]] += told["amount"]
+        self.fund_moved -= told["amount"]
 
     def _own_shares(self, told: Mapping[str, Any]) -> None:
+        self.fund_moved -= told["amount"]
         self._loss(told["defaultId"]).own_shares[told["merchantId"]] += told["amount"]
 
     def _settled(self, told: Mapping[str, Any]) -> None:
@@ -129,6 +137,7 @@ class Money:
         )
         loss.fund = self.fund + told["fromFund"]
         self.bond -= told["fromBond"]
+        self.fund_moved -= told["fromFund"]
 
     def _allocated(self, told: Mapping[str, Any]) -> None:
         self._loss(told["batchNo"]).claims[told["creditorId"]] += told["cut"]
@@ -139,6 +148,7 @@ class Money:
 
     def _restored(self, told: Mapping[str, Any]) -> None:
         self.bond += told["toBond"]
+        self.fund_moved += told["toFund"]
 
     def _collected(self, told: Mapping[str, Any]) -> None:
         creditor, loss = told["creditorId"], self._loss(told["defaultId"])
@@ -158,6 +168,7 @@ _MOVES: Mapping[str, str] = {
     "Withdrawn": "_withdrawn",
     "BondPosted": "_bond_posted",
     "BondWithdrawn": "_bond_withdrawn",
+    "BountyEarned": "_bounty_earned",
     "BountyPaid": "_bounty_paid",
     "PenaltyPaid": "_penalty_paid",
     "BatchReverted": "_reverted",
@@ -185,6 +196,8 @@ def check_money(money: Money, holdings: Holdings, nets: Mapping[int, Mapping[int
             findings.add("balance-differs", 0, f"merchant {merchant}", expected=due, actual=found)
     if money.bond != holdings.bond:
         findings.add("balance-differs", 0, "operatorBond", expected=money.bond, actual=holdings.bond)
+    if money.fund_moved != money.fund:
+        findings.add("balance-differs", 0, "guarantee fund", expected=money.fund_moved, actual=money.fund)
     if money.owed != holdings.owed:
         findings.add("balance-differs", 0, "solvency.owed", expected=money.owed, actual=holdings.owed)
     if holdings.held < holdings.owed:

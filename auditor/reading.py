@@ -27,6 +27,9 @@ PARTNERS = {
 """The contracts that the hub works with, and the view of the hub that names each."""
 
 
+HUBS_BEFORE_MAX = 64
+
+
 def read(nodes: Nodes, hub: bytes, *, tag: str = "finalized", from_block: int = 0) -> Chain:
     """The chain at block `tag` ("finalized" or "latest") as all nodes tell it.
 
@@ -58,7 +61,28 @@ def read(nodes: Nodes, hub: bytes, *, tag: str = "finalized", from_block: int = 
         money=replay.money,
         holdings=_holdings(nodes, hub, addresses, sorted(replay.registry.statuses), block_no),
         queue=replay.queue,
+        carried=replay.carried,
+        winds_down_since=replay.winds_down_since,
     )
+
+
+def read_through(
+    nodes: Nodes, hub: bytes, *, tag: str, from_block: int = 0, elsewhere: Nodes | None = None, old_block: int = 0
+) -> Chain:
+    """The chain as `read` tells it, with the hubs that this one goes on after as far as they can be asked: on the same
+    chain, or on the one of the nodes `elsewhere`. Their logs begin at `old_block`. Raises as `read` does.
+    """
+    newest = chain = read(nodes, hub, tag=tag, from_block=from_block)
+    for _ in range(HUBS_BEFORE_MAX):
+        old = chain.carried
+        if old is None:
+            break
+        asked = nodes if old.chain_id == chain.chain_id else elsewhere
+        if asked is None or asked.agreed(number, "eth_chainId") != old.chain_id:
+            break
+        chain.before = read(asked, old.hub, tag="finalized", from_block=old_block)
+        chain, nodes = chain.before, asked
+    return newest
 
 
 def finalised(nodes: Nodes, hub: bytes) -> Final:

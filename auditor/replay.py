@@ -16,6 +16,7 @@ from auditor.money import Money
 from auditor.questions import Log, block, call, hexed, signatures
 from auditor.registry import NO_END, Key, Registry
 from auditor.rpc import Nodes, RpcError
+from proofs.headers import Predecessor
 from proofs.keccak import keccak256
 from proofs.kinds import Terms
 from proofs.messages import BatchHeader
@@ -43,6 +44,8 @@ class Replay:
         self.receipt_signers: dict[bytes, int] = {}
         self.reverted: set[bytes] = set()
         self.money, self.queue = Money(), Queue()
+        self.carried: Predecessor | None = None
+        self.winds_down_since = 0
         self._roles: set[tuple[bytes, bytes, bytes]] = set()
 
     def take(self, log: Log) -> None:
@@ -81,6 +84,14 @@ class Replay:
         commit = Commit(header, told["headerHash"], None, on_chain)
         self.commits.append(commit)
         self._newest[told["batchNo"]] = commit
+
+    def _CarriedOver(self, log: Log, **told: Any) -> None:  # noqa: N802 - named after the event
+        if log.address == self._hub:
+            self.carried = Predecessor(told["chainId"], told["hub"], told["headerHash"])
+
+    def _WindDownBegun(self, log: Log, **told: Any) -> None:  # noqa: N802 - named after the event
+        if log.address == self._hub:
+            self.winds_down_since = told["since"]
 
     def _NetsCommitted(self, _log: Log, **told: Any) -> None:  # noqa: N802 - named after the event
         self._newest[told["batchNo"]].nets = [(merchant, amount) for merchant, amount in told["nets"]]

@@ -50,6 +50,7 @@ def report(outcome: Outcome, *, rpc: Sequence[str], anchored: bool) -> dict[str,
             "contracts": contracts(chain),
             "roles": list(chain.roles),
         },
+        "carried": [_carried(each) for each in chain.hubs if each.carried is not None],
         "range": {"from": outcome.first, "to": outcome.last},
         "finalizedBlock": {"number": chain.block_no, "hash": shown(chain.block_hash), "time": chain.block_time},
         "rpc": list(rpc),
@@ -71,6 +72,14 @@ def report(outcome: Outcome, *, rpc: Sequence[str], anchored: bool) -> dict[str,
         "attest": not outcome.incomplete and not outcome.findings.object_to(outcome.last),
         "seconds": round_seconds(outcome.seconds),
     }
+
+
+def _carried(chain: Chain) -> dict[str, Any]:
+    """Which hub goes on after which, and whether the older one was read too."""
+    assert chain.carried is not None, "only hubs that go on after another are told"
+    old = chain.carried
+    told = {"chainId": old.chain_id, "hub": shown(old.hub), "headerHash": shown(old.header_hash)}
+    return {"hub": shown(chain.hub), "after": told, "read": chain.before is not None}
 
 
 def _finding(outcome: Outcome, at: int) -> dict[str, object]:
@@ -103,7 +112,7 @@ def checks(outcome: Outcome, *, anchored: bool) -> list[dict[str, Any]]:
 
 def why_not(outcome: Outcome, *, anchored: bool) -> dict[int, str]:
     """The checks that had nothing to look at, or could not see all of it, each with the reason."""
-    committed = [commit for commit in outcome.chain.commits if commit.on_chain is not None and commit.header.batch_no]
+    committed = [commit for commit in outcome.chain.commits if commit.on_chain is not None and not commit.opens]
     settled = any(commit.on_chain is not None and commit.on_chain.final and commit.nets for commit in committed)
     why = dict(_LATER)
     if not anchored:
@@ -174,7 +183,7 @@ def round_seconds(seconds: float) -> float:
 
 
 def _genesis(outcome: Outcome) -> str | None:
-    first = next((each for each in outcome.chain.commits if each.header.batch_no == 0), None)
+    first = next((each for each in outcome.chain.commits if each.opens), None)
     return None if first is None else shown(first.header_hash)
 
 

@@ -20,6 +20,9 @@ contract AlliancePolicy is IAlliancePolicy, Floors {
 
     uint256 private constant FAST_WINDOW_SECONDS_MIN = 2 hours;
     uint256 private constant SLOW_WINDOW_SECONDS_MIN = 3 days;
+    /// So that nobody's money is out of reach for longer, whatever a governor sets.
+    uint256 private constant SLOW_WINDOW_SECONDS_BOUND = 30 days;
+    uint256 private constant WITHDRAW_DELAY_SECONDS_BOUND = 30 days;
     uint256 private constant SEAL_LAG_SECONDS_BOUND = 24 hours;
     uint64 private constant CONFIG_GRACE_SECONDS = 24 hours;
     uint64 private constant PAUSE_SECONDS = 14 days;
@@ -291,11 +294,11 @@ contract AlliancePolicy is IAlliancePolicy, Floors {
         _requireAtLeast("fastWindowSeconds", p.fastWindowSeconds, FAST_WINDOW_SECONDS_MIN);
         _requireAtLeast("slowWindowSeconds", p.slowWindowSeconds, SLOW_WINDOW_SECONDS_MIN);
         _requireAtLeast("slowWindowSeconds", p.slowWindowSeconds, p.fastWindowSeconds);
+        _requireAtMost("slowWindowSeconds", p.slowWindowSeconds, SLOW_WINDOW_SECONDS_BOUND);
         _requireAtLeast("sealLagSecondsMax", p.sealLagSecondsMax, 1);
-        if (p.sealLagSecondsMax > SEAL_LAG_SECONDS_BOUND) {
-            revert ParamOutOfBounds("sealLagSecondsMax", p.sealLagSecondsMax, SEAL_LAG_SECONDS_BOUND);
-        }
+        _requireAtMost("sealLagSecondsMax", p.sealLagSecondsMax, SEAL_LAG_SECONDS_BOUND);
         _requireAtLeast("withdrawDelaySeconds", p.withdrawDelaySeconds, p.slowWindowSeconds);
+        _requireAtMost("withdrawDelaySeconds", p.withdrawDelaySeconds, WITHDRAW_DELAY_SECONDS_BOUND);
         _requireAtLeast("honestWeight", p.honestWeight, 1);
         _requireAtLeast("grossCapFast", p.grossCapFast, p.grossCapSlow);
         _params = p;
@@ -305,9 +308,7 @@ contract AlliancePolicy is IAlliancePolicy, Floors {
     function _storeDisputeParams(DisputeParams memory p) private {
         _requireAtLeast("answerWindowSeconds", p.answerWindowSeconds, ANSWER_WINDOW_SECONDS_MIN);
         _requireAtLeast("forceDeadlineSeconds", p.forceDeadlineSeconds, FORCE_DEADLINE_SECONDS_MIN);
-        if (p.forceDeadlineSeconds > FORCE_DEADLINE_SECONDS_BOUND) {
-            revert ParamOutOfBounds("forceDeadlineSeconds", p.forceDeadlineSeconds, FORCE_DEADLINE_SECONDS_BOUND);
-        }
+        _requireAtMost("forceDeadlineSeconds", p.forceDeadlineSeconds, FORCE_DEADLINE_SECONDS_BOUND);
         _disputeParams = p;
         emit DisputeParamsChanged(_state.paramsVersion, p, configHash());
     }
@@ -331,6 +332,10 @@ contract AlliancePolicy is IAlliancePolicy, Floors {
         uint256 total = uint256(_state.attesterWeight) + 1;
         uint256 honest = _params.honestWeight;
         return total < honest + QUORUM_WEIGHT_MIN ? QUORUM_WEIGHT_MIN : total - honest;
+    }
+
+    function _requireAtMost(string memory field, uint256 value, uint256 bound) private pure {
+        if (value > bound) revert ParamOutOfBounds(field, value, bound);
     }
 
     function _requireAtLeast(string memory field, uint256 value, uint256 bound) private pure {

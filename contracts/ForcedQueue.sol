@@ -37,17 +37,28 @@ contract ForcedQueue is Waiting, Promises {
         _requireSigner(pointsEvent, eventHash, signature, next);
         id = _append(pointsEvent, eventHash, basis, proof.header.batchNo, _deadline());
         _announce(id, pointsEvent, signature);
-        if (id == _head) _hub.setForcedDue(_entries[id].dueAt);
+        emit ForcedBasis(id, proof.header.batchNo, basis);
+        _tellHead(id == _head);
     }
 
     /// @inheritdoc IForcedQueue
     function dischargeForced(uint64 id, LeafProof calldata proof) external {
         Entry memory e = _requireQueued(id);
-        _requireCommitted(proof.header);
+        bytes32 headerHash = _requireCommitted(proof.header);
         _requireHolds(e, proof);
-        _meet(e);
         emit ForcedDischarged(id, proof.header.batchNo, block.timestamp > e.dueAt);
-        _leave(id, e);
+        _answer(id, e, proof.header.batchNo, headerHash);
+        _tellHead(e.previous == 0);
+    }
+
+    /// @inheritdoc IForcedQueue
+    function reopenForced(uint64 id, Entry calldata was, uint64 batchNo, bytes32 headerHash, uint64 previous) external {
+        Entry memory e = was;
+        if (_isQueued(id) || _entries[id].eventHash != _traceOf(e, batchNo, headerHash)) revert NotDischarged(id);
+        if (_hub.headerHash(batchNo) == headerHash) revert BatchStands(batchNo);
+        _putBack(id, e, previous);
+        emit ForcedReopened(id, _entries[id].dueAt);
+        _tellHead(previous == 0);
     }
 
     /// @inheritdoc IForcedQueue
@@ -70,7 +81,8 @@ contract ForcedQueue is Waiting, Promises {
         if (fault == ForcedFault.None) revert StillDue(id);
         _break(e);
         emit ForcedDropped(id, fault);
-        _leave(id, e);
+        _takeOut(id, e);
+        _tellHead(e.previous == 0);
     }
 
     /// @inheritdoc IForcedQueue
@@ -81,10 +93,8 @@ contract ForcedQueue is Waiting, Promises {
             dueAt = _entries[id].dueAt;
             if (dueAt == 0 || block.timestamp <= dueAt) return dueAt;
             if (!_covered[id][headerHash]) revert ForcedOverdue(id, dueAt);
-            Entry memory e = _entries[id];
-            _meet(e);
             emit ForcedDischarged(id, batchNo, true);
-            _takeOut(id, e);
+            _answer(id, _entries[id], batchNo, headerHash);
         }
         // More than that many were overdue: the rest are discharged one by one, or cleared with the next batch.
         return _entries[_head].dueAt;
@@ -92,7 +102,7 @@ contract ForcedQueue is Waiting, Promises {
 
     /// @inheritdoc IForcedQueue
     function isCovered(uint64 id, bytes32 headerHash) external view returns (bool) {
-        return _entries[id].eventHash != 0 && _covered[id][headerHash];
+        return _isQueued(id) && _covered[id][headerHash];
     }
 
     /// @inheritdoc IForcedQueue
@@ -109,10 +119,9 @@ contract ForcedQueue is Waiting, Promises {
         }
     }
 
-    /// Off the queue; the hub is told when the next is due if it was the first.
-    function _leave(uint64 id, Entry memory e) private {
-        _takeOut(id, e);
-        if (e.previous == 0) _hub.setForcedDue(_entries[e.next].dueAt);
+    /// Tells the hub when the first is due, if that is another than before.
+    function _tellHead(bool changed) private {
+        if (changed) _hub.setForcedDue(_entries[_head].dueAt);
     }
 
     /// Notes a double signature, once, where the leaf holds another event than the queued one.

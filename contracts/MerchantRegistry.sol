@@ -29,6 +29,8 @@ contract MerchantRegistry is IMerchantRegistry, AccessControl {
     uint32 private _termsCount;
     mapping(uint32 merchantId => Merchant) private _merchants;
     mapping(uint32 merchantId => Checkpoints.Trace224) private _statusFrom;
+    /// Whether a delinquent merchant was suspended when it defaulted, and will be so again.
+    mapping(uint32 merchantId => bool) private _suspendedBefore;
     mapping(address admin => uint256) private _administeredBy;
     mapping(uint32 merchantId => mapping(uint32 keyId => Key)) private _keys;
     mapping(uint32 termsId => Terms) private _terms;
@@ -110,8 +112,9 @@ contract MerchantRegistry is IMerchantRegistry, AccessControl {
     function revokeKey(uint32 merchantId, uint32 keyId) external onlyMerchantAdmin(merchantId) {
         Key storage k = _keys[merchantId][keyId];
         if (k.signer == address(0)) revert UnknownKey(merchantId, keyId);
-        if (k.toBatch != 0) revert KeyAlreadyRevoked(merchantId, keyId);
-        k.toBatch = _nextBatch() + 1;
+        uint32 toBatch = _nextBatch() + 1;
+        if (k.toBatch != 0 && k.toBatch <= toBatch) revert KeyAlreadyRevoked(merchantId, keyId);
+        k.toBatch = toBatch;
         emit KeyRevoked(merchantId, keyId, k.toBatch);
     }
 
@@ -137,25 +140,34 @@ contract MerchantRegistry is IMerchantRegistry, AccessControl {
         Terms storage t = _terms[termsId];
         if (t.den == 0) revert UnknownTerms(termsId);
         _checkMerchantAdmin(t.issuerId);
-        if (t.toBatch != 0) revert TermsAlreadyEnded(termsId);
-        t.toBatch = _nextBatch() + 1;
+        uint32 toBatch = _nextBatch() + 1;
+        if (t.toBatch != 0 && t.toBatch <= toBatch) revert TermsAlreadyEnded(termsId);
+        t.toBatch = toBatch;
         emit TermsEnded(termsId, t.toBatch);
+    }
+
+    /// @inheritdoc IMerchantRegistry
+    function renewStatus(uint32 merchantId) external {
+        (bool some, uint32 from,) = _statusFrom[merchantId].latestCheckpoint();
+        if (!some || from <= _nextBatch() + 1) revert StatusInForce(merchantId, from);
+        _storeStatus(merchantId, _merchants[merchantId].status);
     }
 
     /// @inheritdoc IMerchantRegistry
     /// @dev Never reverts on a merchant's state: a default must not be able to hold up everybody's settlement.
     function markDelinquent(uint32 merchantId) external onlyHub {
         MerchantStatus status = _merchants[merchantId].status;
-        if (status == MerchantStatus.Active || status == MerchantStatus.Suspended) {
-            _storeStatus(merchantId, MerchantStatus.Delinquent);
-        }
+        if (status == MerchantStatus.Suspended) _suspendedBefore[merchantId] = true;
+        else if (status != MerchantStatus.Active) return;
+        _storeStatus(merchantId, MerchantStatus.Delinquent);
     }
 
     /// @inheritdoc IMerchantRegistry
     function clearDelinquent(uint32 merchantId) external onlyHub {
-        if (_merchants[merchantId].status == MerchantStatus.Delinquent) {
-            _storeStatus(merchantId, MerchantStatus.Active);
-        }
+        if (_merchants[merchantId].status != MerchantStatus.Delinquent) return;
+        bool suspended = _suspendedBefore[merchantId];
+        if (suspended) delete _suspendedBefore[merchantId];
+        _storeStatus(merchantId, suspended ? MerchantStatus.Suspended : MerchantStatus.Active);
     }
 
     /// @inheritdoc IMerchantRegistry
@@ -217,9 +229,9 @@ contract MerchantRegistry is IMerchantRegistry, AccessControl {
 
     function _storeStatus(uint32 merchantId, MerchantStatus status) private {
         uint32 fromBatch = _nextBatch() + 1;
-        // A reverted batch takes the counter back; history must not go back with it.
-        (bool some, uint32 last,) = _statusFrom[merchantId].latestCheckpoint();
-        if (some && last > fromBatch) fromBatch = last;
+        Checkpoints.Checkpoint224[] storage history = _statusFrom[merchantId]._checkpoints;
+        // A revert takes the counter back. What was to begin in a batch that has not come is no history.
+        while (history.length != 0 && history[history.length - 1]._key > fromBatch) history.pop();
         _merchants[merchantId].status = status;
         _statusFrom[merchantId].push(fromBatch, uint224(uint8(status)));
         emit StatusSet(merchantId, status, fromBatch);

@@ -31,7 +31,8 @@ contract SettlementHub is Sequence, EIP712 {
     bytes32 private constant EMPTY_HISTORY_ROOT = sha256("");
 
     /// @param admin holds every role at first, and hands them on
-    /// @param genesis what header 0 says of the accounts registered so far; its hash opens the chain of headers
+    /// @param genesis what the first header says of the accounts registered so far, and of the hub it goes on after, if
+    /// any; its hash opens the chain of headers
     constructor(
         ISettlementAsset settlementAsset,
         IAlliancePolicy alliancePolicy,
@@ -44,15 +45,6 @@ contract SettlementHub is Sequence, EIP712 {
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
         _grantRole(OPERATOR_ROLE, admin);
         _grantRole(SUBMITTER_ROLE, admin);
-        _counters = Counters({
-            nextBatchNo: 1,
-            nextFinalNo: 1,
-            nextLeafNo: 1,
-            lastSettleBatch: 0,
-            pendingSettling: 0,
-            lastSealedAt: SafeCast.toUint40(genesis.foundedAt),
-            forcedDueAt: 0
-        });
         _storeGenesis(genesis);
         fund.bindHub();
         forced.bindHub();
@@ -123,7 +115,8 @@ contract SettlementHub is Sequence, EIP712 {
     {
         uint64 batchNo = header.batchNo;
         if (!_isPending(batchNo, Words.hash(header))) revert BatchNotPending(batchNo);
-        _record[batchNo].status = BatchStatus.Reverted;
+        BatchRecord storage r = _record[batchNo];
+        (r.status, r.finalAfter) = (BatchStatus.Reverted, uint40(block.timestamp));
         _takeBack(batchNo, header.firstLeafNo);
         uint128 slashed = _takeBond(_bond() / SLASH_DIVISOR);
         emit BatchReverted(batchNo, code, challenger, slashed);
@@ -163,7 +156,10 @@ contract SettlementHub is Sequence, EIP712 {
     /// @inheritdoc ISettlementHub
     function beginWindDown() external {
         if (_windDownAt != 0) revert WindingDown(_windDownAt);
-        uint256 lastCommitAt = _record[_counters.nextBatchNo - 1].committedAt;
+        uint64 next = _counters.nextBatchNo;
+        uint256 lastCommitAt = _record[next - 1].committedAt;
+        // Whoever was thrown out has as long to come again as after a batch.
+        if (_record[next].status == BatchStatus.Reverted) lastCommitAt = _record[next].finalAfter;
         uint256 paused = _policy.pausedForSeconds();
         bool due = block.timestamp > lastCommitAt + IDLE_SECONDS_MAX || paused > PAUSED_SECONDS_MAX;
         if (!due && !hasRole(DEFAULT_ADMIN_ROLE, msg.sender)) revert WindDownTooEarly(lastCommitAt, paused);
@@ -187,9 +183,7 @@ contract SettlementHub is Sequence, EIP712 {
     }
 
     function _storeGenesis(Genesis memory genesis) private {
-        BatchHeader memory h;
-        h.prevHeaderHash = Words.genesisAnchor(block.chainid, address(this));
-        h.firstLeafNo = 1;
+        BatchHeader memory h = _opening(genesis.carried);
         h.accountsCount = genesis.accountsCount;
         h.accountsRoot = genesis.accountsRoot;
         h.historyRoot = EMPTY_HISTORY_ROOT;
@@ -197,12 +191,35 @@ contract SettlementHub is Sequence, EIP712 {
         h.openedAt = genesis.foundedAt;
         h.sealedAt = genesis.foundedAt;
         h.configHash = genesis.configHash;
+        _counters = Counters({
+            nextBatchNo: SafeCast.toUint40(h.batchNo + 1),
+            nextFinalNo: SafeCast.toUint40(h.batchNo + 1),
+            lastSettleBatch: SafeCast.toUint40(h.netsSinceBatch),
+            nextLeafNo: SafeCast.toUint56(h.firstLeafNo),
+            pendingSettling: 0,
+            lastSealedAt: SafeCast.toUint40(genesis.foundedAt),
+            forcedDueAt: 0
+        });
         bytes32 hash = Words.hash(h);
-        _headerHash[0] = hash;
-        BatchRecord storage r = _record[0];
+        _headerHash[h.batchNo] = hash;
+        BatchRecord storage r = _record[h.batchNo];
         (r.committedAt, r.finalAfter) = (uint40(block.timestamp), uint40(block.timestamp));
         (r.sealedAt, r.status) = (_counters.lastSealedAt, BatchStatus.Final);
-        emit BatchCommitted(0, hash, h, uint64(block.timestamp), 0, new address[](0));
-        emit BatchFinalised(0, hash);
+        emit BatchCommitted(h.batchNo, hash, h, uint64(block.timestamp), 0, new address[](0));
+        emit BatchFinalised(h.batchNo, hash);
+    }
+
+    /// Header 0 of a hub that begins with nothing; or the header after the last one of the hub before, a settling one, so
+    /// that nets are counted from there on.
+    function _opening(Carried memory c) private returns (BatchHeader memory h) {
+        if ((c.batchNo == 0) != (c.headerHash == 0)) revert CarriedHalfway(c.batchNo, c.headerHash);
+        if (c.batchNo == 0) {
+            (h.prevHeaderHash, h.firstLeafNo) = (Words.genesisAnchor(block.chainid, address(this)), 1);
+            return h;
+        }
+        h.prevHeaderHash = Words.carriedAnchor(block.chainid, address(this), c.chainId, c.hub, c.headerHash);
+        (h.batchNo, h.netsSinceBatch, h.firstLeafNo) = (c.batchNo, c.batchNo - 1, c.firstLeafNo);
+        (h.totalPoints, h.journalHead) = (c.totalPoints, c.journalHead);
+        emit CarriedOver(c.chainId, c.hub, c.headerHash);
     }
 }

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from ledger.commands import (
     CloseMerchant,
     Configuring,
@@ -17,6 +19,7 @@ from ledger.commands import (
     PublishExchange,
     PublishRule,
     PublishTerms,
+    SetCollateral,
     SetTiers,
     StopCampaign,
     UnfreezeMerchant,
@@ -36,9 +39,13 @@ def place(terms: PublishTerms) -> tuple[int, int]:
 
 
 class Registry:
-    """Merchants, terms and campaigns by number, exchange rates by pair, rules, tiers; who is frozen or closed."""
+    """Merchants, terms and campaigns by number, exchange rates by pair, rules, tiers; who is frozen or closed.
+
+    A merchant's limit is what counts of it now; `agreed` has what it was opened with, if collateral was ever set.
+    """
 
     __slots__ = (
+        "agreed",
         "campaigns",
         "campaigns_of",
         "closed",
@@ -55,6 +62,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.merchants: dict[int, OpenMerchant] = {}
+        self.agreed: dict[int, int | None] = {}
         self.codes: set[str] = set()
         self.terms: dict[int, PublishTerms] = {}
         self.terms_of: dict[int, list[PublishTerms]] = {}
@@ -90,6 +98,8 @@ class Registry:
                 self.rules.withdraw(command.rule_id, command.at_ms)
             case SetTiers():
                 self.tiers = command
+            case SetCollateral():
+                self._secure(command)
             case FreezeMerchant():
                 self.frozen[command.merchant_id] = command.at_ms
             case UnfreezeMerchant():
@@ -98,6 +108,14 @@ class Registry:
                 self.closed[command.merchant_id] = command.at_ms
             case _:
                 assert_never(command)
+
+    def _secure(self, command: SetCollateral) -> None:
+        """Of the limit that was agreed as much counts as there is collateral."""
+        merchant = self.merchants[command.merchant_id]
+        agreed = self.agreed.setdefault(command.merchant_id, merchant.credit_limit_au)
+        if agreed is not None:
+            limit = min(agreed, command.collateral_au)
+            self.merchants[command.merchant_id] = replace(merchant, credit_limit_au=limit)
 
     def _add_terms(self, terms: PublishTerms) -> None:
         """Keeps the issuer's terms by (in force from, number)."""

@@ -172,10 +172,13 @@ def _header(head: Mapping[str, Any], name: str) -> BatchHeader | None:
 
 
 def _check_chain(header: BatchHeader, previous: BatchHeader | None, settled: BatchHeader | None) -> None:
-    """The three headers are neighbours as they say."""
+    """The three headers are neighbours as they say. A hub's first header that goes on after another hub's last one
+    names that hub too, which stands in no extract: whoever asks the chain has to see that it is this one.
+    """
+    goes_on = header.batch_no > 0 and header.leaf_count == 0
     if (previous is None) != (header.batch_no == 0):
         raise ExtractError("header", "every batch but genesis has the header before it")
-    if previous is not None and previous.hash_struct() != header.prev_header_hash:
+    if previous is not None and not goes_on and previous.hash_struct() != header.prev_header_hash:
         raise ExtractError("header", "the header before is not the one that this batch names")
     if (settled is not None) != (header.nets_hash != ZERO_WORD):
         raise ExtractError("header", "a settling batch, and no other, has the header of the last one that settled")

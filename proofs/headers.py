@@ -8,6 +8,7 @@ standard witness tools can cosign it. Source: docs/protocol §3.2-§3.5.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from proofs.keccak import keccak256
@@ -24,6 +25,24 @@ Nets = Sequence[tuple[int, int]]
 def genesis_anchor(*, chain_id: int, hub: bytes) -> bytes:
     """PrevHeaderHash of header 0: keccak256(abi.encode(keccak256("LPA-GENESIS"), chainId, hub))."""
     return keccak256(keccak256(b"LPA-GENESIS") + uint_word(chain_id) + bytes(12) + hub)
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """The last header of the hub that another one goes on after: on which chain, in which hub, its hash."""
+
+    chain_id: int
+    hub: bytes
+    header_hash: bytes
+
+
+def carried_anchor(before: Predecessor, *, chain_id: int, hub: bytes) -> bytes:
+    """PrevHeaderHash of the first header of a hub that goes on after another one's last.
+
+    Keccak256(abi.encode(keccak256("LPA-CARRIED"), chainId, hub, oldChainId, oldHub, oldHeaderHash)).
+    """
+    new, old = uint_word(chain_id) + bytes(12) + hub, uint_word(before.chain_id) + bytes(12) + before.hub
+    return keccak256(keccak256(b"LPA-CARRIED") + new + old + before.header_hash)
 
 
 def nets_from(balances: Mapping[int, int], since: Mapping[int, int]) -> list[tuple[int, int]]:
@@ -99,4 +118,39 @@ def genesis_header(
         opened_at=founded_at,
         sealed_at=founded_at,
         config_hash=config_hash,
+    )
+
+
+def carried_header(
+    before: Predecessor,
+    last: BatchHeader,
+    *,
+    chain_id: int,
+    hub: bytes,
+    accounts_count: int,
+    accounts_root: bytes,
+    founded_at: int,
+    config_hash: bytes,
+    data_hash: bytes,
+) -> BatchHeader:
+    """The first header of a hub that goes on after `last`, the last header of the hub before: no leaf, the rows, points
+    and journal that it left, numbers that go on, a history of its own.
+    """
+    first = genesis_header(
+        chain_id=chain_id,
+        hub=hub,
+        accounts_count=accounts_count,
+        accounts_root=accounts_root,
+        founded_at=founded_at,
+        config_hash=config_hash,
+        data_hash=data_hash,
+    )
+    return replace(
+        first,
+        batch_no=last.batch_no + 1,
+        prev_header_hash=carried_anchor(before, chain_id=chain_id, hub=hub),
+        first_leaf_no=last.first_leaf_no + last.leaf_count,
+        total_points=last.total_points,
+        journal_head=last.journal_head,
+        nets_since_batch=last.batch_no,
     )

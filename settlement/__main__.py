@@ -1,6 +1,7 @@
 """`python -m settlement`: what a person does on a network, by command. What runs by itself: `settlement.tasks`.
 
     deploy               found an alliance: plan, then --yes
+    carry-over           go on with a running ledger at another hub: plan, then --yes
     verify-deployment    whether a chain holds the alliance that a file of addresses names
     register             lanes and terms of merchants that joined after the founding
     reread               the contracts' events once more, by a node that is believed
@@ -16,12 +17,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from settlement.council import command as council
-from settlement.deployment import deploy_command, register_command, verify_command
+from settlement.deployment import carry_command, deploy_command, register_command, verify_command
 from settlement.watch import reread_command
 
 WRONG_USE: Final = 2
 COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
     "deploy": deploy_command.main,
+    "carry-over": carry_command.main,
     "verify-deployment": verify_command.main,
     "register": register_command.main,
     "reread": reread_command.main,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from proofs.headers import config_hash
 from proofs.keccak import keccak256
 from settlement import tables
+from settlement.carrying import under_way
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
 from settlement.tables import Anchor, Conn
@@ -24,7 +25,7 @@ UNIT = 10**6
 
 
 class AllianceError(RuntimeError):
-    """Root: `NotFounded`, `OtherChain`, `OtherCode`."""
+    """Root: `NotFounded`, `OtherChain`, `OtherCode`, `BetweenHubs`."""
 
 
 class NotFounded(AllianceError):
@@ -37,6 +38,10 @@ class OtherChain(AllianceError):
 
 class OtherCode(AllianceError):
     """The address of the hub, or of the registry of tiers, holds other code than was deployed."""
+
+
+class BetweenHubs(AllianceError):
+    """The next hub is being founded; until it stands nobody works on the one before."""
 
 
 class Params(NamedTuple):
@@ -129,13 +134,15 @@ class Alliance:
 
 
 def attach(conn: Conn, chain: Chain, *, second: Chain | None = None) -> Alliance:
-    """The alliance of this database on this chain. Raises `NotFounded`, `OtherChain`, `OtherCode`.
+    """The alliance of this database on this chain. Raises `NotFounded`, `OtherChain`, `OtherCode`, `BetweenHubs`.
 
     The `second` node is asked nothing here: where it serves another chain its blocks are not those of the first.
     """
     anchor = tables.anchor(conn)
     if anchor is None:
         raise NotFounded("no contracts are recorded in this database; run the deployment")
+    if (opening := under_way(conn)) is not None and opening > anchor.first_batch:
+        raise BetweenHubs(f"batch {opening} opens another hub that is being founded: run carry-over to its end")
     chain_id, genesis_hash = chain.chain_id(), chain.genesis_hash()
     if (chain_id, genesis_hash) != (anchor.chain_id, anchor.genesis_hash):
         raise OtherChain(

@@ -74,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = SettlementSettings()
         vault = Vault(bytes.fromhex((settings.keys_folder / "vault.key").read_text("ascii").strip()))
         with psycopg.connect(asked_dsn(asked.dsn), autocommit=True) as conn:
-            batch, anchor = _asked_for(conn, asked), tables.anchor(conn)
+            batch = _asked_for(conn, asked)
+            anchor = tables.anchor(conn, batch_no=batch.batch_no)
             told = answer(batch, vault, settings.open(), leaf_no=asked.leaf, account=asked.row)
     except NoAnswer as error:
         return refuse(PROGRAM, NOT_THERE, str(error))

@@ -1,7 +1,7 @@
 """Found an alliance: deploy the contracts, register who takes part, put the money in place, record the anchor.
 
 Invariants: every transaction has a purpose in the outbox, so a deployment that was interrupted anywhere goes on where
-it was and no contract exists twice; nothing counts as founded before the hub's own headerHash(0) is the genesis that
+it was and no contract exists twice; nothing counts as founded before the hub's own first header is the one that
 was prepared for it. The account that deploys also administers the hosted merchants; a merchant with a signer of its own
 takes its place over by the registry's setAddresses. Called by the entry points.
 """
@@ -9,6 +9,7 @@ takes its place over by the registry's setAddresses. Called by the entry points.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from math import gcd
 from typing import Any, NamedTuple, TypeVar
@@ -19,7 +20,8 @@ from ledger.commands import PublishTerms
 from proofs.keccak import keccak256
 from proofs.kinds import BASE_UNITS_PER_AU
 from settlement import tables
-from settlement.alliance import FOUNDING_CONFIG, Alliance, NotFounded, attach
+from settlement.alliance import FOUNDING_CONFIG, Alliance, attach
+from settlement.carrying import Carry, step_over
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
 from settlement.chain.gas import bounded_gas
@@ -28,7 +30,6 @@ from settlement.chain.transactions import CALL_GAS, call, create
 from settlement.founding import Founding, Publication, genesis_batch
 from settlement.handover import hand_over
 from settlement.sealing.lanes import Lane
-from settlement.steps import State
 from settlement.tables import Anchor, Batch, Conn
 from settlement.tiers.founding import found_tiers
 
@@ -37,6 +38,8 @@ MERCHANT_GAS, LANE_GAS, TERMS_GAS = 100_000, 45_000, 130_000
 UNLIMITED = 2**256 - 1
 
 MONEY_GAS = 250_000
+NOTHING_CARRIED = 0, bytes(20), bytes(32), 0, 0, 0, bytes(32)
+"""The hub's `Carried` struct where a ledger begins."""
 
 T = TypeVar("T")
 
@@ -67,19 +70,22 @@ def found(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, publicat
     if chain.balance(outbox.sender) == 0:
         raise NoGasMoney(f"0x{outbox.sender.hex()} has no gas money on {chain.place}")
     with outbox.leading(wait_s_max=outbox.takeover_s) as led:
-        try:
-            alliance = attach(conn, chain)
-        except NotFounded:
-            alliance = _deploy(conn, chain, led, founding, publication)
+        alliance = attach(conn, chain) if _stands(conn, founding) else _deploy(conn, chain, led, founding, publication)
         call(led, "bind-hub", alliance.registry, "bindHub", alliance.anchor.hub)
         _fund(alliance, led, founding)
         if founding.tiers is not None:
             found_tiers(conn, chain, led, founding.tiers)
             alliance = attach(conn, chain)
         if founding.handover is not None:
-            hand_over(alliance, led, founding.handover)
+            hand_over(alliance if founding.carry is None else replace(alliance, tiers_at=None), led, founding.handover)
         led.reconcile()
     return alliance
+
+
+def _stands(conn: Conn, founding: Founding) -> bool:
+    """Whether this database settles there already; a hub that the ledger left is no place to come back to."""
+    anchor = tables.anchor(conn)
+    return anchor is not None and (founding.carry is None or anchor.first_batch == founding.first_batch)
 
 
 def extend(alliance: Alliance, outbox: Outbox, founding: Founding) -> None:
@@ -108,8 +114,8 @@ def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, public
         conn, founding, publication, chain_id=outbox.chain_id, hub=_hub_address(chain, outbox), now=chain.now()
     )
     partners = token.address, policy.address, fund.address, queue.address
-    hub, _ = create(chain, outbox, "SettlementHub", *partners, admin, _genesis_argument(zero))
-    if hub.read("headerHash", 0) != zero.header_hash:
+    hub, _ = create(chain, outbox, "SettlementHub", *partners, admin, _genesis_argument(zero, founding.carry))
+    if hub.read("headerHash", zero.batch_no) != zero.header_hash:
         raise GenesisDiffers(f"the hub at 0x{hub.address.hex()} is not the one that genesis was made for")
     anchor = Anchor(
         chain_id=outbox.chain_id,
@@ -122,10 +128,11 @@ def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, public
         deploy_block=deploy_block,
         deployer=outbox.sender,
         founded_at=zero.done.sealed_at,
+        first_batch=zero.batch_no,
     )
-    with conn.transaction():
-        tables.set_anchor(conn, anchor)
-        tables.advance(conn, zero, State.FINALISED)
+    unread = chain.head(max(0, deploy_block - 1))
+    assert unread.hash is not None, "a block in the chain has a hash"
+    step_over(conn, anchor, zero, watched=unread.number, watched_hash=unread.hash)
     return attach(conn, chain)
 
 
@@ -135,15 +142,19 @@ def _asset(chain: Chain, outbox: Outbox, founding: Founding) -> Contract:
     return Contract(chain, "TestToken", founding.asset)  # of whose functions only ERC-20's are called
 
 
-def _genesis_argument(zero: Batch) -> tuple[int, bytes, bytes, int, bytes]:
+def _genesis_argument(zero: Batch, carry: Carry | None) -> tuple[Any, ...]:
     """The hub's `Genesis` struct."""
     header = zero.done.header
-    return header.accounts_count, header.accounts_root, header.data_hash, header.opened_at, header.config_hash
+    fresh = header.accounts_count, header.accounts_root, header.data_hash, header.opened_at, header.config_hash
+    if carry is None:
+        return *fresh, NOTHING_CARRIED
+    old, numbers = carry.before, (header.batch_no, header.first_leaf_no, header.total_points, header.journal_head)
+    return *fresh, (old.chain_id, old.hub, old.header_hash, *numbers)
 
 
 def _hub_address(chain: Chain, outbox: Outbox) -> bytes:
     """Where the hub is, or is going to be: an address follows from the deploying account and its nonce."""
-    nonce = outbox.nonce_of("deploy:SettlementHub")
+    nonce = outbox.nonce_of("deploy:SettlementHub" + outbox.scope)
     at = chain.nonce(outbox.sender) if nonce is None else nonce
     return keccak256(rlp.encode([outbox.sender, at]))[12:]
 

@@ -29,6 +29,7 @@ from proofs.json_form import hex_text, to_json
 from proofs.keccak import keccak256
 from settlement import tables
 from settlement.alliance import Alliance, AllianceError, OtherChain, OtherCode, attach
+from settlement.carrying import predecessor
 from settlement.chain.client import Chain, ChainError
 from settlement.chain.senders import KeyRefused, open_keystore, write_keystore
 from settlement.tables import Conn
@@ -53,8 +54,9 @@ class NotAddresses(ValueError):
 
 def addresses(conn: Conn, alliance: Alliance) -> dict[str, Any]:
     """Everything that names this alliance on its chain, ready for JSON."""
-    anchor, zero = alliance.anchor, tables.batch(conn, 0)
-    assert zero is not None, "founding stores batch 0"
+    anchor = alliance.anchor
+    zero = tables.batch(conn, anchor.first_batch)
+    assert zero is not None, "founding stores a hub's first batch"
     contracts = {name: _contract(alliance, address) for name, address in _places(alliance).items()}
     return {
         "chainId": anchor.chain_id,
@@ -66,7 +68,17 @@ def addresses(conn: Conn, alliance: Alliance) -> dict[str, Any]:
         "genesisHeader": to_json(zero.done.header),
         "contracts": contracts,
         **_tiers(alliance),
+        **_carried(conn, alliance),
     }
+
+
+def _carried(conn: Conn, alliance: Alliance) -> dict[str, Any]:
+    """The hub before and its last header, where the ledger did not begin here."""
+    old, before = predecessor(conn, alliance.anchor), alliance.anchor.first_batch - 1
+    if old is None or (anchor := tables.anchor(conn, batch_no=before)) is None:
+        return {}
+    names = {"chainId": old.chain_id, "hub": hex_text(old.hub), "headerHash": hex_text(old.header_hash)}
+    return {"carried": {**names, "deployBlock": anchor.deploy_block}}
 
 
 def _places(alliance: Alliance) -> dict[str, bytes]:

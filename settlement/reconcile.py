@@ -116,7 +116,7 @@ def gather(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[M
     return Facts(
         look=seen,
         batches=[_local(batch) for batch in tables.unfinished(conn) if batch.sealed],
-        known=dict(enumerate(tables.header_hashes(conn, 2**62))),
+        known=tables.live_hashes(conn),
         committed=_committed(conn),
         settled_au={party: position.settled for party, position in queries.positions(conn).items()},
         moved=moved.summed(step.moved for step in told),
@@ -247,6 +247,9 @@ def _standing(money: Collateral) -> list[Alert]:
     found, place = [], f"merchant {money.merchant_id}"
     if money.owed:
         found.append(_alert("claims-open", place, "nothing owed to creditors", f"{money.owed} base units"))
+    if money.leaving:
+        taken = f"{money.leaving} base units can be taken out from {money.leaving_at} (Unix seconds) on"
+        found.append(_alert("collateral-leaving", place, "no withdrawal is announced", taken))
     if money.free < money.floor:
         found.append(_alert("collateral-low", place, f"at least {money.floor} free", f"{money.free}"))
     return found

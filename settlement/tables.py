@@ -29,6 +29,7 @@ from settlement.steps import State
 Conn = Connection[Any]
 WRAPPED_PARTS = 3
 """Name, enc, ciphertext. Batches of before the wrapped keys were kept have the name and the public key instead."""
+BATCH_NO_MAX = 2**62
 UNPUBLISHED = frozenset({State.OPEN, State.SEALED})
 REVERTED_ON_CHAIN = 3
 """BatchStatus.Reverted of the hub."""
@@ -83,7 +84,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """The chain and contracts of this database. Addresses are 20 bytes; `founded_at` is genesis' openedAt."""
+    """The chain and contracts of this database from `first_batch` on. Addresses are 20 bytes; `founded_at` is the
+    openedAt of that batch.
+    """
 
     chain_id: int
     genesis_hash: bytes
@@ -95,6 +98,7 @@ class Anchor:
     deploy_block: int
     deployer: bytes
     founded_at: int
+    first_batch: int = 0
 
 
 _COLUMNS = """
@@ -131,8 +135,11 @@ WHERE batch_no = %(batch_no)s AND incarnation = %(incarnation)s AND state = %(se
 """
 _HASHES = """
 SELECT header_hash FROM settlement.batch
-WHERE superseded_by IS NULL AND header_hash IS NOT NULL AND batch_no < %s ORDER BY batch_no
+WHERE superseded_by IS NULL AND header_hash IS NOT NULL AND batch_no < %(before)s AND batch_no >=
+    (SELECT coalesce(max(first_batch), 0) FROM settlement.chain_anchor WHERE first_batch < %(before)s)
+ORDER BY batch_no
 """
+_LIVE = "SELECT batch_no, header_hash FROM settlement.batch WHERE superseded_by IS NULL AND header_hash IS NOT NULL"
 _LEGS = "SELECT journal_seq, leg_no, event_id FROM settlement.batch_leaf WHERE batch_no = %s AND leg_no > 0"
 _KNOWN = "SELECT header_hash FROM settlement.batch WHERE batch_no = %s AND header_hash IS NOT NULL"
 _SUPERSEDE = """
@@ -159,14 +166,14 @@ SELECT EXISTS (
 """
 _BY_HASH = "SELECT 1 FROM settlement.batch WHERE header_hash = %s AND superseded_by IS NULL"
 _ANCHOR = """
-SELECT chain_id, genesis_hash, token, registry, policy, hub, code_hash, deploy_block, deployer, founded_at
-FROM settlement.chain_anchor
+SELECT chain_id, genesis_hash, token, registry, policy, hub, code_hash, deploy_block, deployer, founded_at, first_batch
+FROM settlement.chain_anchor WHERE first_batch <= %s ORDER BY first_batch DESC LIMIT 1
 """
 _SET_ANCHOR = """
 INSERT INTO settlement.chain_anchor
-    (chain_id, genesis_hash, token, registry, policy, hub, code_hash, deploy_block, deployer, founded_at)
+    (chain_id, genesis_hash, token, registry, policy, hub, code_hash, deploy_block, deployer, founded_at, first_batch)
 VALUES (%(chain_id)s, %(genesis_hash)s, %(token)s, %(registry)s, %(policy)s, %(hub)s, %(code_hash)s, %(deploy_block)s,
-    %(deployer)s, %(founded_at)s)
+    %(deployer)s, %(founded_at)s, %(first_batch)s)
 """
 
 
@@ -237,8 +244,13 @@ def advance(conn: Conn, seen: Batch, to: State) -> None:
 
 
 def header_hashes(conn: Conn, before: int) -> list[bytes]:
-    """Header hashes of the sealed batches among 0 .. before-1; one that is open has none yet."""
-    return [bytes(header_hash) for (header_hash,) in conn.execute(_HASHES, [before]).fetchall()]
+    """Header hashes of the sealed batches before this number, from the first of its hub; one that is open has none."""
+    return [bytes(header_hash) for (header_hash,) in conn.execute(_HASHES, {"before": before}).fetchall()]
+
+
+def live_hashes(conn: Conn) -> dict[int, bytes]:
+    """The header hash of every sealed batch, by number."""
+    return {number: bytes(header_hash) for number, header_hash in conn.execute(_LIVE).fetchall()}
 
 
 def known_hashes(conn: Conn, batch_no: int) -> set[bytes]:
@@ -308,14 +320,14 @@ def attestations(conn: Conn, header_hash: bytes) -> list[tuple[bytes, bytes]]:
     return [(bytes(attester), bytes(sig)) for attester, sig in rows]
 
 
-def anchor(conn: Conn) -> Anchor | None:
-    """Where this database settles, None before deployment."""
+def anchor(conn: Conn, *, batch_no: int = BATCH_NO_MAX) -> Anchor | None:
+    """Where this database settles a batch, or the next one; None before deployment."""
     with conn.cursor(row_factory=class_row(Anchor)) as cursor:
-        return cursor.execute(_ANCHOR).fetchone()
+        return cursor.execute(_ANCHOR, [batch_no]).fetchone()
 
 
 def set_anchor(conn: Conn, to: Anchor) -> None:
-    """Once and for all."""
+    """Once and for all, from its first batch on."""
     conn.execute(_SET_ANCHOR, {name: getattr(to, name) for name in Anchor.__slots__})
 
 

@@ -40,13 +40,17 @@ class OnTheWayOut(Struct, frozen=True, kw_only=True):
 
 
 class CollateralOut(Struct, frozen=True, kw_only=True):
-    """A party's money in the contract, in base units: free, locked for pending nets, floor, owed to old claims."""
+    """A party's money in the contract, in base units: free, locked for pending nets, floor, owed to old claims, and
+    what it has announced to take out, from `leaving_at` (Unix seconds) on.
+    """
 
     merchant_id: int
     free: str
     locked: str
     floor: str
     owed: str
+    leaving: str
+    leaving_at: int | None
 
 
 class ClaimOut(Struct, frozen=True, kw_only=True):
@@ -71,10 +75,11 @@ class DebtOut(Struct, frozen=True, kw_only=True):
 
 
 class MirrorOut(Struct, frozen=True, kw_only=True):
-    """A folder of published batches and the numbers it lacks."""
+    """A mirror of published batches: the numbers it lacks, and why it did not answer, which is empty where it did."""
 
     place: str
     behind: list[int]
+    down: str
 
 
 class ChainOut(Struct, frozen=True, kw_only=True):

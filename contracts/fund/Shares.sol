@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IGuaranteeShares} from "../interfaces/IGuaranteeShares.sol";
 import {IMerchantRegistry} from "../interfaces/IMerchantRegistry.sol";
 
@@ -23,6 +24,21 @@ abstract contract Shares is IGuaranteeShares {
     uint256 private constant NOBODYS_SHARES = 1e6;
     /// Over which a loss that is not made good counts for less and less in the price at which others join.
     uint256 private constant HOPE_SECONDS = 90 days;
+    /// Whoever joins a fund that has lost everything gets a share for next to nothing, so each time there are billions of
+    /// times more of them. When there are as many as this, they are counted anew: so many old ones are one.
+    uint256 private constant SHARES_MAX = 1 << 128;
+    uint256 private constant RECOUNT_BITS = 64;
+
+    /// Counted when there had been so many recounts.
+    struct Holding {
+        uint224 shares;
+        uint32 recounts;
+    }
+
+    struct Notice {
+        Holding leaving;
+        uint64 readyAt;
+    }
 
     IMerchantRegistry private immutable _registry;
 
@@ -33,8 +49,9 @@ abstract contract Shares is IGuaranteeShares {
     /// What members had lost and not got back at `_hopedAt`.
     uint128 private _hoped;
     uint64 private _hopedAt;
-    mapping(uint32 merchantId => uint256) private _shares;
-    mapping(uint32 merchantId => Leave) private _leaves;
+    uint32 private _recounts;
+    mapping(uint32 merchantId => Holding) private _shares;
+    mapping(uint32 merchantId => Notice) private _leaves;
     mapping(address account => uint128) private _bounties;
 
     modifier onlyHub() {
@@ -59,13 +76,20 @@ abstract contract Shares is IGuaranteeShares {
     }
 
     /// @inheritdoc IGuaranteeShares
-    function joinGuarantee(uint32 merchantId, uint128 amount) external onlyAdmin(merchantId) returns (uint256 shares) {
+    function joinGuarantee(uint32 merchantId, uint128 amount, uint128 worthMin)
+        external
+        onlyAdmin(merchantId)
+        returns (uint256 shares)
+    {
         if (amount == 0) revert NoAmount();
+        while (_totalShares >= SHARES_MAX) _recount();
         shares = Math.mulDiv(amount, _priceShares(), _priceAssets() + hopedFor());
         if (shares == 0) revert AmountBuysNoShare(amount);
         _totalShares += shares;
-        _shares[merchantId] += shares;
+        _shares[merchantId] = _holding(sharesOf(merchantId) + shares);
         _assets += amount;
+        uint128 worth = _worth(shares);
+        if (worth < worthMin) revert WorthTooLow(worth, worthMin);
         emit GuaranteeJoined(merchantId, amount, shares);
         emit AssetsChanged(_assets, _totalShares);
         _hub.moveToFund(merchantId, amount);
@@ -74,24 +98,26 @@ abstract contract Shares is IGuaranteeShares {
     /// @inheritdoc IGuaranteeShares
     function leaveGuarantee(uint32 merchantId, uint256 shares) external onlyAdmin(merchantId) {
         if (shares == 0) revert NoAmount();
-        Leave storage l = _leaves[merchantId];
-        if (l.shares != 0 && !_hasLapsed(l)) revert LeavePending(merchantId, l.readyAt);
-        if (_shares[merchantId] < shares) revert SharesTooFew(merchantId, _shares[merchantId], shares);
-        (l.shares, l.readyAt) = (shares, uint64(block.timestamp) + LEAVE_DELAY_SECONDS);
-        emit LeaveRequested(merchantId, shares, l.readyAt);
+        Notice storage n = _leaves[merchantId];
+        if (n.leaving.shares != 0 && !_hasLapsed(n.readyAt)) revert LeavePending(merchantId, n.readyAt);
+        uint256 held = sharesOf(merchantId);
+        if (held < shares) revert SharesTooFew(merchantId, held, shares);
+        (n.leaving, n.readyAt) = (_holding(shares), uint64(block.timestamp) + LEAVE_DELAY_SECONDS);
+        emit LeaveRequested(merchantId, shares, n.readyAt);
     }
 
     /// @inheritdoc IGuaranteeShares
     function executeLeave(uint32 merchantId) external returns (uint128 amount) {
-        Leave memory l = _leaves[merchantId];
-        if (l.shares == 0) revert NoLeave(merchantId);
+        Notice memory n = _leaves[merchantId];
+        if (n.leaving.shares == 0) revert NoLeave(merchantId);
         if (!_hub.nothingPendingSinceWindDown()) {
-            if (block.timestamp < l.readyAt) revert LeaveTooEarly(merchantId, l.readyAt);
-            if (_hasLapsed(l)) revert LeaveLapsed(merchantId, l.readyAt + LEAVE_OPEN_SECONDS);
+            if (block.timestamp < n.readyAt) revert LeaveTooEarly(merchantId, n.readyAt);
+            if (_hasLapsed(n.readyAt)) revert LeaveLapsed(merchantId, n.readyAt + LEAVE_OPEN_SECONDS);
         }
         delete _leaves[merchantId];
-        uint256 held = _shares[merchantId];
-        uint256 shares = l.shares < held ? l.shares : held;
+        uint256 announced = _counted(n.leaving);
+        uint256 held = sharesOf(merchantId);
+        uint256 shares = announced < held ? announced : held;
         amount = _worth(shares);
         _burn(merchantId, shares, amount);
         emit GuaranteeLeft(merchantId, amount, shares);
@@ -100,10 +126,10 @@ abstract contract Shares is IGuaranteeShares {
 
     /// @inheritdoc IGuaranteeShares
     function cancelLeave(uint32 merchantId) external onlyAdmin(merchantId) {
-        uint256 shares = _leaves[merchantId].shares;
-        if (shares == 0) revert NoLeave(merchantId);
+        Holding memory leaving = _leaves[merchantId].leaving;
+        if (leaving.shares == 0) revert NoLeave(merchantId);
         delete _leaves[merchantId];
-        emit LeaveCancelled(merchantId, shares);
+        emit LeaveCancelled(merchantId, _counted(leaving));
     }
 
     /// @inheritdoc IGuaranteeShares
@@ -148,18 +174,24 @@ abstract contract Shares is IGuaranteeShares {
     }
 
     /// @inheritdoc IGuaranteeShares
-    function sharesOf(uint32 merchantId) external view returns (uint256) {
-        return _shares[merchantId];
+    function recounts() external view returns (uint256) {
+        return _recounts;
+    }
+
+    /// @inheritdoc IGuaranteeShares
+    function sharesOf(uint32 merchantId) public view returns (uint256) {
+        return _counted(_shares[merchantId]);
     }
 
     /// @inheritdoc IGuaranteeShares
     function worthOf(uint32 merchantId) external view returns (uint128) {
-        return _worth(_shares[merchantId]);
+        return _worth(sharesOf(merchantId));
     }
 
     /// @inheritdoc IGuaranteeShares
     function leaveOf(uint32 merchantId) external view returns (Leave memory) {
-        return _leaves[merchantId];
+        Notice memory n = _leaves[merchantId];
+        return Leave(_counted(n.leaving), n.readyAt);
     }
 
     /// @inheritdoc IGuaranteeShares
@@ -186,7 +218,7 @@ abstract contract Shares is IGuaranteeShares {
 
     /// Burns a defaulter's shares for up to `lacking`; returns what they were worth.
     function _takeOwn(uint32 merchantId, uint128 lacking) internal returns (uint128 taken) {
-        uint256 held = _shares[merchantId];
+        uint256 held = sharesOf(merchantId);
         if (held == 0) return 0;
         taken = _worth(held);
         if (taken > lacking) {
@@ -219,16 +251,33 @@ abstract contract Shares is IGuaranteeShares {
 
     /// @dev amount ≤ assets: shares are fewer than all shares with nobody's, so their worth is less than assets + 1.
     function _burn(uint32 merchantId, uint256 shares, uint128 amount) private {
-        _shares[merchantId] -= shares;
+        _shares[merchantId] = _holding(sharesOf(merchantId) - shares);
         _totalShares -= shares;
         _assets -= amount;
         emit SharesBurnt(merchantId, shares, amount);
         emit AssetsChanged(_assets, _totalShares);
     }
 
+    /// What is rounded off is nobody's from now on.
+    function _recount() private {
+        _totalShares >>= RECOUNT_BITS;
+        _recounts += 1;
+        emit SharesRecounted(_recounts, _totalShares);
+    }
+
     /// A member that could leave at once on any day would leave on the day before a loss.
-    function _hasLapsed(Leave memory l) private view returns (bool) {
-        return block.timestamp > l.readyAt + LEAVE_OPEN_SECONDS;
+    function _hasLapsed(uint64 readyAt) private view returns (bool) {
+        return block.timestamp > readyAt + LEAVE_OPEN_SECONDS;
+    }
+
+    /// @dev Fits: there are less than 2^128 when somebody joins, with no more than a uint96's worth of any asset.
+    function _holding(uint256 shares) private view returns (Holding memory) {
+        return Holding(SafeCast.toUint224(shares), _recounts);
+    }
+
+    /// So many shares are they today.
+    function _counted(Holding memory h) private view returns (uint256) {
+        return uint256(h.shares) >> (RECOUNT_BITS * (_recounts - h.recounts));
     }
 
     function _worth(uint256 shares) private view returns (uint128) {

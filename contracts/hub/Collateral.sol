@@ -45,12 +45,12 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
     mapping(uint32 merchantId => Withdrawal) private _withdrawals;
 
     modifier onlyPayoutAdmin(uint32 merchantId) {
-        if (_registry.merchant(merchantId).admin != msg.sender) revert NotPayoutAdmin(merchantId, msg.sender);
+        _requirePayoutAdmin(merchantId);
         _;
     }
 
     modifier onlyPartner(address partner) {
-        if (msg.sender != partner) revert NotPartner(msg.sender);
+        _requirePartner(partner);
         _;
     }
 
@@ -67,6 +67,13 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
         _pullAsset(amount);
         emit Deposited(merchantId, msg.sender, amount);
         _give(merchantId, amount);
+    }
+
+    /// @inheritdoc ICollateral
+    function repayFromFree(uint32 merchantId) external nonReentrant {
+        uint128 free = balanceOf(merchantId).free;
+        _accounts[merchantId].total -= free;
+        _give(merchantId, free);
     }
 
     /// @inheritdoc ICollateral
@@ -227,6 +234,14 @@ abstract contract Collateral is ICollateral, AccessControl, ReentrancyGuardTrans
         uint128 paid = amount < total ? amount : total;
         missing = amount - paid;
         (a.total, a.due) = (total - paid, due - amount);
+    }
+
+    function _requirePayoutAdmin(uint32 merchantId) private view {
+        if (_registry.merchant(merchantId).admin != msg.sender) revert NotPayoutAdmin(merchantId, msg.sender);
+    }
+
+    function _requirePartner(address partner) private view {
+        if (msg.sender != partner) revert NotPartner(msg.sender);
     }
 
     /// Takes free collateral above the floor, of a merchant that owes nothing to claims.

@@ -24,9 +24,9 @@ enum AttesterRole {
 /// least 2) which must hold an auditor and a merchant watcher. A quorum shortens the window, nothing else.
 interface IAlliancePolicy is IFloors {
     /// @param fastWindowSeconds challenge window of a batch with quorum; at least 2 hours
-    /// @param slowWindowSeconds challenge window without; at least 3 days and no less than the fast one
+    /// @param slowWindowSeconds challenge window without; 3 to 30 days and no less than the fast one
     /// @param sealLagSecondsMax longest time from sealing to commit; 1 second to 24 hours
-    /// @param withdrawDelaySeconds from request to payment of a withdrawal; at least slowWindowSeconds
+    /// @param withdrawDelaySeconds from request to payment of a withdrawal; at least slowWindowSeconds, at most 30 days
     /// @param honestWeight H: attester weight taken to be honest; at least 1
     /// @param operatorBondMin base units the operator must have at stake for a commit
     /// @param grossCapSlow most base units one settling batch may move without quorum

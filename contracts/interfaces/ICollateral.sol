@@ -43,6 +43,10 @@ interface ICollateral {
     /// @notice Adds collateral; anyone may fund any registered merchant. What a defaulter receives repays its claims first.
     function deposit(uint32 merchantId, uint128 amount) external;
 
+    /// @notice Uses a defaulter's free collateral on what it owes to claims: nets bring it money that repays nothing by
+    /// itself. Anyone may call it.
+    function repayFromFree(uint32 merchantId) external;
+
     /// @notice Announces a withdrawal. The merchant's admin only; one at a time, but one that has lapsed makes room. Until
     /// it is executed the amount still stands behind the merchant's nets.
     function requestWithdraw(uint32 merchantId, uint128 amount) external;

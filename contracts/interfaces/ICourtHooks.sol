@@ -28,8 +28,9 @@ interface ICourtHooks {
     /// @param code of the proof
     function revertFrom(BatchHeader calldata header, address challenger, uint16 code) external;
 
-    /// @notice Keeps a pending batch from becoming final until closeDemand, and its window open for an answer; in all no
-    /// longer than three slow windows from its commit. COURT only.
+    /// @notice Keeps a pending batch from becoming final until closeDemand, and its window open for an answer; answers are
+    /// due within three slow windows from its commit, for all demands together. An open demand has no end of its own: its
+    /// court closes it or reverts the batch, and any other court can. COURT only.
     function addDemand(uint64 batchNo, bytes32 headerHash) external;
 
     /// @notice Ends one demand. Does nothing if the header is not pending any more: its demands went with it. COURT only.

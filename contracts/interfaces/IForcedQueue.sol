@@ -36,7 +36,8 @@ enum ForcedFault {
 /// Of all that is overdue each event leaves the queue by itself, wherever it stands: what a committed batch holds is
 /// discharged, what no batch can hold is dropped, and the rest the next batch can hold. So there is always a batch that the
 /// hub takes. Within a lane the numbers leave in their order; what follows a dropped number can be dropped with it, and its
-/// lane takes no more until that is done.
+/// lane takes no more until that is done. A batch that answered some may be thrown out: each then comes back to where it
+/// stood, due as it was, by whoever shows it (reopenForced); for what follows it in its lane rests on it.
 ///
 /// A receipt is the operator's signed promise to merge an event by a time. Who shows that a later batch has not reached the
 /// event's number is paid from the operator's bond, into the merchant's collateral: 100 units, or the event's own
@@ -92,6 +93,12 @@ interface IForcedQueue {
     error NotQueued(uint64 id);
     error WrongEvent(bytes32 expected, bytes32 actual);
     error StillDue(uint64 id);
+    /// It was not answered by this batch, or stood otherwise; or it is queued; or it had followed a dropped one.
+    error NotDischarged(uint64 id);
+    /// What answered it has not been thrown out.
+    error BatchStands(uint64 batchNo);
+    /// An entry that stands in the queue with a lower id, or none, must be the neighbour, and the next have a higher one.
+    error NotItsPlace(uint64 id, uint64 previous);
     /// The operator must show that the batch it commits holds this event.
     error ForcedOverdue(uint64 id, uint32 dueAt);
     error UnknownReceiptSigner(address signer);
@@ -114,6 +121,10 @@ interface IForcedQueue {
         PointsEvent pointsEvent,
         bytes32[2] signature
     );
+    /// The batch whose lane row a queued event follows; part of what reopenForced asks for.
+    event ForcedBasis(uint64 indexed id, uint64 batchNo, bytes32 headerHash);
+    /// It is due again: the batch that had answered it was thrown out.
+    event ForcedReopened(uint64 indexed id, uint32 dueAt);
     event ForcedCovered(uint64 indexed id, bytes32 indexed headerHash);
     event ForcedDischarged(uint64 indexed id, uint64 indexed batchNo, bool late);
     event ForcedDropped(uint64 indexed id, ForcedFault fault);
@@ -142,6 +153,15 @@ interface IForcedQueue {
     /// queued · header is committed · leaf is in its tree · the leaf is the event's · the event has the lane and number
     /// that were forced · if it is another event, that the lane's key signed it · no lower number of the lane is queued.
     function dischargeForced(uint64 id, LeafProof calldata proof) external;
+
+    /// @notice Puts an event back that a batch had answered which was thrown out since. It stands where it stood, by its
+    /// id, and its deadline is what it was. Anyone may call it, for the last number of a lane first. Checks, in this order:
+    /// it was answered by this very batch and stood so · the batch is no more · no event of the lane follows a dropped one ·
+    /// its number is the one before those of its lane that wait · `previous` is its neighbour.
+    /// @param was the entry as it stood; `next` and `previous` in it do not count
+    /// @param headerHash of the batch that had answered it
+    /// @param previous id of the entry that it comes after, 0 at the head
+    function reopenForced(uint64 id, Entry calldata was, uint64 batchNo, bytes32 headerHash, uint64 previous) external;
 
     /// @notice Shows that a batch which is about to be committed holds a queued event; the hub then takes that batch
     /// although the event is overdue. The same checks as dischargeForced, with a header that is next instead of

@@ -11,7 +11,9 @@ import {IMerchantRegistry} from "./IMerchantRegistry.sol";
 /// less every day: so nobody buys cheaply today what a defaulter will have repaid tomorrow.
 ///
 /// A share of 1,000,000 belongs to nobody and never leaves: it keeps what comes in before anybody has joined, and makes it
-/// pointless to inflate a share's price against the next who joins. Whatever is rounded, is rounded in the fund's favour.
+/// pointless to inflate a share's price against the next who joins. After losses that took everything shares grow by the
+/// billion; who joins when there are 2^128 finds them counted anew, 2^64 old ones as one. Whatever is rounded, is rounded
+/// in the fund's favour.
 interface IGuaranteeShares {
     struct Leave {
         uint256 shares;
@@ -25,6 +27,8 @@ interface IGuaranteeShares {
     error NoAmount();
     /// Too little for a single share at today's price.
     error AmountBuysNoShare(uint256 amount);
+    /// The price has risen: the fund has lost what it may get back.
+    error WorthTooLow(uint256 worth, uint256 worthMin);
     error SharesTooFew(uint32 merchantId, uint256 held, uint256 needed);
     error LeavePending(uint32 merchantId, uint64 readyAt);
     error NoLeave(uint32 merchantId);
@@ -40,6 +44,8 @@ interface IGuaranteeShares {
     event SharesBurnt(uint32 indexed merchantId, uint256 shares, uint256 amount);
     event BountyEarned(address indexed account, uint256 amount);
     event BountyPaid(address indexed account, uint256 amount);
+    /// 2^64 old shares are one from here on, everybody's alike and announced ones too.
+    event SharesRecounted(uint256 recounts, uint256 totalShares);
     event AssetsChanged(uint256 assets, uint256 totalShares);
 
     /// @notice Makes the caller the fund's hub; once. A hub does it in its constructor, and does not come to be if another
@@ -49,7 +55,9 @@ interface IGuaranteeShares {
     /// @notice Puts free collateral above the floor into the fund, for
     /// floor(amount · (totalShares + 10^6) / (assets + 1 + hopedFor)) shares. The merchant's admin only; not while it owes
     /// anything to claims.
-    function joinGuarantee(uint32 merchantId, uint128 amount) external returns (uint256 shares);
+    /// @param worthMin what the new shares must be worth at least: after a loss that came before this call they might be
+    /// worth next to nothing until it is made good
+    function joinGuarantee(uint32 merchantId, uint128 amount, uint128 worthMin) external returns (uint256 shares);
 
     /// @notice Announces that shares will leave. The merchant's admin only; one announcement at a time, but one that has
     /// lapsed makes room.
@@ -80,6 +88,9 @@ interface IGuaranteeShares {
     /// @notice What members have lost to defaults and not got back, less a ninetieth for each day since the last loss or
     /// recovery.
     function hopedFor() external view returns (uint256);
+
+    /// @notice How often shares were counted anew.
+    function recounts() external view returns (uint256);
 
     /// @notice Without the share that belongs to nobody.
     function totalShares() external view returns (uint256);

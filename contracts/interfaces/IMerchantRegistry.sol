@@ -73,6 +73,8 @@ interface IMerchantRegistry {
     error UnknownMerchant(uint32 merchantId);
     error NotMerchantAdmin(uint32 merchantId, address caller);
     error StatusNotAllowed(uint32 merchantId, MerchantStatus from, MerchantStatus to);
+    /// Keys answer by it from the next batch but one at the latest: there is nothing to renew.
+    error StatusInForce(uint32 merchantId, uint32 fromBatch);
     error ZeroKeyId(uint32 merchantId);
     error KeyExists(uint32 merchantId, uint32 keyId);
     error UnknownKey(uint32 merchantId, uint32 keyId);
@@ -118,25 +120,31 @@ interface IMerchantRegistry {
     /// merchant is the hub's matter, and one that has left stays so.
     function setStatus(uint32 merchantId, MerchantStatus status) external;
 
+    /// @notice Lets a merchant's present status hold from the batch after the next, where a revert has put it off to some
+    /// later number. Anyone may call it.
+    function renewStatus(uint32 merchantId) external;
+
     /// @notice Opens lanes, valid from the next batch. Each merchant's admin only. Kind 9 (VOID) is added to every mask:
     /// a lane that could not burn a number could block itself for ever.
     function addKeys(NewKey[] calldata keys) external;
 
     /// @notice Closes a lane: the next batch is its last. The one batch of grace keeps a batch that was sealed honestly
-    /// from being made fraudulent by a revocation that overtakes it. The merchant's admin only.
+    /// from being made fraudulent by a revocation that overtakes it. Where a revert has put its end off, it can be revoked
+    /// once more. The merchant's admin only.
     function revokeKey(uint32 merchantId, uint32 keyId) external;
 
     /// @notice Appends terms, valid from the next batch. Each issuer's admin only, so nobody sets another's rate.
     /// @return firstTermsId id of the first; the others follow it
     function addTerms(NewTerms[] calldata terms) external returns (uint32 firstTermsId);
 
-    /// @notice Ends terms: the next batch is their last. The issuer's admin only.
+    /// @notice Ends terms: the next batch is their last. Once more where a revert has put their end off. The issuer's admin
+    /// only.
     function endTerms(uint32 termsId) external;
 
     /// @notice Restricts a defaulter's keys from the batch after the next. The hub only.
     function markDelinquent(uint32 merchantId) external;
 
-    /// @notice Lifts that restriction from the batch after the next. The hub only.
+    /// @notice Lifts that restriction from the batch after the next; who was suspended before is so again. The hub only.
     function clearDelinquent(uint32 merchantId) external;
 
     /// @notice Signer that events of this kind, lane and batch must recover to; address 0 says that there is none. A

@@ -27,17 +27,32 @@ enum BatchStatus {
 /// @notice commit → challenge window → finalise. A log batch only records roots; a settling batch also carries the nets
 /// since the settling batch before it. Nets are locked at commit and moved at finalise, never before.
 interface ISettlementHub is ICollateral, ISettling, ICourtHooks {
-    /// What header 0 has beyond its fixed fields. The accounts tree holds a zero row for every account registered by then;
-    /// `dataHash` names the file that holds those rows; `foundedAt` is both openedAt and sealedAt.
+    /// Where a hub goes on: after the last header of another hub, which wound down. Numbers of batches and leaves, points
+    /// in existence and the journal's head are those that it left; all zero for a hub that begins with nothing.
+    struct Carried {
+        uint256 chainId;
+        address hub;
+        bytes32 headerHash;
+        uint64 batchNo;
+        uint64 firstLeafNo;
+        int128 totalPoints;
+        bytes32 journalHead;
+    }
+
+    /// What the first header has beyond its fixed fields. The accounts tree holds a row for every account registered by
+    /// then, zero or as the hub before left it; `dataHash` names the file that holds those rows; `foundedAt` is both
+    /// openedAt and sealedAt. Of what was carried over a contract can check nothing: an auditor does, before anybody signs.
     struct Genesis {
         uint32 accountsCount;
         bytes32 accountsRoot;
         bytes32 dataHash;
         uint64 foundedAt;
         bytes32 configHash;
+        Carried carried;
     }
 
-    /// `openDemands` and the status Reverted are the courts' to set. `prevSettleBatch` is the settling batch before it.
+    /// `openDemands` and the status Reverted are the courts' to set; of the first batch that a revert threw out,
+    /// `finalAfter` says when that was. `prevSettleBatch` is the settling batch before it.
     struct BatchRecord {
         uint40 committedAt;
         uint40 finalAfter;
@@ -49,6 +64,8 @@ interface ISettlementHub is ICollateral, ISettling, ICourtHooks {
     }
 
     error AssetDecimalsWrong(uint8 decimals);
+    /// A first header has number 0, or both a later number and the header of another hub that it follows.
+    error CarriedHalfway(uint64 batchNo, bytes32 headerHash);
     error AlreadyCommitted(uint64 batchNo);
     /// A court has thrown this very header out: it never comes again, whoever signed it.
     error AlreadyReverted(uint64 batchNo, bytes32 headerHash);
@@ -76,9 +93,11 @@ interface ISettlementHub is ICollateral, ISettling, ICourtHooks {
 
     /// No batch is taken any more.
     error WindingDown(uint64 since);
-    /// There was a batch in the last 30 days, and no pause of more than 14.
+    /// There was a batch, or a revert, in the last 30 days, and no pause of more than 14.
     error WindDownTooEarly(uint256 lastCommitAt, uint256 pausedForSeconds);
 
+    /// This hub goes on where another one ended: its first header is bound to that one's last.
+    event CarriedOver(uint256 indexed chainId, address indexed hub, bytes32 indexed headerHash);
     event WindDownBegun(address indexed account, uint64 since);
     event BatchCommitted(
         uint64 indexed batchNo,
@@ -118,8 +137,8 @@ interface ISettlementHub is ICollateral, ISettling, ICourtHooks {
     /// @notice Makes all pending batches up to `batchNo` final, if they are log batches. The same checks for each.
     function finaliseThrough(uint64 batchNo) external;
 
-    /// @notice Stops commits for good. Anyone may, 30 days after the last batch or 14 days into a pause; the default
-    /// admin at any time. What is pending becomes final when its windows end, paused or not; floors end when a
+    /// @notice Stops commits for good. Anyone may, 30 days after the last batch or revert, or 14 days into a pause; the
+    /// default admin at any time. What is pending becomes final when its windows end, paused or not; floors end when a
     /// withdrawal's delay is over.
     function beginWindDown() external;
 

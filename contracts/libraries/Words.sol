@@ -150,6 +150,8 @@ library Words {
 
     /// Opens the preimage of header 0's `prevHeaderHash`, so that no two hubs share a chain of headers.
     bytes32 internal constant GENESIS_TAG = keccak256("LPA-GENESIS");
+    /// The same for the first header of a hub that goes on where another one ended.
+    bytes32 internal constant CARRIED_TAG = keccak256("LPA-CARRIED");
 
     function hash(PointsEvent memory x) internal pure returns (bytes32) {
         return keccak256(abi.encode(POINTS_EVENT_TYPEHASH, x));
@@ -195,5 +197,14 @@ library Words {
     /// `prevHeaderHash` of header 0.
     function genesisAnchor(uint256 chainId, address hub) internal pure returns (bytes32) {
         return keccak256(abi.encode(GENESIS_TAG, chainId, hub));
+    }
+
+    /// `prevHeaderHash` of the first header of a hub that goes on after `oldHeaderHash`, the last one of another hub.
+    function carriedAnchor(uint256 chainId, address hub, uint256 oldChainId, address oldHub, bytes32 oldHeaderHash)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(CARRIED_TAG, chainId, hub, oldChainId, oldHub, oldHeaderHash));
     }
 }

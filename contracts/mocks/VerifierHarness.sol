@@ -63,6 +63,14 @@ contract VerifierHarness {
         return Words.genesisAnchor(chainId, hub);
     }
 
+    function carriedAnchor(uint256 chainId, address hub, uint256 oldChainId, address oldHub, bytes32 oldHeaderHash)
+        external
+        pure
+        returns (bytes32)
+    {
+        return Words.carriedAnchor(chainId, hub, oldChainId, oldHub, oldHeaderHash);
+    }
+
     function rootOf(uint256 size, uint256 index, bytes32 item, bytes32[] calldata path) external pure returns (bytes32) {
         return PositionalTree.rootOf(size, index, item, path);
     }

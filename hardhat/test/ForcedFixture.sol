@@ -61,7 +61,7 @@ abstract contract ForcedFixture is HubFixture {
         return _queue.forceEvent(e, _sign(e), proof);
     }
 
-    /// The next batch, over these events, of which each lane's are in the order of their numbers.
+    /// The next batch, over these events. It is an honest one: each lane goes on where it stopped, without a gap.
     function _next(PointsEvent[] memory events) internal view returns (Kept memory k) {
         k.events = events;
         k.leaves = new SettlementLeaf[](events.length == 0 ? 1 : events.length);
@@ -71,6 +71,7 @@ abstract contract ForcedFixture is HubFixture {
             k.leaves[i].leafNo = _hub.nextLeafNo() + uint64(i);
             if (events.length == 0) continue;
             k.leaves[i].eventHash = Words.hash(events[i]);
+            assert(events[i].nonce == k.seqs[events[i].merchantId - 1] + 1);
             k.seqs[events[i].merchantId - 1] = events[i].nonce;
         }
         BatchHeader memory h = _header(new Net[](0));

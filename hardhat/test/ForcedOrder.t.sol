@@ -7,7 +7,8 @@ import {BatchHeader, Net, PointsEvent} from "../../contracts/libraries/Words.sol
 import {ForcedFixture} from "./ForcedFixture.sol";
 
 /// @title Forced events of several lanes, in any order and any mixture: never a batch past an overdue one, always a batch
-/// @dev The model: an event may leave if its own lane, basis, key or terms are gone, and must be answered otherwise.
+/// @dev The model: an event may leave if its own lane, basis, key or terms are gone, and must be answered otherwise. What
+/// was answered by a batch that is thrown out is due again.
 contract ForcedOrderTest is ForcedFixture {
     uint256 private constant STEPS = 40;
 
@@ -24,6 +25,7 @@ contract ForcedOrderTest is ForcedFixture {
         uint256 place;
         bool broken;
         bool gone;
+        IForcedQueue.Entry was;
     }
 
     Waiting[] private _all;
@@ -116,7 +118,8 @@ contract ForcedOrderTest is ForcedFixture {
         PointsEvent memory e = _event(lane, nonce + 1, kind);
         try this.tryForce(e, basisNo) returns (uint64 id) {
             assert(id == _all.length + 1);
-            _all.push(Waiting(e, id, basisNo, _hub.headerHash(basisNo), 0, 0, false, false));
+            Waiting storage w = _all.push();
+            (w.e, w.id, w.basisNo, w.basisHash) = (e, id, basisNo, _hub.headerHash(basisNo));
         } catch (bytes memory reason) {
             // Of these, and of no others, must a merchant be told; the first two are tried for in `_leaveOrStay`.
             bytes4 what = bytes4(reason);
@@ -171,12 +174,33 @@ contract ForcedOrderTest is ForcedFixture {
     function _throwOutLast() private {
         uint64 last = _hub.nextBatchNo() - 1;
         if (last == 1 || last < _hub.nextFinalNo()) return;
+        bytes32 hash = _hub.headerHash(last);
         _hub.revertFrom(_keptBatch(last).header, address(this), 1);
-        for (uint256 i = 0; i < _all.length; ++i) {
-            if (_all[i].mergedIn == last) _all[i].mergedIn = 0;
+        for (uint256 i = _all.length; i > 0; --i) {
+            if (_all[i - 1].mergedIn == last) _reopen(_all[i - 1], hash);
         }
         // Another time, another header.
         _pass(1);
+    }
+
+    /// It is in no batch any more; if it had been answered, it is due again, unless others of its lane have to be dropped.
+    function _reopen(Waiting storage w, bytes32 hash) private {
+        (uint64 previous, bool broken) = (0, false);
+        for (uint256 i = 0; i < _all.length; ++i) {
+            if (_all[i].gone) continue;
+            if (_all[i].id < w.id) previous = _all[i].id;
+            if (_all[i].broken && _all[i].e.merchantId == w.e.merchantId) broken = true;
+        }
+        uint64 mergedIn = w.mergedIn;
+        w.mergedIn = 0;
+        if (!w.gone) return;
+        try _queue.reopenForced(w.id, w.was, mergedIn, hash, previous) {
+            assert(!broken);
+            w.gone = false;
+            assert(_queue.entry(w.id).dueAt == w.was.dueAt);
+        } catch (bytes memory reason) {
+            assert(broken && bytes4(reason) == IForcedQueue.LaneBroken.selector);
+        }
     }
 
     /// Takes off the queue, in its order, what can leave it now, and sees that nothing else does.
@@ -185,6 +209,7 @@ contract ForcedOrderTest is ForcedFixture {
             Waiting storage w = _all[i];
             if (w.gone) continue;
             if (w.mergedIn != 0) {
+                w.was = _queue.entry(w.id);
                 _queue.dischargeForced(w.id, _proof(_keptBatch(w.mergedIn), w.place));
                 (w.gone, _answered) = (true, _answered + 1);
             } else if (_tryDrop(w)) {

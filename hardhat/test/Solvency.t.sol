@@ -68,6 +68,7 @@ contract SolvencyTest {
             if (luck % 3 == 0) _handler.finalise();
             _handler.collect(luck, luck / 6);
             _handler.restore(luck);
+            if (luck % 2 == 0) _handler.repayFromFree(luck);
             if (luck % 5 == 0) _handler.leaveGuarantee(luck, luck);
             if (luck % 7 == 0) _handler.executeLeave(luck);
             _requireAll();

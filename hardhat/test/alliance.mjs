@@ -2,7 +2,7 @@
 // headers that fit. Every test file takes its own chain; time moves only when a test says so.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { BrowserProvider, ContractFactory, Interface, Wallet, keccak256 } from "ethers";
+import { BrowserProvider, ContractFactory, Interface, Wallet, ZeroAddress, keccak256 } from "ethers";
 import { network } from "hardhat";
 import { ZERO, concat, hashStruct, netsHash, signedDigest, word } from "./words.mjs";
 
@@ -103,6 +103,17 @@ export function attest(wallet, digest) {
   return [signature.r, signature.yParityAndS];
 }
 
+/** What is carried over to a hub that begins with nothing. */
+export const NOTHING_CARRIED = {
+  chainId: 0n,
+  hub: ZeroAddress,
+  headerHash: ZERO,
+  batchNo: 0n,
+  firstLeafNo: 0n,
+  totalPoints: 0n,
+  journalHead: ZERO,
+};
+
 /**
  * Token, registry, policy and hub, with `merchants` registered (ids 1…), each with `collateral`, the `bond` posted (which
  * is also its minimum) and five attesters of weight 1.
@@ -113,6 +124,7 @@ export async function newAlliance({
   bond = 50_000n * UNIT,
   token = "TestToken",
   chain,
+  carried = NOTHING_CARRIED,
 } = {}) {
   const at = chain ?? (await newChain());
   const admin = await at.account(0);
@@ -125,7 +137,7 @@ export async function newAlliance({
   const policyArgs = [registry, admin.address, params, attesters, genesisConfig];
   const policy = await at.deploy("AlliancePolicy", policyArgs, admin);
   const foundedAt = await at.now();
-  const genesis = { accountsCount: 3 * merchants, accountsRoot: word(77), dataHash: ZERO, foundedAt, configHash: genesisConfig };
+  const genesis = { accountsCount: 3 * merchants, accountsRoot: word(77), dataHash: ZERO, foundedAt, configHash: genesisConfig, carried };
   const fund = await at.deploy("GuaranteeFund", [registry], admin);
   const queue = await at.deploy("ForcedQueue", [policy], admin);
   const hub = await at.deploy("SettlementHub", [asset, policy, fund, queue, admin.address, genesis], admin);

@@ -272,7 +272,7 @@ describe("a wind-down", () => {
 
   it("gives everybody what is theirs: pending nets move, then no floor, no delay of 90 days, no minimum bond", async () => {
     const owned = { hub: hub.connect(alliance.owner), fund: alliance.fund.connect(alliance.owner) };
-    await owned.fund.joinGuarantee(4, 500);
+    await owned.fund.joinGuarantee(4, 500, 0);
     await owned.fund.leaveGuarantee(4, await owned.fund.sharesOf(4));
     await policy.setFloor(3, 1_500);
     const { header } = await commit(alliance, { nets: NETS, wallets: QUORUM });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
 import { Wallet, getAddress, keccak256, recoverAddress, sha256 } from "ethers";
-import { ATTESTERS, DEFAULT_PARAMS, HOUR, UNIT, attest, attesterSet, events, newChain, refusal } from "./alliance.mjs";
+import { ATTESTERS, DEFAULT_PARAMS, HOUR, NOTHING_CARRIED, UNIT, attest, attesterSet, events, newChain, refusal } from "./alliance.mjs";
 import * as js from "./words.mjs";
 
 const { EX1 } = js;
@@ -137,7 +137,7 @@ describe("EX1 on the hub it was written for", () => {
     const policyArgs = [registry, admin.address, params, attesterSet(5), EX1.header.configHash];
     const policy = await chain.deploy("AlliancePolicy", policyArgs, admin);
     const { accountsCount, accountsRoot, dataHash, openedAt, configHash } = EX1.genesis.header;
-    const genesis = { accountsCount, accountsRoot, dataHash, foundedAt: openedAt, configHash };
+    const genesis = { accountsCount, accountsRoot, dataHash, foundedAt: openedAt, configHash, carried: NOTHING_CARRIED };
     fund = await chain.deploy("GuaranteeFund", [registry], admin);
     const queue = await chain.deploy("ForcedQueue", [policy], admin);
     // The first contract of the node's first account has EX1's address.

@@ -1,7 +1,7 @@
 // The guarantee fund, the waterfall of a default and its repayment, bounties, and what only the fund may ask of the hub.
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
-import { DAY, UNIT, commit, events, newAlliance, refusal } from "./alliance.mjs";
+import { DAY, NOTHING_CARRIED, UNIT, commit, events, newAlliance, refusal } from "./alliance.mjs";
 
 const NOBODYS = 1_000_000n;
 const said = async (promise) => (await refusal(promise)).name;
@@ -22,7 +22,7 @@ describe("joining and leaving", () => {
   });
 
   it("moves free collateral in at the price of a share and out again after 90 days", async () => {
-    const sent = await (await fund.joinGuarantee(1, 400)).wait();
+    const sent = await (await fund.joinGuarantee(1, 400, 0)).wait();
     const [joined] = events(fund, sent, "GuaranteeJoined");
     assert.deepEqual([joined.amount, joined.shares], [400n, 400n * NOBODYS]);
     assert.equal((await hub.balanceOf(1)).free, 600n);
@@ -39,7 +39,7 @@ describe("joining and leaving", () => {
   });
 
   it("keeps no way out in store: who did not leave within a week of its 90 days says so anew", async () => {
-    await fund.joinGuarantee(1, 400);
+    await fund.joinGuarantee(1, 400, 0);
     await fund.leaveGuarantee(1, 100n * NOBODYS);
     await alliance.pass(97 * DAY + 1);
     assert.equal(await said(fund.executeLeave(1)), "LeaveLapsed");
@@ -51,15 +51,15 @@ describe("joining and leaving", () => {
   });
 
   it("is the merchant's admin's, with what is free above the floor", async () => {
-    assert.equal(await said(alliance.fund.joinGuarantee(1, 1)), "NotFundAdmin");
+    assert.equal(await said(alliance.fund.joinGuarantee(1, 1, 0)), "NotFundAdmin");
     assert.equal(await said(alliance.fund.leaveGuarantee(1, 1)), "NotFundAdmin");
     assert.equal(await said(alliance.fund.cancelLeave(1)), "NotFundAdmin");
-    assert.equal(await said(fund.joinGuarantee(1, 0)), "NoAmount");
+    assert.equal(await said(fund.joinGuarantee(1, 0, 0)), "NoAmount");
     assert.equal(await said(fund.leaveGuarantee(1, 0)), "NoAmount");
-    assert.equal(await said(fund.joinGuarantee(1, 1_001)), "FreeTooLow");
+    assert.equal(await said(fund.joinGuarantee(1, 1_001, 0)), "FreeTooLow");
     await alliance.policy.setFloor(1, 700);
-    assert.equal(await said(fund.joinGuarantee(1, 301)), "FreeTooLow");
-    await fund.joinGuarantee(1, 300);
+    assert.equal(await said(fund.joinGuarantee(1, 301, 0)), "FreeTooLow");
+    await fund.joinGuarantee(1, 300, 0);
     assert.equal(await said(fund.leaveGuarantee(1, 300n * NOBODYS + 1n)), "SharesTooFew");
     await fund.leaveGuarantee(1, 7);
     await fund.cancelLeave(1);
@@ -69,7 +69,7 @@ describe("joining and leaving", () => {
   it("is not open to who owes to claims", async () => {
     const bare = await newAlliance({ collateral: 10n, bond: 0n });
     await settle(bare, [{ merchantId: 1, amount: -15n }, { merchantId: 2, amount: 15n }]);
-    assert.equal(await said(bare.fund.connect(bare.owner).joinGuarantee(1, 1)), "MerchantDelinquent");
+    assert.equal(await said(bare.fund.connect(bare.owner).joinGuarantee(1, 1, 0)), "MerchantDelinquent");
   });
 
   it("keeps for the fund itself what came in before anybody had joined", async () => {
@@ -79,7 +79,7 @@ describe("joining and leaving", () => {
     await court.hub.revertFrom(header, court.owner.address, 2);
     assert.equal(await court.fund.assets(), 5_000n * UNIT);
     const member = court.fund.connect(court.owner);
-    await member.joinGuarantee(1, 1_000n * UNIT);
+    await member.joinGuarantee(1, 1_000n * UNIT, 0);
     const value = await member.worthOf(1);
     assert.ok(value <= 1_000n * UNIT && value > 999n * UNIT + 990_000n, `${value}`);
   });
@@ -89,7 +89,7 @@ describe("joining and leaving", () => {
     await court.hub.grantRole(await court.hub.COURT_ROLE(), court.admin.address);
     const { header } = await commit(court);
     await court.hub.revertFrom(header, court.owner.address, 2);
-    assert.equal(await said(court.fund.connect(court.owner).joinGuarantee(1, 10)), "AmountBuysNoShare");
+    assert.equal(await said(court.fund.connect(court.owner).joinGuarantee(1, 10, 0)), "AmountBuysNoShare");
   });
 });
 
@@ -108,8 +108,8 @@ describe("the waterfall", () => {
     fund = alliance.fund.connect(alliance.owner);
     if (has + own) await hub.deposit(1, has + own);
     if (others) await hub.deposit(4, others);
-    if (own) await fund.joinGuarantee(1, own);
-    if (others) await fund.joinGuarantee(4, others);
+    if (own) await fund.joinGuarantee(1, own, 0);
+    if (others) await fund.joinGuarantee(4, others, 0);
     return settle(alliance, NETS);
   }
   const creditors = async () => Promise.all([2, 3].map(async (id) => (await hub.balanceOf(id)).free));
@@ -182,7 +182,7 @@ describe("the waterfall", () => {
     assert.equal(await fund.assets(), 0n);
     assert.ok((await fund.hopedFor()) >= 1_999n);
     await hub.deposit(2, 1_000);
-    await fund.joinGuarantee(2, 1_000);
+    await fund.joinGuarantee(2, 1_000, 0);
     await hub.deposit(1, 2_000);
     await fund.restoreReserves(1);
     assert.equal(await fund.assets(), 3_000n);
@@ -205,7 +205,7 @@ describe("the waterfall", () => {
     await alliance.pass(90 * DAY);
     assert.equal(await fund.hopedFor(), 0n);
     await hub.deposit(3, 400);
-    await fund.joinGuarantee(3, 400);
+    await fund.joinGuarantee(3, 400, 0);
     assert.ok((await fund.worthOf(3)) >= 398n, "then others join at what there is");
   });
 
@@ -224,7 +224,7 @@ describe("the waterfall", () => {
 
   it("belongs to one hub: a second one cannot be made on the same fund or queue", async () => {
     await withTranches({ has: 3_000n });
-    const genesis = { accountsCount: 0, accountsRoot: "0x" + "00".repeat(32), dataHash: "0x" + "00".repeat(32), foundedAt: 1, configHash: "0x" + "00".repeat(32) };
+    const genesis = { accountsCount: 0, accountsRoot: "0x" + "00".repeat(32), dataHash: "0x" + "00".repeat(32), foundedAt: 1, configHash: "0x" + "00".repeat(32), carried: NOTHING_CARRIED };
     const { asset, policy, queue, registry, admin } = alliance;
     const freshFund = await alliance.deploy("GuaranteeFund", [registry], admin);
     const freshQueue = await alliance.deploy("ForcedQueue", [policy], admin);

@@ -119,7 +119,7 @@ describe("gas", () => {
     const { hub, owner } = alliance;
     // Every member has shares, so that each default burns some: the dearest way through the waterfall.
     const fund = alliance.fund.connect(owner);
-    for (let id = 1; id <= MERCHANTS; id++) await fund.joinGuarantee(id, UNIT);
+    for (let id = 1; id <= MERCHANTS; id++) await fund.joinGuarantee(id, UNIT, 0);
     const owing = Array.from({ length: MERCHANTS }, (_, i) => ({ merchantId: i + 1, amount: -300n * UNIT }));
     owing[0].amount = BigInt(MERCHANTS - 1) * 300n * UNIT;
     const losing = owing.map(({ merchantId, amount }) => ({ merchantId, amount: -amount }));

@@ -21,7 +21,7 @@ describe("a hostile merchant", () => {
     await hub.finaliseBatch(header, nets);
     const { header: waiting } = await commit(alliance, { nets: [], wallets: QUORUM });
     await hub.deposit(1, 100);
-    await owner.fund.joinGuarantee(4, 10);
+    await owner.fund.joinGuarantee(4, 10, 0);
     await owner.fund.leaveGuarantee(4, 5_000_000);
     await owner.hub.requestWithdraw(2, 1_000);
     await owner.hub.requestWithdraw(3, 1_000);
@@ -89,7 +89,7 @@ describe("a hostile guarantor", () => {
     const alliance = await newAlliance({ collateral: 500n, bond: 0n });
     const { hub } = alliance;
     const fund = alliance.fund.connect(alliance.owner);
-    await fund.joinGuarantee(3, 400);
+    await fund.joinGuarantee(3, 400, 0);
     await fund.leaveGuarantee(3, await fund.sharesOf(3));
     await alliance.pass(200 * DAY);
     const { header } = await commit(alliance, { nets: NETS, wallets: QUORUM });
@@ -104,12 +104,12 @@ describe("a hostile guarantor", () => {
     const alliance = await newAlliance({ collateral: 500n, bond: 0n });
     const { hub } = alliance;
     const fund = alliance.fund.connect(alliance.owner);
-    await fund.joinGuarantee(3, 500);
+    await fund.joinGuarantee(3, 500, 0);
     const { header } = await commit(alliance, { nets: NETS, wallets: QUORUM });
     await alliance.pass(6 * HOUR);
     await hub.finaliseBatch(header, NETS);
     assert.equal(await fund.assets(), 0n);
-    await fund.joinGuarantee(4, 1);
+    await fund.joinGuarantee(4, 1, 0);
     await hub.deposit(1, 500);
     await fund.restoreReserves(1);
     assert.ok((await fund.worthOf(4)) <= 1n);

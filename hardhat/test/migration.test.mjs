@@ -2,8 +2,9 @@
 // the new one.
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
-import { ATTESTERS, DAY, HOUR, attestations, commit, newAlliance, nextHeader, refusal } from "./alliance.mjs";
+import { ATTESTERS, DAY, HOUR, NOTHING_CARRIED, attestations, commit, newAlliance, nextHeader, refusal } from "./alliance.mjs";
 import { batch, earn, force, laneKey, openLanes, sign } from "./lanes.mjs";
+import { carriedAnchor, hashStruct, word } from "./words.mjs";
 
 const QUORUM = ATTESTERS.slice(0, 3);
 const NETS = [
@@ -55,6 +56,25 @@ describe("a migration", () => {
     assert.equal(await said(next.hub.commitBatch(header, [], foreign)), "UnknownAttester");
     const batchNo = await next.hub.nextBatchNo();
     assert.equal(await said(next.hub.commitBatch({ ...last, batchNo }, NETS, [])), "WrongPrevHeader");
+  });
+
+  it("binds a hub that goes on to the header it goes on after, and counts on from there", async () => {
+    const { chainId } = await old.provider.getNetwork();
+    const left = { chainId, hub: old.hub.target, headerHash: hashStruct("BatchHeader", last) };
+    const numbers = { batchNo: last.batchNo + 1n, firstLeafNo: await old.hub.nextLeafNo(), totalPoints: 1_000n, journalHead: word(5) };
+    const { hub, ...rest } = await newAlliance({ chain: old, collateral: 0n, carried: { ...left, ...numbers } });
+    const [told] = await hub.queryFilter("BatchCommitted");
+    const { header } = told.args.toObject(true);
+    assert.equal(header.prevHeaderHash, carriedAnchor(chainId, hub.target, left));
+    assert.deepEqual([header.batchNo, header.firstLeafNo, header.totalPoints, header.netsSinceBatch], [3n, 131_073n, 1_000n, 2n]);
+    assert.equal(await hub.headerHash(3), told.args.headerHash);
+    assert.equal(await hub.isFinal(3, told.args.headerHash), true);
+    assert.deepEqual((await hub.queryFilter("CarriedOver"))[0].args.toArray(), [chainId, left.hub, left.headerHash]);
+    const { header: following } = await commit({ hub, ...rest }, { nets: NETS, wallets: QUORUM });
+    assert.deepEqual([following.batchNo, following.firstLeafNo, following.netsSinceBatch], [4n, 131_073n, 2n]);
+    const half = { ...NOTHING_CARRIED, batchNo: 3n };
+    assert.equal(await said(newAlliance({ chain: old, carried: half })), "CarriedHalfway");
+    assert.equal(await said(newAlliance({ chain: old, carried: { ...half, batchNo: 0n, headerHash: word(1) } })), "CarriedHalfway");
   });
 
   it("leaves the old hub's registry to the old hub", async () => {

@@ -17,6 +17,8 @@ describe("AlliancePolicy", () => {
   const outOfBounds = [
     ["fastWindowSeconds", 2 * HOUR - 1],
     ["slowWindowSeconds", 3 * DAY - 1],
+    ["slowWindowSeconds", 30 * DAY + 1],
+    ["withdrawDelaySeconds", 30 * DAY + 1],
     ["sealLagSecondsMax", 0],
     ["sealLagSecondsMax", DAY + 1],
     ["withdrawDelaySeconds", 7 * DAY - 1],

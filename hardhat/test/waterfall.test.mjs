@@ -33,7 +33,7 @@ describe("the waterfall's vectors", () => {
       const nets = listed.map(({ merchantId, amount }) => ({ merchantId, amount: BigInt(amount) }));
       if (bond) await hub.postBond(bond);
       for (const { merchantId, amount } of collateral) await hub.deposit(merchantId, amount);
-      for (const { merchantId, amount } of joins) await fund.joinGuarantee(merchantId, amount);
+      for (const { merchantId, amount } of joins) await fund.joinGuarantee(merchantId, amount, 0);
       const { header } = await commit(alliance, { nets });
       await alliance.pass(7 * DAY);
       await hub.finaliseBatch(header, nets);

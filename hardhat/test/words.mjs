@@ -71,6 +71,8 @@ export function netsHash(nets) {
   return keccak256(concat(word(32), word(nets.length), ...pairs));
 }
 
+export const carriedAnchor = (chainId, hub, old) =>
+  keccak256(concat(keccak256(Buffer.from("LPA-CARRIED")), word(chainId), word(hub), word(old.chainId), word(old.hub), old.headerHash));
 export const genesisAnchor = (chainId, hub) => keccak256(concat(keccak256(Buffer.from("LPA-GENESIS")), word(chainId), word(hub)));
 
 export const configHash = (versions) => keccak256(concat(...versions.map(word)));

@@ -21,6 +21,7 @@ from ledger.commands.configuring import (
     PublishCampaign,
     PublishExchange,
     PublishTerms,
+    SetCollateral,
     SetTiers,
     StopCampaign,
     Tier,
@@ -107,6 +108,7 @@ __all__ = [
     "Refund",
     "RejectAdjustment",
     "ResolveDispute",
+    "SetCollateral",
     "SetTiers",
     "SettleNets",
     "StopCampaign",
@@ -131,6 +133,7 @@ Configuring = (
     | PublishRule
     | WithdrawRule
     | SetTiers
+    | SetCollateral
     | FreezeMerchant
     | UnfreezeMerchant
     | CloseMerchant

@@ -145,6 +145,15 @@ class SetTiers(Command, frozen=True, kw_only=True, gc=False, tag="set_tiers"):
     downgrade: Literal["one", "reached"] = "reached"
 
 
+class SetCollateral(Command, frozen=True, kw_only=True, gc=False, tag="set_collateral"):
+    """What a merchant has on the chain to pay its debts with, less what it has announced to take out. Where it has a
+    limit, no more than that counts of it, until the next of these.
+    """
+
+    merchant_id: Id
+    collateral_au: NotNegative
+
+
 class FreezeMerchant(Command, frozen=True, kw_only=True, gc=False, tag="freeze_merchant"):
     """An issuer that leaves stops issuing; its points stay redeemable, backed by reserve or collateral (run-off)."""
 

@@ -2,7 +2,8 @@
 
 A build writes to `<path>.part` and renames it when the root is on disk, so a file under its own name is always whole.
 A build that ended early, at whatever point, is taken up where it was last certain; the leaves are given again and
-compared, and from the first that differs everything is made anew. Two builds of one file at a time are refused.
+compared, and from the first that differs everything is made anew. Leaves come in their order, or in any order with
+their places; these are certain all together. Two builds of one file at a time are refused.
 
 Invariants: the root depends on the leaves and their order alone, never on how often a build was begun; a finished file
 is never changed. Called by the sealing of epochs (build) and by whoever hands out paths (read).
@@ -13,12 +14,13 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 from proofs.poseidon import R, poseidon, poseidon_rows
 from proofs.tier.statement import DEPTH
@@ -46,6 +48,9 @@ SHARED_NODES_MAX: Final = 16_384
 CERTAIN_NODES: Final = 65_536
 """Nodes that are lost at most when a build dies: after so many, what was written is made certain."""
 
+
+Placed: TypeAlias = tuple[Sequence[int], bytes]
+"""Places and their leaves, 32 bytes each."""
 
 _NO_LEAF: Final = "a leaf is zero, or no element of the field"
 _ZERO: Final = bytes(NODE_BYTES)
@@ -90,19 +95,42 @@ def build_of_runs(
     layout = Layout.of(count)
     if path.exists():
         return _compared(path, runs, layout)
+    with _building(path, layout, chunk_nodes, certain_nodes) as builder:
+        builder.write_leaves(runs)
+        return builder.finish()
+
+
+def build_of_placed(
+    path: Path,
+    runs: Iterable[Placed],
+    count: int,
+    *,
+    chunk_nodes: int = CHUNK_NODES,
+    certain_nodes: int = CERTAIN_NODES,
+) -> int:
+    """`build_of_runs` of leaves that come in any order, each with its place; the same one may come again.
+
+    Raises `TreeError` as that does, and for a place that is given two leaves or none.
+    """
+    layout = Layout.of(count)
+    if path.exists():
+        return _compared_places(path, runs, layout)
+    with _building(path, layout, chunk_nodes, certain_nodes) as builder:
+        builder.place_leaves(runs)
+        return builder.finish()
+
+
+@contextmanager
+def _building(path: Path, layout: Layout, chunk_nodes: int, certain_nodes: int) -> Iterator[_Builder]:
+    """A build of the file, which has its name once it is finished. Raises `TreeBusy`."""
     part = path.with_name(path.name + ".part")
     descriptor = _locked(part)
     try:
-        builder = _Builder(descriptor, layout, chunk_nodes, certain_nodes)
-        builder.write_leaves(runs)
-        for level in range(DEPTH):
-            builder.write_level(level + 1)
-        root = builder.finish()
+        yield _Builder(descriptor, layout, chunk_nodes, certain_nodes)
         part.replace(path)
         _sync_folder(path.parent)
     finally:
         os.close(descriptor)
-    return root
 
 
 def root_from(leaf: int, index: int, siblings: Iterable[int]) -> int:
@@ -137,7 +165,7 @@ class EpochTree:
             self._layout = Layout.of(progress.count)
             if progress.done != self._layout.nodes or os.fstat(descriptor).st_size != self._layout.file_bytes:
                 raise TreeError(f"{path.name} is not finished, or cut off")
-            self._map = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+            self.file = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
         finally:
             os.close(descriptor)
 
@@ -174,7 +202,7 @@ class EpochTree:
                     raise TreeError(f"level {level + 1} is not made of the level below it")
 
     def close(self) -> None:
-        self._map.close()
+        self.file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -189,7 +217,7 @@ class EpochTree:
 
     def _read(self, at: int, count: int) -> bytes:
         start = DATA_OFFSET_BYTES + at * NODE_BYTES
-        return self._map[start : start + count * NODE_BYTES]
+        return self.file[start : start + count * NODE_BYTES]
 
 
 class _Builder:
@@ -219,6 +247,22 @@ class _Builder:
                 self._write(at, data)
             at = end
 
+    def place_leaves(self, runs: Iterable[Placed]) -> None:
+        """Level 0, in whatever order it comes. Certain are all leaves or none; from the first other one on, nothing."""
+        layout, known = self._layout, self._progress.done >= self._layout.count
+        # Room first: a full disk is an error here, and a signal in the middle of a map.
+        os.posix_fallocate(self._descriptor, 0, layout.file_bytes)
+        with mmap.mmap(self._descriptor, DATA_OFFSET_BYTES + layout.count * NODE_BYTES) as leaves:
+            for start, leaf in _placed(runs, layout.count, leaves):
+                if known and leaves[start : start + NODE_BYTES] != leaf:
+                    self._certain(0)
+                    known = False
+                if not known:
+                    leaves[start : start + NODE_BYTES] = leaf
+            leaves.flush()
+        if not known:
+            self._certain(layout.count)
+
     def write_level(self, level: int) -> None:
         """A level from the one below it, from its first node that is not certain."""
         start = max(self._progress.done - self._layout.starts[level], 0)
@@ -226,7 +270,9 @@ class _Builder:
             self._write(at, nodes)
 
     def finish(self) -> int:
-        """The root, when everything is certain."""
+        """The levels above the leaves; the root, when everything is certain."""
+        for level in range(DEPTH):
+            self.write_level(level + 1)
         self._certain(self._layout.nodes)
         return numbers(self._read(self._layout.nodes - 1, 1))[0]
 
@@ -282,6 +328,29 @@ def _checked(runs: Iterable[bytes], count: int) -> Iterator[bytes]:
         raise TreeError(f"{count} leaves were said to come, {'more' if seen > count else seen} came")
 
 
+def _placed(runs: Iterable[Placed], count: int, file: mmap.mmap) -> Iterator[tuple[int, bytes]]:
+    """Each leaf once, with where it lies in the file; by then the leaves before it lie there. Raises `TreeError` when
+    they are not those of a tree of `count`.
+    """
+    seen, came = bytearray(count), 0
+    for places, run in runs:
+        if len(run) != len(places) * NODE_BYTES or not all(0 <= place < count for place in places):
+            raise TreeError("a run is cut within a leaf, or names a place that the tree has not")
+        for place, at in zip(places, range(0, len(run), NODE_BYTES), strict=True):
+            start, leaf = DATA_OFFSET_BYTES + place * NODE_BYTES, run[at : at + NODE_BYTES]
+            if seen[place]:
+                if file[start : start + NODE_BYTES] != leaf:
+                    raise TreeError(f"place {place} is given two leaves")
+                continue
+            if not _ZERO < leaf < _ORDER:
+                raise TreeError(_NO_LEAF)
+            seen[place] = 1
+            came += 1
+            yield start, leaf
+    if came != count:
+        raise TreeError(f"{count} leaves were said to come, {came} came")
+
+
 def _compared(path: Path, runs: Iterable[bytes], layout: Layout) -> int:
     """The root of a finished file, if it is of these leaves."""
     with EpochTree(path) as tree:
@@ -292,6 +361,18 @@ def _compared(path: Path, runs: Iterable[bytes], layout: Layout) -> int:
             if not tree.holds(at, run):
                 raise TreeError(f"{path.name} is there already, with another leaf at {at} or after it")
             at += len(run) // NODE_BYTES
+        return tree.root
+
+
+def _compared_places(path: Path, runs: Iterable[Placed], layout: Layout) -> int:
+    """The root of a finished file, if it is of these leaves."""
+    with EpochTree(path) as tree:
+        if tree.count != layout.count:
+            raise TreeError(f"{path.name} is there already, of {tree.count} leaves")
+        for start, leaf in _placed(runs, layout.count, tree.file):
+            if tree.file[start : start + NODE_BYTES] != leaf:
+                place = (start - DATA_OFFSET_BYTES) // NODE_BYTES
+                raise TreeError(f"{path.name} is there already, with another leaf at {place}")
         return tree.root
 
 

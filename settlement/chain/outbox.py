@@ -82,11 +82,12 @@ class Outbox:
         lease: Lease | None = None,
         lease_s: int = LEASE_S,
         checkpoint: Checkpoint = unwatched,
+        scope: str = "",
     ) -> None:
         if not conn.autocommit:
             raise NotAutocommit("the outbox needs a connection in autocommit mode")
         self._conn, self._chain, self._signer = conn, chain, signer
-        self._lease, self._lease_s, self._checkpoint = lease, lease_s, checkpoint
+        self._lease, self._lease_s, self._checkpoint, self.scope = lease, lease_s, checkpoint, scope
         self._holder = leases.this_process()
         self.sender, self.chain_id = signer.address, chain.chain_id()
         self._book = NonceBook(conn, chain_id=self.chain_id, sender=self.sender)
@@ -110,6 +111,7 @@ class Outbox:
                 lease=lease,
                 lease_s=self._lease_s,
                 checkpoint=self._checkpoint,
+                scope=self.scope,
             )
         finally:
             # An interruption may leave a statement under way; then the lease runs out by itself.

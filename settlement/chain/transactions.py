@@ -1,7 +1,7 @@
 """One creation or one call that takes effect once: what founding and hand-over are made of.
 
-Invariants: a purpose stands for one transaction for ever; what the contract refuses is never signed. Called by
-deployment.
+Invariants: a purpose stands for one transaction for ever, within the scope of its outbox; what the contract refuses is
+never signed. Called by deployment.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def create(
 
 def create_code(outbox: Outbox, purpose: str, data: bytes) -> tuple[bytes, int]:
     """Address and block of what this creation code leaves, deployed now or before."""
-    receipt = outbox.complete(Intent(purpose, None, data, creation_gas(data)))
+    receipt = outbox.complete(Intent(purpose + outbox.scope, None, data, creation_gas(data)))
     assert receipt.contract is not None, "a creation that succeeded has an address"
     return receipt.contract, receipt.block_number
 
@@ -42,8 +42,8 @@ def creation_gas(data: bytes) -> int:
 
 def call(outbox: Outbox, purpose: str, contract: Contract, function: str, *arguments: Any, gas: int = CALL_GAS) -> None:
     """One call that takes effect once. Raises `Refused` with the contract's own word before anything is signed."""
-    intent = Intent(purpose, contract.address, contract.data(function, *arguments), gas)
-    if outbox.nonce_of(purpose) is None:
+    intent = Intent(purpose + outbox.scope, contract.address, contract.data(function, *arguments), gas)
+    if outbox.nonce_of(intent.purpose) is None:
         contract.try_out(intent.data, sender=outbox.sender, gas=gas)
     outbox.complete(intent)
 

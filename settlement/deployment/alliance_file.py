@@ -85,9 +85,9 @@ class ParamsEntry(_Strict):
     """The policy's bounds, so that a file that the contract would refuse costs nothing."""
 
     fast_window_seconds: int = Field(default=PARAMS.fast_window_seconds, ge=2 * 3_600, lt=2**32)
-    slow_window_seconds: int = Field(default=PARAMS.slow_window_seconds, ge=3 * 86_400, lt=2**32)
+    slow_window_seconds: int = Field(default=PARAMS.slow_window_seconds, ge=3 * 86_400, le=30 * 86_400)
     seal_lag_seconds_max: int = Field(default=PARAMS.seal_lag_seconds_max, ge=1, le=86_400)
-    withdraw_delay_seconds: int = Field(default=PARAMS.withdraw_delay_seconds, ge=1, lt=2**32)
+    withdraw_delay_seconds: int = Field(default=PARAMS.withdraw_delay_seconds, ge=1, le=30 * 86_400)
     honest_weight: int = Field(default=PARAMS.honest_weight, ge=1, lt=2**32)
     operator_bond_min: int = Field(default=PARAMS.operator_bond_min, ge=0, lt=2**96)
     gross_cap_slow: int = Field(default=PARAMS.gross_cap_slow, ge=0, lt=2**128)

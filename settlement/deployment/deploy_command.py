@@ -52,6 +52,16 @@ from settlement.deployment.alliance_file import (
     read_alliance_file,
     require_production,
 )
+from settlement.deployment.leaving import (
+    StillHeld,
+    first_batch,
+    going_on,
+    has_left,
+    old_alliance,
+    require_free,
+    wind_down,
+    winds_down,
+)
 from settlement.deployment.looking import look, read_addresses
 from settlement.deployment.plan import Step, cost_lines, gas_left, money_of, plan, step_lines
 from settlement.deployment.trial import Unfit, require_fit_network
@@ -68,7 +78,6 @@ from settlement.tables import Conn
 from settlement.tasks.works import Works, read_recipients
 
 DONE, REFUSED, AWAY, NOT_BORNE_OUT = 0, 1, 3, 4
-PROGRAM: Final = "settlement deploy"
 NOTED_AT: Final = frozenset({"signed", "sent"})
 FINAL_POLL_S: Final = 2.0
 FINAL_S_MAX: Final = 3_600
@@ -91,6 +100,7 @@ _REFUSED: Final = (
     RosterRefused,
     TermsOutOfOrder,
     TransactionFailed,
+    StillHeld,
     Unfit,
     ValidationError,
     record.OtherFounding,
@@ -111,13 +121,20 @@ class Ready:
     out: Path
 
 
-def main(arguments: Sequence[str] | None = None, *, checkpoint: Checkpoint = unwatched, lease_s: int = LEASE_S) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    checkpoint: Checkpoint = unwatched,
+    lease_s: int = LEASE_S,
+    carrying: bool = False,
+) -> int:
     """Plan, or found; answers the exit code. `checkpoint` is told where sending stands; a process that was killed keeps
-    the next one waiting for `lease_s`.
+    the next one waiting for `lease_s`. `carrying` has the ledger go on at the new hub after the one it is at.
     """
-    asked = _parser().parse_args(arguments)
+    asked = _parser(carrying=carrying).parse_args(arguments)
     try:
-        with _ready(asked, checkpoint, lease_s) as ready:
+        with _ready(asked, checkpoint, lease_s, carrying=carrying) as ready:
+            _require_free(ready)
             steps = _planned(ready)
             _tell(ready, steps)
             if not asked.yes:
@@ -133,7 +150,7 @@ def main(arguments: Sequence[str] | None = None, *, checkpoint: Checkpoint = unw
 
 
 @contextmanager
-def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int) -> Iterator[Ready]:
+def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int, *, carrying: bool) -> Iterator[Ready]:
     told, settings = read_alliance_file(asked.config), SettlementSettings()
     chain = Chain(asked.rpc, confirmations=asked.confirmations)
     if (serves := chain.chain_id()) != told.chain_id:
@@ -147,10 +164,12 @@ def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int) -> I
     works = Works(settings=settings, dsn=dsn, now_ms=lambda: 0)
     with psycopg.connect(dsn, autocommit=True) as conn:
         founding = _founding(conn, works, told, asked.config)
+        first = first_batch(conn, asked.out) if carrying else 0
+        scope, founding = record.scope_of(first), going_on(conn, founding, first) if carrying else founding
         genesis_hash = chain.genesis_hash()
-        origin = record.Origin(chain_id=serves, genesis_hash=genesis_hash, founder=signer.address)
+        origin = record.Origin(chain_id=serves, genesis_hash=genesis_hash, founder=signer.address, scope=scope)
         noting = _noting(conn, origin, asked.out, checkpoint)
-        outbox = Outbox(conn, chain, signer, lease_s=lease_s, checkpoint=noting)
+        outbox = Outbox(conn, chain, signer, lease_s=lease_s, checkpoint=noting, scope=scope)
         publication = Publication(
             vault=works.vault(),
             recipients=read_recipients(settings.keys_folder / "recipients.json"),
@@ -173,6 +192,27 @@ def _noting(conn: Conn, origin: record.Origin, out: Path, checkpoint: Checkpoint
 def _founding(conn: Conn, works: Works, told: AllianceFile, path: Path) -> Founding:
     merchants = [merchant.merchant_id for merchant in queries.merchants(conn)]
     return founding_of(told, path, merchants=merchants, roster=works.lanes().roster, terms=queries.terms(conn))
+
+
+def _leaves(ready: Ready) -> bool:
+    """Whether there is a hub that the ledger has still to leave."""
+    return ready.founding.carry is not None and not has_left(ready.conn, ready.founding.first_batch)
+
+
+def _require_free(ready: Ready) -> None:
+    if _leaves(ready):
+        require_free(ready.conn, old_alliance(ready.conn, ready.chain), ready.outbox, ready.founding)
+
+
+def _leave(ready: Ready, final_s_max: int) -> None:
+    """The old hub ends, and nothing was committed there meanwhile."""
+    if not _leaves(ready):
+        return
+    old = old_alliance(ready.conn, ready.chain)
+    if not winds_down(old):
+        wind_down(old, ready.outbox)
+        _wait_until_final(ready.outbox, final_s_max)
+    require_free(ready.conn, old, ready.outbox, ready.founding)
 
 
 def _planned(ready: Ready) -> list[Step]:
@@ -198,6 +238,9 @@ def _tell(ready: Ready, steps: Sequence[Step]) -> None:
     _say(f"founding account 0x{founder.hex()}, next nonce {chain.nonce(founder)}")
     for name, value in ready.founding.params._asdict().items():
         _say(f"  {name} = {value}")
+    if (carry := ready.founding.carry) is not None:
+        _say(f"goes on as batch {carry.first_batch} after header 0x{carry.before.header_hash.hex()}")
+        _say(f"  of hub 0x{carry.before.hub.hex()}, which takes no batch any more from then on")
     _say(_asset_words(ready.founding))
     _say(_handover_words(ready.founding))
     for line in step_lines(steps):
@@ -229,6 +272,7 @@ def _found(ready: Ready, steps: Sequence[Step], *, final_s_max: int) -> int:
     origin = record.origin_of(ready.chain, ready.outbox)
     if not record.is_whole(ready.out):
         record.write_draft(ready.conn, origin, ready.out)
+    _leave(ready, final_s_max)
     alliance = found(ready.conn, ready.chain, ready.outbox, ready.founding, ready.publication)
     _wait_until_final(ready.outbox, final_s_max)
     record.write_record(ready.conn, alliance, ready.outbox, ready.out)
@@ -269,10 +313,11 @@ def _say(words: str, *, to: Any = None) -> None:
     stream.flush()
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(*, carrying: bool) -> argparse.ArgumentParser:
+    about = "Found another hub at which the ledger goes on" if carrying else "Found an alliance on a network"
     parser = argparse.ArgumentParser(
-        prog=f"python -m {PROGRAM}",
-        description="Found an alliance on a network; without --yes only the plan is shown.",
+        prog=f"python -m settlement {'carry-over' if carrying else 'deploy'}",
+        description=f"{about}; without --yes only the plan is shown.",
         epilog="Exit codes: 0 planned, or founded and verified; 1 refused; 2 wrong use; 3 node or database away, or "
         "not final yet: run it again; 4 founded, but the chain does not bear it out.",
     )

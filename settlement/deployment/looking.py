@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from proofs.headers import Predecessor
 from proofs.json_form import JsonFormError, from_json
 from proofs.messages import BatchHeader
 from settlement.chain.client import Chain
@@ -56,6 +57,7 @@ class Told:
     header_hash: str
     verifiers: Mapping[str, tuple[bytes, str]]
     record: Mapping[str, Any]
+    carried: Predecessor | None = None
 
     @property
     def ours(self) -> dict[Name, bytes]:
@@ -113,9 +115,15 @@ def read_addresses(path: Path) -> Told:
                 key: (raw(each["address"]), each["codeHash"]) for key, each in tiers.get("verifiers", {}).items()
             },
             record=told.get(RECORD) or {},
+            carried=_carried(told.get("carried")),
         )
     except (KeyError, TypeError, AttributeError, ValueError, JsonFormError) as error:
         raise NotAddresses(f"{path}: not a file of addresses: {error!r}") from error
+
+
+def _carried(told: Mapping[str, Any] | None) -> Predecessor | None:
+    """The header that the hub's first one follows."""
+    return None if told is None else Predecessor(int(told["chainId"]), raw(told["hub"]), raw(told["headerHash"]))
 
 
 def raw(text: str) -> bytes:
@@ -147,7 +155,7 @@ def look(chain: Chain, told: Told) -> Seen:
 def _questions(told: Told) -> list[tuple[Any, ...]]:
     asked: list[tuple[Any, ...]] = [(name, view) for name, view, _ in BINDINGS]
     asked += [("SettlementHub", view) for view in ("domainSeparator", "operatorBond", "nextBatchNo", "windDownAt")]
-    asked += [("SettlementHub", "headerHash", 0)]
+    asked += [("SettlementHub", "headerHash", told.header.batch_no)]
     asked += [("AlliancePolicy", view) for view in ("params", "quorum", "versions", "pausedUntil")]
     if "TierRegistry" in told.places:
         asked += [("TierRegistry", view) for view in ("graceSeconds", "epochKey")]

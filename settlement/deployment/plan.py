@@ -18,7 +18,7 @@ from settlement.alliance import FOUNDING_CONFIG
 from settlement.chain.contracts import Name, deployment_data
 from settlement.chain.gas import Fees
 from settlement.chain.transactions import CALL_GAS, creation_gas
-from settlement.deploy import MONEY_GAS, registrations
+from settlement.deploy import MONEY_GAS, NOTHING_CARRIED, registrations
 from settlement.founding import Founding
 from settlement.handover import ANYBODY, DELAYS_S, Handover, council_arguments, given_up, role_purpose, seats
 from settlement.tiers.founding import REGISTER_GAS, TierFounding
@@ -28,7 +28,7 @@ ETHER_DIGITS = 18
 PURPOSE_COLUMNS = 46
 NOBODY = bytes(20)
 NO_WORD = bytes(32)
-GENESIS = 0, NO_WORD, NO_WORD, 0, NO_WORD
+GENESIS = 0, NO_WORD, NO_WORD, 0, NO_WORD, NOTHING_CARRIED
 """In the place of header 0, which has as many bytes whatever it says."""
 
 

@@ -25,7 +25,9 @@ from settlement.deployment.roles import Governance, Holding, governance_of, hold
 from settlement.networks import RECORD, addresses, read_told, replace_told
 from settlement.tables import Conn, anchor
 
+SCOPE: Final = "@"
 DRAFT: Final = "founding"
+FIRST_BATCH: Final = "firstBatch"
 
 _PURPOSES: Final = """
 SELECT nonce.purpose, nonce.nonce, tx.tx_hash, tx.block_number, tx.raw
@@ -47,18 +49,32 @@ class Origin:
     chain_id: int
     genesis_hash: bytes
     founder: bytes
+    scope: str = ""
 
     def as_json(self) -> dict[str, Any]:
         return {
             "chainId": self.chain_id,
             "genesisBlockHash": hex_text(self.genesis_hash),
             "deployer": hex_text(self.founder),
+            **({FIRST_BATCH: int(self.scope.removeprefix(SCOPE))} if self.scope else {}),
         }
+
+
+def scope_of(first_batch: int) -> str:
+    """What purposes of a founding end with, so that a second hub's are others than the first one's."""
+    return f"{SCOPE}{first_batch}" if first_batch else ""
+
+
+def _purposes(conn: Conn, *, chain_id: int, sender: bytes, scope: str) -> list[tuple[Any, ...]]:
+    """Those of one founding, without its scope."""
+    rows = conn.execute(_PURPOSES, {"chain_id": chain_id, "sender": sender}).fetchall()
+    ours = (row for row in rows if (row[0].endswith(scope) if scope else SCOPE not in row[0]))
+    return [(row[0].removesuffix(scope), *row[1:]) for row in ours]
 
 
 def recorded(conn: Conn, outbox: Outbox) -> dict[str, Recorded]:
     """Every purpose outside of batches that the outbox has a nonce for."""
-    rows = conn.execute(_PURPOSES, {"chain_id": outbox.chain_id, "sender": outbox.sender}).fetchall()
+    rows = _purposes(conn, chain_id=outbox.chain_id, sender=outbox.sender, scope=outbox.scope)
     return {purpose: Recorded(nonce, mined=block is not None) for purpose, nonce, _, block, _ in rows}
 
 
@@ -81,7 +97,8 @@ def require_ours(conn: Conn, chain: Chain, outbox: Outbox, path: Path) -> None:
 
 
 def origin_of(chain: Chain, outbox: Outbox) -> Origin:
-    return Origin(chain_id=outbox.chain_id, genesis_hash=chain.genesis_hash(), founder=outbox.sender)
+    genesis = chain.genesis_hash()
+    return Origin(chain_id=outbox.chain_id, genesis_hash=genesis, founder=outbox.sender, scope=outbox.scope)
 
 
 def is_whole(path: Path) -> bool:
@@ -91,7 +108,7 @@ def is_whole(path: Path) -> bool:
 
 def write_draft(conn: Conn, origin: Origin, path: Path) -> None:
     """How far it is: what has a nonce, what is in a block, and where contracts are."""
-    rows = conn.execute(_PURPOSES, {"chain_id": origin.chain_id, "sender": origin.founder}).fetchall()
+    rows = _purposes(conn, chain_id=origin.chain_id, sender=origin.founder, scope=origin.scope)
     told = origin.as_json() | {
         "transactions": {
             purpose: {"nonce": nonce, "block": block} | _where(purpose, origin.founder, nonce)
@@ -118,7 +135,7 @@ def record(conn: Conn, alliance: Alliance, outbox: Outbox) -> dict[str, Any]:
     """How the contracts came about and who holds which role now."""
     found = holdings(alliance.chain, _ruled(alliance), first=alliance.anchor.deploy_block)
     governance = governance_of(alliance.chain, found, first=alliance.anchor.deploy_block)
-    rows = conn.execute(_PURPOSES, {"chain_id": outbox.chain_id, "sender": outbox.sender}).fetchall()
+    rows = _purposes(conn, chain_id=outbox.chain_id, sender=outbox.sender, scope=outbox.scope)
     return {
         "deployer": hex_text(alliance.anchor.deployer),
         "contracts": {

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from proofs.headers import genesis_anchor
+from proofs.headers import carried_anchor, genesis_anchor
 from proofs.json_form import hex_text
 from proofs.keccak import keccak256
 from proofs.messages import DOMAIN_NAME, DOMAIN_VERSION, domain_separator
@@ -148,10 +148,14 @@ def _text(value: object) -> str:
 
 
 def _genesis(told: Told, seen: Seen) -> Iterator[Line]:
-    yield _line("header 0", "hash of the file's", told.header_hash, hex_text(told.header.hash_struct()))
-    yield _line("header 0", "in the hub", told.header_hash, _text(seen.answers["SettlementHub", "headerHash"]))
-    anchor = genesis_anchor(chain_id=told.chain_id, hub=told.places["SettlementHub"])
-    yield _line("header 0", "made for this hub", hex_text(anchor), hex_text(told.header.prev_header_hash))
+    about, hub = f"header {told.header.batch_no}", told.places["SettlementHub"]
+    yield _line(about, "hash of the file's", told.header_hash, hex_text(told.header.hash_struct()))
+    yield _line(about, "in the hub", told.header_hash, _text(seen.answers["SettlementHub", "headerHash"]))
+    if told.carried is None:
+        anchor = genesis_anchor(chain_id=told.chain_id, hub=hub)
+    else:
+        anchor = carried_anchor(told.carried, chain_id=told.chain_id, hub=hub)
+    yield _line(about, "made for this hub", hex_text(anchor), hex_text(told.header.prev_header_hash))
 
 
 def _parameters(told: Told, seen: Seen) -> Iterator[Line]:

@@ -49,7 +49,10 @@ _ADOPT = """
 INSERT INTO settlement.self_lane (merchant_id, key_id, address, kind_mask, from_seq, prepared_seq)
 VALUES (%(merchant)s, %(key)s, %(address)s, %(mask)s, %(seq)s, %(seq)s) ON CONFLICT DO NOTHING
 """
-_END = "UPDATE settlement.self_lane SET to_batch = %s WHERE merchant_id = %s AND key_id = %s AND to_batch IS NULL"
+_END = """
+UPDATE settlement.self_lane SET to_batch = %(end)s
+WHERE merchant_id = %(merchant)s AND key_id = %(key)s AND (to_batch IS NULL OR to_batch > %(end)s)
+"""
 _RESTRICT = "UPDATE settlement.self_lane SET restricted = %s WHERE merchant_id = %s AND restricted <> %s"
 _PREPARED_TO = "SELECT min(prepared_seq) FROM settlement.self_lane"
 _PREPARE = """
@@ -163,7 +166,8 @@ class LocalReceiptKey:
 
 def adopt_lanes(conn: Conn, registry: Contract, hosted: Roster, *, first_block: int) -> None:
     """Every lane in the registry whose key is not kept here, from the journal's end of this moment on, and its end. A
-    revocation counts as soon as it is seen: should its block go, the alliance signs, which it may.
+    revocation counts as soon as it is seen: should its block go, the alliance signs, which it may. A second one only
+    ends the lane sooner, after a revert that had put its end off.
     """
     seq = journal.head_seq(conn)
     for event in registry.events("KeySet", first=first_block, last="finalized"):
@@ -173,7 +177,8 @@ def adopt_lanes(conn: Conn, registry: Contract, hosted: Roster, *, first_block: 
             fields = {"merchant": merchant, "key": key, "address": address, "mask": event.fields["kindMask"]}
             conn.execute(_ADOPT, {**fields, "seq": seq})
     for event in registry.events("KeyRevoked", first=first_block, last="latest"):
-        conn.execute(_END, [event.fields["toBatch"], event.fields["merchantId"], event.fields["keyId"]])
+        told = event.fields
+        conn.execute(_END, {"end": told["toBatch"], "merchant": told["merchantId"], "key": told["keyId"]})
 
 
 def restrict_lanes(conn: Conn, over: Ends, *, batch_no: int) -> None:

@@ -74,7 +74,7 @@ class Inclusions:
         """
         batch, previous = tables.batch(conn, batch_no), tables.batch(conn, batch_no - 1)
         assert batch is not None, "the caller has looked"
-        header, anchor = batch.done.header, tables.anchor(conn)
+        header, anchor = batch.done.header, tables.anchor(conn, batch_no=batch_no)
         assert anchor is not None, "batches exist only on a chain"
         since = tables.batch(conn, header.nets_since_batch) if header.nets_hash != ZERO_WORD else None
         shared = head(
@@ -95,7 +95,7 @@ class Inclusions:
     def _opened(self, conn: Conn, batch: Batch) -> BatchReceipts:
         key = batch.header_hash
         if key not in self._open:
-            anchor = tables.anchor(conn)
+            anchor = tables.anchor(conn, batch_no=batch.batch_no)
             assert anchor is not None, "batches exist only on a chain"
             header = batch.done.header
             self._open[key] = BatchReceipts(

@@ -23,8 +23,6 @@ from settlement.sealing.leaves import MS_PER_SECOND, Needs
 from settlement.sealing.seal import Opening, cash_balances
 from settlement.tables import Batch, Conn
 
-BATCH_NO_MAX = 2**62
-
 _TIPS = """
 SELECT wanted.issuer, wanted.name, last.n, last.leaf_no, last.balance
 FROM unnest(%(issuers)s::integer[], %(names)s::text[]) AS wanted (issuer, name)
@@ -65,12 +63,14 @@ def opening(conn: Conn, previous: Batch) -> Opening:
     row = conn.execute(_SETTLED, [previous.batch_no]).fetchone()
     settled = tables.batch(conn, row[0]) if row else None
     assert settled is not None, "batch 0 counts as the first settling batch"
+    anchor = tables.anchor(conn, batch_no=previous.batch_no)
     return Opening(
         header=previous.done.header,
         header_hashes=tables.header_hashes(conn, previous.batch_no + 1),
         rows=previous.done.rows,
         settled_batch=settled.batch_no,
         settled_cash=cash_balances(settled.done.rows),
+        first_batch=0 if anchor is None else anchor.first_batch,
     )
 
 
@@ -113,7 +113,7 @@ def pending(conn: Conn, after_seq: int) -> Pending:
 
 def settled_at(conn: Conn) -> int:
     """When the last settling batch, or else genesis, was sealed: Unix seconds by the chain's clock."""
-    row = conn.execute(_SETTLED, [BATCH_NO_MAX]).fetchone()
+    row = conn.execute(_SETTLED, [tables.BATCH_NO_MAX]).fetchone()
     settled = tables.batch(conn, row[0]) if row else None
     assert settled is not None, "batch 0 counts as the first settling batch"
     return settled.done.sealed_at

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from ledger.answers import LegRef
 from proofs.accounts import CASH, POINTS
-from proofs.headers import genesis_header, history_root, nets_from, nets_hash
+from proofs.headers import Predecessor, carried_header, genesis_header, history_root, nets_from, nets_hash
 from proofs.kinds import Terms
 from proofs.lpb1 import LEAVES_MAX, NETS_MAX, Records, Row, file_front
 from proofs.messages import BatchHeader
@@ -45,8 +45,8 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """Where the previous batch left off: its header, all header hashes 0 … n-1, its rows; and the last settling batch
-    with each party's cash balance in it.
+    """Where the previous batch left off: its header, all header hashes of its hub from `first_batch` on, its rows; and
+    the last settling batch with each party's cash balance in it.
     """
 
     header: BatchHeader
@@ -54,6 +54,7 @@ class Opening:
     rows: Sequence[Row]
     settled_batch: int
     settled_cash: Mapping[int, int]
+    first_batch: int = 0
 
     def after(self, sealed: Sealed, header: BatchHeader) -> Opening:
         """The opening of the batch after `sealed`, whose finished header is `header`."""
@@ -64,6 +65,7 @@ class Opening:
             rows=sealed.rows,
             settled_batch=header.batch_no if settling else self.settled_batch,
             settled_cash=cash_balances(sealed.rows) if settling else self.settled_cash,
+            first_batch=self.first_batch,
         )
 
 
@@ -117,6 +119,40 @@ def genesis(
         config_hash=config_hash,
         data_hash=ZERO_WORD,
     )
+    return _without_leaves(header, rows, batch_secret)
+
+
+def carried(
+    *,
+    before: Predecessor,
+    last: BatchHeader,
+    closing: Sequence[Row],
+    chain_id: int,
+    hub: bytes,
+    registered: Iterable[bytes],
+    founded_at: int,
+    config_hash: bytes,
+    batch_secret: bytes,
+) -> Sealed:
+    """The first batch of a hub that goes on after `last`: its `closing` rows as they are, a zero row for each account
+    that is new, and no leaf.
+    """
+    rows = Chains(closing, {}, last.total_points, batch_secret).rows(registered)
+    header = carried_header(
+        before,
+        last,
+        chain_id=chain_id,
+        hub=hub,
+        accounts_count=len(rows),
+        accounts_root=root_of([row.row_hash(batch_secret) for row in rows]),
+        founded_at=founded_at,
+        config_hash=config_hash,
+        data_hash=ZERO_WORD,
+    )
+    return _without_leaves(header, rows, batch_secret)
+
+
+def _without_leaves(header: BatchHeader, rows: Sequence[Row], batch_secret: bytes) -> Sealed:
     return Sealed(
         header=header,
         rows=rows,
@@ -208,11 +244,12 @@ def cash_balances(rows: Iterable[Row]) -> dict[int, int]:
 
 def _check_opening(opening: Opening, leaf_count: int, opened_at: int, sealed_at: int) -> None:
     header = opening.header
-    if len(opening.header_hashes) != header.batch_no + 1 or opening.header_hashes[-1] != header.hash_struct():
+    own = header.batch_no + 1 - opening.first_batch
+    if len(opening.header_hashes) != own or opening.header_hashes[-1] != header.hash_struct():
         raise SealRefused(
             Reason.OPENING,
             "header hashes",
-            expected=f"0 to {header.batch_no}, the last its own",
+            expected=f"{opening.first_batch} to {header.batch_no}, the last its own",
             actual=len(opening.header_hashes),
         )
     if len(opening.rows) != header.accounts_count:

@@ -19,6 +19,7 @@ from settlement.steps import State
 from settlement.submitter import drive, rested
 from settlement.tables import Batch
 from settlement.tasks.asking import Told, Turn
+from settlement.watch.backing import tell_backing
 from settlement.watch.recoveries import tell_recoveries
 from settlement.watch.restrictions import freeze_restricted
 from settlement.watch.watcher import watch
@@ -69,6 +70,7 @@ def compare(turn: Turn) -> Told:
         told = tell_recoveries(s)
         found = reconcile(turn.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
         found += told + freeze_restricted(s)
+        tell_backing(s)
     return {"differences": len(found)} if found else {}
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from proofs.poseidon import WORD_BYTES, poseidon, poseidon_rows
 from proofs.tier.attributes import Attributes
-from proofs.tier.epoch_tree import EpochTree, TreeBusy, TreeError, build_of_runs, root_from
+from proofs.tier.epoch_tree import EpochTree, Placed, TreeBusy, TreeError, build_of_placed, root_from
 from proofs.tier.statement import epoch_tag
 from settlement.tables import Conn
 from settlement.tiers import epoch_secrets
@@ -30,15 +30,21 @@ INPUTS: Final = 4
 _PADDING: Final = bytes(WORD_BYTES - Attributes.BYTES)
 
 _LEAVES = """
-SELECT l.place, l.commitment, l.attributes, b.blind, l.leaf FROM (
-    SELECT * FROM settlement.tier_leaf WHERE epoch = %s AND place > %s ORDER BY place LIMIT %s
+SELECT l.place, l.commitment, l.attributes, b.blind, l.member_no FROM (
+    SELECT * FROM settlement.tier_leaf WHERE epoch = %s AND shard = 0 AND member_no > %s ORDER BY member_no LIMIT %s
 ) l
 LEFT JOIN LATERAL (
     SELECT blind FROM vault.tier_blind
     WHERE shard = l.shard AND member_no = l.key_member_no AND key_no = l.key_no OFFSET 0
 ) b ON true
-ORDER BY l.place
+ORDER BY l.member_no
 """
+"""As the rows were written: in the order of places each one would be somewhere else."""
+_BARE = """
+SELECT place, leaf FROM settlement.tier_leaf
+WHERE epoch = %s AND shard = 0 AND member_no IS NULL AND place > %s ORDER BY place LIMIT %s
+"""
+"""Of erased members, and read last: who is erased meanwhile may come twice, and is missed by neither."""
 
 Seen = Callable[[int], None]
 """Told how many leaves are hashed, now and then."""
@@ -77,12 +83,12 @@ class Trees:
         self.folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         path = self.path(epoch.epoch)
         try:
-            return build_of_runs(path, leaves(conn, epoch, secret, seen=seen), epoch.members)
+            return build_of_placed(path, leaves(conn, epoch, secret, seen=seen), epoch.members)
         except TreeBusy:
             raise
         except TreeError:  # a file of that name with other leaves: of another database, or damaged
             path.unlink(missing_ok=True)
-            return build_of_runs(path, leaves(conn, epoch, secret, seen=seen), epoch.members)
+            return build_of_placed(path, leaves(conn, epoch, secret, seen=seen), epoch.members)
 
     def path_of(self, conn: Conn, vault: Vault, epoch: Epoch, place: int) -> list[int]:
         """The siblings of a leaf, of which is sure that they lead to the epoch's root; the file is made again where it
@@ -115,28 +121,28 @@ class Trees:
         return [path.name for path in gone]
 
 
-def leaves(conn: Conn, epoch: Epoch, secret: EpochSecret, *, seen: Seen = unseen) -> Iterator[bytes]:
-    """The leaves of an epoch in their order, as the tree's file has them, a page of rows at a time."""
-    tag, place = epoch_tag(epoch.alliance_id, epoch.epoch), -1
-    while page := conn.execute(_LEAVES, [epoch.epoch, place, LEAVES_PER_READ], binary=True).fetchall():
-        yield run_of(tag, secret, page)
-        place = page[-1][0]
-        seen(place + 1)
+def leaves(conn: Conn, epoch: Epoch, secret: EpochSecret, *, seen: Seen = unseen) -> Iterator[Placed]:
+    """The leaves of an epoch with their places, a page of rows at a time."""
+    tag, member_no, done = epoch_tag(epoch.alliance_id, epoch.epoch), -1, 0
+    while page := conn.execute(_LEAVES, [epoch.epoch, member_no, LEAVES_PER_READ], binary=True).fetchall():
+        yield [row[0] for row in page], run_of(tag, secret, page)
+        member_no, done = page[-1][-1], done + len(page)
+        seen(done)
+    place = -1
+    while page := conn.execute(_BARE, [epoch.epoch, place, LEAVES_PER_READ], binary=True).fetchall():
+        places, run = zip(*page, strict=True)
+        yield places, b"".join(run)
+        place = places[-1]
 
 
 def run_of(tag: int, secret: EpochSecret, page: Sequence[tuple[Any, ...]]) -> bytes:
-    """The leaves of many rows (place, and what a `Leaf` has), each as `leaf_of` makes it."""
+    """The leaves of many rows (place, commitment, attributes, blind, whose), each as `leaf_of` makes it."""
     middle, salt = tag.to_bytes(WORD_BYTES, "big") + _PADDING, secret.salt_word
     inputs = [
         b"".join((commitment, middle, attributes, salt(commitment, blind)))
-        for _, commitment, attributes, blind, leaf in page
-        if leaf is None
+        for _, commitment, attributes, blind, _ in page
     ]
-    made = poseidon_rows(b"".join(inputs), INPUTS)
-    if len(made) == len(page) * WORD_BYTES:
-        return made
-    hashes = (made[at : at + WORD_BYTES] for at in range(0, len(made), WORD_BYTES))
-    return b"".join([next(hashes) if row[-1] is None else row[-1] for row in page])
+    return poseidon_rows(b"".join(inputs), INPUTS)
 
 
 def leaf_of(tag: int, secret: EpochSecret, row: Leaf) -> int:

@@ -37,6 +37,10 @@ CODES: dict[str, tuple[str, str]] = {
     "chains-many": (WARNING, "there are more chains of referrals to look at than alerts are raised for"),
     "chain-unclear": (WARNING, "the node does not answer, or not usably"),
     "claims-open": (WARNING, "what a defaulter still owes to the creditors of a batch"),
+    "collateral-leaving": (
+        WARNING,
+        "a merchant has announced to take out collateral; what leaves stands behind no debt any more",
+    ),
     "collateral-low": (WARNING, "a merchant's free collateral is below its floor or below what it owes"),
     "commit-refused": (URGENT, "the contract refuses what is to be sent; it is not signed"),
     "defaulted": (URGENT, "a merchant could not pay its net"),

@@ -23,6 +23,10 @@ from settlement.watch import watcher
 MIRRORED_BATCHES_MAX = 64
 """So many of the newest batches are looked for on each mirror."""
 
+WITHDRAWAL_OPEN_S = 7 * 86_400
+"""Collateral.WITHDRAWAL_OPEN_SECONDS: a withdrawal that nobody executes so long lapses, but in a wind-down."""
+
+_KEPT = "SELECT body FROM settlement.chain_look"
 _KEEP = """
 INSERT INTO settlement.chain_look (taken_at, body) VALUES (clock_timestamp(), %(body)s)
 ON CONFLICT (sole) DO UPDATE SET taken_at = excluded.taken_at, body = excluded.body
@@ -31,13 +35,17 @@ ON CONFLICT (sole) DO UPDATE SET taken_at = excluded.taken_at, body = excluded.b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collateral:
-    """A party's money in the hub, in base units; `owed` is what it still owes to claims of earlier defaults."""
+    """A party's money in the hub, in base units; `owed` is what it still owes to claims of earlier defaults, `leaving`
+    what it has announced to take out, from `leaving_at` (Unix seconds) on.
+    """
 
     merchant_id: int
     free: int
     locked: int
     floor: int
     owed: int
+    leaving: int = 0
+    leaving_at: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +110,7 @@ def look(conn: Conn, alliance: Alliance, *, sender: bytes, parties: Sequence[int
         fee_wei=chain.fees().max_fee_wei,
         nonce_latest=chain.nonce(sender),
         nonce_pending=chain.nonce(sender, "pending"),
-        collateral=second_node.agreed(alliance, "collateral", lambda each: _collateral(each, parties, final.number)),
+        collateral=second_node.agreed(alliance, "collateral", lambda each: _collateral(each, parties, final)),
         batches=_batches(conn, alliance, final.number),
         mirrors=[_mirror(conn, mirror) for mirror in mirrors],
     )
@@ -115,13 +123,41 @@ def keep(conn: Conn, seen: Look) -> None:
     conn.execute(_KEEP, {"body": Jsonb(_json(body))})
 
 
-def _collateral(alliance: Alliance, parties: Sequence[int], at: int) -> list[Collateral]:
-    hub, policy, fund = alliance.hub, alliance.policy, alliance.fund
+def kept(conn: Conn) -> tuple[Head, list[Collateral]] | None:
+    """The final block of the look that is kept, and the collateral seen there; None before the first."""
+    row = conn.execute(_KEPT).fetchone()
+    if row is None:
+        return None
+    final = {name: value for name, value in row[0]["final"].items() if name != "hash"}
+    head = Head(hash=bytes.fromhex(row[0]["final"]["hash"].removeprefix("0x")), **_whole(final))
+    return head, [Collateral(**_whole(each)) for each in row[0]["collateral"]]
+
+
+def _whole(told: dict[str, Any]) -> dict[str, int]:
+    return {name: int(value) for name, value in told.items()}
+
+
+def _collateral(alliance: Alliance, parties: Sequence[int], final: Head) -> list[Collateral]:
+    hub, policy, fund, at = alliance.hub, alliance.policy, alliance.fund, final.number
+    winds_down = hub.read("windDownAt", tag=at) != 0
     found = []
     for party in parties:
         free, locked = hub.read("balanceOf", party, tag=at)
         floor, owed = policy.read("floorOf", party, tag=at), fund.read("owedBy", party, tag=at)
-        found.append(Collateral(merchant_id=party, free=free, locked=locked, floor=floor, owed=owed))
+        leaving, leaving_at = hub.read("withdrawalOf", party, tag=at)
+        if not winds_down and final.timestamp > leaving_at + WITHDRAWAL_OPEN_S:
+            leaving = leaving_at = 0  # lapsed, or none
+        found.append(
+            Collateral(
+                merchant_id=party,
+                free=free,
+                locked=locked,
+                floor=floor,
+                owed=owed,
+                leaving=leaving,
+                leaving_at=leaving_at,
+            )
+        )
     return found
 
 

@@ -19,8 +19,12 @@ from proofs.json_form import hex_text
 from proofs.receipt import check
 from settlement.attestations import take_attestations
 from settlement.batches import seal_next
+from settlement.chain.intents import Intent
+from settlement.chain.outbox import Outbox
+from settlement.chain.senders import LocalSigner
 from settlement.embedded_chain.process import EmbeddedNode, start
 from settlement.mirrors.folder import FolderMirror
+from settlement.mirrors.web import WebMirror
 from settlement.reconcile import reconcile
 from settlement.sealing.inclusions import Inclusions
 from settlement.submitter import drive
@@ -186,6 +190,12 @@ def test_a_batch_has_a_number(http: TestClient, number: str) -> None:
     assert http.get(f"/v1/batches/{number}").json()["code"] == "field-invalid"
 
 
+def cut(point: str) -> None:
+    """The process ends when a transaction is signed and not sent."""
+    if point == "signed":
+        raise InterruptedError
+
+
 def test_the_operator_sees_settlement_and_its_alerts_and_nobody_else_does(
     field: Field, issuer: Caller, acceptor: Caller, http: TestClient
 ) -> None:
@@ -197,18 +207,29 @@ def test_the_operator_sees_settlement_and_its_alerts_and_nobody_else_does(
     with field.settlement() as s:
         seal_next(s, settling=True)
         empty = FolderMirror(field.folder / "empty")
-        reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=[*s.publication.mirrors, empty])
+        away = WebMirror("http://127.0.0.1:9")
+        reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=[*s.publication.mirrors, empty, away])
+        with pytest.raises(InterruptedError):
+            Outbox(s.conn, s.alliance.chain, LocalSigner(SENDER.key), checkpoint=cut).submit(
+                Intent("commit:1:0", s.alliance.anchor.hub, b"", 60_000, batch_no=1)
+            )
     seen = operator.get("/v1/settlement").json()
     assert [(each["state"], each["count"]) for each in seen["batches"]] == [("finalised", 1), ("published", 1)]
     assert {each["kind"] for each in seen["costs"]} >= {"deploy", "deposit"}
     assert all(int(each["wei"]) > int(each["gas"]) > 0 for each in seen["costs"])
-    assert (seen["on_the_way"], seen["chain"]["next_batch_no"], seen["chain"]["lag_s"]) == ([], 1, 0)
+    (sent,) = seen["on_the_way"]
+    assert (sent["purpose"], sent["batch_no"], sent["offers"], sent["sent_at"]) == ("commit:1:0", 1, 1, None)
+    assert (seen["chain"]["next_batch_no"], seen["chain"]["lag_s"]) == (1, 0)
     assert seen["chain"]["hub_held"] == seen["chain"]["hub_owed"]
     assert {each["merchant_id"]: each["free"] for each in seen["collateral"]}[ISSUER] == "10000000000"
-    assert [mirror["behind"] for mirror in seen["mirrors"]] == [[], [], [0, 1]]
-    assert seen["alerts_open"] == {"warning": 1}
-    first = operator.get("/v1/alerts?limit=1").json()
-    assert [(each["code"], each["place"]) for each in first["data"]] == [("mirror-behind", empty.name)]
+    assert [mirror["behind"] for mirror in seen["mirrors"]] == [[], [], [0, 1], []]
+    assert [bool(mirror["down"]) for mirror in seen["mirrors"]] == [False, False, False, True]
+    assert seen["alerts_open"] == {"warning": 2}
+    first = operator.get("/v1/alerts").json()
+    assert {(each["code"], each["place"]) for each in first["data"]} == {
+        ("mirror-behind", empty.name),
+        ("mirror-behind", away.name),
+    }
     assert first["next_cursor"] is None
     path = f"/v1/alerts/{first['data'][0]['id']}/acknowledge"
     assert issuer.post(path, {"by": "lin"}).status_code == 403
@@ -216,10 +237,10 @@ def test_the_operator_sees_settlement_and_its_alerts_and_nobody_else_does(
     assert (taken.status_code, taken.json()["acknowledged_by"], taken.json()["resolved_at"]) == (200, "lin", None)
     assert operator.post(path, {"by": "mo"}).json() == taken.json(), "the first who says so stays"
     with field.settlement() as s:
-        reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=[*s.publication.mirrors, empty])
+        reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=[*s.publication.mirrors, empty, away])
         assert operator.get("/v1/alerts").json()["data"][0]["acknowledged_by"] == "lin", (
             "found again it is the same one"
         )
         reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
-    (gone,) = operator.get("/v1/alerts").json()["data"]
-    assert gone["resolved_at"] is not None
+    gone = operator.get("/v1/alerts").json()["data"]
+    assert [each["resolved_at"] is not None for each in gone] == [True, True]

@@ -24,6 +24,7 @@ from proofs.accounts import OPERATOR_ID, RESERVE_ID
 from proofs.keccak import keccak256
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract, Name, deployment_data
+from settlement.deploy import NOTHING_CARRIED
 from settlement.mirrors.folder import FolderMirror
 from settlement.publish import Recipient, publish
 from tests.attacks.alliance import CONFIG_HASH, FOUNDED_AT, Batch, Place, history, keystore, rules
@@ -119,7 +120,8 @@ def settle(url: str, folder: Path, *, collateral: int = 1_000 * UNIT, bond: int 
     recipient = Recipient(KID, PRIVATE.public_key().public_bytes_raw())
     batches = history(recipient, Place(chain.chain_id(), hub))
     zero = batches[0].header
-    genesis = (zero.accounts_count, zero.accounts_root, zero.data_hash, zero.opened_at, zero.config_hash)
+    fresh = zero.accounts_count, zero.accounts_root, zero.data_hash, zero.opened_at, zero.config_hash
+    genesis = (*fresh, NOTHING_CARRIED)
     addresses = [each.address for each in (token, policy, *partners)]
     contract = create(chain, "SettlementHub", *addresses, ADMIN.address, genesis)
     assert contract.address == hub

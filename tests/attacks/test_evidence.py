@@ -358,6 +358,15 @@ def test_what_was_signed_and_lapsed_may_have_another_in_its_place(
     assert set(world.audit(chain, evidence=Evidence(checkpoint=checkpoint)).findings.counts) == codes
 
 
+def test_what_was_seen_and_then_thrown_out_may_have_another_in_its_place(world: World) -> None:
+    """Everybody saw the hub throw it out; without that the same is a split view."""
+    gone = bytes([9]) * 32
+    checkpoint = Evidence(checkpoint=Checkpoint(seen={2: "0x" + gone.hex()}))
+    chain = world.chain()
+    assert set(world.audit(chain, evidence=checkpoint).findings.counts) == {"checkpoint-differs"}
+    assert found(world.audit(replace(chain, reverted=frozenset({gone})), evidence=checkpoint)) == set()
+
+
 def test_what_a_report_saw_on_the_chain_never_lapses(world: World, tmp_path: Path) -> None:
     told = load_checkpoint(earlier(world, tmp_path / "report.json"))
     old = Sealing(4, 0, bytes(32))

@@ -144,12 +144,22 @@ def claw_back(points: int, ref: bytes = EARNED_BY_Y) -> Callable[[World], object
     return last(Kind.REFUND_EARN, 2, issuer_id=2, member="y", points=points, ref_event_id=ref)
 
 
+def refunded_before(world: World) -> None:
+    """A return names the number that the redemption is going to have."""
+    events = (record.event for batch in world.batches for record in batch.records)
+    newest = max(event.nonce for event in events if (event.merchant_id, event.key_id) == (2, POS))
+    refund(5, ref=event_id(merchant_id=2, key_id=POS, nonce=newest + 2))(world)
+    cash = alliance.UNITS_PER_POINT[1] * 5
+    append(world, 4, Kind.REDEEM, 2, POS, issuer_id=1, member="x", points=5, settle_amount=cash)
+
+
 LEVEL_1: dict[str, Any] = {"campaign_id": 7, "level": 1}
 NEVER = event_id(merchant_id=2, key_id=POS, nonce=99)
 CASES: dict[str, tuple[Callable[[World], object], set[str]]] = {
     "more returned than was redeemed": (refund(151), {"refund-too-much"}),
     "a return of what was never redeemed": (refund(5, ref=NEVER), {"refund-reference"}),
     "a return of what was earned": (refund(5, ref=EARNED_BY_Y), {"refund-reference"}),
+    "a return of what is redeemed later": (refunded_before, {"refund-reference"}),
     "a return at another merchant": (refund(5, signer=3), {"refund-of-another"}),
     "more clawed back than was earned": (claw_back(201), {"refund-too-much"}),
     "a claw-back of a redemption": (claw_back(5, ref=REDEEMED_BY_X), {"refund-reference"}),

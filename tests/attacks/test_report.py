@@ -35,11 +35,23 @@ def states(made: dict[str, object]) -> dict[int, str]:
     return {check["check"]: check["state"] for check in checks}
 
 
+COLOURS = {"held": "held", "broken": "broken", "not checked": "not", "information": "info"}
+"""Green, red, amber and blue, as the page's style has them."""
+
+
+def colours(shown: str) -> dict[int, str]:
+    """In which colour the page shows each check."""
+    lines = re.findall(r'<li class="check (\w+)"><span class="no">(\d+)</span>.*?<span class="mark (\w+)">', shown)
+    assert all(border == mark for border, _, mark in lines)
+    return {int(number): border for border, number, _ in lines}
+
+
 def test_a_clean_report(world: World) -> None:
     made, shown = told(world)
     assert (made["verdict"], made["attest"], made["findingsTotal"]) == ("clean", True, 0)
     assert set(states(made).values()) == {"held", "not checked", "information"}
     assert "✓ Clean" in shown
+    assert colours(shown) == {number: COLOURS[state] for number, state in states(made).items()}
     assert "✗" not in shown
     assert not re.search(r"<script|src=|href=|@import|url\(| style=", shown)
 
@@ -69,6 +81,7 @@ def test_a_broken_check_is_red_and_its_findings_are_told(world: World) -> None:
     assert (made["verdict"], made["attest"]) == ("findings", False)
     assert {number for number, state in states(made).items() if state == "broken"} == found(world.audit())
     assert "✗ broken" in shown
+    assert colours(shown) == {number: COLOURS[state] for number, state in states(made).items()}
     assert "net-wrong" in shown
     findings = made["findings"]
     assert isinstance(findings, list)

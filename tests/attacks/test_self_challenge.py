@@ -78,7 +78,7 @@ def test_who_challenges_itself_has_lost_half_of_the_slash(settled: Settled, left
 
 def test_the_other_half_cannot_be_bought_back_by_joining_the_fund(settled: Settled, left: Left) -> None:
     fund = fund_of(settled)
-    send(settled.chain, fund.address, fund.data("joinGuarantee", 1, 1_000 * UNIT))
+    send(settled.chain, fund.address, fund.data("joinGuarantee", 1, 1_000 * UNIT, 0))
     assert fund.read("worthOf", 1) <= 1_000 * UNIT
     assert fund.read("assets") == left.fund + 1_000 * UNIT
 

@@ -21,6 +21,7 @@ from ledger.commands import (
     OpenPool,
     PublishExchange,
     RejectAdjustment,
+    SetCollateral,
     Transfer,
     UnfreezeMerchant,
 )
@@ -184,6 +185,9 @@ IN_ORDER: dict[str, list[tuple[str, str | None, Command]]] = {
         ("member-unknown", "member", changed(LEAVE, member="nobody")),
         ("member-closed", "member", changed(LEAVE, member="gone")),
         ("not-in-pool", "member", changed(LEAVE, member="n3")),
+    ],
+    "set_collateral": [
+        ("merchant-unknown", "merchant_id", SetCollateral(key="k", at_ms=0, merchant_id=UNKNOWN, collateral_au=1)),
     ],
     "freeze_merchant": [
         ("merchant-unknown", "merchant_id", FreezeMerchant(key="k", at_ms=0, merchant_id=UNKNOWN, reason="r")),

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.commands import Adjust, ApproveAdjustment, Exchange, Net, OpenBalance, PublishExchange, SettleNets
+from ledger.commands import (
+    Adjust,
+    ApproveAdjustment,
+    Exchange,
+    Net,
+    OpenBalance,
+    PublishExchange,
+    SetCollateral,
+    SettleNets,
+)
 from ledger.units import BPS
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
 from proofs.kinds import ON_ISSUANCE
@@ -43,6 +52,17 @@ def test_an_order_waits_for_an_issuer_at_its_limit(limit: int, haircut: int) -> 
     settle(scene, 1)
     assert scene.done(scene.confirm(A, "second")).why["points"] == 1
     assert (scene.points("m1", A), scene.pending("m1", A)) == (101, 0)
+
+
+def test_collateral_that_leaves_the_chain_counts_no_more_and_more_than_was_agreed_never() -> None:
+    scene = limited()
+    waiting = [("none", 0), ("little", LIMIT - 1)]
+    for name, au in waiting:
+        scene.done(SetCollateral(key=name, at_ms=0, merchant_id=A, collateral_au=au))
+        assert "confirm_from_ms" in scene.done(scene.earn("m1", A, 10_000, order=name)).why
+    scene.done(SetCollateral(key="back", at_ms=0, merchant_id=A, collateral_au=10 * LIMIT))
+    assert [scene.done(scene.confirm(A, "none")).why["points"]] == [100]
+    assert scene.refused(scene.confirm(A, "little")).code == "issuer-over-limit"
 
 
 def test_the_fee_counts() -> None:

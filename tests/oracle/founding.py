@@ -69,6 +69,16 @@ def publish_exchange(books: Books, command: Command) -> None:
     books.exchanges.append(command)
 
 
+def set_collateral(books: Books, command: Command) -> None:
+    """A limit is worth what stands behind it."""
+    known_merchant(books, command["merchant_id"])
+    merchant = books.merchants[command["merchant_id"]]
+    agreed = merchant.get("agreed_au", merchant["credit_limit_au"])
+    if agreed is not None:
+        limit = min(agreed, command["collateral_au"])
+        books.merchants[command["merchant_id"]] = {**merchant, "agreed_au": agreed, "credit_limit_au": limit}
+
+
 def freeze_merchant(books: Books, command: Command) -> None:
     """It issues no more; what it issued stays good."""
     known_merchant(books, command["merchant_id"])

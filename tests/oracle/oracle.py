@@ -30,6 +30,7 @@ VERBS: dict[str, Callable[[Books, Command], None]] = {
         founding.publish_campaign,
         founding.stop_campaign,
         founding.freeze_merchant,
+        founding.set_collateral,
         founding.unfreeze_merchant,
         founding.close_merchant,
         founding.publish_exchange,

@@ -299,6 +299,7 @@ MAKERS: dict[str, Callable[[Choices], Plain]] = {
     "publish_exchange": Choices.publish_exchange,
     "publish_campaign": Choices.publish_campaign,
     "stop_campaign": Choices.stop_campaign,
+    "set_collateral": Choices.set_collateral,
     "freeze_merchant": Choices.freeze_merchant,
     "unfreeze_merchant": Choices.unfreeze_merchant,
     "close_merchant": Choices.of_merchant,

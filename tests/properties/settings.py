@@ -59,6 +59,10 @@ class Settings(Promises):
     def freeze_merchant(self) -> Plain:
         return {**self.of_merchant(), "reason": "leaves"}
 
+    def set_collateral(self) -> Plain:
+        """Often enough for what was agreed, so that it counts in full again."""
+        return {"merchant_id": self.merchant(), "collateral_au": self.dice.choice((0, 40, 700, 10_000, 10_000))}
+
     def unfreeze_merchant(self) -> Plain:
         """Mostly one that is about to leave."""
         about = sorted(self.oracle.books.leaving - self.oracle.books.left)

@@ -68,7 +68,7 @@ const COMMANDS = {
   export: async (folder, options) => {
     if (!options.out) throw new CeremonyRefused("say where to: --out FOLDER");
     const manifest = await exported(folder, options.out, await powersAndCircuit(options));
-    say(`${options.out}: keys of ${manifest.circuit}, set up by ${manifest.setup}, verification key ${manifest.vk_hash}`);
+    say(`${options.out}: keys of ${manifest.circuit}, marked "${manifest.setup}", verification key ${manifest.vk_hash}`);
   },
 };
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,13 +13,26 @@ from pathlib import Path
 
 import pytest
 
-from proofs.poseidon import R
-from proofs.tier import tree_file
-from proofs.tier.epoch_tree import EpochTree, TreeBusy, TreeError, build, build_of_runs, positions, root_from
+from proofs.poseidon import R, poseidon_rows
+from proofs.tier import epoch_tree, tree_file
+from proofs.tier.epoch_tree import (
+    EpochTree,
+    Placed,
+    TreeBusy,
+    TreeError,
+    build,
+    build_of_placed,
+    build_of_runs,
+    positions,
+    root_from,
+)
 from proofs.tier.statement import DEPTH
 from tests.proofs.tier import textbook
 
 ROOT = Path(__file__).parents[3]
+
+
+SMALL = {"chunk_nodes": 8, "certain_nodes": 8}
 
 
 def leaves(count: int, seed: int = 1) -> list[int]:
@@ -93,11 +107,79 @@ def test_runs_that_no_tree_has(tmp_path: Path, runs: list[bytes], finding: str) 
     assert not (tmp_path / "tree").exists()
 
 
+def placed(given: list[int], size: int) -> list[Placed]:
+    """The leaves with their places in an order by chance, so many at a time."""
+    order = random.Random(size).sample(range(len(given)), len(given))
+    parts = [order[at : at + size] for at in range(0, len(order), size)]
+    return [(part, b"".join(given[place].to_bytes(32, "big") for place in part)) for part in parts]
+
+
+def test_leaves_come_in_any_order_with_their_places(tmp_path: Path) -> None:
+    given, wanted = leaves(40), textbook.root(leaves(40), DEPTH)
+    for size in (1, 7, 40):
+        path = tmp_path / f"tree-{size}"
+        runs = [*placed(given, size), ([3, 39], b"".join(given[at].to_bytes(32, "big") for at in (3, 39)))]
+        assert build_of_placed(path, runs, 40, **SMALL) == wanted, "the same one again is the same one"
+        assert build_of_placed(path, placed(given, 13), 40) == wanted, "there already"
+        assert build_of_runs(path, as_runs(given, 40), 40) == wanted
+        with pytest.raises(TreeError, match="another leaf at 39"):
+            build_of_placed(path, placed([*given[:39], 1], size), 40)
+
+
+ONE, TWO = (bytes(31) + bytes([number]) for number in (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("runs", "finding"),
+    [
+        ([([0, 1], ONE)], "cut within a leaf"),
+        ([([0, 2], ONE + TWO)], "names a place"),
+        ([([0, -1], ONE + TWO)], "names a place"),
+        ([([0], ONE), ([1, 0], ONE + TWO)], "place 0 is given two leaves"),
+        ([([0], ONE), ([0], ONE)], "1 came"),
+        ([([0, 1], ONE + bytes(32))], "zero"),
+        ([([1, 0], ONE + R.to_bytes(32, "big"))], "zero"),
+    ],
+)
+def test_places_that_no_tree_has(tmp_path: Path, runs: list[Placed], finding: str) -> None:
+    with pytest.raises(TreeError, match=finding):
+        build_of_placed(tmp_path / "tree", runs, 2)
+    assert not (tmp_path / "tree").exists()
+
+
+@pytest.mark.parametrize("runs", [0, 2, 4, 5])
+def test_a_build_of_places_that_dies_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: int) -> None:
+    """In the middle of the leaves, after them, or of the level above them: whatever leaves come then count."""
+    given, other = leaves(40), [*leaves(20), *leaves(20, seed=2)]
+    calls = itertools.count()
+
+    def dies_third(data: bytes, inputs: int) -> bytes:
+        if next(calls) == 2:
+            raise Died
+        return poseidon_rows(data, inputs)
+
+    def dying(name: str, parts: list[Placed], *, whole: bool = False) -> None:
+        """A build that dies when these have come, or if they are whole on the level above them."""
+
+        def coming() -> Iterator[Placed]:
+            yield from parts
+            if not whole:
+                raise Died
+
+        with pytest.raises(Died):
+            build_of_placed(tmp_path / name, coming(), 40, **SMALL)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(epoch_tree, "poseidon_rows", dies_third)
+        dying("tree", placed(given, 8)[:runs], whole=runs == 5)
+    (tmp_path / "again.part").write_bytes((tmp_path / "tree.part").read_bytes())
+    dying("again", placed(other, 8))
+    assert build_of_placed(tmp_path / "again", placed(other, 8), 40, **SMALL) == textbook.root(other, DEPTH)
+    assert build_of_placed(tmp_path / "tree", placed(given, 8), 40, **SMALL) == textbook.root(given, DEPTH)
+
+
 class Died(Exception):
     """The power went."""
-
-
-SMALL = {"chunk_nodes": 8, "certain_nodes": 8}
 
 
 @pytest.mark.parametrize("torn", [False, True])

@@ -26,10 +26,10 @@ class Bucket(FolderMirror):
         return "s3://nowhere"
 
 
-def inspected(field: Field, s: Settlement) -> Settlement:
+def inspected(field: Field, s: Settlement, kid: str = "auditor") -> Settlement:
     """With the verifier, a recipient's key and a private folder."""
     keys = field.folder / "inspector.key"
-    keys.write_text(json.dumps({"kid": "auditor", "x25519": "0x" + "05" * 32}))
+    keys.write_text(json.dumps({"kid": kid, "x25519": "0x" + "05" * 32}))
     keys.chmod(0o600)
     anchor = s.alliance.anchor
     inspector = AuditorProcess(
@@ -64,6 +64,10 @@ def test_only_what_the_verifier_signs_off_is_published(field: Field) -> None:
         assert not any((mirror / "headers" / "2.json").exists() for mirror in field.mirrors)
         with pytest.raises(BatchFaulty, match="signature-of-another"):
             publish_again(s, batch)
+        with pytest.raises(BatchFaulty, match=r"(?s)ended with 2.*not wrapped for auditor nobody"):
+            publish_again(inspected(field, s, "nobody"), batch)
+        assert not any((mirror / "headers" / "2.json").exists() for mirror in field.mirrors), "what it could not see"
+        s = inspected(field, s)
         standing = next(each for each in drive(s) if each.batch_no == batch.batch_no)
         assert (standing.state, standing.alarm) == (State.SEALED, "batch-faulty")
 

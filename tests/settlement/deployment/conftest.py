@@ -11,7 +11,9 @@ from tests.settlement.chain.nodes import Node
 from tests.settlement.deployment.town import Town, build
 
 collect_ignore = (
-    [] if ANVIL.exists() else ["test_deploy_command.py", "test_verify_command.py", "test_council_command.py"]
+    []
+    if ANVIL.exists()
+    else ["test_carry_command.py", "test_council_command.py", "test_deploy_command.py", "test_verify_command.py"]
 )
 
 

@@ -62,6 +62,7 @@ def test_a_field_that_is_wrong_is_named(tmp_path: Path) -> None:
         (told(attesters=[attester, {**attester, "role": "king"}]), "attesters[1].role: "),
         (told(attesters=[{**attester, "weight": 0}]), "attesters[0].weight: "),
         (told(params={"fast_window_seconds": 60}), "params.fast_window_seconds: "),
+        (told(params={"slow_window_seconds": 31 * 86_400}), "params.slow_window_seconds: "),
         (
             told(params={"withdraw_delay_seconds": 86_400}),
             "params: withdraw_delay_seconds: at least slow_window_seconds",

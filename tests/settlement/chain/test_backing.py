@@ -1,0 +1,95 @@
+"""Collateral that is announced to leave, left, or came back: what counts of a limit follows the chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace as changed
+
+from ledger import queries
+from ledger.answers import Refusal
+from ledger.commands import Command, OpenMerchant, Redeem
+from proofs.kinds import BASE_UNITS_PER_AU
+from settlement import reconcile
+from settlement.alliance import UNIT
+from settlement.batches import Settlement
+from settlement.chain.transactions import call
+from settlement.embedded_chain.process import EmbeddedNode
+from settlement.watch.backing import tell_backing
+from tests.settlement.chain.field import AT_MS, Field, day, registry_commands
+
+LIMIT_AU, KEPT_AU = 5_000, 20
+COLLATERAL = 10_000 * UNIT
+LEAVING = COLLATERAL - KEPT_AU * BASE_UNITS_PER_AU
+DAYS_7 = 7 * 86_400
+
+
+def with_limit(command: Command) -> Command:
+    if isinstance(command, OpenMerchant) and command.merchant_id == 1:
+        return changed(command, credit_limit_au=LIMIT_AU)
+    return command
+
+
+@pytest.fixture
+def limited(database: str, embedded: EmbeddedNode, tmp_path: Path) -> Field:
+    """Merchant 1 has a limit, and more collateral than that."""
+    field = Field(dsn=database, url=embedded.url, folder=tmp_path, collateral=COLLATERAL)
+    field.post([*map(with_limit, registry_commands()), *day(1)])
+    return field
+
+
+def on_hub(s: Settlement, purpose: str, function: str, *arguments: int) -> None:
+    with s.outbox.leading() as led:
+        call(led, purpose, s.alliance.hub, function, *arguments, gas=250_000)
+
+
+def compared(s: Settlement) -> tuple[bool, int, int | None]:
+    """Whether a withdrawal is an alert, of how many merchants the ledger was told, and what counts of the limit."""
+    found = reconcile.reconcile(s.conn, s.alliance, sender=s.outbox.sender)
+    leaving = ("collateral-leaving", "merchant 1") in [(each.code, each.place) for each in found]
+    return leaving, tell_backing(s), queries.registry(s.conn).merchants[1].credit_limit_au
+
+
+def redeemed(s: Settlement, name: str) -> Any:
+    """What comes of using everything that a member has, merchant 1's points among it, at another merchant."""
+    command = Redeem(
+        key=name,
+        at_ms=AT_MS + 2 * 86_400_000,
+        merchant_id=2,
+        member="ann",
+        redemption=name,
+        au=LIMIT_AU,
+        at_most=True,
+        over_limit="decline",
+    )
+    (answer,) = s.ledger.post([command])
+    return answer.outcome
+
+
+def test_what_is_announced_to_leave_counts_no_more_and_counts_again_when_it_stays(limited: Field) -> None:
+    with limited.settlement() as s:
+        assert compared(s) == (False, 0, LIMIT_AU), "no more than was agreed"
+        on_hub(s, "leave", "requestWithdraw", 1, LEAVING)
+        assert compared(s) == (True, 1, KEPT_AU)
+        assert compared(s) == (True, 0, KEPT_AU), "told once"
+        refusal = redeemed(s, "announced")
+        assert isinstance(refusal, Refusal)
+        assert refusal.code == "issuer-over-limit"
+        on_hub(s, "stay", "cancelWithdraw", 1)
+        assert compared(s) == (False, 1, LIMIT_AU)
+        assert not isinstance(redeemed(s, "stayed"), Refusal)
+
+        on_hub(s, "leave again", "requestWithdraw", 1, LEAVING)
+        assert compared(s) == (True, 1, KEPT_AU)
+        s.alliance.chain.advance_time(2 * DAYS_7 + 1)
+        assert compared(s) == (False, 1, LIMIT_AU), "it lapsed"
+
+
+def test_what_has_left_counts_no_more(limited: Field) -> None:
+    with limited.settlement() as s:
+        on_hub(s, "leave", "requestWithdraw", 1, LEAVING)
+        s.alliance.chain.advance_time(DAYS_7)
+        on_hub(s, "gone", "executeWithdraw", 1)
+        assert compared(s) == (False, 1, KEPT_AU)

@@ -1,0 +1,136 @@
+"""`python -m settlement carry-over` against anvil: refused while something is pending, planned, cut, one hub."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from auditor.__main__ import main as auditor
+from settlement import tables
+from settlement.batches import Settlement, seal_next
+from settlement.chain.client import Chain
+from settlement.deployment.carry_command import main
+from settlement.deployment.deploy_command import main as deploy
+from settlement.deployment.verify_command import main as verify
+from settlement.settings import SettlementSettings
+from settlement.submitter import drive
+from settlement.tasks.works import Works
+from tests.settlement.chain.anvil import Anvil
+from tests.settlement.chain.driver import ROOT
+from tests.settlement.chain.field import ATTESTERS, Field, attest, day
+from tests.settlement.chain.tiny import ADDRESS, SENDER
+from tests.settlement.deployment.test_deploy_command import PROCESS_S_MAX, Said, planned
+from tests.settlement.deployment.town import Town, in_environment, keystore
+
+READER = X25519PrivateKey.from_private_bytes(b"\x05" * 32)
+HOURS_6 = 6 * 3_600
+
+
+@pytest.fixture
+def works(town: Town, monkeypatch: pytest.MonkeyPatch) -> Works:
+    """An alliance whose founding account still rules, with a day in its ledger."""
+    town.tell(handover=None)
+    public = READER.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    (town.folder / "keys" / "recipients.json").write_text(json.dumps({"auditor": public.hex()}))
+    assert deploy(town.deploy("--yes")) == 0
+    keystore(town.folder / "keys" / "operator.json", bytes(SENDER.key))
+    told = {"RPC_URL": town.url, "CONFIRMATIONS": "0", "SIGNER_PASSWORD_FILE": str(town.folder / "password")}
+    for name, value in told.items():
+        monkeypatch.setenv(f"TONGDUI_{name}", value)
+    return Works(settings=SettlementSettings(), dsn=town.dsn, now_ms=lambda: 0)
+
+
+def trade(town: Town, number: int) -> None:
+    Field(dsn=town.dsn, url=town.url, folder=town.folder).post(day(number))
+
+
+def settle(works: Works, town: Town, anvil: Anvil) -> int:
+    """The day, settled and final; the number of its batch."""
+    with works.connection() as conn, works.settlement(conn) as s:
+        batch = seal_next(s, settling=True)
+        assert batch is not None
+        attest(s, town.folder, [(batch.batch_no, batch.header_hash)], list(ATTESTERS))
+        brought_on(s, anvil)
+        s.alliance.chain.advance_time(HOURS_6)
+        brought_on(s, anvil)
+        assert tables.last_finalised(conn) == batch.batch_no
+    return batch.batch_no
+
+
+def brought_on(s: Settlement, anvil: Anvil) -> None:
+    for _ in range(3):
+        drive(s)
+        anvil.finalise()
+
+
+def carry_over(town: Town, *more: str) -> list[str]:
+    """Arguments, with a file of its own for the next hub's addresses."""
+    told = town.deploy(*more)
+    told[told.index("--out") + 1] = str(next_file(town))
+    return told
+
+
+def next_file(town: Town) -> Path:
+    return town.folder / "next.json"
+
+
+@pytest.mark.timeout(400)
+def test_a_ledger_goes_on_at_one_other_hub_wherever_the_command_was_cut(
+    works: Works, town: Town, anvil: Anvil, capsys: Said
+) -> None:
+    trade(town, 1)
+    assert main(town.deploy()) == 1
+    assert "names the hub that the ledger is to leave" in capsys.readouterr().err
+    assert main(carry_over(town, "--yes")) == 1
+    assert capsys.readouterr().err.startswith("last-batch-unsettled: batch 0")
+    first = settle(works, town, anvil)
+    capsys.readouterr()
+    before = Chain(town.url).nonce(ADDRESS)
+    assert main(carry_over(town)) == 0
+    said = capsys.readouterr().out
+    assert f"goes on as batch {first + 1} after header" in said
+    assert (Chain(town.url).nonce(ADDRESS), next_file(town).exists()) == (before, False)
+    for nth in (1, 3, 13, 6, 5):  # the last two: before its hub stands in the database, and after
+        assert cut_at(town, nth) == -signal.SIGKILL
+    assert main(carry_over(town, "--yes")) == 0
+    told = json.loads(next_file(town).read_text())
+    assert told["carried"]["hub"] == json.loads(town.addresses.read_text())["hub"] != told["hub"]
+    purposes = [purpose for _, purpose, _ in town.purposes()]
+    assert len(set(purposes)) == len(purposes) == Chain(town.url).nonce(ADDRESS)
+    wound_down = purposes.index(f"wind-down@{first + 1}")
+    assert len(purposes) - wound_down - 1 == len(planned(said)), "once each, as planned"
+    assert main(carry_over(town, "--yes")) == 0, "done is done"
+    assert verify(["--rpc", town.url, "--addresses", str(next_file(town))]) == 0
+    trade(town, 2)
+    assert settle(works, town, anvil) == first + 2
+    assert audited(town, told["hub"]) == ("clean", [0, 1, 2, 3])
+
+
+def cut_at(town: Town, nth: int) -> int:
+    """A process of its own, ended at its nth signature or send; its exit code."""
+    command = [sys.executable, "-m", "tests.settlement.deployment.cut", "carry-over", str(nth)]
+    ended = subprocess.run(
+        [*command, *carry_over(town, "--yes")],
+        cwd=ROOT,
+        env=in_environment(town),
+        timeout=PROCESS_S_MAX,
+        check=False,
+        stdout=subprocess.DEVNULL,
+    )
+    return ended.returncode
+
+
+def audited(town: Town, hub: str) -> tuple[str, list[int]]:
+    """What a stranger finds who knows nothing but the new hub and its file of addresses."""
+    keys, out = town.folder / "reader.json", town.folder / "report.json"
+    keys.write_text(json.dumps({"kid": "auditor", "x25519": (b"\x05" * 32).hex()}))
+    data = ["--data", str(town.folder / "published")]
+    place = ["--rpc", town.url, "--hub", hub, "--anchor", str(next_file(town)), "--to", "latest"]
+    auditor(["audit", *place, *data, "--keys", str(keys), "--out", str(out), "--quiet"])
+    report = json.loads(out.read_text())
+    return report["verdict"], [each["no"] for each in report["batches"]]
