@@ -1,4 +1,4 @@
-"""Rows of the doors of tier proofs (migrations 0021, 0027): statements only, no decision.
+"""Rows of the doors of tier proofs (migrations 0021, 0028): statements only, no decision.
 
 Invariants: words of the field and ids are 32 bytes; a request is kept as it was signed; the one statement that uses a
 request and a nullifier up is `use`, for a transaction of its caller's. Times come in. Called by the handlers of this

@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 
 pytestmark = pytest.mark.timeout(120)
 FLOOD = 1_100
-MIGRATION = ROOT / "migrations" / "versions" / "0027_partner_questions.py"
+MIGRATION = ROOT / "migrations" / "versions" / "0028_partner_questions.py"
 
 
 def test_the_age_of_a_key_leaves_fifty_or_nobody_is_asked(scene: Scene, database: str) -> None:

@@ -7,8 +7,8 @@ Source: docs/decisions/0225. Run by Alembic only; never edited once released.
 
 from alembic import op
 
-revision = "0027_partner_questions"
-down_revision = "0026_proving_jobs"
+revision = "0028_partner_questions"
+down_revision = "0027_carried"
 branch_labels = None
 depends_on = None
 
