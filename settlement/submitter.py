@@ -16,6 +16,7 @@ import structlog
 from ledger.answers import Refusal
 from ledger.commands import Net, SettleNets
 from settlement import batches, forced, second_node, tables
+from settlement.alliance import OtherChain
 from settlement.attestations import wire_form
 from settlement.batches import Settlement
 from settlement.chain.client import ChainError, ChainUnclear
@@ -88,6 +89,8 @@ def drive(s: Settlement) -> list[Standing]:
     with s.outbox.leading() as led:
         s = replace(s, outbox=led)
         s.alliance.require_same_chain()
+        if led.chain_id != s.alliance.anchor.chain_id:  # the node said another one when the outbox was made
+            raise OtherChain(f"would sign for chain {led.chain_id}, not for {s.alliance.anchor.chain_id}")
         return _drive_all(s)
 
 

@@ -9,15 +9,11 @@ orchestration and the watcher.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Literal
 from urllib.parse import urlsplit
-
-import requests
-from urllib3.exceptions import HTTPError
 
 from settlement.chain.answers import (
     ChainError,
@@ -41,6 +37,7 @@ from settlement.chain.answers import (
 )
 from settlement.chain.gas import Fees, offer
 from settlement.chain.send_cases import SendCase, send_case
+from settlement.posting import NOT_POSTED, Line
 
 __all__ = [
     "Chain",
@@ -60,7 +57,6 @@ __all__ = [
 
 ANSWER_S_MAX = 20.0
 ANSWER_BYTES_MAX = 64 * 2**20
-PIECE_BYTES = 64 * 2**10
 LOG_QUESTIONS_MAX = 4_096
 """Into so many stretches of blocks one question for logs is cut at most."""
 DEFAULT_TIP_WEI = 10**9
@@ -78,7 +74,7 @@ class Sent:
 
 
 class Chain:
-    """One node at one address. Thread-safe as far as `requests` sessions are: use one per thread.
+    """One node at one address, over one connection: use one per thread.
 
     `confirmations` is for networks without the `finalized` tag: a block counts as final when this many follow it.
     """
@@ -95,8 +91,7 @@ class Chain:
         self._confirmations = confirmations
         self._log_questions_max, self._stretch = log_questions_max, 0
         self._answer_s_max = answer_s_max
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._line = Line(url)
         self._ids = count(1)
 
     def chain_id(self) -> int:
@@ -236,8 +231,9 @@ class Chain:
     def _ask(self, method: str, *params: Any) -> Any:
         asked = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
         try:
-            answer = parsed(self._posted(json.dumps(asked).encode()))
-        except (requests.RequestException, HTTPError, TypeError, ValueError, OSError) as error:
+            body = json.dumps(asked).encode()
+            answer = parsed(self._line.post(body, seconds_max=self._answer_s_max, bytes_max=ANSWER_BYTES_MAX))
+        except NOT_POSTED as error:
             raise ChainUnclear(f"{method} at {self.place}: {type(error).__name__}") from error
         if not isinstance(answer, Mapping):
             raise ChainUnclear(f"{method} at {self.place}: not a JSON-RPC answer")
@@ -246,22 +242,6 @@ class Chain:
         if "result" not in answer:
             raise ChainUnclear(f"{method} at {self.place}: not a JSON-RPC answer")
         return answer["result"]
-
-    def _posted(self, body: bytes) -> bytes:
-        """The answer's bytes, as many and as late as an answer may be; a node that lets it trickle is cut off."""
-        until, taken = time.monotonic() + self._answer_s_max, bytearray()
-        form = {"Content-Type": "application/json"}
-        with self._session.post(
-            self.url, data=body, headers=form, timeout=self._answer_s_max, stream=True, allow_redirects=False
-        ) as answer:
-            answer.raise_for_status()
-            while piece := answer.raw.read1(PIECE_BYTES, decode_content=True):  # what has come, however little
-                taken += piece
-                if len(taken) > ANSWER_BYTES_MAX:
-                    raise ValueError("longer than an answer may be")
-                if time.monotonic() > until:
-                    raise TimeoutError("an answer that does not come to an end")
-        return bytes(taken)
 
 
 def _is_asked(log: Log, asked: Mapping[str, Any]) -> bool:

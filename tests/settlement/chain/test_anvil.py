@@ -13,6 +13,7 @@ import pytest
 
 from settlement.batches import seal_next
 from settlement.chain.client import Chain, NodeRefused, Reverted, SendCase
+from settlement.chain.gas import FEE_WEI_MAX
 from settlement.chain.outbox import FeeCeiling, Intent, LocalSigner, Outbox, Outcome
 from settlement.observing import purpose
 from settlement.status import status
@@ -121,6 +122,25 @@ def test_replacements_end_at_a_ceiling(anvil: Anvil, outbox: Outbox) -> None:
     with pytest.raises(FeeCeiling, match="replaced 10 times"):
         pay_more()
     anvil.ask("evm_mine")
+
+
+def test_gas_dearer_than_we_offer_waits_and_goes_through_when_it_is_cheaper(anvil: Anvil, outbox: Outbox) -> None:
+    chain = Chain(anvil.url)
+    address = deploy(chain)
+    anvil.mine_at_once(on=False)
+    anvil.ask("anvil_setNextBlockBaseFeePerGas", hex(3 * FEE_WEI_MAX))
+    anvil.ask("evm_mine")
+    intent = Intent("dear", address, b"dear", 60_000)
+    asked = outbox.submit(intent)
+    assert (asked.fate, asked.newest and asked.newest.max_fee) == (Fate.WAITING, FEE_WEI_MAX)
+    with pytest.raises(FeeCeiling):
+        outbox.bump("dear")
+    anvil.ask("anvil_setNextBlockBaseFeePerGas", hex(1))
+    anvil.ask("evm_mine")
+    outbox.submit(intent)
+    anvil.ask("evm_mine")
+    assert outbox.observe("dear").fate is Fate.MINED
+    assert len(chain.logs(address, first=0)) == 1
 
 
 def test_after_a_reorganisation_the_same_bytes_are_sent_again(anvil: Anvil, outbox: Outbox) -> None:

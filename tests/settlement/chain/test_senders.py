@@ -13,7 +13,7 @@ import pytest
 from eth_account import Account
 from web3 import Web3
 
-from settlement.chain.client import Chain
+from settlement.chain.client import Chain, ChainUnclear
 from settlement.chain.outbox import Intent, Outbox
 from settlement.chain.refused import SignerRefused
 from settlement.chain.senders import (
@@ -137,37 +137,52 @@ def test_a_signer_that_cheats_is_found_out(reply: Reply, why: str) -> None:
         RemoteSigner(url, ADDRESS).sign(FIELDS)
 
 
-def test_a_signer_that_trickles_is_cut_off_within_its_time() -> None:
-    """In the middle of a header: each byte comes in time, and the answer never."""
+@contextmanager
+def trickling() -> Iterator[str]:
+    """Whoever asks is answered one byte after another, in time each, and never to the end of the first line."""
     over = threading.Event()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.close_connection = True
-            while not over.wait(0.1):
-                self.wfile.write(b"H")
+            with suppress(OSError):
+                while not over.wait(0.1):
+                    self.wfile.write(b"H")
 
         def log_message(self, *_: Any) -> None:
             return
 
-    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
-    asking = threading.Thread(target=_refused, args=(f"http://127.0.0.1:{server.server_port}",))
-    asking.start()
-    asking.join(CUT_OFF_S_MAX)
-    hangs = asking.is_alive()
-    over.set()
-    server.shutdown()
-    for each in (thread, asking):
-        each.join()
-    server.server_close()
-    assert not hangs
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        over.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
-def _refused(url: str) -> None:
+def ask_signer(url: str) -> None:
     with suppress(SignerRefused):
         RemoteSigner(url, ADDRESS, sign_s_max=1.0).sign(FIELDS)
+
+
+def ask_node(url: str) -> None:
+    with suppress(ChainUnclear):
+        Chain(url, answer_s_max=1.0).chain_id()
+
+
+@pytest.mark.parametrize("ask", [ask_signer, ask_node])
+def test_who_trickles_is_cut_off_within_its_time(ask: Callable[[str], None]) -> None:
+    with trickling() as url:
+        asking = threading.Thread(target=ask, args=(url,))
+        asking.start()
+        asking.join(CUT_OFF_S_MAX)
+        hangs = asking.is_alive()
+    asking.join()
+    assert not hangs
 
 
 def test_a_signer_that_is_not_there_gives_no_signature() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -83,6 +84,18 @@ def test_a_mirror_that_nobody_answers_for_is_down(tmp_path: Path) -> None:
         with pytest.raises(MirrorDown) as writing:
             mirror.write("blobs/x", b"x")
         assert {reading.value.mirror, writing.value.mirror} == {mirror.name}
+
+
+def test_a_full_disk_is_a_mirror_that_is_down_and_keeps_nothing_half(tmp_path: Path) -> None:
+    mirror, (soft, hard) = FolderMirror(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    mirror.write("blobs/x", b"as it was")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
+    try:
+        with pytest.raises(MirrorDown):
+            mirror.write("blobs/x", bytes(5_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [(path.name, path.read_bytes()) for path in (tmp_path / "blobs").iterdir()] == [("x", b"as it was")]
 
 
 def test_what_goes_wrong_tells_no_secret(endpoint: str, shelf: Shelf) -> None:

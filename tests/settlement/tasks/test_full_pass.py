@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import pytest
 
 from settlement.chain.client import Chain
 from settlement.status import BatchStatus, status
-from tests.conftest import one
-from tests.settlement.chain.conftest import ROOT
+from settlement.tasks.asking import Turn
+from settlement.tasks.settling import drive_all
+from settlement.watch.alerts import Alert, alerts, report
+from tests.conftest import ROOT, one
 from tests.settlement.chain.field import ATTESTERS, MERCHANTS, Field, day
 from tests.settlement.chain.tiny import SENDER
 from tests.settlement.tasks.stage import Stage, eventually, keep_keys, stage
@@ -41,6 +44,16 @@ def settling(field: Field) -> Iterator[Stage]:
             "TONGDUI_MIRRORS": json.dumps([{"kind": "folder", "path": str(path)} for path in field.mirrors]),
         }
         yield made
+
+
+def test_an_alert_is_over_when_there_is_nothing_to_drive_and_nothing_forced(settling: Stage) -> None:
+    where = {"rpc_url": settling.more["TONGDUI_RPC_URL"], "keys": settling.folder}
+    works = replace(settling.works, settings=settling.settings.model_copy(update=where))
+    with works.connection() as conn:
+        left = Alert(code="forced-due", place="forced event 1", expected="a batch that holds it", actual="in no batch")
+        report(conn, "forced", left)
+        assert drive_all(Turn(works, conn)) == {}
+        assert alerts(conn) == []
 
 
 def batches(played: Stage) -> list[BatchStatus]:
