@@ -183,6 +183,16 @@ describe("the ways out of the forced queue", () => {
     assert.equal(await said(force(alliance, earn(2, 1), last)), "NotCommitted");
   });
 
+  it("lead past old events that somebody has filled a lane with: what used them discharges them, then the new one is taken", async () => {
+    const old = Array.from({ length: 16 }, (_, i) => voidOf(1, 4 + i));
+    const used = await batch(alliance, old, { ...SEQS, 1: 19 });
+    for (const event of old) await force(alliance, event, last);
+    assert.equal(await said(force(alliance, voidOf(1, 20), used)), "LaneQueueFull");
+    for (const index of old.keys()) await queue.dischargeForced(1 + index, used.leafProof(index));
+    await force(alliance, voidOf(1, 20), used);
+    assert.deepEqual(await ids(), [17]);
+  });
+
   it("take a number again when the batch that had discharged it was thrown out", async () => {
     await force(alliance, earn(1, 4), last);
     const held = await batch(alliance, [earn(1, 4)], SEQS);

@@ -82,6 +82,25 @@ describe("a hostile merchant", () => {
   });
 });
 
+describe("a passer-by who gives too little gas", () => {
+  it("finalises nothing in part: the batch settles with its default noted everywhere, or not at all", async () => {
+    const alliance = await newAlliance({ collateral: 10n });
+    const { hub, fund, registry } = alliance;
+    const nets = [{ merchantId: 1, amount: -1_000n }, { merchantId: 2, amount: 1_000n }];
+    const { header } = await commit(alliance, { nets, wallets: QUORUM });
+    await alliance.pass(6 * HOUR);
+    const enough = await hub.finaliseBatch.estimateGas(header, nets);
+    let refused = 0;
+    for (let gasLimit = 60_000n; gasLimit < (enough * 9n) / 10n; gasLimit += 20_000n) {
+      refused += await hub.finaliseBatch(header, nets, { gasLimit }).then((sent) => sent.wait()).then(() => 0, () => 1);
+      assert.deepEqual([await fund.owedBy(1), (await registry.merchant(1)).status, (await hub.record(1)).status], [0n, 1n, 1n]);
+    }
+    assert.ok(refused >= 5);
+    await hub.finaliseBatch(header, nets, { gasLimit: enough });
+    assert.deepEqual([await fund.owedBy(1), (await registry.merchant(1)).status, (await hub.record(1)).status], [990n, 2n, 2n]);
+  });
+});
+
 describe("a hostile guarantor", () => {
   const NETS = [{ merchantId: 1, amount: -1_000n }, { merchantId: 2, amount: 1_000n }];
 

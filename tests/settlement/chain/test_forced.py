@@ -9,15 +9,18 @@ from proofs.kinds import Kind
 from proofs.messages import AccountRow, PointsEvent, domain_separator, signed_digest
 from proofs.tree import Tree
 from settlement import forced, keys, submitter
+from settlement.alliance import UNIT
 from settlement.batches import Settlement, seal_next
 from settlement.chain.outbox import Intent, unwatched
 from settlement.sealing.lanes import Lane, SignRequest
+from settlement.signoff import seal_again
 from settlement.status import leaf_of_event, status
 from settlement.steps import ATTEMPTS_MAX, State
 from settlement.submitter import drive
 from settlement.tables import batch as batch_row
 from settlement.watch.alerts import alerts
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
+from tests.settlement.chain.test_courts import COURT, call, throw_out
 from tests.settlement.chain.tiny import send
 
 MERCHANT = 1
@@ -199,6 +202,34 @@ def test_what_a_batch_holds_leaves_the_queue_though_one_before_it_waits(field: F
         sealed_and_attested(s, field)
         drive(s)
         assert [batch.state for batch in status(s.conn)][2] == "CONFIRMED"
+
+
+def test_what_a_batch_had_answered_comes_back_with_its_revert_and_leaves_with_the_next(field: Field) -> None:
+    with field.settlement() as s:
+        force(s, lane_for(s, Kind.EARN))
+        stood = s.alliance.queue.read("entry", 1)
+    field.post(day(1))
+    with field.settlement() as s:
+        sealed_and_attested(s, field)
+        drive(s)
+        assert off_the_queue(s, "ForcedDischarged") == [1]
+        (told,) = status(s.conn)[1:]
+        call(s, "court", "grantRole", COURT, s.outbox.sender)
+        throw_out(s, 1)
+        back = s.alliance.queue.data("reopenForced", 1, stood, 1, told.header_hash, 0)
+        s.outbox.complete(Intent("reopen", s.alliance.queue.address, back, 300_000))
+        s.alliance.chain.advance_time(25 * HOUR)
+        assert [each.id for each in forced.queued(s)] == [1]
+        drive(s)
+        mint = s.alliance.token.data("mint", s.outbox.sender, 20_000 * UNIT)
+        s.outbox.complete(Intent("mint:bond", s.alliance.anchor.token, mint, 100_000))
+        call(s, "bond again", "postBond", 20_000 * UNIT)
+        seal_again(s, 1, by="a person")
+        attest(s, field.folder, [(1, status(s.conn)[1].header_hash)], list(ATTESTERS))
+        drive(s)
+        assert status(s.conn)[1].state == "CONFIRMED", sent(s, 1)
+        assert off_the_queue(s, "ForcedDischarged") == [1, 1]
+        assert forced.queued(s) == []
 
 
 def revoke(s: Settlement, lane: Lane) -> None:
