@@ -8,6 +8,8 @@ taken, those at hand are answered, then the ledger closes. This is the one place
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -133,6 +135,8 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
 
 def main() -> None:
     """Serve what the settings name."""
+    # uvicorn raises the signal it was stopped by once more: dying of it there would close nothing.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     settings = Settings()
     try:
         with migrated_database(settings.database_url, settings.var / "postgres") as dsn:

@@ -68,6 +68,9 @@ def _arguments() -> argparse.ArgumentParser:
     verify.add_argument("--now", type=int, metavar="SECONDS", help="Unix time to judge by, instead of the clock's")
     verify.add_argument("--allow-dev", action="store_true", help="take development keys, whose maker can forge proofs")
     verify.add_argument("--partner-key", metavar="ADDRESS", help="the address that has to have signed the request")
+    verify.add_argument(
+        "--second-opinion", action="store_true", help="ask py_ecc too, which takes long and has to be installed"
+    )
     verify.add_argument("--json", action="store_true", help="one JSON object a response instead of lines to read")
     explain = commands.add_parser(
         "explain", help="say in words what a request asks", description="Says in words what a request asks a member."
@@ -117,13 +120,31 @@ def _verify(chosen: argparse.Namespace) -> int:
     else:
         if chosen.request is None or chosen.response is None:
             raise BadInput("a request and a response are wanted, or --batch with a folder of them")
-        names = [chosen.response.name]
-        verdicts = [
-            verify_response(_request(chosen.request), _answer(chosen.response), trusted, now=now, partner_key=key)
-        ]
+        names, pairs = [chosen.response.name], [(_request(chosen.request), _answer(chosen.response))]
+        verdicts = [verify_response(*pairs[0], trusted, now=now, partner_key=key)]
+    if chosen.second_opinion:
+        _ask_py_ecc(_bytes(chosen.trusted, TRUSTED_BYTES_MAX), trusted, pairs, verdicts, names)
     for name, verdict in zip(names, verdicts, strict=True):
         sys.stdout.write((_line_of_json(name, verdict) if chosen.json else _line(name, verdict)) + "\n")
     return ACCEPTED if all(verdict.accepted for verdict in verdicts) else REFUSED
+
+
+def _ask_py_ecc(
+    trust: bytes,
+    trusted: Trusted,
+    pairs: Sequence[tuple[SignedRequest, bytes]],
+    verdicts: Sequence[Verdict],
+    names: Sequence[str],
+) -> None:
+    """See that py_ecc says the same of each proof. Raises `BadInput` where it does not, or is not there."""
+    try:
+        from proofs.tier.second_opinion import disagreements  # noqa: PLC0415 - a partner need not have py_ecc
+    except ModuleNotFoundError as absent:
+        raise BadInput(f"--second-opinion wants {absent.name}: pip install py_ecc") from absent
+    differing = disagreements(json.loads(trust), trusted, pairs, verdicts)
+    if differing:
+        raise BadInput("py_ecc says otherwise, take neither's word: " + ", ".join(names[at] for at in differing))
+    sys.stderr.write("py_ecc says the same of each proof\n")
 
 
 def _line(name: str, verdict: Verdict) -> str:

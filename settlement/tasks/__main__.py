@@ -117,11 +117,13 @@ def _stored(settings: SettlementSettings) -> Iterator[str]:
 
 @contextmanager
 def opened(settings: SettlementSettings) -> Iterator[Works]:
-    """The migrated database; an embedded chain that a turn started ends with us."""
+    """The migrated database; an embedded chain that a turn started ends with us, not with the turn's process."""
     chain = settings.var / "chain"
     with migrated_database(settings.database_url, settings.var / "postgres") as dsn, ExitStack() as stack:
-        if settings.rpc_url is None and process.attach(chain) is None:
-            stack.callback(_stop, chain)
+        if settings.rpc_url is None:
+            process.use(chain)
+            if process.attach(chain) is None:
+                stack.callback(_stop, chain)
         yield Works(settings=settings, dsn=dsn, now_ms=now_ms)
 
 

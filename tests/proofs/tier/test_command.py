@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from proofs.tier.__main__ import main
-from tests.attacks.tier import FORM, HELD, NOW, answer, request
+from proofs.tier.second_opinion import disagreements
+from proofs.tier.verify import Reason, Verdict
+from tests.attacks.tier import FORM, HELD, NOW, TRUSTED, answer, request
 
 ROOT = Path(__file__).parents[3]
 
@@ -61,6 +63,19 @@ def test_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "response.json").write_text(json.dumps(answer(1)))
     assert verify(folder, "--allow-dev", "--partner-key", "0x" + "11" * 20) == 1
     assert "not signed with the partner's key" in capsys.readouterr().out
+
+
+def test_a_second_opinion(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(folder, "--allow-dev", "--second-opinion") == 0
+    assert "py_ecc says the same" in capsys.readouterr().err
+    (folder / "response.json").write_text(json.dumps(answer() | {"nullifier": "1"}))
+    assert verify(folder, "--allow-dev", "--second-opinion") == 1
+    assert "py_ecc says the same" in capsys.readouterr().err
+    forged = json.dumps(answer() | {"nullifier": "1"}).encode()
+    pairs = [(request(), forged), (request(), json.dumps(answer()).encode()), (request(), b"{}")]
+    taken, wrong, unread = Verdict(), Verdict(Reason.PROOF), Verdict(Reason.FORM)
+    assert disagreements(FORM, TRUSTED, pairs, [wrong, taken, unread]) == []
+    assert disagreements(FORM, TRUSTED, pairs, [taken, wrong, unread]) == [0, 1], "whichever of them is mistaken"
 
 
 def drop(name: str) -> Callable[[Path], None]:

@@ -109,13 +109,13 @@ def test_what_the_ledger_was_told_beside_the_chain_is_found(field: Field) -> Non
         assert [row.resolved_at is not None for row in alerts(s.conn, resolved=True)] == [True, True]
 
 
-def test_a_shortage_is_seen_before_the_money_is_due_and_a_default_after(field: Field) -> None:
-    poor = replace(field, collateral=1 * 10_000)
+def test_a_shortage_is_seen_before_the_money_is_due_and_a_default_after(unfounded: Field) -> None:
+    poor = replace(unfounded, collateral=1 * 10_000)
     poor.post(day(1))
     with poor.settlement() as s:
         seal_next(s, settling=True)
         assert ("shortage", "merchant 1") in compared(s)
-        attest(s, field.folder, [(1, status(s.conn)[1].header_hash)], list(ATTESTERS))
+        attest(s, unfounded.folder, [(1, status(s.conn)[1].header_hash)], list(ATTESTERS))
         drive(s)
         s.alliance.chain.advance_time(HOURS_6)
         drive(s)
