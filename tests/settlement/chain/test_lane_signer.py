@@ -244,8 +244,10 @@ def test_a_day_has_an_end_and_the_next_one_begins_anew(tmp_path: Path) -> None:
         assert budget.decide([(LaneId(2, POS), earning(1, points=60))]) == [None], "each lane has its own day"
     with closing(Budget(tmp_path / "days", policy_for(CHAIN_ID, HUB, NARROW), today=lambda: today)) as again:
         assert decided(again, earning(5, points=1)) == ["points-per-day"], "a new process knows what was signed"
-        today += 1
-        assert decided(again, earning(5, points=1)) == [None]
+        for day, outcome in ((20_001, None), (20_040, None), (20_000, "points-per-day"), (20_001, "points-per-day")):
+            today = day
+            assert decided(again, earning(100 + day, points=150)) == [outcome], "a clock that comes back gives no day"
+            assert decided(again, earning(9 + day, points=1)) == ["points-per-day"]
     assert (tmp_path / "days").stat().st_mode & 0o077 == 0
 
 
