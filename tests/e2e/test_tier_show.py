@@ -147,7 +147,7 @@ def typed_by_a_partner(clone: Path, api: str, own: Path) -> None:
     assert "tier gold; the tier still holds on " in said
     assert "has shown Café Lindenhof: tier gold;" in said
     assert re.search(r"accepted  response\.json\n  scope      \d+\n  nullifier  \d+\n", said)
-    assert said.count("'accepted': True") == 2
+    assert (said.count("'accepted': True"), said.count("'accepted': False")) == (1, 1)
     assert said.count("was here before") == 1
 
 
