@@ -53,7 +53,7 @@ verify: setup ## ask whether the books are right: every invariant, then a rebuil
 statement: setup ## write merchants' statements of a cycle, JSON, CSV and a page: ARGS="--cycle NAME --merchant N --out DIR"
 	@$(PY) -m api.statement $(ARGS)
 
-test: ## everything a build machine runs, with one closing line: checks, Python tests, contracts: WORKERS=2
+test: ## everything a build machine runs, with one closing line: checks, Python tests, contracts: WORKERS=3
 	@./bootstrap node
 	@$(PY) -m tests.everything
 

@@ -8,11 +8,14 @@ taken, those at hand are answered, then the ledger closes. This is the one place
 from __future__ import annotations
 
 import argparse
+import signal
+import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 
+import psycopg
 import structlog
 import uvicorn
 from pydantic import ValidationError
@@ -25,6 +28,7 @@ from api.door import open_door
 from api.settings import Settings
 from api.tiers.circuits import CircuitRefused
 from api.tiers.desk import Send, TierDesk
+from ledger.postgres.embedded import EmbeddedPostgresError
 from ledger.postgres.migrated import Behind, migrated_database
 from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
@@ -133,11 +137,13 @@ def serve(dsn: str, settings: Settings, *, ticks: bool = True) -> None:
 
 def main() -> None:
     """Serve what the settings name."""
-    settings = Settings()
+    # uvicorn raises the signal it was stopped by once more: dying of it there would close nothing.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
+        settings = Settings()
         with migrated_database(settings.database_url, settings.var / "postgres") as dsn:
             serve(dsn, settings)
-    except (Behind, CircuitRefused) as refused:
+    except (Behind, CircuitRefused, EmbeddedPostgresError, OSError, ValueError, psycopg.OperationalError) as refused:
         raise SystemExit(f"api.serve: {refused}") from refused
 
 

@@ -158,8 +158,9 @@ contract SettlementHub is Sequence, EIP712 {
         if (_windDownAt != 0) revert WindingDown(_windDownAt);
         uint64 next = _counters.nextBatchNo;
         uint256 lastCommitAt = _record[next - 1].committedAt;
-        // Whoever was thrown out has as long to come again as after a batch.
-        if (_record[next].status == BatchStatus.Reverted) lastCommitAt = _record[next].finalAfter;
+        // Whoever was thrown out has as long to come again as after a batch. The record may be of a revert long ago.
+        BatchRecord storage r = _record[next];
+        if (r.status == BatchStatus.Reverted && r.finalAfter > lastCommitAt) lastCommitAt = r.finalAfter;
         uint256 paused = _policy.pausedForSeconds();
         bool due = block.timestamp > lastCommitAt + IDLE_SECONDS_MAX || paused > PAUSED_SECONDS_MAX;
         if (!due && !hasRole(DEFAULT_ADMIN_ROLE, msg.sender)) revert WindDownTooEarly(lastCommitAt, paused);

@@ -3,10 +3,11 @@
     e(A, B) = e(α, β) · e(L, γ) · e(C, δ),   L = IC₀ + Σ signalᵢ·ICᵢ
 
 A `Proof` or `VerificationKey` that exists has been checked: every coordinate is below p, every point is on its curve,
-in its subgroup and not infinity (a proof of the circuit meets infinity by chance of 2⁻²⁵⁴, a forger on purpose), γ is
-not ±δ (such a key, one without a contribution to its second phase, accepts forged proofs). Signals are checked with
-each verdict: as many as the key wants, each in [0, r), for s and s + r would otherwise prove the same. Functions answer
-for what the world sends and raise only for what is not a number, a point or a key.
+in its subgroup and not infinity (a proof of the circuit meets infinity by chance of 2⁻²⁵⁴, a forger on purpose), no two
+of β, γ and δ are one up to sign (such a key, one without a contribution to its first phase or its second, accepts
+forged proofs). Signals are checked with each verdict: as many as the key wants, each in [0, r), for s and s + r would
+otherwise prove the same. Functions answer for what the world sends and raise only for what is not a number, a point or
+a key.
 
 What a true verdict does not say: that a proof is new. (k·A, k⁻¹·B, C) and (A, B + k·δ, C + k·A) are other proofs of the
 same signals, made by anybody from one of them; replay is a matter of (scope, nullifier), never of proof bytes. BN254 is
@@ -77,6 +78,7 @@ class Refusal(Enum):
     OFF_CURVE = "a point is not on its curve"
     OUTSIDE_SUBGROUP = "a point of the twist has another order than r"
     GAMMA_IS_DELTA = "gamma and delta of the key are one point or opposite: it accepts forged proofs"
+    BETA_IS_KNOWN = "beta of the key is gamma or delta, or opposite: it accepts forged proofs"
     SIGNAL_COUNT = "there are more or fewer signals than the key wants"
     SIGNAL_NOT_BELOW_R = "a signal is not in [0, r)"
     EQUATION = "the pairing equation does not hold"
@@ -128,6 +130,8 @@ class VerificationKey:
             _check2(getattr(self, name), f"vk_{name}_2", KeyRefused)
         if self.gamma[0] == self.delta[0]:
             raise KeyRefused(Refusal.GAMMA_IS_DELTA, "vk_gamma_2")
+        if self.beta[0] in (self.gamma[0], self.delta[0]):
+            raise KeyRefused(Refusal.BETA_IS_KNOWN, "vk_beta_2")
 
     @classmethod
     def from_json(cls, form: Any) -> Self:

@@ -47,8 +47,8 @@ def equation(
     """(−α, β), (A, B), (−L, γ), (−C, δ) as py_ecc's points; the product of their pairings is 1 for a true proof."""
     alpha, ic = _g1(key_form["vk_alpha_1"][:2]), [_g1(each[:2]) for each in key_form["IC"]]
     beta, gamma, delta = (_g2(key_form[f"vk_{name}_2"][:2]) for name in ("beta", "gamma", "delta"))
-    if gamma[0] == delta[0]:
-        raise NotAccepted("gamma is delta")
+    if gamma[0] == delta[0] or beta[0] in (gamma[0], delta[0]):
+        raise NotAccepted("two of beta, gamma and delta are one")
     head, middle, tail = _g1(proof_form["pi_a"]), _g2(proof_form["pi_b"]), _g1(proof_form["pi_c"])
     return [(neg(alpha), beta), (head, middle), (neg(_statement(ic, signals)), gamma), (neg(tail), delta)]
 

@@ -4,8 +4,8 @@ A lane's number can stand in one event only, so what a lane can have given away 
 that was ever signed under it. To sign the same again costs nothing, nor does another event of no more under a number
 that was signed before (a batch that is sealed anew has other numbers); a larger one costs the difference. Invariants:
 a day is one of UTC by this machine's clock; whoever asks gets no say in it; one thread decides at a time, and a
-decision is on disk when it is given. Numbers are forgotten after `KEPT_DAYS`: to sign them again then costs again.
-Called by `lane_signer`.
+decision is on disk when it is given. Numbers are forgotten after `KEPT_DAYS`: to sign them again then costs again; what
+a day has spent is not, whatever the clock does between. Called by `lane_signer`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from settlement.lane_limits import Policy, Refusal, Spent
 from settlement.sealing.lanes import LaneId
 
 KEPT_DAYS: Final = 30
+SPENT_KEPT_DAYS: Final = 3_660
+"""A row for each lane and day, so that a clock that runs ahead and comes back gives no day a second time."""
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS number (
     merchant INTEGER, key INTEGER, nonce INTEGER, day INTEGER, points TEXT, cash TEXT,
@@ -65,7 +67,7 @@ class Budget:
             try:
                 answers = [self._one(lane_id, event, day) for lane_id, event in asked]
                 self._file.execute("DELETE FROM number WHERE day < ?", [day - KEPT_DAYS])
-                self._file.execute("DELETE FROM spent WHERE day < ?", [day - KEPT_DAYS])
+                self._file.execute("DELETE FROM spent WHERE day < ?", [day - SPENT_KEPT_DAYS])
             except BaseException:
                 self._file.execute("ROLLBACK")
                 raise

@@ -1,12 +1,16 @@
-"""What every test may ask for: a real PostgreSQL, built once per session by the real migrations, cloned for each test.
+"""What every test may ask for: a real PostgreSQL, built once per session by the real migrations, cloned for each test;
+an embedded chain that the session's tests share, and an alliance on both that was founded once.
 
     def test_something(database: str) -> None:   # the libpq address of a database of its own, dropped afterwards
+    def test_settled(field: Field) -> None:      # an alliance of its own, founded; `unfounded` has no contracts yet
 
-Invariants: the server has fsync off and lives in a temporary folder; each worker of a parallel run has its own.
+Invariants: the server has fsync off and lives in a temporary folder, in memory where that is possible; each worker of a
+parallel run has its own.
 """
 
 import itertools
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +24,15 @@ from psycopg import sql
 from sqlalchemy import create_engine, pool
 
 from ledger.postgres.embedded import EmbeddedServer, sqlalchemy_url, start
+from settlement.chain.client import Chain
+from settlement.embedded_chain import process
+from settlement.embedded_chain.process import EmbeddedNode
+from tests.attacks.on_chain import ADMIN
+from tests.scratch import MEMORY, SERVER, scratch
 from tests.settlement.chain.anvil import ANVIL
+from tests.settlement.chain.field import Field, registry_commands
+from tests.settlement.chain.founded import Founded, found_once
+from tests.settlement.chain.tiny import SENDER
 from tests.settlement.tasks.brokers import RABBITMQ_IS_HERE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,7 +62,12 @@ def migrate(dsn: str, revision: str = "head") -> None:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    with start(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+    # A log that grows to gigabytes is of no use to databases that live for a second.
+    small = {"max_wal_size": "256MB"}
+    with (
+        scratch(MEMORY, tmp_path_factory.mktemp("scratch")) as folder,
+        start(folder / SERVER, durable=False, options=small) as server,
+    ):
         yield server
 
 
@@ -59,6 +76,11 @@ def migrated(postgres: EmbeddedServer) -> str:
     """The name of the template database, at the newest migration. Nobody connects to it but its clones."""
     migrate(postgres.ensure_database("migrated"))
     return "migrated"
+
+
+def pytest_configure() -> None:
+    """SIGTERM (`timeout`, a build called off) tears fixtures down as Ctrl-C does, and leaves no server behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)
@@ -102,10 +124,50 @@ def empty_database(postgres: EmbeddedServer) -> Iterator[str]:
     execute(postgres, "DROP DATABASE {} WITH (FORCE)", name)
 
 
+CLONE = "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy"
+
+
 @pytest.fixture
-def database(postgres: EmbeddedServer, migrated: str) -> Iterator[str]:
-    """The address of a database at the newest migration, this test's own."""
+def database(postgres: EmbeddedServer, migrated: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a database at the newest migration, this test's own; with `field` it is the alliance's."""
     name = f"test_{next(_serial)}"
-    execute(postgres, "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, migrated)
+    template = request.getfixturevalue("founded")[0] if "field" in request.fixturenames else migrated
+    execute(postgres, CLONE, name, template)
     yield postgres.dsn(name)
     execute(postgres, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
+    """The node that the session's tests share. What one leaves on it stays until one asks for `field`."""
+    with process.start(tmp_path_factory.mktemp("chain"), fund=[SENDER.address, ADMIN.address]) as node:
+        yield node
+
+
+@pytest.fixture
+def chain(embedded: EmbeddedNode) -> Chain:
+    """The client on the session's embedded chain; tests share its blocks and time."""
+    return Chain(embedded.url)
+
+
+@pytest.fixture(scope="session")
+def founded(
+    postgres: EmbeddedServer, migrated: str, embedded: EmbeddedNode, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Founded]:
+    """The name of its template database, and the alliance."""
+    execute(postgres, CLONE, "founded", migrated)
+    return "founded", found_once(postgres.dsn("founded"), embedded.url, tmp_path_factory.mktemp("founded"))
+
+
+@pytest.fixture
+def field(database: str, founded: tuple[str, Founded], tmp_path: Path) -> Field:
+    """A small alliance of its own: contracts on the shared chain, merchants, terms and members in the ledger."""
+    return founded[1].copied(database, tmp_path)
+
+
+@pytest.fixture
+def unfounded(database: str, embedded: EmbeddedNode, tmp_path: Path) -> Field:
+    """The same without contracts, to be founded by the test."""
+    made = Field(dsn=database, url=embedded.url, folder=tmp_path)
+    made.post(registry_commands())
+    return made

@@ -25,7 +25,8 @@ from tests.settlement.chain.anvil import ANVIL
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = Path(sys.executable).parent
-WORKERS = os.environ.get("WORKERS") or "2"
+WORKERS = os.environ.get("WORKERS") or str((os.cpu_count() or 1) + 1)
+"""One more than there are processors: tests wait for processes, leases and queues."""
 
 
 Say = Callable[[str], None]

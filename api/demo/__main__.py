@@ -1,6 +1,7 @@
-"""`python -m api.demo`. The command is loaded late, so that Ctrl-C is answered while libraries still load.
+"""`python -m api.demo`. The command is loaded late, so that Ctrl-C is answered while libraries still load. SIGTERM
+counts as Ctrl-C: dying of it would leave the servers behind.
 
-Once the outcome is known Ctrl-C changes nothing any more: an interpreter on its way out would die of it and lose the
+Once the outcome is known neither changes anything any more: an interpreter on its way out would die of it and lose the
 exit code.
 """
 
@@ -16,14 +17,20 @@ INTERRUPTED = 130
 
 def main() -> int:
     """The command's exit code, 130 when it was interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code: int = import_module("api.demo.command").main()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _hear_no_more()
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _hear_no_more()
         sys.stdout.write("\nInterrupted. Nothing that was answered is lost: run it again and it goes on from here.\n")
         return INTERRUPTED
     return code
+
+
+def _hear_no_more() -> None:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
 
 
 def _parser() -> argparse.ArgumentParser:

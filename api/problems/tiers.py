@@ -33,8 +33,8 @@ TIERS: Mapping[str, Row] = {
     "cohort-too-small": Row(
         422,
         "Too few would fit",
-        "Fewer than 50 members of the epoch fit the policy, or both it and one that you asked before, or only one of"
-        " these two.",
+        "Fewer than 50 members of the epoch fit the policy, by their keys' age too, or both it and one that you asked"
+        " before, or only one of these two.",
         "Ask a wider policy, or the one that you asked.",
     ),
     "ask-budget-spent": Row(

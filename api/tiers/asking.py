@@ -15,9 +15,10 @@ from enum import Enum
 from math import ceil
 
 from api.tiers import narrowing
+from api.tiers.narrowing import Question
 from api.tiers.rows import Partner
 from proofs.tier.cohorts import MEMBERS_MIN, Cohorts
-from proofs.tier.grid import PolicyGrid, Predicate
+from proofs.tier.grid import PolicyGrid
 from proofs.tier.header import EpochHeader
 from proofs.tier.request import NOBODY, Flaw, SignedRequest
 
@@ -88,10 +89,13 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What this partner asked: times of the last day, oldest first, and predicates of the narrowing window."""
+    """What this partner asked: when the oldest of as many requests as it has a day was asked, if that was within one;
+    questions of the narrowing window, and those among them that were about this epoch.
+    """
 
-    day: Sequence[datetime]
-    predicates: Sequence[Predicate]
+    full_since: datetime | None
+    questions: Sequence[Question]
+    of_epoch: Sequence[Question]
     nonce_used: bool
 
 
@@ -105,8 +109,8 @@ class Place:
 
 def check(
     signed: SignedRequest, by: Partner, place: Place, epoch: Published | None, before: History, *, now: datetime
-) -> int:
-    """The step that the policy's cohort reaches, for a request that may be asked. Raises `NotAsked`."""
+) -> tuple[int, Question]:
+    """The step that the policy's cohort reaches, and what is asked, for a request that may be. Raises `NotAsked`."""
     _fit(signed, by, place, now)
     published = _in_force(signed, by, epoch)
     if before.nonce_used:
@@ -114,9 +118,10 @@ def check(
     cohort = published.cohorts.of(signed.request.predicate)
     if cohort < MEMBERS_MIN:
         raise TooFew(with_earlier=False)
-    _within_budget(by, before, now)
-    _not_closer(Predicate.of(signed.request.predicate), by, published, before)
-    return cohort
+    _within_budget(before, now)
+    question = Question.of(signed.request.predicate, not_before=published.header.not_before)
+    _not_closer(question, by, published, before)
+    return cohort, question
 
 
 _FLAWS = {
@@ -162,16 +167,19 @@ def _in_force(signed: SignedRequest, by: Partner, epoch: Published | None) -> Pu
     return epoch
 
 
-def _within_budget(by: Partner, before: History, now: datetime) -> None:
-    if len(before.day) >= by.asks_per_day_max:
-        free = before.day[len(before.day) - by.asks_per_day_max] + timedelta(seconds=BUDGET_SECONDS)
+def _within_budget(before: History, now: datetime) -> None:
+    if before.full_since is not None:
+        free = before.full_since + timedelta(seconds=BUDGET_SECONDS)
         raise AskedTooOften(max(1, ceil((free - now).total_seconds())))
 
 
-def _not_closer(new: Predicate, by: Partner, epoch: Published, before: History) -> None:
-    """Each policy that says more about the same members is one narrowing; there are few, so few pairs are compared."""
-    others = narrowing.narrowings(before.predicates, new)
+def _not_closer(new: Question, by: Partner, epoch: Published, before: History) -> None:
+    """Each question that says more about the same members is one narrowing; there are few, so few pairs are compared.
+    One that was asked before is free, and compared with those about this epoch, whose cohorts are not what they were.
+    """
+    others = narrowing.narrowings(before.questions, new)
     if len(others) > by.narrowings_max:
         raise TooClose(len(others))
-    if any(narrowing.stands_out(new, other, epoch.cohorts.members) for other in others):
-        raise TooFew(with_earlier=True)
+    for each in others or narrowing.beside(before.of_epoch, new):
+        if narrowing.stands_out(new.predicate, each.predicate, epoch.cohorts.members):
+            raise TooFew(with_earlier=True)

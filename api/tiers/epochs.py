@@ -18,8 +18,10 @@ from api.parse import moment, no_parameters
 from api.problems import Problem, invalid
 from api.shapes.tiers import EpochLineOut, EpochOut, EpochsOut, RevokedOut, TrustOut
 from api.tiers.answering import json_of
+from api.tiers.kept import Kept
 from api.tiers.partners import numbered
-from api.tiers.published import Header, header_of, headers, place
+from api.tiers.published import Header, Standing, header_numbered, headers, place, tables
+from api.tiers.rows import Connection
 from proofs.json_form import hex_text
 from proofs.tier.statement import alliance_id
 from settlement.tiers import rows as sealed
@@ -27,6 +29,8 @@ from settlement.tiers import rows as sealed
 router = APIRouter()
 EPOCH = in_path("epoch", NUMBER_SCHEMA, "20644")
 TRUSTED_EPOCHS_MAX = 16
+ANSWERS_KEPT_MAX = 4
+"""Of up to a megabyte or two each, which anybody may ask for over and over."""
 MS_PER_SECOND = 1_000
 
 
@@ -75,20 +79,20 @@ def get_epoch(request: Request, epoch: PathText) -> Response:
     door, number = door_of(request), numbered(epoch, "epoch")
     now = int(door.now().timestamp())
     with door.reading() as connection:
-        found = sealed.epoch(connection, number)
-    header = header_of(found)
-    if found is None or header is None:
-        raise unknown(number)
-    line = _line(header, now)
-    return json_of(
-        EpochOut(
-            epoch=line.epoch,
-            state=line.state,
-            signed=line.signed,
-            policy_grid=found.policy_grid,
-            cohorts=found.cohorts,
-        )
-    )
+        header = header_numbered(connection, number)
+        if header is None:
+            raise unknown(number)
+        key = header.signed.header.struct_hash(), header.standing(now)
+        answer = _answers.of(key, lambda: bytes(json_of(_whole(connection, header, now)).body))
+    return Response(answer, media_type="application/json")
+
+
+_answers = Kept[tuple[bytes, Standing], bytes](ANSWERS_KEPT_MAX)
+
+
+def _whole(connection: Connection, header: Header, now: int) -> EpochOut:
+    line, (grid, cohorts) = _line(header, now), tables(connection, header.epoch)
+    return EpochOut(epoch=line.epoch, state=line.state, signed=line.signed, policy_grid=grid, cohorts=cohorts)
 
 
 def _line(header: Header, now: int) -> EpochLineOut:

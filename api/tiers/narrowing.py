@@ -8,26 +8,61 @@ in common, and whoever shows one and not the other is in what is left of it: eac
 policy by itself, or nobody at all.
 
 Predicates of different amounts cannot be joined into one predicate: they cost a narrowing, and of what they have in
-common or apart no count is published. Called by `api.tiers.asking`.
+common or apart no count is published. The same holds for two ages of keys, or two days on which the tier has to hold:
+who fits the one and not the other enrolled, or falls, between them. Called by `api.tiers.asking`.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Self
 
 from proofs.tier.cohorts import MEMBERS_MIN, STEPS
 from proofs.tier.grid import Predicate
-from proofs.tier.policy import AMOUNT_MAX
+from proofs.tier.policy import AMOUNT_MAX, EPOCH_MAX, Policy
 
 WINDOW_DAYS = 30
 """How long what was asked is remembered against the asker. Attributes change with each epoch, members less often."""
 
 
-def narrowings(asked: Iterable[Predicate], new: Predicate) -> list[Predicate]:
+@dataclass(frozen=True, slots=True, order=True)
+class Question:
+    """What a policy asks about a member, however often it may be shown: two policies with one question tell the same.
+
+    `valid_on` is 0 where it says nothing: every tier of an epoch still holds at the epoch's first second.
+    """
+
+    predicate: Predicate
+    key_epoch_max: int = EPOCH_MAX
+    valid_on: int = 0
+
+    @classmethod
+    def of(cls, policy: Policy, *, not_before: int = 0) -> Self:
+        """What a policy asks in an epoch that begins at that second."""
+        day = policy.valid_on if policy.valid_on > not_before else 0
+        return cls(Predicate.of(policy), policy.key_epoch_max, day)
+
+    def as_policy(self) -> Policy:
+        """The question as one policy, the same for all that ask it."""
+        return replace(self.predicate.as_policy(), key_epoch_max=self.key_epoch_max, valid_on=self.valid_on)
+
+    def uncounted(self, epoch: int) -> bool:
+        """Whether fewer members of an epoch may fit than fit the predicate, which is all that the epoch published."""
+        return self.key_epoch_max < epoch or self.valid_on > 0
+
+
+def narrowings(asked: Iterable[Question], new: Question) -> list[Question]:
     """Those asked before that `new`, which is none of them, says more about. Empty when it was asked before."""
     before = set(asked)
-    return [] if new in before else sorted(each for each in before if overlap(each, new))
+    return [] if new in before else beside(before, new)
+
+
+def beside(asked: Iterable[Question], question: Question) -> list[Question]:
+    """Those of other questions that are about some of the same members."""
+    others = set(asked) - {question}
+    return sorted(each for each in others if overlap(each.predicate, question.predicate))
 
 
 def stands_out(new: Predicate, other: Predicate, members: Mapping[Predicate, int]) -> bool:

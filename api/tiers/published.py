@@ -9,27 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from api.problems import Problem
 from api.tiers.asking import Place, Published
 from api.tiers.circuits import Served
+from api.tiers.kept import Kept
 from api.tiers.rows import Connection
 from proofs.tier.cohorts import Cohorts
 from proofs.tier.grid import PolicyGrid
 from proofs.tier.header import EpochHeader, SignedHeader
 from proofs.tier.statement import alliance_id
 from proofs.tier.trusted import Trusted
-from settlement.tiers import rows as sealed
 from settlement.tiers.place import registry_place
-from settlement.tiers.rows import Epoch
 
+TABLES_KEPT_MAX = 3
+"""The epoch in force, the one before it in its grace, and one that was asked about."""
 Standing = Literal["in-force", "to-come", "over", "revoked"]
 
 _HEADERS = """
 SELECT epoch, header, signature, revoked_at IS NOT NULL FROM settlement.tier_epoch
 WHERE anchored_at IS NOT NULL AND header IS NOT NULL AND epoch < %s ORDER BY epoch DESC LIMIT %s
 """
+_TABLES = "SELECT policy_grid, cohorts FROM settlement.tier_epoch WHERE epoch = %s"
 _NAMES = "SELECT tiers FROM settlement.tier_epoch WHERE epoch = %s"
 
 
@@ -58,13 +60,6 @@ class Header:
         return "to-come" if now < self.signed.header.not_before else "over"
 
 
-def header_of(epoch: Epoch | None) -> Header | None:
-    """The header of an epoch, None for one that is not published."""
-    if epoch is None or epoch.anchored_at is None or epoch.signed is None:
-        return None
-    return Header(epoch.epoch, epoch.signed, epoch.revoked_at is not None)
-
-
 def headers(connection: Connection, *, below: int, limit: int) -> list[Header]:
     """Of published epochs under a number, newest first."""
     rows = connection.execute(_HEADERS, (below, limit))
@@ -79,14 +74,29 @@ def header_numbered(connection: Connection, number: int) -> Header | None:
     return next((each for each in headers(connection, below=number + 1, limit=1) if each.epoch == number), None)
 
 
+_kept = Kept[bytes, tuple[PolicyGrid, Cohorts]](TABLES_KEPT_MAX)
+
+
 def published(connection: Connection, number: int, *, now: int) -> Published | None:
     """The epoch of that number if it is in force."""
-    epoch = sealed.epoch(connection, number)
-    header = header_of(epoch)
-    if epoch is None or epoch.cohorts is None or header is None or header.standing(now) != "in-force":
+    found = header_numbered(connection, number)
+    if found is None or found.standing(now) != "in-force":
         return None
-    grid, cohorts = PolicyGrid.from_json(epoch.policy_grid), Cohorts.from_json(epoch.cohorts)
-    return Published(header.signed.header, grid, cohorts)
+    header = found.signed.header
+    grid, cohorts = _kept.of(header.struct_hash(), lambda: _read(tables(connection, number)))
+    return Published(header, grid, cohorts)
+
+
+def tables(connection: Connection, number: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The grid and the cohorts of a published epoch, as they were hashed into its header."""
+    row = connection.execute(_TABLES, (number,)).fetchone()
+    assert row is not None, "whoever asks has its header"
+    return row[0], row[1]
+
+
+def _read(forms: tuple[dict[str, Any], dict[str, Any]]) -> tuple[PolicyGrid, Cohorts]:
+    grid, cohorts = forms
+    return PolicyGrid.from_json(grid), Cohorts.from_json(cohorts)
 
 
 def tier_names(connection: Connection, number: int) -> list[str]:

@@ -1,9 +1,9 @@
 """Requests for tier proofs: a partner asks, a wallet reads what is asked, the partner sees what became of it.
 
 Invariants: a request is kept as it was signed, under its EIP-712 digest, and asked again is answered the same; of one
-partner one request is decided at a time, so budgets count right. Whoever knows the id may read a request: it is 256
-bits that the partner and the member share, and a wallet that reads it without its session is linked to nothing.
-Mounted by `api.app`.
+partner one request is decided at a time, so budgets count right. Whoever knows the id may read a request, as long as
+its partner may ask: it is 256 bits that the partner and the member share, and a wallet that reads it without its
+session is linked to nothing. Mounted by `api.app`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from api.problems import Problem, invalid
 from api.shapes.tiers import OutcomeOut, ProofRequestOut, SignedProofRequest, State
 from api.tiers import asking, rows, visitors
 from api.tiers.answering import json_of, moment_of, shown_request
-from api.tiers.asking import AskedTooOften, History, NotAsked, TooClose, TooFew, Unfit
-from api.tiers.narrowing import WINDOW_DAYS
+from api.tiers.asking import AskedTooOften, History, NotAsked, Published, TooClose, TooFew, Unfit
+from api.tiers.kept import Kept
+from api.tiers.narrowing import WINDOW_DAYS, Question
 from api.tiers.published import place, published, tier_names
 from api.tiers.rows import Asked, Connection
 from api.tiers.visitors import Visitor
@@ -33,6 +34,7 @@ from proofs.tier.decoding import DecodingError, raw
 from proofs.tier.request import SignedRequest
 
 router = APIRouter()
+COUNTS_KEPT_MAX = 1_024
 PARTNER = Annotated[Visitor, Depends(visitors.partner)]
 ID = in_path("request_id", {"type": "string", "pattern": "^0x[0-9a-f]{64}$"}, "0x" + "5c" * 32)
 EXAMPLE = {
@@ -92,27 +94,59 @@ def _ask(door: Door, visitor: Visitor, signed: SignedRequest) -> ProofRequestOut
     with door.pool.connection() as connection, connection.transaction():
         rows.lock_partner(connection, number)
         before = rows.asked(connection, signed.digest)
+        few = None
         if before is None or before.partner_id != number:  # another's is refused as that, however well it was signed
-            cohort = _checked(connection, visitor, signed, now)
-            expires_at = datetime.fromtimestamp(signed.request.expires_at, UTC)
-            rows.ask(connection, signed, cohort=cohort, now=now, expires_at=expires_at)
-        asked = rows.asked(connection, signed.digest)
-        assert asked is not None, "it was written above"
-        return shown_request(asked, tier_names(connection, asked.signed.request.epoch))
+            few = _kept(connection, visitor, signed, now)
+        if few is None:
+            asked = rows.asked(connection, signed.digest)
+            assert asked is not None, "it was written above, or before"
+            return shown_request(asked, tier_names(connection, asked.signed.request.epoch))
+    raise problem_of(few)  # what was tried stays remembered
 
 
-def _checked(connection: Connection, visitor: Visitor, signed: SignedRequest, now: datetime) -> int:
-    partner = visitor.partner
-    before = History(
-        day=rows.asked_since(connection, partner.partner_id, now - timedelta(seconds=asking.BUDGET_SECONDS)),
-        predicates=rows.policies_since(connection, partner.partner_id, now - timedelta(days=WINDOW_DAYS)),
-        nonce_used=rows.nonce_used(connection, partner.partner_id, signed.request.nonce),
-    )
-    epoch = published(connection, signed.request.epoch, now=int(now.timestamp()))
+def _kept(connection: Connection, visitor: Visitor, signed: SignedRequest, now: datetime) -> TooFew | None:
+    """Keep a request that may be asked, and what it asks. Of one that too few fit only the latter, so that nobody looks
+    for the bound by trying.
+    """
+    partner, request = visitor.partner, signed.request
+    epoch = published(connection, request.epoch, now=int(now.timestamp()))
     try:
-        return asking.check(signed, partner, place(connection), epoch, before, now=now)
+        cohort, question = asking.check(
+            signed, partner, place(connection), epoch, _history(connection, visitor, signed, now), now=now
+        )
     except NotAsked as refused:
         raise problem_of(refused) from refused
+    rows.remember(connection, partner.partner_id, question, epoch=request.epoch, now=now)
+    assert epoch is not None, "what may be asked is about an epoch in force"
+    if question.uncounted(request.epoch) and not _many_fit(connection, epoch, question):
+        return TooFew(with_earlier=False)
+    expires_at = datetime.fromtimestamp(request.expires_at, UTC)
+    rows.ask(connection, signed, cohort=cohort, now=now, expires_at=expires_at)
+    return None
+
+
+def _history(connection: Connection, visitor: Visitor, signed: SignedRequest, now: datetime) -> History:
+    partner, number = visitor.partner, visitor.partner.partner_id
+    day, window = now - timedelta(seconds=asking.BUDGET_SECONDS), now - timedelta(days=WINDOW_DAYS)
+    questions = rows.questions_since(connection, number, window)
+    return History(
+        full_since=rows.asked_before_last(connection, number, partner.asks_per_day_max, since=day),
+        questions=[each for each, _ in questions],
+        of_epoch=[each for each, epoch in questions if epoch == signed.request.epoch],
+        nonce_used=rows.nonce_used(connection, number, signed.request.nonce),
+    )
+
+
+_fitting = Kept[tuple[bytes, Question], bool](COUNTS_KEPT_MAX)
+
+
+def _many_fit(connection: Connection, epoch: Published, question: Question) -> bool:
+    """Counted in full, once: fewer may fit than fit the predicate alone."""
+    number, most = epoch.header.epoch, MEMBERS_MIN
+    return _fitting.of(
+        (epoch.header.struct_hash(), question),
+        lambda: rows.fitting(connection, question, epoch=number, most=most) >= most,
+    )
 
 
 def problem_of(refused: NotAsked) -> Problem:
@@ -149,6 +183,9 @@ def get_proof_request(request: Request, request_id: PathText) -> Response:
     no_parameters(request)
     with door_of(request).reading() as connection:
         asked = known(connection, request_id)
+        partner = rows.partner(connection, asked.partner_id)
+        if partner is None or partner.ended_at is not None:
+            raise unknown(request_id)
         return json_of(shown_request(asked, tier_names(connection, asked.signed.request.epoch)))
 
 

@@ -1,4 +1,4 @@
-"""Rows of the doors of tier proofs (migration 0021): statements only, no decision.
+"""Rows of the doors of tier proofs (migrations 0021, 0028): statements only, no decision.
 
 Invariants: words of the field and ids are 32 bytes; a request is kept as it was signed; the one statement that uses a
 request and a nullifier up is `use`, for a transaction of its caller's. Times come in. Called by the handlers of this
@@ -14,8 +14,9 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from proofs.tier.grid import PolicyGrid, Predicate
-from proofs.tier.policy import Policy
+from api.tiers.narrowing import Question
+from proofs.tier.grid import PolicyGrid
+from proofs.tier.policy import Metric, Policy
 from proofs.tier.request import SignedRequest
 from proofs.words import uint_word
 
@@ -26,7 +27,6 @@ REFUSALS_EACH_MAX = 5_000
 """Of one partner, the newest: whoever sends garbage all day pushes out what it sent, and nobody else's."""
 REFUSALS_PRUNED_MAX = 100
 """Rows that each new one removes once they are too old."""
-POLICIES_REMEMBERED_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,23 +160,71 @@ def nonce_used(connection: Connection, partner_id: int, nonce: bytes) -> bool:
     return row is not None
 
 
-def asked_since(connection: Connection, partner_id: int, since: datetime) -> list[datetime]:
-    """When a partner asked, oldest first."""
+def asked_before_last(connection: Connection, partner_id: int, requests: int, *, since: datetime) -> datetime | None:
+    """When the oldest of a partner's newest so many requests was asked; None where there are fewer since then."""
+    row = connection.execute(
+        "SELECT asked_at FROM api.proof_request WHERE partner_id = %s AND asked_at > %s"
+        " ORDER BY asked_at DESC LIMIT 1 OFFSET %s",
+        (partner_id, since, requests - 1),
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def questions_since(connection: Connection, partner_id: int, since: datetime) -> list[tuple[Question, int]]:
+    """The questions that a partner asked, each with every epoch about which it did. As many as its budgets let it."""
     rows = connection.execute(
-        "SELECT asked_at FROM api.proof_request WHERE partner_id = %s AND asked_at > %s ORDER BY asked_at",
+        "SELECT question, epoch FROM api.partner_question WHERE partner_id = %s AND asked_at > %s"
+        " ORDER BY question, epoch",
         (partner_id, since),
     )
-    return [at for (at,) in rows]
+    return [(Question.of(Policy.unpacked(int.from_bytes(word, "big"))), epoch) for word, epoch in rows]
 
 
-def policies_since(connection: Connection, partner_id: int, since: datetime) -> list[Predicate]:
-    """The predicates that a partner asked, in the order in which it first did."""
-    rows = connection.execute(
-        "SELECT policy FROM api.proof_request WHERE partner_id = %s AND asked_at > %s GROUP BY policy"
-        " ORDER BY min(asked_at), policy LIMIT %s",
-        (partner_id, since, POLICIES_REMEMBERED_MAX),
+def remember(connection: Connection, partner_id: int, question: Question, *, epoch: int, now: datetime) -> None:
+    """Keep that a partner asked this about members of the epoch."""
+    connection.execute(
+        "INSERT INTO api.partner_question (partner_id, question, epoch, asked_at) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT (partner_id, question, epoch) DO UPDATE SET asked_at = excluded.asked_at",
+        (partner_id, uint_word(question.as_policy().packed()), epoch, now),
     )
-    return list(dict.fromkeys(Predicate.of(Policy.unpacked(int.from_bytes(policy, "big"))) for (policy,) in rows))
+
+
+_FITTING = """
+SELECT count(*) FROM (
+    SELECT FROM settlement.tier_leaf
+    WHERE epoch = %(epoch)s AND attributes IS NOT NULL
+      AND %(tier_mask)s >> (get_byte(attributes, 1) & 15) & 1 = 1
+      AND substring(attributes FROM 3 FOR 4) <= %(key_epoch_max)s
+      AND substring(attributes FROM 7 FOR 4) >= %(valid_on)s
+      AND substring(attributes FROM 11 FOR 4) <= %(since_max)s
+      AND substring(attributes FROM %(metric)s FOR 8) BETWEEN %(lo)s AND %(hi)s
+    LIMIT %(most)s
+) fitting
+"""
+"""Attributes are packed, the most significant byte first, so that slices of them compare as the numbers do
+(`proofs.tier.attributes.Said`): programme and tier 2 bytes, key epoch 4, valid until 4, since 4, spend 8, points 8.
+"""
+_AT_OF_METRIC = {Metric.SPEND: 15, Metric.POINTS: 23}
+
+
+def fitting(connection: Connection, question: Question, *, epoch: int, most: int) -> int:
+    """How many members of an epoch fit a question, none counted beyond `most`."""
+    policy = question.as_policy()
+    row = connection.execute(
+        _FITTING,
+        {
+            "epoch": epoch,
+            "tier_mask": policy.tier_mask,
+            "key_epoch_max": policy.key_epoch_max.to_bytes(4, "big"),
+            "valid_on": policy.valid_on.to_bytes(4, "big"),
+            "since_max": policy.since_max.to_bytes(4, "big"),
+            "metric": _AT_OF_METRIC[Metric(policy.metric)],
+            "lo": policy.lo.to_bytes(8, "big"),
+            "hi": policy.hi.to_bytes(8, "big"),
+            "most": most,
+        },
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def ask(connection: Connection, signed: SignedRequest, *, cohort: int, now: datetime, expires_at: datetime) -> None:

@@ -144,7 +144,19 @@ describe("after a court has taken numbers back", () => {
     const { header } = await commit(alliance);
     await alliance.pass(2 * DAY);
     await hub.revertFrom(header, admin.address, 1);
+    await hub.postBond(50_000n * UNIT);
     const stranger = hub.connect(await alliance.account(9));
+    assert.equal(await said(stranger.beginWindDown()), "WindDownTooEarly");
+    // A revert under a number that has come up again, but was reached only a moment ago, is not the last thing that happened.
+    const { header: first } = await commit(alliance, { totalPoints: 1n });
+    const { header: second } = await commit(alliance);
+    await hub.postBond(50_000n * UNIT);
+    await hub.revertFrom(second, admin.address, 1);
+    await hub.revertFrom(first, admin.address, 1);
+    await hub.postBond(50_000n * UNIT);
+    await alliance.pass(31 * DAY);
+    await commit(alliance, { totalPoints: 2n });
+    assert.equal((await hub.record(await hub.nextBatchNo())).status, 3n);
     assert.equal(await said(stranger.beginWindDown()), "WindDownTooEarly");
     await alliance.pass(30 * DAY + 1);
     await stranger.beginWindDown();

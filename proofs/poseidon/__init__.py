@@ -31,7 +31,7 @@ def poseidon(inputs: Sequence[int]) -> int:
     for value in inputs:
         if type(value) is not int or not 0 <= value < R:
             raise ValueError("an input is no element of the field")
-    return hashed(inputs)
+    return pair_hash()(*inputs) if len(inputs) == PAIR else hashed(inputs)
 
 
 def poseidon_rows(data: bytes, inputs: int) -> bytes:

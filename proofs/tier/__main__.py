@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from proofs.tier.decoding import DecodingError
+from proofs.tier.decoding import DecodingError, shown
 from proofs.tier.packing import PackingError
 from proofs.tier.request import REQUEST_BYTES_MAX, Flaw, SignedRequest
 from proofs.tier.response import RESPONSE_BYTES_MAX
@@ -33,6 +33,7 @@ BAD_INPUT: Final = 2
 REQUEST_SUFFIX: Final = ".request.json"
 RESPONSE_SUFFIX: Final = ".response.json"
 ADDRESS_DIGITS: Final = 40
+NAME_LETTERS_MAX: Final = 255
 
 
 class BadInput(Exception):
@@ -167,6 +168,11 @@ def _names(folder: Path) -> list[str]:
     names = sorted(path.name.removesuffix(REQUEST_SUFFIX) for path in folder.glob(f"*{REQUEST_SUFFIX}"))
     if not 0 < len(names) <= BATCH_MAX:
         raise BadInput(f"{folder} has {len(names)} requests, 1 to {BATCH_MAX} are verified at once")
+    for path in (folder / f"{name}{suffix}" for name in names for suffix in (REQUEST_SUFFIX, RESPONSE_SUFFIX)):
+        if not path.name.isprintable():
+            raise BadInput(f"{shown(path.name, NAME_LETTERS_MAX)}: a name that prints is wanted, for it is printed")
+        if path.exists() and not path.is_file():
+            raise BadInput(f"{path}: is no file")
     return names
 
 

@@ -16,6 +16,7 @@ import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +41,10 @@ from proofs.tier.tree_file import (
 
 CHUNK_NODES: Final = 8_192
 """Nodes held in memory at a time."""
+SHARED_LEVEL: Final = 8
+"""From here up a node is on the paths of 256 leaves and more, and is not hashed again for each of them."""
+SHARED_NODES_MAX: Final = 16_384
+"""As many as two trees of a million leaves have there."""
 CERTAIN_NODES: Final = 65_536
 """Nodes that are lost at most when a build dies: after so many, what was written is made certain."""
 
@@ -132,8 +137,15 @@ def root_from(leaf: int, index: int, siblings: Iterable[int]) -> int:
     """The root that a leaf at that place has with these siblings, from the leaf up."""
     node = leaf
     for level, sibling in enumerate(siblings):
-        node = poseidon([sibling, node] if index >> level & 1 else [node, sibling])
+        pair = (sibling, node) if index >> level & 1 else (node, sibling)
+        node = _hashed_before(*pair) if level >= SHARED_LEVEL else poseidon(pair)
     return node
+
+
+@lru_cache(maxsize=SHARED_NODES_MAX)
+def _hashed_before(left: int, right: int) -> int:
+    """The hash of two nodes that many paths lead through: of the same two always the same."""
+    return poseidon((left, right))
 
 
 def positions(index: int) -> list[int]:

@@ -73,7 +73,7 @@ class Circuit:
         """Raises `DecodingError` for another form, `TrustError` for a key that is bad or not the one of its hash."""
         fields = Fields.of(form, where, ("circuit_id", "setup", "verification_key", "vk_hash"))
         setup, pinned = fields.form["setup"], fields.raw("vk_hash")
-        if setup not in {each.value for each in Setup}:
+        if setup not in [each.value for each in Setup]:
             raise DecodingError(fields.at("setup"), f"dev or ceremony is wanted, not {shown(setup)}")
         if not isinstance(fields.form["verification_key"], Mapping):
             raise DecodingError(fields.at("verification_key"), "an object is wanted")

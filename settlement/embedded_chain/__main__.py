@@ -1,5 +1,5 @@
 """`python -m settlement.embedded_chain`: run the embedded node until a signal, or until nobody has talked to it for a
-while.
+while, or until nobody is left who uses it.
 
 The port file (JSON: url, pid) is written when the node answers and removed when it stops cleanly; after a kill it
 stays and names a dead process. Exit codes: 0 stopped, 1 could not start (the reason on stderr).
@@ -40,6 +40,7 @@ def _arguments() -> argparse.Namespace:
         help="address that gets gas money in a new genesis; may be repeated",
     )
     parser.add_argument("--idle-s", type=float, default=None, help="stop after this many seconds without a request")
+    parser.add_argument("--users", type=Path, default=None, help="stop when no process has this file locked any more")
     return parser.parse_args()
 
 
@@ -55,7 +56,8 @@ def main() -> int:
     args = _arguments()
     try:
         chain = EmbeddedChain(args.dir, clock=lambda: int(time.time()), mark=os.urandom(32), fund=tuple(args.fund))
-        node = Node(chain, host=args.host, port=args.port, idle_s=args.idle_s)
+        users = None if args.users is None else os.open(args.users, os.O_RDWR | os.O_CLOEXEC)
+        node = Node(chain, host=args.host, port=args.port, idle_s=args.idle_s, users=users)
     except (ChainStoreError, NotLoopback, OSError, ValueError) as error:
         sys.stderr.write(f"embedded chain: {error}\n")
         return 1

@@ -8,6 +8,7 @@ The clock is handed in.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ BLOCK_GAS_MAX = 30_000_000
 FAUCET_WEI = 10**24
 TIP_WEI = 10**9
 SHIFT_S_MAX = 10 * 366 * 86_400
+SNAPSHOTS_MAX = 16
 
 Clock = Callable[[], int]
 """Unix seconds."""
@@ -84,7 +86,9 @@ class EmbeddedChain:
                 chain = _found(database, at=clock(), mark=mark, fund=fund)
                 self._store.set_meta("genesis", chain.get_canonical_block_hash(BlockNumber(0)).hex())
         self._chain = _PragueChain(database)
-        self._time_shift_s = int(self._store.meta("time_shift_s") or 0)
+        self._time_shift_s = self._kept_shift_s()
+        self._snapshots: dict[int, sqlite3.Connection] = {}
+        self._snapshots_taken = 0
 
     def head(self) -> BlockHeaderAPI:
         """The newest mined header."""
@@ -108,6 +112,28 @@ class EmbeddedChain:
             self._store.set_meta("time_shift_s", str(shift))
         self._time_shift_s = shift
         return shift
+
+    def snapshot(self) -> int:
+        """Remember everything as it is, while this process lives; a number for `revert`. Raises `Refused`."""
+        if len(self._snapshots) == SNAPSHOTS_MAX:
+            raise Refused(f"at most {SNAPSHOTS_MAX} snapshots are kept: revert to one")
+        self._snapshots_taken += 1
+        self._snapshots[self._snapshots_taken] = self._store.copied()
+        return self._snapshots_taken
+
+    def revert(self, number: int) -> bool:
+        """Be as at that snapshot, which is used up by it with all later ones; whether there was one."""
+        if number not in self._snapshots:
+            return False
+        self._store.put_back(self._snapshots[number])
+        for later in [each for each in self._snapshots if each >= number]:
+            self._snapshots.pop(later).close()
+        self._chain = _PragueChain(AtomicDB(self._store))
+        self._time_shift_s = self._kept_shift_s()
+        return True
+
+    def _kept_shift_s(self) -> int:
+        return int(self._store.meta("time_shift_s") or 0)
 
     def header(self, number: int) -> BlockHeaderAPI | None:
         """The header at a height, None above the head."""

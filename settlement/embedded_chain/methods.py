@@ -255,4 +255,6 @@ METHODS: dict[str, Method] = {
     "eth_getLogs": _logs,
     "evm_increaseTime": _increase_time,
     "evm_mine": _mine,
+    "evm_snapshot": lambda chain, _params: hex(chain.snapshot()),
+    "evm_revert": lambda chain, params: chain.revert(_quantity(params[0])),
 }

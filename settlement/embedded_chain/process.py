@@ -1,12 +1,17 @@
 """Start the embedded node as a process of its own, or find the one that already runs in a folder.
 
 Invariants: one node a folder (the chain's file lock sees to it); `start` returns only when the node answers; `stop`
-asks, waits, and kills only the process it started or found. Called by the demo, the entry points and tests.
+asks, waits, and kills only the process it started or found; a node that was started here ends when the last process
+that uses it has ended, however that ended. Called by the demo, the entry points and tests.
+
+Inside the folder: `node.json` (url and pid), `node.log`, `chain.sqlite3`, and `users` (shared by every process that
+uses the node, so that the kernel keeps the count and a killed process leaves it).
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -23,6 +28,9 @@ STOP_S_MAX = 15.0
 PROBE_S_MAX = 3.0
 POLL_S = 0.02
 IDLE_S = 6 * 3600.0
+
+_shares: dict[Path, int] = {}
+"""What this process, and what it forked since, uses: folder to the descriptor of its share."""
 
 
 class NodeFailed(RuntimeError):
@@ -45,6 +53,7 @@ class EmbeddedNode:
 
     def stop(self) -> None:
         """End it cleanly, by force after `STOP_S_MAX`; nothing happens when it is gone already."""
+        give_up(self.folder)
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_S_MAX
         while _alive(self.pid):
@@ -55,6 +64,7 @@ class EmbeddedNode:
 
     def kill(self) -> None:
         """End it as a power cut would; what it answered for stays."""
+        give_up(self.folder)
         self._signal(signal.SIGKILL)
         while _alive(self.pid):
             time.sleep(POLL_S)
@@ -66,9 +76,9 @@ class EmbeddedNode:
 
 def start(folder: Path, *, fund: Sequence[str] = (), idle_s: float = IDLE_S) -> EmbeddedNode:
     """The node of `folder`: the running one if it answers, else a new process. `fund` counts only when the chain is
-    founded.
+    founded. It is used by this process from now on (`use`).
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    use(folder)
     port_file = folder / "node.json"
     running = attach(folder)
     if running is not None:
@@ -84,10 +94,45 @@ def start(folder: Path, *, fund: Sequence[str] = (), idle_s: float = IDLE_S) -> 
         str(port_file),
         "--idle-s",
         str(idle_s),
+        "--users",
+        str(folder / "users"),
     ]
     for address in fund:
         command += ["--fund", address]
     return _await(_spawn(command, folder / "node.log"), folder)
+
+
+def use(folder: Path) -> None:
+    """Keep the node of `folder`, now or later, alive as long as this process and what it forks, or until somebody stops
+    it. Raises `NodeFailed` when one that is about to end does not get there.
+    """
+    if folder in _shares:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    share = os.open(folder / "users", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + START_S_MAX
+    while not _shared(share):
+        if time.monotonic() > deadline:
+            os.close(share)
+            raise NodeFailed(f"the embedded chain in {folder} is ending and does not end")
+        time.sleep(POLL_S)
+    _shares[folder] = share
+
+
+def _shared(share: int) -> bool:
+    """Whether the share was taken: a node that nobody uses holds the whole file until it is gone."""
+    try:
+        fcntl.flock(share, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def give_up(folder: Path) -> None:
+    """Use it no longer; with its last user it ends."""
+    share = _shares.pop(folder, None)
+    if share is not None:
+        os.close(share)
 
 
 def _spawn(command: list[str], log: Path) -> int:

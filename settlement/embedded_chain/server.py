@@ -7,6 +7,7 @@ batches, connections and silence are bounded; the chain is touched by one thread
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
 import json
 import socket
@@ -36,19 +37,23 @@ class NotLoopback(ValueError):
 
 
 class Node(ThreadingHTTPServer):
-    """The server of one chain. `idle_s` seconds without a request end `serve`; None means never."""
+    """The server of one chain. `idle_s` seconds without a request end `serve`, None means never; so does it that no
+    process holds a share of `users`, a file's descriptor.
+    """
 
     daemon_threads = True
     request_queue_size = CONNECTIONS_MAX
 
-    def __init__(self, chain: EmbeddedChain, *, host: str, port: int, idle_s: float | None) -> None:
+    def __init__(
+        self, chain: EmbeddedChain, *, host: str, port: int, idle_s: float | None, users: int | None = None
+    ) -> None:
         if not ipaddress.ip_address(host).is_loopback:
             raise NotLoopback(f"{host} is not a loopback address")
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)
         self.chain, self.lock = chain, threading.Lock()
         self._slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
-        self._idle_s, self.last_request = idle_s, time.monotonic()
+        self._idle_s, self.last_request, self._users = idle_s, time.monotonic(), users
 
     @property
     def url(self) -> str:
@@ -74,9 +79,22 @@ class Node(ThreadingHTTPServer):
 
     @override
     def service_actions(self) -> None:
-        """Called between polls: ends a node that nobody has talked to for too long."""
-        if self._idle_s is not None and time.monotonic() - self.last_request > self._idle_s:
+        """Called between polls: ends a node that nobody has talked to for too long, or that nobody is left to use."""
+        idle = self._idle_s is not None and time.monotonic() - self.last_request > self._idle_s
+        if idle or self._deserted():
             threading.Thread(target=self.shutdown, daemon=True).start()
+
+    def _deserted(self) -> bool:
+        """Whether every process that used the node has ended. The file is held from then on: whoever comes now waits
+        for the end of this process and starts another.
+        """
+        if self._users is None:
+            return False
+        try:
+            fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def serve(self) -> None:
         """Answer until `shutdown`, then finish the call in hand and close the chain."""

@@ -80,6 +80,16 @@ class BlockStore(BaseDB):
         """Remember a value of the node itself; inside `block()`."""
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
+    def copied(self) -> sqlite3.Connection:
+        """Everything as it is now, in memory."""
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
+        self._connection.backup(copy)
+        return copy
+
+    def put_back(self, copy: sqlite3.Connection) -> None:
+        """Be what was copied, at once and durably."""
+        copy.backup(self._connection)
+
     def close(self) -> None:
         """Give the file back."""
         self._connection.close()

@@ -117,11 +117,13 @@ def _stored(settings: SettlementSettings) -> Iterator[str]:
 
 @contextmanager
 def opened(settings: SettlementSettings) -> Iterator[Works]:
-    """The migrated database; an embedded chain that a turn started ends with us."""
+    """The migrated database; an embedded chain that a turn started ends with us, not with the turn's process."""
     chain = settings.var / "chain"
     with migrated_database(settings.database_url, settings.var / "postgres") as dsn, ExitStack() as stack:
-        if settings.rpc_url is None and process.attach(chain) is None:
-            stack.callback(_stop, chain)
+        if settings.rpc_url is None:
+            process.use(chain)
+            if process.attach(chain) is None:
+                stack.callback(_stop, chain)
         yield Works(settings=settings, dsn=dsn, now_ms=now_ms)
 
 
@@ -153,7 +155,12 @@ def _line(name: str, work: Work | None) -> str:
     every = f"every {BY_NAME[name].every_s} s" if name in BY_NAME else "no longer a task"
     if work is None:
         return f"{name:<12} {every:<18} never ran"
-    state = f"parked since {work.parked_at:%Y-%m-%d %H:%M:%S%z}" if work.parked_at else f"{work.attempts} failed"
+    if work.parked_at:
+        state = f"parked since {work.parked_at:%Y-%m-%d %H:%M:%S%z}"
+    elif work.at_it:
+        state = f"{work.attempts - 1} failed, at it since {work.begun_at:%H:%M:%S%z}"
+    else:
+        state = f"{work.attempts} failed"
     last = f"{work.done_at:%Y-%m-%d %H:%M:%S%z}" if work.done_at else "never"
     return f"{name:<12} {every:<18} last done {last}, {state}{': ' + work.error if work.error else ''}"
 

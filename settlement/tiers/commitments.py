@@ -21,6 +21,8 @@ from settlement.tiers.clock import EPOCH_NO_MAX, EpochClock
 KEYS_PER_EPOCH_MAX: Final = 4
 """Of one person: a wallet that makes a key with each start would fill the table."""
 COMMITMENT_BYTES: Final = 32
+ALL_IN_MS_MAX: Final = 10_000
+"""An enrolment takes some milliseconds; one whose server is cut off holds its transaction until PostgreSQL notices."""
 TAKEN_WORDS: Final = "this commitment was registered before: draw a new secret"
 
 
@@ -38,6 +40,10 @@ class NotCommitment(CommitmentRefused):
 
 class CommitmentTaken(CommitmentRefused):
     """The commitment was registered before: by another member, or as an older key of this one."""
+
+
+class EnrolmentHangs(RuntimeError):
+    """An epoch cannot be taken while an enrolment is under way; the next drive tries again."""
 
 
 class TooManyKeys(CommitmentRefused):
@@ -80,11 +86,14 @@ _LATEST = """
 SELECT key_no FROM settlement.tier_commitment WHERE shard = 0 AND member_no = %s ORDER BY key_no DESC LIMIT 1
 """
 _TAKEN = "SELECT 1 FROM settlement.tier_commitment WHERE commitment = %s"
-_SNAPSHOTTED = "SELECT coalesce(max(epoch), 0) FROM settlement.tier_epoch WHERE state <> 'DRAWN'"
+_NEWEST = "SELECT coalesce(max(epoch), 0) FROM settlement.tier_epoch"
 _ENROL = """
 INSERT INTO settlement.tier_commitment (member_no, key_no, commitment, enrolled_at, from_epoch)
 VALUES (%(member_no)s, %(key_no)s, %(commitment)s, %(enrolled_at)s, %(from_epoch)s)
 """
+_ENROLLING: Final[LiteralString] = "hashtextextended('tier-enrolling', 0)"
+_AMONG_OTHERS: Final[LiteralString] = f"SELECT pg_advisory_xact_lock_shared({_ENROLLING})"
+_ALL_IN: Final[LiteralString] = f"SELECT pg_advisory_xact_lock({_ENROLLING})"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('tier-keys:' || %s, 0))"
 
 
@@ -126,8 +135,9 @@ def _enrolled(conn: Conn, clock: EpochClock, member: str, commitment: bytes, now
     if person is None or person[1]:
         raise MemberAbsent(f"{member} is no member")
     conn.execute(_LOCK, [str(person[0])])
+    conn.execute(_AMONG_OTHERS)
     keys = keys_of(conn, member)
-    from_epoch = min(EPOCH_NO_MAX, max(clock.epoch_at(now), _snapshotted(conn)) + 1)
+    from_epoch = min(EPOCH_NO_MAX, max(clock.epoch_at(now), _newest(conn)) + 1)
     held = current(keys, EPOCH_NO_MAX)
     if held is not None and held.commitment == commitment:
         return held
@@ -148,7 +158,21 @@ def _enrolled(conn: Conn, clock: EpochClock, member: str, commitment: bytes, now
     return made
 
 
-def _snapshotted(conn: Conn) -> int:
-    """The newest epoch that takes no more commitments in, even where this clock is behind the sealer's."""
-    row = conn.execute(_SNAPSHOTTED).fetchone()
+def _newest(conn: Conn) -> int:
+    """The newest epoch that was numbered. It takes no more commitments in, even where this clock is behind."""
+    row = conn.execute(_NEWEST).fetchone()
     return int(row[0]) if row else 0
+
+
+def all_in(conn: Conn, *, wait_ms_max: int = ALL_IN_MS_MAX) -> None:
+    """Wait for enrolments under way, which may have looked before the newest epoch was numbered; later ones count from
+    the epoch after it. Before a snapshot: else a key could be of an epoch that does not have it, and its owner show an
+    older one there and this one afterwards, in a campaign that begins with that epoch. Raises `EnrolmentHangs`: while
+    it waits the next ones wait, too.
+    """
+    try:
+        with conn.transaction():
+            conn.execute("SELECT set_config('lock_timeout', %s, true)", [str(wait_ms_max)])
+            conn.execute(_ALL_IN)
+    except psycopg.errors.LockNotAvailable as error:
+        raise EnrolmentHangs(f"an enrolment has not ended in {wait_ms_max} ms") from error

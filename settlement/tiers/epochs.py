@@ -30,6 +30,7 @@ from settlement.chain.senders import KeyRefused
 from settlement.tables import Conn
 from settlement.tiers import epoch_secrets, rows, signing_keys, snapshot
 from settlement.tiers.clock import EpochClock
+from settlement.tiers.commitments import EnrolmentHangs
 from settlement.tiers.registry import NO_HASH, GuardianNeeded, NoCircuit, Registry
 from settlement.tiers.rows import Epoch, State
 from settlement.tiers.signing_keys import EpochKeyMissing
@@ -41,6 +42,8 @@ from settlement.watch import alerts
 from settlement.watch.alerts import Alert
 
 STEPS_PER_EPOCH_MAX: Final = 12
+KEY_EPOCH_STEP: Final = 7
+"""Campaigns begin with a week of keys: by one epoch it could be asked on which day a member enrolled."""
 SOURCE: Final = "tiers"
 UNREVOKED: Final = "tier-epoch-unrevoked"
 log = structlog.get_logger(__name__)
@@ -85,7 +88,7 @@ class Standing:
 
 _CANNOT_GO_ON: Final = (
     *(Refused, FeeCeiling, ForeignPending, SignerRefused, KeyRefused, EpochKeyMissing, NoCircuit, DevelopmentCircuit),
-    *(NoTiers, EpochFull, TreeDiffers, VaultError, epoch_secrets.Erased),
+    *(NoTiers, EpochFull, EnrolmentHangs, TreeDiffers, VaultError, epoch_secrets.Erased),
 )
 
 
@@ -130,12 +133,14 @@ def _wanted(conn: Conn, number: int) -> bool:
 
 
 def grid_of(promises: Promises) -> PolicyGrid:
-    """The grid when none is set: each tier, each tier and those above it, and spend between the tiers' thresholds."""
+    """The grid when none is set: each tier, each tier and those above it, spend between the tiers' thresholds, keys by
+    the week.
+    """
     assert promises.tiers is not None, "whoever asks has seen that there are tiers"
     ranks = range(1, len(promises.tiers.tiers))
     edges = tuple(tier.qualifying_au for tier in promises.tiers.tiers[1:])
     masks = {at_least(rank) for rank in ranks} | {1 << rank for rank in range(len(promises.tiers.tiers))}
-    return PolicyGrid(tier_masks=tuple(sorted(masks)), spend_edges=edges)
+    return PolicyGrid(tier_masks=tuple(sorted(masks)), spend_edges=edges, key_epoch_step=KEY_EPOCH_STEP)
 
 
 def _drive_one(desk: Desk, number: int) -> Standing:

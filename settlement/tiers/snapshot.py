@@ -27,7 +27,7 @@ from proofs.tier.statement import DEPTH
 from settlement.chain.outbox import Checkpoint, unwatched
 from settlement.tables import Conn
 from settlement.tiers import rows
-from settlement.tiers.commitments import COMMITMENT_BYTES
+from settlement.tiers.commitments import COMMITMENT_BYTES, all_in
 from settlement.tiers.rows import Epoch, State
 from settlement.tiers.salts import EpochSecret
 
@@ -95,9 +95,15 @@ class _Taken:
 def take(conn: Conn, epoch: Epoch, secret: EpochSecret, *, checkpoint: Checkpoint = unwatched) -> None:
     """Keep everybody's attributes, and how many members fit each predicate. DRAWN becomes SNAPSHOTTED.
 
-    Raises `StateMoved`, `NoTiers`, `EpochFull`; nothing is kept then.
+    Raises `EnrolmentHangs`, `StateMoved`, `NoTiers`, `EpochFull`; nothing is kept then.
     """
-    with exclusive(conn), conn.transaction():
+    with exclusive(conn):
+        all_in(conn)
+        _take(conn, epoch, secret, checkpoint)
+
+
+def _take(conn: Conn, epoch: Epoch, secret: EpochSecret, checkpoint: Checkpoint) -> None:
+    with conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         conn.execute(_BLINDS, [epoch.epoch])
         registry, taken = registry_of(conn), _Taken()

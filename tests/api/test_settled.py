@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -22,7 +21,6 @@ from settlement.batches import seal_next
 from settlement.chain.intents import Intent
 from settlement.chain.outbox import Outbox
 from settlement.chain.senders import LocalSigner
-from settlement.embedded_chain.process import EmbeddedNode, start
 from settlement.mirrors.folder import FolderMirror
 from settlement.mirrors.web import WebMirror
 from settlement.reconcile import reconcile
@@ -30,24 +28,11 @@ from settlement.sealing.inclusions import Inclusions
 from settlement.submitter import drive
 from settlement.vault import Vault
 from tests.api.conftest import Caller, Clock
-from tests.settlement.chain.field import ATTESTERS, Field, registry_commands, write_attestations
+from tests.settlement.chain.field import ATTESTERS, Field, write_attestations
 from tests.settlement.chain.tiny import SENDER
 
 ISSUER, ACCEPTOR = 1, 2
 AT = "2026-07-10T12:00:00Z"
-
-
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
-    with start(tmp_path_factory.mktemp("chain"), fund=[SENDER.address], idle_s=300) as node:
-        yield node
-
-
-@pytest.fixture
-def field(database: str, node: EmbeddedNode, tmp_path: Path) -> Field:
-    made = Field(dsn=database, url=node.url, folder=tmp_path)
-    made.post(registry_commands())
-    return made
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -22,45 +21,35 @@ from proofs.messages import AcceptanceReceipt, PointsEvent, domain_separator, si
 from proofs.signature import address_of, recover
 from settlement.batches import seal_next
 from settlement.chain.outbox import Intent
-from settlement.embedded_chain.process import EmbeddedNode, start
 from settlement.sealing.desk import LocalReceiptKey
 from settlement.sealing.lanes import LaneId
 from tests.api.conftest import Caller, Clock
-from tests.settlement.chain.field import Field, day, registry_commands
-from tests.settlement.chain.tiny import SENDER
+from tests.settlement.chain.field import Field, day
 
 LANE = LaneId(2, 4)
 KEY, RECEIPT_KEY = PrivateKey(b"\x31" * 32), LocalReceiptKey(b"\x32" * 32)
 EARN_REDEEM_VOID = 1 << 1 | 1 << 2 | 1 << 9
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
-    with start(tmp_path_factory.mktemp("chain"), fund=[SENDER.address], idle_s=300) as node:
-        yield node
-
-
 @pytest.fixture
-def field(database: str, node: EmbeddedNode, tmp_path: Path) -> Field:
+def keyed(field: Field) -> Field:
     """Merchant 2 has opened a key of its own, and a day of trade waits."""
-    made = Field(dsn=database, url=node.url, folder=tmp_path)
-    made.post(registry_commands())
-    with made.settlement() as s:
+    with field.settlement() as s:
         data = s.alliance.registry.data("addKeys", [(*LANE, address_of(KEY.public_key), EARN_REDEEM_VOID)])
         s.outbox.complete(Intent("own-key", s.alliance.registry.address, data, 300_000))
         seal_next(s, settling=True)
-    made.post(day(1))
-    with made.settlement() as s:
+    field.post(day(1))
+    with field.settlement() as s:
         seal_next(s)
-    return made
+    return field
 
 
 @pytest.fixture
-def merchant(field: Field, clock: Clock) -> Iterator[Caller]:
-    with psycopg.connect(field.dsn) as connection:
+def merchant(keyed: Field, clock: Clock) -> Iterator[Caller]:
+    with psycopg.connect(keyed.dsn) as connection:
         token = keys.issue(connection, merchant_id=2, environment="test")
     with (
-        open_door(field.dsn, production=False, readers_max=2, now=clock, receipt_key=RECEIPT_KEY) as door,
+        open_door(keyed.dsn, production=False, readers_max=2, now=clock, receipt_key=RECEIPT_KEY) as door,
         TestClient(create_app(door)) as http,
     ):
         yield Caller(http, token)

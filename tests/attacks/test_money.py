@@ -5,7 +5,6 @@ are ignored; configurations, roles and contracts that are not those of the ancho
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,10 @@ from auditor.report import checks
 from auditor.rpc import Node, Nodes
 from proofs.headers import config_hash
 from proofs.keccak import keccak256
-from settlement.embedded_chain.process import EmbeddedNode, start
+from settlement.embedded_chain.process import EmbeddedNode
 from tests.attacks.alliance import CONFIG_HASH
 from tests.attacks.forge import ATTESTERS, World, found
-from tests.attacks.on_chain import ADMIN, UNIT, Settled, send, settle
+from tests.attacks.on_chain import UNIT, Settled, send, settle
 from tests.attacks.test_on_chain import audited
 
 DEPOSIT = 1_000
@@ -118,6 +117,21 @@ def test_a_loss_whose_rest_the_creditors_bear_to_the_unit(spared: str, holdings:
     assert judged(logs, told) == {"loss-differs"}
 
 
+@pytest.mark.parametrize(("assets", "codes"), [(FUND, set()), (FUND - 1, {"balance-differs"})])
+def test_what_is_made_good_goes_back_where_it_came_from(assets: int, codes: set[str]) -> None:
+    """Creditors first, then the fund, then the bond."""
+    made_good = [
+        *default(),
+        ("Deposited", {"merchantId": 1, "amount": 500}),
+        ("DebtRepaid", {"defaultId": 2, "merchantId": 1, "amount": 500}),
+        ("ClaimCollected", {"defaultId": 2, "creditorId": 3, "amount": 200}),
+        ("ReservesRestored", {"defaultId": 2, "toFund": FUND, "toBond": 200}),
+        ("AssetsChanged", {"assets": assets}),
+    ]
+    holdings = Holdings({1: 0, 2: 500, 3: 1_999, 4: 1, 5: 0}, bond=BOND, owed=3_600, held=3_600)
+    assert judged(made_good, holdings) == codes
+
+
 def test_cuts_of_the_protocols_example() -> None:
     assert cuts_of(500_001, {1: -2_000_000, 3: 1_999_999, 4: 1}) == {3: 500_001, 4: 0}
     assert cuts_of(0, {1: -5, 2: 5}) == {2: 0}
@@ -207,15 +221,9 @@ pytestmark = pytest.mark.xdist_group("audit of a default")
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
-    with start(tmp_path_factory.mktemp("defaulting-chain"), fund=[ADMIN.address], idle_s=300.0) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def settled(node: EmbeddedNode, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+def settled(embedded: EmbeddedNode, tmp_path_factory: pytest.TempPathFactory) -> Settled:
     """Little collateral, and a bond that is next to nothing; no batch is on the chain yet."""
-    return settle(node.url, tmp_path_factory.mktemp("defaulting"), collateral=UNIT // 10, bond=1_000)
+    return settle(embedded.url, tmp_path_factory.mktemp("defaulting"), collateral=UNIT // 10, bond=1_000)
 
 
 def test_a_default_on_a_real_chain_is_replayed_to_the_unit(settled: Settled, tmp_path: Path) -> None:

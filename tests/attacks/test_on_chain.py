@@ -10,32 +10,26 @@ import json
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from settlement.embedded_chain.process import EmbeddedNode, start
+from settlement.embedded_chain.process import EmbeddedNode
 from tests.attacks.forge import ATTESTERS, address
 from tests.attacks.liar import Liar
-from tests.attacks.on_chain import ADMIN, Settled, settle
+from tests.attacks.on_chain import Settled, settle
 from tests.attacks.test_files import served
 
 pytestmark = pytest.mark.xdist_group("audit on chain")
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
-    with start(tmp_path_factory.mktemp("audited-chain"), fund=[ADMIN.address], idle_s=300.0) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def settled(node: EmbeddedNode, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+def settled(embedded: EmbeddedNode, tmp_path_factory: pytest.TempPathFactory) -> Settled:
     """All four batches attested while sealed, then committed and final."""
-    made = settle(node.url, tmp_path_factory.mktemp("audited"))
+    made = settle(embedded.url, tmp_path_factory.mktemp("audited"))
     attestations = made.attest()
     assert [[entry["batchNo"] for entry in signed] for signed in attestations] == [[1, 2, 3, 4]] * 3
     for batch_no in range(1, 5):

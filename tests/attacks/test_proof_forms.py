@@ -291,6 +291,23 @@ def test_gamma_that_is_delta_accepts_forgeries() -> None:
         assert not reference.verify(door.key, [123456], forged)
 
 
+def test_beta_that_is_gamma_or_delta_accepts_forgeries() -> None:
+    """As powers of tau have it to which nobody contributed: B = γ + δ, A and C undo the rest, for any signals."""
+    for sign in (1, -1):
+        for known in (7, 11):
+            door = Trapdoor(3, sign * known % R, 7, 11, (11, 13))
+            statement = door.ic[0] + 123456 * door.ic[1]
+            a, c = statement + sign * 3, statement + sign * 3
+            if known == door.delta:
+                a, c = statement, statement - sign * 3
+            forged = {"pi_a": g1(a), "pi_b": g2(7 + 11), "pi_c": g1(c)}
+            assert _equation_holds(door, forged, [123456])
+            with pytest.raises(KeyRefused) as refused:
+                VerificationKey.from_json(door.key)
+            assert refused.value.refusal is Refusal.BETA_IS_KNOWN
+            assert not reference.verify(door.key, [123456], forged)
+
+
 def _equation_holds(door: Trapdoor, form: Form, signals: list[int]) -> bool:
     a, b, c = as_points(form)
     statement = door.ic[0] + sum(signal * each for signal, each in zip(signals, door.ic[1:], strict=True))

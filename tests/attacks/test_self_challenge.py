@@ -6,7 +6,6 @@ challenger in one gets back half of what it lost, and what went to the fund belo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ import pytest
 
 from proofs.keccak import keccak256
 from settlement.chain.contracts import Contract, Name, Refused
-from settlement.embedded_chain.process import EmbeddedNode, start
+from settlement.embedded_chain.process import EmbeddedNode
 from tests.attacks.on_chain import ADMIN, ADMIN_ADDRESS, UNIT, Settled, send, settle
 from tests.attacks.test_on_chain import audited
 
@@ -34,15 +33,9 @@ class Left(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
-    with start(tmp_path_factory.mktemp("self-challenged-chain"), fund=[ADMIN.address], idle_s=300.0) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def settled(node: EmbeddedNode, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+def settled(embedded: EmbeddedNode, tmp_path_factory: pytest.TempPathFactory) -> Settled:
     """Batch 1 committed; the court is the operator's own account, as bad as it gets."""
-    made = settle(node.url, tmp_path_factory.mktemp("self-challenged"), bond=BOND)
+    made = settle(embedded.url, tmp_path_factory.mktemp("self-challenged"), bond=BOND)
     send(made.chain, made.hub, made.contract.data("grantRole", keccak256(b"COURT_ROLE"), ADMIN.address))
     made.commit(1, [[]] * 3)
     return made

@@ -245,6 +245,7 @@ KEY = FORM["circuits"][0]["verification_key"]
         ({"circuits": circuit_with(verification_key=key_with(nPublic=5))}, "IC"),
         ({"circuits": circuit_with(verification_key="<html>404</html>")}, "object"),
         ({"circuits": circuit_with(setup="production")}, "setup"),
+        ({"circuits": circuit_with(setup=["dev"])}, "setup"),
         ({"circuits": FORM["circuits"] * 2}, "twice"),
         ({"alliance_id": FORM["alliance_id"] ^ 1}, "alliance"),
         ({"epochs": FORM["epochs"] * 2}, "twice"),

@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(4 * RUN_S_MAX)]
 def environment(var: Path, chosen: Mapping[str, str]) -> dict[str, str]:
     """A run that stops after its report and keeps everything in `var`."""
     small = {"TONGDUI_DEMO_EVENTS": str(EVENTS), "TONGDUI_DEMO_MEMBERS": str(MEMBERS)}
-    inherited = {name: value for name, value in os.environ.items() if name not in {"EVENTS", "REFUND_LINKS"}}
+    inherited = {name: value for name, value in os.environ.items() if name not in {"EVENTS", "REFUND_LINKS", "TIERS"}}
     return inherited | {"TONGDUI_VAR": str(var), "SERVE": "0"} | small | dict(chosen)
 
 
@@ -142,6 +142,10 @@ def test_a_year_ends_settled_audited_and_repeatable(tmp_path: Path) -> None:
     assert "<svg" in (var / "report.html").read_text()
     assert (var / "rejects.jsonl").read_text() == ""
     assert [path for path in (var / "keys").iterdir() if path.stat().st_mode & 0o077] == []
+    steps = {step["name"]: (step["state"], step["said"]) for step in told["tiers"]["steps"]}
+    assert [(name, state) for name, (state, _) in steps.items()] == [("proof", "left-out"), ("epoch", "held")]
+    assert "no tier has 50 members" in steps["proof"][1], "too few for a cohort: sealed, and not asked"
+    assert f"{MEMBERS} members in one root" in steps["epoch"][1]
 
     receipt, said = served(var)
     assert receipt["inclusions"][0]["state"] == "finalised", "a replayed purchase can be proven to its member"
@@ -163,7 +167,7 @@ def test_bad_lines_are_refused_and_the_exit_code_says_so(tmp_path: Path) -> None
     path = tmp_path / "events.csv.gz"
     whole = gzip.compress(b"\n".join(bad.get(number, line) for number, line in enumerate(lines)) + b"\n")
     path.write_bytes(whole[:-8])
-    code, said = demo(tmp_path / "var", EVENTS=str(path), REFUND_LINKS=str(source.links))
+    code, said = demo(tmp_path / "var", EVENTS=str(path), REFUND_LINKS=str(source.links), TIERS="0")
     assert code == 3, said
     told = report(tmp_path / "var")
     assert told["problems"] == []
@@ -204,8 +208,38 @@ def interrupted(var: Path, after_ms: int) -> tuple[int, str]:
         return process.returncode, first + said
 
 
-def test_interruptions_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+def robbed(var: Path, place: str) -> tuple[int, str]:
+    """Start it and kill one of its servers as soon as both are up: the database or the chain."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "api.demo"],
+        env=environment(var, {}),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        while "servers" not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        if place == "chain":
+            os.kill(json.loads((var / "chain" / "node.json").read_text())["pid"], signal.SIGKILL)
+        else:
+            os.kill(int((var / "postgres" / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        rest, _ = process.communicate(timeout=RUN_S_MAX)
+        return process.returncode, said + rest
+
+
+def test_whatever_ends_it_nothing_is_lost_and_nothing_doubled(tmp_path: Path) -> None:
+    """A killed server is a sentence, Ctrl-C at any moment an exit code; the run after them all ends as any other."""
     var, rng = tmp_path / "var", Random(os.urandom(8).hex())
+    for place in ("postgres", "chain"):
+        code, said = robbed(var, place)
+        assert code == 2, said
+        assert "Traceback" not in said
+        assert "run it again" in said
     moments = [rng.randrange(AFTER_MS_MAX) for _ in range(INTERRUPTIONS)]
     for after_ms in moments:
         code, said = interrupted(var, after_ms)
@@ -240,39 +274,3 @@ def test_an_interruption_after_the_end_keeps_the_exit_code(tmp_path: Path) -> No
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=RUN_S_MAX)
         assert (process.returncode, rest) == (2, ""), said + rest
-
-
-def robbed(var: Path, place: str) -> tuple[int, str]:
-    """Start it and kill one of its servers as soon as both are up: the database or the chain."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "api.demo"],
-        env=environment(var, {}),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        said = ""
-        while "servers" not in said:
-            line = process.stdout.readline()
-            assert line, said
-            said += line
-        if place == "chain":
-            os.kill(json.loads((var / "chain" / "node.json").read_text())["pid"], signal.SIGKILL)
-        else:
-            os.kill(int((var / "postgres" / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
-        rest, _ = process.communicate(timeout=RUN_S_MAX)
-        return process.returncode, said + rest
-
-
-def test_a_killed_server_is_a_sentence_and_loses_nothing(tmp_path: Path) -> None:
-    var = tmp_path / "var"
-    for place in ("postgres", "chain"):
-        code, said = robbed(var, place)
-        assert code == 2, said
-        assert "Traceback" not in said
-        assert "run it again" in said
-    code, said = demo(var)
-    assert code == 0, said
-    agree(report(var), generated(tmp_path / "again", events=EVENTS, members=MEMBERS))

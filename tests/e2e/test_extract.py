@@ -19,34 +19,25 @@ from api.door import open_door
 from auditor.__main__ import CLEAN, FINDINGS, WRONG_USE, main
 from proofs.accounts import cash_account
 from settlement.batches import Settlement, seal_next
-from settlement.embedded_chain.process import EmbeddedNode, start
 from settlement.mirrors.folder import FolderMirror
 from settlement.sealing.inclusions import Inclusions
 from settlement.submitter import drive
 from tests.api.conftest import START, Caller
-from tests.settlement.chain.field import ATTESTERS, Field, attest, cycle, day, registry_commands
-from tests.settlement.chain.tiny import SENDER
+from tests.settlement.chain.field import ATTESTERS, Field, attest, cycle, day
 
 pytestmark = pytest.mark.timeout(300)
 PAGE_LEAVES = 4
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
-    with start(tmp_path_factory.mktemp("chain"), fund=[SENDER.address], idle_s=300) as node:
-        yield node
-
-
 @pytest.fixture
-def field(database: str, node: EmbeddedNode, tmp_path: Path) -> Field:
+def settled(field: Field) -> Field:
     """Three merchants; a log batch and a settling batch on the chain."""
-    made = Field(dsn=database, url=node.url, folder=tmp_path)
-    made.post([*registry_commands(), *day(1)])
-    with made.settlement() as s:
-        commit(s, made, 1, settling=False)
-        made.post([*day(2), cycle(1)])
-        commit(s, made, 2, settling=True)
-    return made
+    field.post(day(1))
+    with field.settlement() as s:
+        commit(s, field, 1, settling=False)
+        field.post([*day(2), cycle(1)])
+        commit(s, field, 2, settling=True)
+    return field
 
 
 def commit(s: Settlement, field: Field, number: int, *, settling: bool) -> None:
@@ -59,11 +50,11 @@ def commit(s: Settlement, field: Field, number: int, *, settling: bool) -> None:
 
 
 @pytest.fixture
-def http(field: Field) -> Iterator[TestClient]:
-    mirrors = [FolderMirror(each) for each in field.mirrors]
-    inclusions = Inclusions(vault=field.publication().vault, mirrors=mirrors)
+def http(settled: Field) -> Iterator[TestClient]:
+    mirrors = [FolderMirror(each) for each in settled.mirrors]
+    inclusions = Inclusions(vault=settled.publication().vault, mirrors=mirrors)
     with (
-        open_door(field.dsn, production=False, readers_max=2, now=lambda: START, inclusions=inclusions) as door,
+        open_door(settled.dsn, production=False, readers_max=2, now=lambda: START, inclusions=inclusions) as door,
         TestClient(create_app(door)) as http,
     ):
         yield http

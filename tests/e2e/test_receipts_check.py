@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -25,29 +24,21 @@ from api.receipt_page import POLICY, SCRIPTS
 from proofs.receipt import facts
 from settlement import tables
 from settlement.batches import seal_next
-from settlement.embedded_chain.process import EmbeddedNode, start
+from settlement.embedded_chain.process import EmbeddedNode
 from settlement.sealing.inclusions import Inclusions, place_of
 from settlement.submitter import drive
 from tests.conftest import ROOT
-from tests.settlement.chain.field import ATTESTERS, Field, attest, day, registry_commands
-from tests.settlement.chain.tiny import SENDER
+from tests.settlement.chain.field import ATTESTERS, Field, attest, day
 
 pytestmark = pytest.mark.timeout(300)
 OFFLINE = ["form", "signature", "posting", "position", "root", "shown"]
 ANSWER_MS_MAX = 20_000
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNode]:
-    with start(tmp_path_factory.mktemp("chain"), fund=[SENDER.address], idle_s=300) as node:
-        yield node
-
-
 @pytest.fixture
-def receipt(database: str, node: EmbeddedNode, tmp_path: Path) -> dict[str, Any]:
+def receipt(field: Field) -> dict[str, Any]:
     """The receipt of an earn in a batch that the hub holds, still in its window."""
-    field = Field(dsn=database, url=node.url, folder=tmp_path)
-    field.post([*registry_commands(), *day(1)])
+    field.post(day(1))
     with field.settlement() as s:
         batch = seal_next(s)
         assert batch is not None
@@ -152,9 +143,9 @@ def steps(page: Page) -> dict[str, str]:
     return {str(line.get_attribute("data-step")): str(line.get_attribute("class")) for line in lines.all()}
 
 
-def test_each_step_turns_green(page: Page, node: EmbeddedNode, receipt: dict[str, Any]) -> None:
+def test_each_step_turns_green(page: Page, embedded: EmbeddedNode, receipt: dict[str, Any]) -> None:
     assert set(steps(page).values()) == {"open"}
-    with provider(node.url) as one, provider(node.url) as two:
+    with provider(embedded.url) as one, provider(embedded.url) as two:
         assert checked(page, json.dumps({"leg": 1, "proof": receipt}), one, two) == "proven"
     assert steps(page) == dict.fromkeys([*OFFLINE, "chain", "status"], "good")
     assert "pending" in page.inner_text("[data-step=status]")
@@ -165,11 +156,11 @@ def test_each_step_turns_green(page: Page, node: EmbeddedNode, receipt: dict[str
     assert {"points", "delta", "balance", "settleAmount"} <= set(shown)
 
 
-def test_without_nodes_it_says_what_was_not_seen(page: Page, node: EmbeddedNode, receipt: dict[str, Any]) -> None:
+def test_without_nodes_it_says_what_was_not_seen(page: Page, embedded: EmbeddedNode, receipt: dict[str, Any]) -> None:
     expected = dict.fromkeys(OFFLINE, "good") | {"chain": "open", "status": "open"}
     assert checked(page, json.dumps(receipt)) == "fits together, not seen on the chain"
     assert steps(page) == expected
-    with provider(node.url) as one:
+    with provider(embedded.url) as one:
         for nodes in ((one,), (one, one), (one, f"{one}/")):
             assert checked(page, json.dumps(receipt), *nodes) == "fits together, not seen on the chain"
             assert steps(page) == expected, "one node under two addresses is one node"
@@ -193,28 +184,30 @@ def test_a_changed_receipt_turns_red_at_its_step(page: Page, receipt: dict[str, 
         assert checked(page, text) == "fails at: form"
 
 
-def test_nodes_that_do_not_hold_the_batch_turn_it_red(page: Page, node: EmbeddedNode, receipt: dict[str, Any]) -> None:
+def test_nodes_that_do_not_hold_the_batch_turn_it_red(
+    page: Page, embedded: EmbeddedNode, receipt: dict[str, Any]
+) -> None:
     def lie(answer: bytes) -> bytes:
         told = json.loads(answer)
         if isinstance(told.get("result"), str) and len(told["result"]) == 66:
             told["result"] = "0x" + "11" * 32
         return json.dumps(told).encode()
 
-    with provider(node.url) as honest, provider(node.url, lie) as liar:
+    with provider(embedded.url) as honest, provider(embedded.url, lie) as liar:
         assert checked(page, json.dumps(receipt), honest, liar) == "fails at: chain"
         other = {**receipt, "header": {**receipt["header"], "totalPoints": "5"}}
         assert checked(page, json.dumps(other), honest, honest) == "fails at: chain"
 
 
 def test_what_only_the_newest_block_shows_is_not_seen_yet(
-    page: Page, node: EmbeddedNode, receipt: dict[str, Any]
+    page: Page, embedded: EmbeddedNode, receipt: dict[str, Any]
 ) -> None:
     """The block of the commit may be undone: until it is final nothing turns green, and nothing red."""
 
     def long_ago(asked: bytes) -> bytes:
         return asked.replace(b'"finalized"', b'"earliest"')
 
-    with provider(node.url) as one, provider(node.url, asks=long_ago) as two:
+    with provider(embedded.url) as one, provider(embedded.url, asks=long_ago) as two:
         assert checked(page, json.dumps(receipt), one, two) == "fits together, not seen on the chain"
     assert steps(page)["chain"] == "open"
     assert "not final yet" in page.inner_text("[data-step=chain]")

@@ -1,36 +1,92 @@
-"""The demonstration's tier part as a user runs it: a proof made in a browser counts everywhere once, and nowhere twice;
-shown again on the alliance that is there; what is missing is said.
+"""The demonstration's tier part as a user runs it, one scene: a proof made in a browser counts everywhere once, and
+nowhere twice; a newcomer types what docs/tier-proofs.md says, in an environment that has the partner's two wheels and
+nothing else of ours; SIGTERM leaves nothing running; shown again on the alliance that is there, without a browser.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.demo.reset import reset
 from api.demo.tiers import programs
+from api.demo.tiers.outside import verifier
+from ledger.postgres.embedded import running
+from settlement.embedded_chain.process import attach
 from tests.conftest import ROOT
+from tests.e2e.test_demo import free_port
 
 RUN_S_MAX = 400
 MEMBERS = 240
-SMALL = {"TONGDUI_DEMO_EVENTS": "3000", "TONGDUI_DEMO_MEMBERS": str(MEMBERS), "SERVE": "0"}
+SMALL = {"TONGDUI_DEMO_EVENTS": "3000", "TONGDUI_DEMO_MEMBERS": str(MEMBERS), "COLUMNS": "200"}
 ACCEPTED, REFUSED = "accepted", "proof-refused"
+SECTION = (ROOT / "docs" / "tier-proofs.md").read_text().split("## Verify in ten minutes")[1].split("\n## ")[0]
+BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", SECTION, re.DOTALL)
+STARTED = """
+import runpy, sys
+sys.path[:0] = [sys.argv.pop(1)]
+sys.argv.pop(0)
+if sys.argv[0] == "-m":
+    runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+else:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Takes a program or `-m` and a module, as python does."""
 
 pytestmark = [pytest.mark.timeout(3 * RUN_S_MAX), pytest.mark.slow]
 
 
-def run(var: Path, *words: str, **chosen: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if name not in {"EVENTS", "REFUND_LINKS", "TIERS"}}
-    environment = inherited | SMALL | {"TONGDUI_VAR": str(var), "COLUMNS": "200"} | chosen
-    command = [sys.executable, "-m", *words]
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=RUN_S_MAX, check=False
-    )
+def environment(**chosen: str) -> dict[str, str]:
+    left_out = {"EVENTS", "REFUND_LINKS", "TIERS", "SERVE", "TONGDUI_VAR"}
+    return {name: value for name, value in os.environ.items() if name not in left_out} | SMALL | chosen
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder that looks like a clone, without the repository's own var."""
+    made = tmp_path / "clone"
+    made.mkdir()
+    for entry in ROOT.iterdir():
+        if entry.name not in {"var", ".venv", ".git"}:
+            (made / entry.name).symlink_to(entry)
+    (made / ".venv").symlink_to(sys.prefix)
+    return made
+
+
+@contextmanager
+def demonstration(clone: Path) -> Iterator[tuple[str, str]]:
+    """`make demo`, serving: the address of its API, and what it said until then. Ended by SIGTERM."""
+    port, said = free_port(), ""
+    with subprocess.Popen(
+        [clone / ".venv" / "bin" / "python", "-m", "api.demo"],
+        cwd=clone,
+        env=environment(TONGDUI_PORT=str(port)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            while "Uvicorn running" not in said:
+                line = process.stdout.readline()
+                assert line, said
+                said += line
+            yield f"http://127.0.0.1:{port}", said
+            process.send_signal(signal.SIGTERM)
+            rest, _ = process.communicate(timeout=RUN_S_MAX)
+            assert process.returncode == 0, said + rest
+        finally:
+            process.kill()
 
 
 def steps_of(var: Path) -> dict[str, tuple[str, str]]:
@@ -38,10 +94,8 @@ def steps_of(var: Path) -> dict[str, tuple[str, str]]:
     return {step["name"]: (step["state"], step["said"]) for step in told["tiers"]["steps"]}
 
 
-def test_one_proof_for_everybody_who_may_check_it(tmp_path: Path) -> None:
-    var = tmp_path / "var"
-    done = run(var, "api.demo")
-    assert done.returncode == 0, done.stdout + done.stderr
+def shown_to_everybody(var: Path, on_the_terminal: str) -> str:
+    """What the report says of the demonstration's own proof; the words on the epoch."""
     steps = steps_of(var)
     assert {state for state, _ in steps.values()} == {"held"}, steps
     said = {name: words for name, (_, words) in steps.items()}
@@ -57,49 +111,89 @@ def test_one_proof_for_everybody_who_may_check_it(tmp_path: Path) -> None:
     assert said["the chain"].startswith("verifyTier: taken, ")
     assert said["the chain again"] in {"verifyTier: RequestUsed", "verifyTier: NullifierUsed"}
     assert said["Kino Nord, chain"] == "verifyTier: ProofInvalid"
-    assert "A member's tier, proven to a partner" in done.stdout
+    assert "A member's tier, proven to a partner" in on_the_terminal
     assert "A member's tier, proven to a partner" in (var / "report.html").read_text()
     assert [path for path in (var / "keys").iterdir() if path.stat().st_mode & 0o077] == []
-
     again = json.loads((var / "report.json").read_text())["tiers"]["again"].split()
-    once_more = subprocess.run([sys.executable, *again[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, *again[1:]]
+    once_more = subprocess.run(command, cwd=var.parent, capture_output=True, text=True, check=False)
     assert once_more.returncode == 0, once_more.stderr
     assert once_more.stdout.startswith("accepted")
-
-    alone = run(var, "api.demo.tiers")
-    assert alone.returncode == 0, alone.stdout + alone.stderr
-    assert "the API again" in alone.stdout
-    assert said["epoch"].split(":")[0] in alone.stdout, "the epoch in force is taken as it is"
+    return said["epoch"]
 
 
-def test_without_a_browser_node_proves_and_the_reason_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def partners_python(folder: Path) -> Path:
+    """A folder with a `python` that has what a partner's `pip install` brings."""
+    installed, bin_ = verifier(folder), folder / "bin"
+    bin_.mkdir()
+    python = bin_ / "python"
+    (folder / "started.py").write_text(STARTED)
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {folder / "started.py"} {installed} "$@"\n')
+    python.chmod(0o755)
+    return bin_
+
+
+def typed_by_a_partner(clone: Path, api: str, own: Path) -> None:
+    """What the page tells to type, in its order."""
+    own.mkdir()
+    lines, files = ["set -eu"], iter(("ask.py", "verify.py", "verify.py"))
+    for kind, text in BLOCKS:
+        lines.append(text if kind == "sh" else f"cat >>{next(files)} <<'END'\n{text}END")
+    around = environment(API=api, PATH=f"{partners_python(own)}:{os.environ['PATH']}")
+    command, typed = ["sh"], "\n".join(lines)
+    done = subprocess.run(command, input=typed, cwd=clone, env=around, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout
+    assert "tier gold; the tier still holds on " in said
+    assert "has shown Café Lindenhof: tier gold;" in said
+    assert re.search(r"accepted  response\.json\n  scope      \d+\n  nullifier  \d+\n", said)
+    assert (said.count("'accepted': True"), said.count("'accepted': False")) == (1, 1)
+    assert said.count("was here before") == 1
+
+
+def alone(folder: Path, **chosen: str) -> subprocess.CompletedProcess[str]:
+    """`make tiers`, on the alliance in the folder's var."""
+    command = [sys.executable, "-m", "api.demo.tiers"]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(**chosen),
+        capture_output=True,
+        text=True,
+        timeout=RUN_S_MAX,
+        check=False,
+    )
+
+
+def without_a_browser(folder: Path) -> dict[str, str]:
     """A Chromium that does not start, as on a machine without its libraries."""
-    broken = tmp_path / "bin"
-    broken.mkdir()
-    (broken / "chromium").write_text("#!/bin/sh\necho 'libnss3.so: cannot open shared object file' >&2\nexit 127\n")
-    (broken / "chromium").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{broken}:{os.environ['PATH']}")
-    done = run(tmp_path / "var", "api.demo")
-    assert done.returncode == 0, done.stdout + done.stderr
-    steps = steps_of(tmp_path / "var")
-    state, why = steps.pop("browser")
-    assert state == "left-out"
-    assert str(broken / "chromium") in why
-    assert {state for state, _ in steps.values()} == {"held"}, steps
-    assert "in node, without a browser" in steps["proven"][1]
+    folder.mkdir()
+    broken = folder / "chromium"
+    broken.write_text("#!/bin/sh\necho 'libnss3.so: cannot open shared object file' >&2\nexit 127\n")
+    broken.chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
 
 
-def test_too_few_members_for_a_cohort_are_sealed_and_not_asked(tmp_path: Path) -> None:
-    done = run(tmp_path / "var", "api.demo", TONGDUI_DEMO_EVENTS="600", TONGDUI_DEMO_MEMBERS="30")
-    assert done.returncode == 0, done.stdout + done.stderr
-    steps = steps_of(tmp_path / "var")
-    assert [(name, state) for name, (state, _) in steps.items()] == [("proof", "left-out"), ("epoch", "held")]
-    assert "no tier has 50 members" in steps["proof"][1]
-    assert "30 members in one root" in steps["epoch"][1]
+def test_one_proof_for_everybody_who_may_check_it(clone: Path, tmp_path: Path) -> None:
+    var = clone / "var"
+    try:
+        with demonstration(clone) as (api, said):
+            epoch = shown_to_everybody(var, said)
+            typed_by_a_partner(clone, api, tmp_path / "own")
+        assert attach(var / "chain") is None
+        assert running(var / "postgres") is None
+        again = alone(clone, **without_a_browser(tmp_path / "broken"))
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert "the API again" in again.stdout
+        assert epoch.split(":")[0] in again.stdout, "the epoch in force is taken as it is"
+        assert str(tmp_path / "broken" / "chromium") in again.stdout, "why it was not Chromium"
+        assert "in node, without a browser" in again.stdout
+    finally:
+        reset(var)
 
 
 def test_alone_it_wants_an_alliance(tmp_path: Path) -> None:
-    done = run(tmp_path / "var", "api.demo.tiers")
+    done = alone(ROOT, TONGDUI_VAR=str(tmp_path / "var"))
     assert done.returncode == 2
     assert "make demo does that" in done.stdout
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -102,6 +103,7 @@ def _alliance(settings: DemoSettings) -> Iterator[Ground]:
         raise NoDemonstration(f"no alliance was founded in {var}: make demo does that")
     own, chain = Keys(var / "keys"), var / "chain"
     with migrated_database(settings.database_url, var / "postgres") as dsn, ExitStack() as stack:
+        process.use(chain)
         node = process.attach(chain) or stack.enter_context(process.start(chain, fund=[]))
         conn = stack.enter_context(psycopg.connect(dsn, autocommit=True))
         poster = stack.enter_context(Poster(open_store(dsn)))
@@ -129,4 +131,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(CANNOT_RUN))  # dying of it would leave servers of its own behind
     sys.exit(main())

@@ -69,6 +69,9 @@ export async function verificationKey(key) {
   if (JSON.stringify(found.vk_gamma_2) === JSON.stringify(found.vk_delta_2)) {
     throw new Error("gamma = delta: nobody contributed to this key, and whoever has it forges proofs");
   }
+  if ([found.vk_gamma_2, found.vk_delta_2].some((point) => JSON.stringify(point) === JSON.stringify(found.vk_beta_2))) {
+    throw new Error("beta is gamma or delta: nobody contributed to the powers, and whoever has the key forges proofs");
+  }
   return found;
 }
 

@@ -23,7 +23,6 @@ from settlement.tiers.rows import State
 from tests.api.conftest import LATER, TEA, Caller, Clock, KeyMaker
 from tests.api.tiers import alliance
 from tests.api.tiers.alliance import CLOCK, MEMBERS, TODAY, let_in, own_commitment, put
-from tests.settlement.chain.conftest import chain, embedded  # noqa: F401  # fixtures, used by their names
 from tests.settlement.tiers.anchored import LENGTH_S, Anchored
 from tests.settlement.tiers.anchored import MEMBERS as OF_GROUND
 from tests.settlement.tiers.conftest import bare, ground  # noqa: F401

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from api.tiers.narrowing import common, narrowings, overlap, stands_out, within
+from api.tiers.narrowing import Question, common, narrowings, overlap, stands_out, within
 from proofs.tier.attributes import Attributes
 from proofs.tier.cohorts import MEMBERS_MIN, counted
 from proofs.tier.grid import PolicyGrid, Predicate
@@ -18,6 +18,7 @@ def asked(**parts: int) -> Predicate:
     return Predicate.of(Policy(**parts))
 
 
+BEGIN, DAY = 1_700_006_400, 86_400
 ALL = asked()
 GOLD, SILVER, ONLY_SILVER = asked(tier_mask=at_least(2)), asked(tier_mask=at_least(1)), asked(tier_mask=0b10)
 RICH, POOR, MIDDLE = asked(lo=100), asked(hi=99), asked(lo=50, hi=199)
@@ -44,7 +45,32 @@ OLD = asked(since_max=1_000)
 def test_a_policy_costs_those_it_says_more_about(
     before: list[Predicate], new: Predicate, costs: list[Predicate]
 ) -> None:
-    assert narrowings(before, new) == sorted(costs)
+    assert narrowings(map(Question, before), Question(new)) == sorted(map(Question, costs))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"max_uses": 1}, {"max_uses": 12}, True),
+        ({"valid_on": 0}, {"valid_on": BEGIN}, True),
+        ({"valid_on": BEGIN - DAY}, {"valid_on": BEGIN}, True),
+        ({"valid_on": BEGIN}, {"valid_on": BEGIN + DAY}, False),
+        ({"valid_on": BEGIN + DAY}, {"valid_on": BEGIN + 2 * DAY}, False),
+        ({}, {"key_epoch_max": 7}, False),
+        ({"key_epoch_max": 6}, {"key_epoch_max": 7}, False),
+        ({"metric": Metric.POINTS}, {"metric": Metric.SPEND}, True),
+        ({"lo": 100}, {"lo": 100, "metric": Metric.SPEND}, False),
+    ],
+)
+def test_an_age_of_keys_and_a_day_to_come_are_questions_of_their_own(
+    one: dict[str, int], other: dict[str, int], *, same: bool
+) -> None:
+    """Each tells who enrolled, or who falls, between two of them; what says nothing is no question."""
+    first, second = (Question.of(Policy(**parts), not_before=BEGIN) for parts in (one, other))
+    assert (first == second) is same
+    assert narrowings([first], second) == ([] if same else [first])
+    for each in (first, second):
+        assert Question.of(each.as_policy()) == each, "kept and read again it is the same"
 
 
 def test_what_two_policies_have_in_common_is_one_where_there_is_one() -> None:

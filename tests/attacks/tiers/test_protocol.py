@@ -98,7 +98,9 @@ def test_only_the_asker_shows_and_only_in_time(scene: Scene) -> None:
     scene.refused(scene.second.show(asked["id"], response), "request-of-another")
     scene.clock.pass_by(seconds=600)
     scene.refused(scene.first.show(asked["id"], response), "request-expired")
+    assert scene.operator.http.get(f"/v1/proof-requests/{asked['id']}").status_code == 200
     assert scene.operator.post("/v1/partners/3/end", None).status_code == 200
+    assert scene.operator.http.get(f"/v1/proof-requests/{asked['id']}").status_code == 404, "nor is anybody asked"
     ended = scene.first.show(asked["id"], response)
     assert (ended.status_code, ended.json()["code"]) == (401, "credentials-expired")
 

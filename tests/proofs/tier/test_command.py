@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from os import mkfifo
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,20 @@ def test_a_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "visit-2.response.json").unlink()
     assert batch(folder) == 2
     assert "visit-2.response.json" in capsys.readouterr().err
+
+
+def test_a_folder_holds_files_whose_names_print(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name with a line of its own would stand among the verdicts, and a pipe that nobody fills is waited for."""
+    for name in ("visit", "x\naccepted  visit-9", "x\udc80"):
+        (folder / f"{name}.request.json").write_text(json.dumps(request().to_json()))
+        (folder / f"{name}.response.json").write_text("{}")
+        assert batch(folder) == (1 if name == "visit" else 2)
+        said = capsys.readouterr()
+        assert "\naccepted" not in said.out + said.err
+        (folder / f"{name}.request.json").unlink()
+    mkfifo(folder / "visit.request.json")
+    assert batch(folder) == 2
+    assert "is no file" in capsys.readouterr().err
 
 
 def test_a_request_explained(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

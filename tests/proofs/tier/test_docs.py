@@ -10,6 +10,7 @@ import re
 import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -56,12 +57,14 @@ def test_verifying_by_command(desk: Path) -> None:
 
 
 def test_verifying_and_counting_in_python(desk: Path) -> None:
+    """At one till after the other, and at four at once: one visit."""
     program = f"{PROGRAMS[1]}\n{PROGRAMS[2]}"
-    first, second = (run(desk, "-c", program) for _ in range(2))
-    assert first.returncode == second.returncode == 0, first.stderr
-    assert "'accepted': True" in first.stdout
-    assert "was here before" not in first.stdout
-    assert "was here before" in second.stdout
+    with ThreadPoolExecutor(4) as tills:
+        every = list(tills.map(lambda _: run(desk, "-c", program), range(4)))
+    every.append(run(desk, "-c", program))
+    assert [each.returncode for each in every] == [0] * 5, [each.stderr for each in every]
+    assert sorted("'accepted': True" in each.stdout for each in every) == [False] * 4 + [True]
+    assert sorted("was here before" in each.stdout for each in every) == [False] + [True] * 4
 
 
 def test_the_page_names_every_reason() -> None:

@@ -1,4 +1,5 @@
-"""A process of its own that settles, and ends itself with SIGKILL at a named point. Started by `test_crashes`.
+"""A process of its own that settles, and ends itself with SIGKILL at a named point. Forked by `test_crashes`,
+started by `test_leaders`.
 
     python -m tests.settlement.chain.driver DSN URL FOLDER POINT
 
@@ -17,6 +18,7 @@ from pathlib import Path
 from settlement.batches import seal_next
 from settlement.status import status
 from settlement.submitter import drive
+from tests.forked import killed
 from tests.settlement.chain.field import ATTESTERS, Field, attest
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,7 +54,7 @@ def started(field: Field, point: str, *, skew_s: int = 0) -> subprocess.Popen[by
 
 def killed_at(field: Field, point: str) -> bool:
     """Whether the process ended itself at this point."""
-    return started(field, point).wait(PROCESS_S_MAX) == -signal.SIGKILL
+    return killed(main, field.dsn, field.url, str(field.folder), point, seconds_max=PROCESS_S_MAX)
 
 
 def run(field: Field) -> None:

@@ -53,9 +53,9 @@ def found_with_cuts(field: Field) -> int:
     raise AssertionError("it never ended")
 
 
-def test_founding_goes_on_wherever_it_was_cut(field: Field) -> None:
-    assert found_with_cuts(field) >= 20
-    with field.settlement() as s:
+def test_founding_goes_on_wherever_it_was_cut(unfounded: Field) -> None:
+    assert found_with_cuts(unfounded) >= 20
+    with unfounded.settlement() as s:
         purposes = [tx.purpose for tx in transactions(s.conn)]
         assert len(purposes) == len(set(purposes))
         assert all(tx.status == "MINED" for tx in transactions(s.conn))
@@ -77,18 +77,18 @@ def test_founding_goes_on_wherever_it_was_cut(field: Field) -> None:
         assert [s.alliance.policy.read("attesterOf", field_address(key))[0] for key in ATTESTERS] == [1, 2, 2]
 
 
-def test_an_alliance_is_founded_on_an_asset_that_is_there(field: Field) -> None:
-    lanes = create_keystore(field.folder / "lanes.json", MERCHANTS)
-    with psycopg.connect(field.dsn, autocommit=True) as conn:
-        chain = Chain(field.url)
+def test_an_alliance_is_founded_on_an_asset_that_is_there(unfounded: Field) -> None:
+    lanes = create_keystore(unfounded.folder / "lanes.json", MERCHANTS)
+    with psycopg.connect(unfounded.dsn, autocommit=True) as conn:
+        chain = Chain(unfounded.url)
         outbox = Outbox(conn, chain, LocalSigner(SENDER.key))
         asset, _ = create(chain, outbox, "TestToken")
         made = replace(founding(conn, lanes), asset=asset.address)
         with pytest.raises(Refused, match="ERC20InsufficientBalance"):
-            found(conn, chain, outbox, made, field.publication())
+            found(conn, chain, outbox, made, unfounded.publication())
         mint = asset.data("mint", outbox.sender, 10**12)
         outbox.complete(Intent("somebody pays in", asset.address, mint, 100_000))
-        alliance = found(conn, chain, outbox, made, field.publication())
+        alliance = found(conn, chain, outbox, made, unfounded.publication())
         assert alliance.anchor.token == asset.address
         assert alliance.hub.read("balanceOf", 1) == (10_000 * UNIT, 0)
         assert "mint:founding" not in {tx.purpose for tx in transactions(conn)}
@@ -124,29 +124,29 @@ def test_a_wiped_chain_is_an_error_that_says_what_to_do(field: Field, tmp_path: 
         other.stop()
 
 
-def test_other_code_at_the_hub_and_no_anchor_are_errors(field: Field) -> None:
-    with psycopg.connect(field.dsn, autocommit=True) as conn:
+def test_other_code_at_the_hub_and_no_anchor_are_errors(unfounded: Field) -> None:
+    with psycopg.connect(unfounded.dsn, autocommit=True) as conn:
         with pytest.raises(NotFounded):
-            attach(conn, Chain(field.url))
-        with field.settlement():
+            attach(conn, Chain(unfounded.url))
+        with unfounded.settlement():
             pass
         conn.execute("UPDATE settlement.chain_anchor SET code_hash = %s", [bytes(32)])
         with pytest.raises(OtherCode):
-            attach(conn, Chain(field.url))
+            attach(conn, Chain(unfounded.url))
 
 
-def test_an_account_without_gas_money_is_told_so(field: Field) -> None:
-    lanes = create_keystore(field.folder / "lanes.json", MERCHANTS)
-    with psycopg.connect(field.dsn, autocommit=True) as conn:
-        chain = Chain(field.url)
+def test_an_account_without_gas_money_is_told_so(unfounded: Field) -> None:
+    lanes = create_keystore(unfounded.folder / "lanes.json", MERCHANTS)
+    with psycopg.connect(unfounded.dsn, autocommit=True) as conn:
+        chain = Chain(unfounded.url)
         outbox = Outbox(conn, chain, LocalSigner(b"\x44" * 32))
         with pytest.raises(NoGasMoney):
-            found(conn, chain, outbox, founding(conn, lanes), field.publication())
+            found(conn, chain, outbox, founding(conn, lanes), unfounded.publication())
 
 
-def test_terms_with_a_gap_are_refused(field: Field) -> None:
-    lanes = create_keystore(field.folder / "lanes.json", MERCHANTS)
-    with psycopg.connect(field.dsn) as conn:
+def test_terms_with_a_gap_are_refused(unfounded: Field) -> None:
+    lanes = create_keystore(unfounded.folder / "lanes.json", MERCHANTS)
+    with psycopg.connect(unfounded.dsn) as conn:
         made: Founding = founding(conn, lanes)
     with pytest.raises(TermsOutOfOrder):
         _new_terms(made.terms[1:], held=0)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from settlement.chain.client import Chain, ChainUnclear, NodeRefused, Reverted, SendCase
+from settlement.embedded_chain.blocks import SNAPSHOTS_MAX
 from settlement.embedded_chain.methods import EMPTY_BLOCKS_MAX, METHODS
-from settlement.embedded_chain.process import EmbeddedNode, NodeFailed, attach, start
-from settlement.embedded_chain.server import BATCH_CALLS_MAX, BODY_BYTES_MAX
+from settlement.embedded_chain.process import EmbeddedNode, NodeFailed, attach, give_up, start, use
+from settlement.embedded_chain.server import BATCH_CALLS_MAX, BODY_BYTES_MAX, POLL_S
 from tests.settlement.chain.tiny import ADDRESS, RUNTIME, SENDER, TOPIC, deploy, send, signed
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - must be refused
@@ -125,6 +127,25 @@ def test_a_node_nobody_talks_to_stops(tmp_path: Path) -> None:
     node.stop()
 
 
+LEAVER = """
+import os, pathlib, sys
+from settlement.embedded_chain.process import start
+print(start(pathlib.Path(sys.argv[1])).pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_node_ends_with_the_last_who_used_it(tmp_path: Path) -> None:
+    use(tmp_path)
+    left = subprocess.run([sys.executable, "-c", LEAVER, str(tmp_path)], capture_output=True, text=True, check=False)
+    time.sleep(2 * POLL_S)
+    node = attach(tmp_path)
+    assert node is not None, "who started it was killed, but this process uses it"
+    assert node.pid == int(left.stdout)
+    give_up(tmp_path)
+    assert subprocess.run([sys.executable, "-c", WAIT_FOR_END, str(node.pid)], timeout=30, check=False).returncode == 0
+
+
 WAIT_FOR_END = """
 import pathlib, sys, time
 for _ in range(1000):
@@ -162,6 +183,21 @@ def test_malformed_requests_get_the_codes_of_the_specification(embedded: Embedde
     status, said = post(embedded.url, body)
     assert status == 200
     assert json.loads(said)["error"]["code"] == code
+
+
+def test_a_snapshot_is_gone_back_to_once(embedded: EmbeddedNode, chain: Chain) -> None:
+    first = ask(embedded, "evm_snapshot")["result"]
+    before = chain.head()
+    address = deploy(chain)
+    refused = [ask(embedded, "evm_snapshot").get("error") for _ in range(SNAPSHOTS_MAX)][-1]
+    assert isinstance(refused, dict)
+    assert refused["code"] == -32000
+    chain.advance_time(86_400)
+    assert ask(embedded, "evm_revert", first)["result"] is True
+    assert (chain.head(), chain.code(address)) == (before, b"")
+    assert chain.now() < before.timestamp + 86_400
+    assert ask(embedded, "evm_revert", first)["result"] is False
+    assert deploy(chain) == address, "the same transaction is new again"
 
 
 def test_sizes_are_bounded(embedded: EmbeddedNode) -> None:
@@ -271,6 +307,7 @@ def test_every_method_answers_something_sensible(embedded: EmbeddedNode, chain: 
         "eth_getLogs": [{"blockHash": block, "address": [shown], "topics": [["0x" + TOPIC.hex()]]}],
         "evm_increaseTime": ["0x0"],
         "evm_mine": [hex(EMPTY_BLOCKS_MAX // 100)],
+        "evm_revert": ["0xffff"],
     }
     answers = {method: ask(embedded, method, *asked.get(method, [])) for method in METHODS}
     assert [method for method, answer in answers.items() if "error" in answer] == ["eth_sendRawTransaction"]

@@ -106,8 +106,8 @@ def ruled(field: Field) -> Iterator[Ruled]:
             yield Ruled(alliance, led, Contract(chain, "Council", governance.council), governance)
 
 
-def test_the_founding_key_can_do_nothing_afterwards(field: Field) -> None:
-    with ruled(field) as r:
+def test_the_founding_key_can_do_nothing_afterwards(unfounded: Field) -> None:
+    with ruled(unfounded) as r:
         hub, policy, registry = r.alliance.hub, r.alliance.policy, r.alliance.registry
         founder, a_merchant = r.outbox.sender, (99, r.outbox.sender, r.outbox.sender)
         for contract, function, *arguments in (
@@ -141,8 +141,8 @@ def test_the_founding_key_can_do_nothing_afterwards(field: Field) -> None:
         assert r.refused(policy, "unpause", sender=GUARDIAN) == REFUSED
 
 
-def test_what_the_council_schedules_goes_through_after_its_delay_only(field: Field) -> None:
-    with ruled(field) as r:
+def test_what_the_council_schedules_goes_through_after_its_delay_only(unfounded: Field) -> None:
+    with ruled(unfounded) as r:
         policy, chain, fast, slow = r.alliance.policy, r.alliance.chain, r.governance.fast, r.governance.slow
         cap = policy.data("setParams", tuple(PARAMS._replace(gross_cap_slow=PARAMS.gross_cap_slow - UNIT)))
         threshold = policy.data("setHonestWeight", 2)
@@ -162,8 +162,8 @@ def test_what_the_council_schedules_goes_through_after_its_delay_only(field: Fie
         assert policy.read("quorum") == (4, 5)
 
 
-def test_one_signer_is_no_council(field: Field) -> None:
-    with ruled(field) as r:
+def test_one_signer_is_no_council(unfounded: Field) -> None:
+    with ruled(unfounded) as r:
         registry = r.alliance.registry
         data = registry.data("addMerchants", [(99, HOST, HOST)])
         assert r.refused(r.council, "execute", *r.signed(registry, data, SIGNERS[:1])) == "SignaturesInvalid"

@@ -19,7 +19,7 @@ from settlement.signoff import seal_again
 from settlement.status import status
 from settlement.submitter import drive
 from settlement.tables import Batch
-from tests.settlement.chain.conftest import ROOT
+from tests.conftest import ROOT
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
 from tests.settlement.chain.test_courts import COURT, call, throw_out
 from tests.settlement.chain.test_resealing import HOUR, READER, Attesters

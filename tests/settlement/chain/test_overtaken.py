@@ -53,10 +53,10 @@ def attest_all(field: Field, s: Settlement) -> None:
 
 
 @pytest.fixture
-def poor(field: Field) -> Field:
+def poor(unfounded: Field) -> Field:
     """Merchant 1 will owe 666 AU of the first day, and has 2."""
     params = PARAMS._replace(operator_bond_min=0)
-    return replace(field, collateral=2 * BASE_UNITS_PER_AU, params=params)
+    return replace(unfounded, collateral=2 * BASE_UNITS_PER_AU, params=params)
 
 
 def test_a_default_between_an_earn_and_its_commit_makes_no_batch_faulty(poor: Field) -> None:

@@ -20,6 +20,7 @@ from settlement.watch.claims import Claim, Debt, claims, debts
 from settlement.watch.recoveries import tell, tell_recoveries
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
 from tests.settlement.chain.liar import lying
+from tests.settlement.chain.test_carrying import Hubs, names
 from tests.settlement.chain.test_settling import HOURS_6, in_default, poor_field, sealed_hashes
 
 MISSING_AU, BOND_AU = 664, 100
@@ -55,10 +56,10 @@ def seen(s: Settlement) -> list[str]:
     return [each.code for each in found if each.code in {"ledger-unlike-chain", "recoveries-untold", "hub-insolvent"}]
 
 
-def test_every_recovery_is_told_and_in_the_end_everybody_has_what_was_owed(field: Field) -> None:
-    in_default(field, 2, bond_au=BOND_AU)
+def test_every_recovery_is_told_and_in_the_end_everybody_has_what_was_owed(unfounded: Field) -> None:
+    in_default(unfounded, 2, bond_au=BOND_AU)
     au = BASE_UNITS_PER_AU
-    with poor_field(field, 2, BOND_AU).settlement() as s:
+    with poor_field(unfounded, 2, BOND_AU).settlement() as s:
         assert settled_au(s) == {1: -2, 2: 11, 3: 11, OPERATOR_ID: -20}
         assert debts(s.conn) == [Debt(default_id=1, merchant_id=1, missing=MISSING_AU * au, repaid=0)]
         cut = (MISSING_AU - 20) // 2 * au
@@ -73,12 +74,16 @@ def test_every_recovery_is_told_and_in_the_end_everybody_has_what_was_owed(field
         assert seen(s) == []
         assert settled_au(s) == {1: -102, 2: 61, 3: 11, OPERATOR_ID: -20, GUARANTEE_ID: 50}
 
+        hubs = Hubs(poor_field(unfounded, 2, BOND_AU), s)
+        assert names(hubs) == ["claims-open", "claims-uncollected"], "nor may it leave its hub"
         repay(s, (MISSING_AU - 100) * au, "rest")
+        assert names(hubs) == ["claims-uncollected", "recoveries-untold"]
         for creditor in (2, 3):
             on_fund(s, f"collect:{creditor}:all", "collectClaim", 1, creditor)
         on_fund(s, "restore", "restoreReserves", 1)
         assert seen(s) == []
         assert settled_au(s) == {1: -666, 2: 333, 3: 333}
+        hubs.require_free()
         assert debts(s.conn) == [Debt(default_id=1, merchant_id=1, missing=MISSING_AU * au, repaid=MISSING_AU * au)]
         assert claims(s.conn) == [
             Claim(default_id=1, creditor_id=creditor, cut=cut, recovered=cut, collected=cut) for creditor in (2, 3)
@@ -88,9 +93,9 @@ def test_every_recovery_is_told_and_in_the_end_everybody_has_what_was_owed(field
         assert (settled_au(s), 0) == before, "nothing is told twice"
 
 
-def test_who_died_before_the_cursor_moved_says_the_same_again(field: Field) -> None:
-    in_default(field, 2)
-    with poor_field(field, 2).settlement() as s:
+def test_who_died_before_the_cursor_moved_says_the_same_again(unfounded: Field) -> None:
+    in_default(unfounded, 2)
+    with poor_field(unfounded, 2).settlement() as s:
         repay(s, 15_000, "in parts of an AU")
         watcher.watch(s.conn, s.alliance)
         assert tell(s) == 1
@@ -101,9 +106,9 @@ def test_who_died_before_the_cursor_moved_says_the_same_again(field: Field) -> N
         assert sum(told.values()) == 0
 
 
-def test_what_is_recovered_while_nobody_tells_is_an_alert(field: Field) -> None:
-    in_default(field, 2)
-    with poor_field(field, 2).settlement() as s:
+def test_what_is_recovered_while_nobody_tells_is_an_alert(unfounded: Field) -> None:
+    in_default(unfounded, 2)
+    with poor_field(unfounded, 2).settlement() as s:
         repay(s, 20_000, "unseen")
         found = reconcile.reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
         assert ("recoveries-untold", "ledger") in [(each.code, each.place) for each in found]
@@ -111,10 +116,10 @@ def test_what_is_recovered_while_nobody_tells_is_an_alert(field: Field) -> None:
         assert seen(s) == []
 
 
-def test_a_recovery_after_a_batch_waits_until_the_ledger_knows_that_batch(field: Field) -> None:
+def test_a_recovery_after_a_batch_waits_until_the_ledger_knows_that_batch(unfounded: Field) -> None:
     """And the next batch's own nets are told as if nothing had come between."""
-    in_default(field, 2)
-    poor = poor_field(field, 2)
+    in_default(unfounded, 2)
+    poor = poor_field(unfounded, 2)
     with poor.settlement() as s:
         repay(s, 10_000 * BASE_UNITS_PER_AU, "everything, and more")
     poor.post(day(2))
@@ -122,7 +127,7 @@ def test_a_recovery_after_a_batch_waits_until_the_ledger_knows_that_batch(field:
         batch = seal_next(s, settling=True)
         assert batch is not None
         drive(s)
-        attest(s, field.folder, sealed_hashes(s), list(ATTESTERS))
+        attest(s, unfounded.folder, sealed_hashes(s), list(ATTESTERS))
         drive(s)
         s.alliance.chain.advance_time(HOURS_6)
         for creditor in (2, 3):
@@ -133,9 +138,9 @@ def test_a_recovery_after_a_batch_waits_until_the_ledger_knows_that_batch(field:
         assert settled_au(s) == {party: au for party, au in moved.in_whole_au(exact).items() if au}
 
 
-def test_a_node_that_leaves_out_events_is_found_by_the_contracts_own_word(field: Field) -> None:
-    in_default(field, 2)
-    poor = poor_field(field, 2)
+def test_a_node_that_leaves_out_events_is_found_by_the_contracts_own_word(unfounded: Field) -> None:
+    in_default(unfounded, 2)
+    poor = poor_field(unfounded, 2)
     with poor.settlement() as s:
         repay(s, 50_000, "unseen")
     repaid = "0x" + keccak256(b"DebtRepaid(uint64,uint32,uint256,uint256)").hex()
@@ -143,7 +148,7 @@ def test_a_node_that_leaves_out_events_is_found_by_the_contracts_own_word(field:
     def leave_out(method: str, _params: list[Any], result: Any) -> Any:
         return [log for log in result if log["topics"][0] != repaid] if method == "eth_getLogs" else result
 
-    with lying(field.url) as liar, replace(poor, url=liar.url).settlement() as s:
+    with lying(unfounded.url) as liar, replace(poor, url=liar.url).settlement() as s:
         liar.distort = leave_out
         found = reconcile.reconcile(s.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
     assert ("events-missing", "merchant 1") in [(each.code, each.place) for each in found]

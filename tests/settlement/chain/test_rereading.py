@@ -43,12 +43,14 @@ def agrees(s: Settlement) -> bool:
     }
 
 
-def test_a_recovery_that_was_left_out_is_read_again_and_told(field: Field, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recovery_that_was_left_out_is_read_again_and_told(
+    unfounded: Field, capsys: pytest.CaptureFixture[str]
+) -> None:
     """And one that was made up is taken out, though claims were collected and told in between."""
-    in_default(field, 2)
-    poor = poor_field(field, 2)
-    words = ["reread", "--dsn", field.dsn, "--rpc", field.url]
-    with lying(field.url) as liar, replace(poor, url=liar.url).settlement() as s:
+    in_default(unfounded, 2)
+    poor = poor_field(unfounded, 2)
+    words = ["reread", "--dsn", unfounded.dsn, "--rpc", unfounded.url]
+    with lying(unfounded.url) as liar, replace(poor, url=liar.url).settlement() as s:
         repay(s, REPAID, "unseen")
         liar.distort = without("DebtRepaid(uint64,uint32,uint256,uint256)")
         watcher.watch(s.conn, s.alliance)

@@ -19,7 +19,7 @@ from settlement.chain.contracts import Refused
 from settlement.chain.outbox import Intent
 from settlement.status import status
 from settlement.submitter import drive
-from tests.settlement.chain.conftest import ROOT
+from tests.conftest import ROOT
 from tests.settlement.chain.field import ATTESTERS, Field, day
 
 HOUR = 3_600

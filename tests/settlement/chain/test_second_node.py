@@ -119,13 +119,13 @@ def test_a_second_node_holds_up_what_is_final_and_no_commit(field: Field, embedd
         assert stands(s) == ("CONFIRMED", [])
 
 
-def test_events_that_one_node_leaves_out_are_not_passed_over(field: Field, embedded: EmbeddedNode) -> None:
-    in_default(field, 2)
-    poor = poor_field(field, 2)
+def test_events_that_one_node_leaves_out_are_not_passed_over(unfounded: Field, embedded: EmbeddedNode) -> None:
+    in_default(unfounded, 2)
+    poor = poor_field(unfounded, 2)
     with poor.settlement() as s:
         repay(s, 50_000, "unseen")
         seen = watcher.cursor(s.conn)
-    with lying(field.url) as liar, replace(poor, url=liar.url, second_url=embedded.url).settlement() as s:
+    with lying(unfounded.url) as liar, replace(poor, url=liar.url, second_url=embedded.url).settlement() as s:
         liar.distort = without("DebtRepaid(uint64,uint32,uint256,uint256)")
         with pytest.raises(NodesDisagree, match="events of blocks"):
             watcher.watch(s.conn, s.alliance)

@@ -224,23 +224,23 @@ def in_default(field: Field, collateral_au: int, bond_au: int = 0) -> tuple[Stan
         return standing, {party: position.settled for party, position in queries.positions(s.conn).items()}
 
 
-def test_a_default_is_recorded_as_the_chain_moved_it(field: Field) -> None:
-    standing, settled = in_default(field, 2)
+def test_a_default_is_recorded_as_the_chain_moved_it(unfounded: Field) -> None:
+    standing, settled = in_default(unfounded, 2)
     assert standing.state is State.FINALISED
     assert {merchant: settled[merchant] for merchant in MERCHANTS} == {1: -2, 2: 1, 3: 1}
 
 
-def test_what_the_bond_paid_for_a_defaulter_is_the_operators_to_have_back(field: Field) -> None:
-    standing, settled = in_default(field, 2, bond_au=100)
+def test_what_the_bond_paid_for_a_defaulter_is_the_operators_to_have_back(unfounded: Field) -> None:
+    standing, settled = in_default(unfounded, 2, bond_au=100)
     assert standing.state is State.FINALISED
     assert {party: au for party, au in settled.items() if au} == {1: -2, 2: 11, 3: 11, OPERATOR_ID: -20}
 
 
-def test_a_default_in_parts_of_an_au_is_told_to_the_ledger_in_whole_ones(field: Field) -> None:
-    standing, settled = in_default(field, 1)
+def test_a_default_in_parts_of_an_au_is_told_to_the_ledger_in_whole_ones(unfounded: Field) -> None:
+    standing, settled = in_default(unfounded, 1)
     assert standing.state is State.FINALISED
     assert {merchant: settled[merchant] for merchant in MERCHANTS} == {1: -1, 2: 1, 3: 0}
-    with poor_field(field, 1).settlement() as s:
+    with poor_field(unfounded, 1).settlement() as s:
         exact = moved.summed(step.moved for step in moved.steps(s.conn))
         assert exact == {1: -10_000, 2: 5_000, 3: 5_000}, "half an AU each came in"
         assert sum(position.total for position in queries.positions(s.conn).values()) == 0

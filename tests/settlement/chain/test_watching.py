@@ -109,13 +109,13 @@ def test_what_the_ledger_was_told_beside_the_chain_is_found(field: Field) -> Non
         assert [row.resolved_at is not None for row in alerts(s.conn, resolved=True)] == [True, True]
 
 
-def test_a_shortage_is_seen_before_the_money_is_due_and_a_default_after(field: Field) -> None:
-    poor = replace(field, collateral=1 * 10_000)
+def test_a_shortage_is_seen_before_the_money_is_due_and_a_default_after(unfounded: Field) -> None:
+    poor = replace(unfounded, collateral=1 * 10_000)
     poor.post(day(1))
     with poor.settlement() as s:
         seal_next(s, settling=True)
         assert ("shortage", "merchant 1") in compared(s)
-        attest(s, field.folder, [(1, status(s.conn)[1].header_hash)], list(ATTESTERS))
+        attest(s, unfounded.folder, [(1, status(s.conn)[1].header_hash)], list(ATTESTERS))
         drive(s)
         s.alliance.chain.advance_time(HOURS_6)
         drive(s)
@@ -123,12 +123,17 @@ def test_a_shortage_is_seen_before_the_money_is_due_and_a_default_after(field: F
         assert names(s.conn)["Defaulted"] == 1
 
 
-def test_the_command_says_what_it_cannot_ask(field: Field, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_what_it_cannot_ask(
+    field: Field, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with field.settlement():
         pass
     assert reconcile.main(["--dsn", field.dsn, "--rpc", "http://127.0.0.1:9"]) == 3
     assert "settlement.reconcile: " in capsys.readouterr().err
-    assert reconcile.main(["--dsn", field.dsn, "--rpc", field.url]) == 0
+    assert reconcile.main(["--dsn", field.dsn]) == 3
+    assert "TONGDUI_RPC_URL" in capsys.readouterr().err
+    monkeypatch.setenv("TONGDUI_RPC_URL", field.url)
+    assert reconcile.main(["--dsn", field.dsn]) == 0, "as the workers have it"
     assert "agree" in capsys.readouterr().out
 
 

@@ -1,14 +1,9 @@
-"""A process of its own that publishes an epoch of tiers, and ends itself with SIGKILL at a named point of the outbox.
-
-python -m tests.settlement.chain.tier_driver DSN URL FOLDER POINT
-"""
+"""A process of its own that publishes an epoch of tiers, and ends itself with SIGKILL at a point of the outbox."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +19,7 @@ from settlement.batches import Settlement
 from settlement.chain.client import Chain
 from settlement.chain.outbox import Checkpoint, Outbox, unwatched
 from settlement.tiers.registry import OnChain, attach
+from tests.forked import killed
 from tests.settlement.chain.field import LEASE_S, Field
 from tests.settlement.chain.test_tier_founding import CIRCUIT, TIERS
 
@@ -81,10 +77,4 @@ def main(dsn: str, url: str, folder: str, begins: str, point: str) -> None:
 
 def killed_at(field: Field, begins: int, point: str) -> bool:
     """Whether the process ended itself at this point."""
-    command = [sys.executable, "-m", "tests.settlement.chain.tier_driver", field.dsn, field.url, str(field.folder)]
-    done = subprocess.run([*command, str(begins), point], cwd=ROOT, timeout=PROCESS_S_MAX, check=False)
-    return done.returncode == -signal.SIGKILL
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    return killed(main, field.dsn, field.url, str(field.folder), str(begins), point, seconds_max=PROCESS_S_MAX)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.settlement.chain.conftest import embedded, field  # noqa: F401  # fixtures, used by their names
 from tests.settlement.tasks.brokers import RABBITMQ_IS_HERE, RabbitMq
 from tests.settlement.tasks.stage import Stage, stage
 

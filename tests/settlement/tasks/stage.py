@@ -23,7 +23,7 @@ from settlement.tasks.app import build, send
 from settlement.tasks.attempts import Work
 from settlement.tasks.ticks import Tick
 from settlement.tasks.works import Works
-from tests.settlement.chain.conftest import ROOT
+from tests.conftest import ROOT
 from tests.settlement.tasks import driver
 
 PATIENCE_S = 90.0

@@ -18,8 +18,7 @@ from settlement.status import BatchStatus, status
 from settlement.tasks.asking import Turn
 from settlement.tasks.settling import drive_all
 from settlement.watch.alerts import Alert, alerts, report
-from tests.conftest import one
-from tests.settlement.chain.conftest import ROOT
+from tests.conftest import ROOT, one
 from tests.settlement.chain.field import ATTESTERS, MERCHANTS, Field, day
 from tests.settlement.chain.tiny import SENDER
 from tests.settlement.tasks.stage import Stage, eventually, keep_keys, stage

@@ -1,19 +1,18 @@
 """A process of its own that drives epochs, and ends itself with SIGKILL at a named point.
 
-python -m tests.settlement.tiers.driver DSN FOLDER NOW POINT            the registry is on paper
-python -m tests.settlement.tiers.driver DSN FOLDER START POINT URL      it is on the chain there, whose time counts
+DSN FOLDER NOW POINT            the registry is on paper
+DSN FOLDER START POINT URL      it is on the chain there, whose time counts
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 from settlement.chain.client import Chain
 from settlement.tiers.clock import EpochClock
+from tests.forked import killed
 from tests.settlement.tiers.anchored import LENGTH_S, Anchored
 from tests.settlement.tiers.ground import Ground
 from tests.settlement.tiers.paper import Paper
@@ -48,9 +47,4 @@ def killed_on_chain(anchored: Anchored, point: str) -> bool:
 
 
 def _killed(*words: str) -> bool:
-    command = [sys.executable, "-m", "tests.settlement.tiers.driver", *words]
-    return subprocess.run(command, cwd=ROOT, timeout=PROCESS_S_MAX, check=False).returncode == -signal.SIGKILL
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    return killed(main, *words, seconds_max=PROCESS_S_MAX)

@@ -28,14 +28,13 @@ from settlement.tiers.registry import NO_HASH, REVOKE_GAS, Held, NoCircuit
 from settlement.tiers.rows import State
 from settlement.tiers.witness import witness
 from tests.settlement.chain import tiny
-from tests.settlement.chain.conftest import chain, embedded  # noqa: F401  # fixtures, used by their names
 from tests.settlement.tiers.anchored import GRACE_S, LENGTH_S, Anchored, on, works_of
 from tests.settlement.tiers.ground import VAULT, Ground
 from tests.settlement.tiers.paper import SIGNER
 
 
 @pytest.fixture
-def anchored(ground: Ground, chain: Chain) -> Anchored:  # noqa: F811
+def anchored(ground: Ground, chain: Chain) -> Anchored:
     return on(ground, chain)
 
 

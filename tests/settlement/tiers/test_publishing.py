@@ -27,7 +27,6 @@ from settlement.tiers.rows import State
 from settlement.tiers.steps import GONE
 from settlement.watch.alerts import alerts
 from tests.settlement.chain.anvil import ANVIL, Anvil, running
-from tests.settlement.chain.conftest import embedded  # noqa: F401  # a fixture, used by its name
 from tests.settlement.chain.nodes import Instant, Node
 from tests.settlement.tiers.anchored import LENGTH_S, NUMBER, Anchored, on, works_of
 from tests.settlement.tiers.driver import killed_on_chain
@@ -39,7 +38,7 @@ ONCE = [(f"tier-epoch:{NUMBER}", "MINED")]
 
 
 @pytest.fixture
-def node(request: pytest.FixtureRequest, embedded: EmbeddedNode) -> Iterator[Node]:  # noqa: F811
+def node(request: pytest.FixtureRequest, embedded: EmbeddedNode) -> Iterator[Node]:
     if request.param == "embedded":
         yield Instant(embedded.url)
         return

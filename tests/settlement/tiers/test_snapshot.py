@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -16,9 +18,11 @@ from proofs.tier.policy import SECONDS_MAX, Policy
 from settlement.tiers import forgetting, rows
 from settlement.tiers.commitments import (
     CommitmentTaken,
+    EnrolmentHangs,
     MemberAbsent,
     NotCommitment,
     TooManyKeys,
+    all_in,
     current,
     enrol,
     keys_of,
@@ -105,6 +109,32 @@ def test_a_clock_behind_the_sealers_registers_nothing_for_an_epoch_that_is_taken
     with ground.conn() as conn:
         late = enrol(conn, CLOCK, "m2", public("m2"), now=CLOCK.begins(BEGIN) - 2)
     assert late.from_epoch == BEGIN + 1
+
+
+def test_a_key_that_is_enrolled_while_an_epoch_is_taken_is_in_it_or_of_the_next(ground: Ground) -> None:
+    """By a door whose clock is behind, in a transaction that ends late: else m2 could show its old key in this epoch,
+    and the new one, which says that it is as old, in the next.
+    """
+    ground.enrol("m1")
+    with ground.conn() as conn, ThreadPoolExecutor(1) as sealer:
+        with conn.transaction():
+            late = enrol(conn, CLOCK, "m2", public("m2"), now=CLOCK.begins(BEGIN) - 2)
+            with ground.conn() as another, pytest.raises(EnrolmentHangs):
+                all_in(another, wait_ms_max=20)
+            driven = sealer.submit(ground.drive)
+            while not driven.done() and not _waiting(ground):
+                time.sleep(0.01)
+        driven.result()
+        (found,) = conn.execute(
+            "SELECT count(*) FROM settlement.tier_leaf WHERE epoch = %s AND commitment = %s", (BEGIN, late.commitment)
+        ).fetchone() or (0,)
+    assert found or late.from_epoch > BEGIN
+
+
+def _waiting(ground: Ground) -> bool:
+    with ground.conn() as conn:
+        row = conn.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").fetchone()
+    return bool(row and row[0])
 
 
 def test_refusals_of_a_commitment(ground: Ground) -> None:
