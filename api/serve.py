@@ -15,6 +15,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 
+import psycopg
 import structlog
 import uvicorn
 from pydantic import ValidationError
@@ -27,6 +28,7 @@ from api.door import open_door
 from api.settings import Settings
 from api.tiers.circuits import CircuitRefused
 from api.tiers.desk import Send, TierDesk
+from ledger.postgres.embedded import EmbeddedPostgresError
 from ledger.postgres.migrated import Behind, migrated_database
 from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
@@ -137,11 +139,11 @@ def main() -> None:
     """Serve what the settings name."""
     # uvicorn raises the signal it was stopped by once more: dying of it there would close nothing.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    settings = Settings()
     try:
+        settings = Settings()
         with migrated_database(settings.database_url, settings.var / "postgres") as dsn:
             serve(dsn, settings)
-    except (Behind, CircuitRefused) as refused:
+    except (Behind, CircuitRefused, EmbeddedPostgresError, OSError, ValueError, psycopg.OperationalError) as refused:
         raise SystemExit(f"api.serve: {refused}") from refused
 
 

@@ -12,11 +12,11 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from api.tiers.circuits import Served, read_circuits
+from settlement.chain.secret_files import secret_line
 from settlement.cycles import CycleSettings
 
 DEVELOPMENT_CIRCUIT = Path(__file__).resolve().parent.parent / "proofs" / "circuits" / "dev"
-VAULT_KEY_BYTES = 32
-RECEIPT_KEY_BYTES = 32
+KEY_BYTES = 32
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -73,22 +73,24 @@ class Settings(CycleSettings):
 
     def vault_key(self) -> bytes | None:
         """The key that opens batch secrets, None when this process has none. Raises ValueError for another file."""
-        path = self.vault_key_file or self.var / "keys" / "vault.key"
-        if self.vault_key_file is None and not path.exists():
-            return None
-        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
-        if len(key) != VAULT_KEY_BYTES:
-            raise ValueError(f"{path}: holds {len(key)} bytes, not the {VAULT_KEY_BYTES} of a vault's key")
-        return key
+        return self._key(self.vault_key_file, "vault.key", "a vault's key")
 
     def receipt_key(self) -> bytes | None:
         """The key that signs acceptance receipts, None without one. Raises ValueError for another file."""
-        path = self.receipt_key_file or self.var / "keys" / "receipt.key"
-        if self.receipt_key_file is None and not path.exists():
+        return self._key(self.receipt_key_file, "receipt.key", "a receipt key")
+
+    def _key(self, named: Path | None, usual: str, what: str) -> bytes | None:
+        """One line of hex, in production for its owner's eyes only."""
+        path = named or self.var / "keys" / usual
+        if named is None and not path.exists():
             return None
-        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
-        if len(key) != RECEIPT_KEY_BYTES:
-            raise ValueError(f"{path}: holds {len(key)} bytes, not the {RECEIPT_KEY_BYTES} of a receipt key")
+        line = secret_line(path) if self.production else path.read_text(encoding="ascii").strip()
+        try:
+            key = bytes.fromhex(line)
+        except ValueError as error:
+            raise ValueError(f"{path}: not a line of hex") from error
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"{path}: holds {len(key)} bytes, not the {KEY_BYTES} of {what}")
         return key
 
     def tier_circuits(self) -> tuple[Served, ...]:

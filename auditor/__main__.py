@@ -1,8 +1,8 @@
-"""The command line: `python -m auditor audit`, `attest`, `examine`, `extract` and `epochs`.
+"""The command line: `python -m auditor audit`, `attest`, `examine`, `extract`, `epochs` and `new-key`.
 
 Exit codes: 0 clean, 1 findings, 2 incomplete (data missing, node silent), 3 the nodes disagree, 4 wrong use (or an
-attester that must refuse), 130 interrupted. Nothing is written but the report, the page, the attestations and, on
-standard error, progress. Entry point of the room.
+attester that must refuse), 130 interrupted. Nothing is written but the report, the page, the attestations, new keys
+and, on standard error, progress. Entry point of the room.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from auditor import epochs, extract
+from auditor import epochs, extract, keys
 from auditor.attest import AttestRefused, attest, load_signer, sealed_commits
 from auditor.audit import Means, audit, processes_here
 from auditor.chain import Chain
@@ -29,6 +29,7 @@ from auditor.page import page, report_text
 from auditor.progress import Watch
 from auditor.reading import finalised, read, read_through
 from auditor.receipts import load_receipts
+from auditor.replay import moved_roles
 from auditor.report import contracts, report
 from auditor.rpc import Node, Nodes, RpcError, RpcsDisagree
 from auditor.signed import signed_report, signer_of
@@ -71,6 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
     if len({node.name for node in asked}) < len(asked):
         return _stop(WRONG_USE, f"--rpc2 is {options.rpc.name} again: a node that is asked twice agrees with itself")
     try:
+        if options.run is keys.make:
+            keys.make(options)
+            return CLEAN
         with Nodes(asked) as nodes:
             code: int = options.run(options, nodes)
             return code
@@ -78,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _stop(RPCS_DISAGREE, f"the nodes disagree: {error}")
     except (RpcError, OSError) as error:
         return _stop(INCOMPLETE, f"incomplete: {error}")
-    except (AttestRefused, WrongUse) as error:
+    except (AttestRefused, WrongUse, keys.KeyNotMade) as error:
         return _stop(WRONG_USE, str(error))
     except KeyboardInterrupt:
         return _stop(INTERRUPTED, "interrupted")
@@ -112,7 +116,7 @@ def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
     with Watch(quiet=options.quiet) as watch:
         chain = _read_through(options, nodes, anchor, "latest")
         for name, expected, actual in _differences(anchor, chain):
-            raise AttestRefused(f"anchor.{name} is {expected}, but the chain says {actual}")
+            raise AttestRefused(_apart(name, expected, actual))
         means = _means(options, data_key, watch)
         attested = attest(chain, means, key=key, state=options.state, final=lambda: finalised(nodes, options.hub))
     outcome = attested.outcome
@@ -145,7 +149,7 @@ def _extract(options: argparse.Namespace, nodes: Nodes) -> int:
     anchor, pages = _anchor(options.anchor), _given(lambda _: extract.load(options.files), options.files[0])
     chain = _read_through(options, nodes, anchor, options.to)
     for name, expected, actual in _differences(anchor, chain):
-        raise WrongUse(f"anchor.{name} is {expected}, but the chain says {actual}")
+        raise WrongUse(_apart(name, expected, actual))
     verdict = extract.judge(pages, chain)
     if options.out:
         _write(options.out, json.dumps(verdict.as_json(), indent=1) + "\n")
@@ -250,7 +254,11 @@ def _anchor(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     told = _given(_anchor_in, path)
-    if isinstance(told, dict) and isinstance(told.get("deployBlock", 0), int):
+    if (
+        isinstance(told, dict)
+        and isinstance(told.get("deployBlock", 0), int)
+        and isinstance(told.get("roles", []), list)
+    ):
         return told
     raise WrongUse(f"{path}: not a trust anchor")
 
@@ -272,9 +280,18 @@ def _differences(anchor: dict[str, Any], chain: Chain) -> list[tuple[str, Any, A
         "codeHash": shown(chain.code_hash),
         "genesisHeaderHash": shown(genesis),
         "contracts": contracts(chain),
-        "roles": list(chain.roles),
     }
-    return [(name, anchor[name], value) for name, value in actual.items() if name in anchor and anchor[name] != value]
+    apart = [(name, anchor[name], value) for name, value in actual.items() if name in anchor and anchor[name] != value]
+    gone, new = moved_roles(anchor["roles"], chain.roles) if "roles" in anchor else ([], [])
+    return [*apart, ("roles", gone, new)] if gone or new else apart
+
+
+def _apart(name: str, expected: Any, actual: Any) -> str:
+    """What a person has to know of one difference, before anything is done."""
+    if name != "roles":
+        return f"anchor.{name} is {expected}, but the chain says {actual}"
+    moved = [f"{words} {', '.join(lines)}" for words, lines in (("gone:", expected), ("new:", actual)) if lines]
+    return f"anchor.roles: {'; '.join(moved)}. If the council decided that, take the anchor that was written after it"
 
 
 def _tell(outcome: Outcome) -> None:
@@ -304,12 +321,16 @@ def _to(text: str) -> str:
     return text
 
 
+def _add_nodes(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
+    command.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="auditor", epilog=_EXITS, description=(__doc__ or "").split("\n", 1)[0])
-    commands = parser.add_subparsers(required=True, metavar="audit | attest | examine | extract | epochs")
+    commands = parser.add_subparsers(required=True, metavar="audit | attest | examine | extract | epochs | new-key")
     both = _Parser(add_help=False)
-    both.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
-    both.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
+    _add_nodes(both)
     both.add_argument("--hub", required=True, type=_address, help="address of the SettlementHub")
     both.add_argument("--data", required=True, action="append", help="a mirror: folder or http(s) address; repeatable")
     both.add_argument("--keys", required=True, type=Path, help="auditor key file")
@@ -351,8 +372,7 @@ def _parser() -> argparse.ArgumentParser:
         "extract", parents=[through], help="check a merchant's extract of a batch against the chain"
     )
     own.add_argument("files", nargs="+", type=Path, metavar="FILE", help="the extract, or its pages in order")
-    own.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
-    own.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
+    _add_nodes(own)
     own.add_argument("--hub", required=True, type=_address, help="address of the SettlementHub")
     own.add_argument("--anchor", type=Path, help="trust anchor file")
     own.add_argument("--to", choices=_TAGS, default="finalized", help="the block that is asked (default finalized)")
@@ -360,13 +380,13 @@ def _parser() -> argparse.ArgumentParser:
     own.set_defaults(run=_extract)
     rising = commands.add_parser("epochs", help="check the epochs of members' tiers against the registry on the chain")
     rising.add_argument("files", nargs="+", type=Path, metavar="FILE", help="signed headers, or what the API answers")
-    rising.add_argument("--rpc", required=True, type=Node, help="JSON-RPC address of a node")
-    rising.add_argument("--rpc2", type=Node, help="a second node, of somebody else, that must give the same answers")
+    _add_nodes(rising)
     rising.add_argument("--registry", type=_address, help="address of the TierRegistry, if no anchor names it")
     rising.add_argument("--anchor", type=Path, help="trust anchor file")
     rising.add_argument("--to", choices=_TAGS, default="finalized", help="the block that is asked (default finalized)")
     rising.add_argument("--out", type=Path, help="where the JSON goes")
     rising.set_defaults(run=_epochs)
+    keys.add_command(commands, epilog=_EXITS)
     return parser
 
 

@@ -6,7 +6,7 @@ Used by `reading`. Source: protocol §4.2, §4.3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from auditor.chain import Commit, Config, Governance, OnChain, Params
@@ -24,7 +24,7 @@ from proofs.words import WORD_BYTES, ZERO_WORD, WordError, uint_word
 
 CONFIG_GRACE_SECONDS = 86_400
 """For how long a configuration that was replaced may still be sealed under."""
-ROLES = ("SUBMITTER", "OPERATOR", "COURT", "GOVERNOR", "GUARDIAN", "RISK", "REGISTRAR")
+ROLES = ("SUBMITTER", "OPERATOR", "COURT", "CHARTER", "GOVERNOR", "GUARDIAN", "RISK", "REGISTRAR")
 """Roles that are shown by name; others by their hash."""
 
 
@@ -190,5 +190,19 @@ def role_name(role: bytes) -> str:
     return _ROLE_NAMES.get(role, hexed(role))
 
 
+def moved_roles(told: Iterable[object], now: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Lines of an anchor that are so no more, and lines of now that it does not have."""
+    before, after = {_by_name(str(each)) for each in told}, set(now)
+    return sorted(before - after), sorted(after - before)
+
+
+def _by_name(told: str) -> str:
+    """A line with its role by name, which an earlier report may have by its hash."""
+    contract, _, rest = told.partition(" ")
+    role, _, account = rest.partition(" ")
+    return f"{contract} {_NAMES_OF_HASHES.get(role, role)} {account}"
+
+
 _ROLE_NAMES = {ZERO_WORD: "DEFAULT_ADMIN"}
 _ROLE_NAMES |= {keccak256(spelled.encode()): name for name in ROLES for spelled in (name, f"{name}_ROLE")}
+_NAMES_OF_HASHES = {hexed(role): name for role, name in _ROLE_NAMES.items()}

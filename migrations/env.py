@@ -6,7 +6,10 @@ behind it.
 Called by Alembic only.
 """
 
+import sys
+
 from alembic import context
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, pool, text
 
 from ledger.postgres.embedded import sqlalchemy_url
@@ -28,8 +31,12 @@ def migrate(connection: Connection) -> None:
 def migrate_address(dsn: str) -> None:
     engine = create_engine(sqlalchemy_url(dsn), poolclass=pool.NullPool)
     with engine.connect() as connection:
+        before = MigrationContext.configure(connection).get_current_revision()
+        connection.rollback()
         migrate(connection)
+        now = MigrationContext.configure(connection).get_current_revision()
     engine.dispose()
+    sys.stdout.write(f"the database was at {before or 'no migration'} and is at {now or 'no migration'}\n")
 
 
 if context.is_offline_mode():
@@ -41,5 +48,8 @@ elif (given := context.config.attributes.get("connection")) is not None:
 else:
     address = context.get_x_argument(as_dictionary=True).get("dsn")
     if not address:
-        raise SystemExit("no database named: alembic -x dsn=postgresql://user@host/name upgrade head")
+        raise SystemExit(
+            "no database named: TONGDUI_DATABASE_URL=postgresql://owner@host/name make migrate, "
+            "or alembic -x dsn=postgresql://owner@host/name upgrade head"
+        )
     migrate_address(address)

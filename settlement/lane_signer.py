@@ -37,6 +37,7 @@ from proofs.accounts import OPERATOR_ID
 from proofs.json_form import from_json, raw
 from proofs.kinds import Kind
 from proofs.messages import PointsEvent
+from settlement.chain.secret_files import SecretRefused, secret_line
 from settlement.lane_budget import Budget
 from settlement.lane_limits import LimitsRefused, Policy, Refusal, read_policy
 from settlement.sealing.lanes import HOSTED_KINDS, Keystore, LaneId, Signature, SignRequest
@@ -191,7 +192,7 @@ def _key_of(password: str, salt: bytes) -> bytes:
 
 
 def _secret_line(path: Path) -> str:
-    line = path.read_text("utf-8").rstrip("\r\n")
+    line = secret_line(path)
     if len(line) < PASSWORD_LETTERS_MIN:
         raise KeysRefused(f"{path}: shorter than {PASSWORD_LETTERS_MIN} letters")
     return line
@@ -202,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         return int(asked.run(asked))
-    except (KeysRefused, LimitsRefused, OSError, sqlite3.Error) as error:
+    except (KeysRefused, LimitsRefused, SecretRefused, OSError, sqlite3.Error) as error:
         sys.stderr.write(f"settlement.lane_signer: {error}\n")
         return 1
 
@@ -212,7 +213,9 @@ def _new(asked: argparse.Namespace) -> int:
     keys = new_lanes(open_keys(asked.file, password) if asked.file.exists() else {}, asked.merchant)
     seal_keys(asked.file, keys, password)
     write_roster(asked.roster, keystore_of(keys).roster)
-    sys.stdout.write(f"{len(keys)} lanes; their addresses are in {asked.roster}\n")
+    sys.stdout.write(
+        f"{len(keys)} lanes; their addresses are in {asked.roster}. A signer that serves is to be started anew\n"
+    )
     return 0
 
 

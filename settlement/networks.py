@@ -6,9 +6,9 @@
 
 Invariants: the file is made from the database and the chain, both, and says chain, genesis block, every contract with
 the hash of its code, the block before which there is nothing, and the genesis header; its fields are the auditor's
-anchor (docs/auditor.md), so it is given to auditors as it is. What the chain does not bear out is an error, never a
-warning. A key that is made here is written encrypted and never shown. Exit: 0 as it should be, 1 not. See
-docs/networks.md.
+anchor (docs/auditor.md), roles in the auditor's words among them, so it is given to auditors as it is. What the chain
+does not bear out is an error, never a warning. A key that is made here is written encrypted and never shown. Exit: 0 as
+it should be, 1 not. See docs/networks.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,9 @@ from settlement import tables
 from settlement.alliance import Alliance, AllianceError, OtherChain, OtherCode, attach
 from settlement.carrying import predecessor
 from settlement.chain.client import Chain, ChainError
-from settlement.chain.senders import KeyRefused, open_keystore, write_keystore
+from settlement.chain.contracts import Name
+from settlement.chain.senders import KeyRefused, kept_line, open_keystore, write_keystore
+from settlement.deployment.roles import holdings
 from settlement.tables import Conn
 
 ADDRESSES_BYTES_MAX = 64 * 1024
@@ -44,6 +46,10 @@ PARTNERS = {
     "queue": "ForcedQueue",
 }
 """The hub's partners: an auditor's name of each, and its contract's."""
+SEATED: Mapping[str, Name] = {"hub": "SettlementHub", "policy": "AlliancePolicy", "registry": "MerchantRegistry"}
+"""The contracts with roles that an auditor reads, by its names for them."""
+MOVES = ("tiers", "roles")
+"""What may change in a file that is there: a registry of tiers or a verifier comes, a role moves."""
 RECORD = "deployment"
 """What `settlement.deployment.record` adds: how the contracts came about, and who ruled them then."""
 
@@ -67,9 +73,18 @@ def addresses(conn: Conn, alliance: Alliance) -> dict[str, Any]:
         "genesisBlockHash": hex_text(anchor.genesis_hash),
         "genesisHeader": to_json(zero.done.header),
         "contracts": contracts,
+        "roles": _roles(alliance),
         **_tiers(alliance),
         **_carried(conn, alliance),
     }
+
+
+def _roles(alliance: Alliance) -> list[str]:
+    """Who may do what now, as the auditor's anchor has it: `hub SUBMITTER 0x…`, sorted."""
+    ruled = {each.name: each.address for each in (alliance.hub, alliance.policy, alliance.registry)}
+    found = holdings(alliance.chain, ruled, first=alliance.anchor.deploy_block)
+    names: dict[str, str] = {contract: name for name, contract in SEATED.items()}
+    return sorted(f"{names[held.contract]} {held.role.removesuffix('_ROLE')} {hex_text(held.holder)}" for held in found)
 
 
 def _carried(conn: Conn, alliance: Alliance) -> dict[str, Any]:
@@ -104,7 +119,9 @@ def _contract(alliance: Alliance, address: bytes) -> dict[str, Any]:
 
 
 def write_addresses(conn: Conn, alliance: Alliance, path: Path) -> None:
-    """Put the file in place, whole; an existing one is only replaced by itself, with more about tiers at most."""
+    """Put the file in place, whole; an existing one is only replaced by itself, with the roles of now and perhaps
+    more about tiers.
+    """
     told = addresses(conn, alliance)
     if path.exists():
         held = read_told(path)
@@ -125,9 +142,11 @@ def replace_told(path: Path, told: dict[str, Any]) -> None:
 
 
 def _goes_on(held: dict[str, Any], told: dict[str, Any]) -> bool:
-    """Whether the file that is there says the same, but for a registry of tiers or a verifier that came later."""
+    """Whether the file that is there says the same, but for roles, and a registry of tiers or a verifier that came
+    later.
+    """
     before, after = held.get("tiers", {}), told.get("tiers", {})
-    same = {**held, "tiers": None, RECORD: None} == {**told, "tiers": None, RECORD: None}
+    same = held | dict.fromkeys((*MOVES, RECORD)) == told | dict.fromkeys((*MOVES, RECORD))
     kept = before.get("verifiers", {}).items() <= after.get("verifiers", {}).items()
     return same and kept and before.get("registry", after.get("registry")) == after.get("registry")
 
@@ -184,7 +203,7 @@ def _bytes(text: str) -> bytes:
 
 def new_key(path: Path, password_file: Path) -> bytes:
     """Make a sender's key, encrypted from its first byte on disk; its address. Raises `KeyRefused`."""
-    password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    password = kept_line(password_file)
     if len(password) < PASSWORD_CHARS_MIN:
         raise KeyRefused(f"{password_file}: a password of fewer than {PASSWORD_CHARS_MIN} characters")
     write_keystore(path, secrets.token_bytes(KEY_BYTES), password)
@@ -230,15 +249,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, tells in (("write", "the addresses of this database's alliance"), ("check", "whether they hold")):
-        command = commands.add_parser(name, help=tells)
+        command = commands.add_parser(name, help=tells, description=tells)
         command.add_argument("--rpc", required=True, help="the node")
         command.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
-        command.add_argument("file", type=Path)
+        command.add_argument("file", type=Path, help="the file of addresses")
         if name == "write":
             add_dsn(command)
-    key = commands.add_parser("new-key", help="make an encrypted key and print its address")
-    key.add_argument("--password-file", type=Path, required=True)
-    key.add_argument("file", type=Path)
+    says = "make an encrypted key and print its address"
+    key = commands.add_parser("new-key", help=says, description=says)
+    key.add_argument(
+        "--password-file",
+        type=Path,
+        required=True,
+        help=f"a file that only you may read, with a password of {PASSWORD_CHARS_MIN} characters or more",
+    )
+    key.add_argument("file", type=Path, help="where the V3 keystore goes; one that is there is never overwritten")
     return parser
 
 

@@ -1,13 +1,15 @@
 """Compares the ledger, this database's batches and the chain, and says what does not agree: rows, log lines, an exit
 code.
 
-    python -m settlement.reconcile --dsn postgresql://... --rpc http://... [--check-rpc http://...] [--sender 0x..]
+    python -m settlement.reconcile [--dsn postgresql://...] [--rpc http://...] [--check-rpc http://...] [--sender 0x..]
         [--mirror DIR]...
+
+What is not said is as the workers have it: TONGDUI_RPC_URL, TONGDUI_CONFIRMATIONS, the submitter's account and mirrors.
 
 Invariants: what is compared is gathered first (`gather`), and judged by one pure function (`differences`); money is
 compared exactly; nothing is corrected here. A difference is an alert until a later run does not find it. May be run
 twice, late, or by two workers. Exit: 0 nothing found, 1 something urgent, 2 warnings only, 3 the chain or the
-database cannot be asked.
+database cannot be asked, or the command was not understood.
 Called by periodic tasks, and by operators as a command.
 """
 
@@ -18,6 +20,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 
@@ -32,6 +35,7 @@ from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
 from settlement.sealing import desk, openings
 from settlement.sealing.seal import cash_balances
+from settlement.settings import SettlementSettings
 from settlement.steps import State
 from settlement.tables import Conn
 from settlement.watch import alerts, claims, look, moved, recoveries, watcher
@@ -39,6 +43,7 @@ from settlement.watch.alerts import URGENT, Alert
 from settlement.watch.demands import open_demands
 from settlement.watch.look import Collateral, Look
 
+CANNOT_ASK = 3
 WATCH_LAG_S_MAX = 1_800
 SLOW_S_MAX = 3_600
 """A batch that is sealed should be on the chain within the hour; after that somebody looks."""
@@ -306,14 +311,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compare and print; the exit code says what was found."""
     asked = _parser().parse_args(arguments)
     try:
+        settings = SettlementSettings()
         with psycopg.connect(asked_dsn(asked.dsn), autocommit=True) as conn:
-            second = None if asked.check_rpc is None else Chain(asked.check_rpc, confirmations=asked.confirmations)
-            alliance = attach(conn, Chain(asked.rpc, confirmations=asked.confirmations), second=second)
-            sender = asked.sender or alliance.anchor.deployer
-            found = reconcile(conn, alliance, sender=sender, mirrors=[FolderMirror(each) for each in asked.mirror])
-    except (ChainError, AllianceError, watcher.FinalityBroken, psycopg.OperationalError, NoDatabase) as error:
+            chain, second = _chains(asked, settings)
+            alliance = attach(conn, chain, second=second)
+            sender = asked.sender or settings.submitter or alliance.anchor.deployer
+            mirrors = [FolderMirror(each) for each in asked.mirror] or (settings.open() if settings.mirrors else [])
+            found = reconcile(conn, alliance, sender=sender, mirrors=mirrors)
+    except (
+        ChainError,
+        AllianceError,
+        watcher.FinalityBroken,
+        psycopg.OperationalError,
+        NoDatabase,
+        OSError,
+        ValueError,
+    ) as error:
         sys.stderr.write(f"settlement.reconcile: {error}\n")
-        return 3
+        return CANNOT_ASK
     for alert in found:
         sys.stdout.write(
             f"{alert.severity}\t{alert.code}\t{alert.place}\texpected {alert.expected}\tfound {alert.actual}\n"
@@ -323,18 +338,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if not found else 1 if any(alert.severity == URGENT for alert in found) else 2
 
 
+def _chains(asked: argparse.Namespace, settings: SettlementSettings) -> tuple[Chain, Chain | None]:
+    """The node that is named here, else the workers', and the one that has to say the same. Raises ValueError."""
+    url, check = (asked.rpc, asked.check_rpc) if asked.rpc else (settings.rpc_url, settings.rpc_check_url)
+    if url is None:
+        raise ValueError("no node: say --rpc, or set TONGDUI_RPC_URL as the workers have it")
+    confirmations = settings.confirmations if asked.confirmations is None else asked.confirmations
+    return Chain(url, confirmations=confirmations), None if check is None else Chain(check, confirmations=confirmations)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong use is no warning: argparse's 2 means that here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(CANNOT_ASK, f"{self.prog}: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m settlement.reconcile",
-        description="Compare ledger and chain.",
+        description="Compare ledger and chain. What is not said is as the workers have it (TONGDUI_RPC_URL, …).",
         epilog="Exit codes: 0 nothing found; 1 something urgent; 2 warnings only; 3 chain or database cannot be asked.",
     )
     add_dsn(parser)
-    parser.add_argument("--rpc", required=True, help="the node")
-    parser.add_argument("--check-rpc", help="a second node, which has to say the same about what is final")
+    parser.add_argument("--rpc", help="the node; default: TONGDUI_RPC_URL")
+    parser.add_argument("--check-rpc", help="a second node, which has to say the same; default: TONGDUI_RPC_CHECK_URL")
     parser.add_argument("--confirmations", type=int, help="blocks that make one final, where the node has no such tag")
-    parser.add_argument("--sender", type=_address, help="the sending account; the one that deployed when left out")
-    parser.add_argument("--mirror", type=Path, action="append", default=[], help="a folder of published batches")
+    parser.add_argument(
+        "--sender", type=_address, help="the sending account; default: the workers', else the founding one"
+    )
+    parser.add_argument(
+        "--mirror",
+        type=Path,
+        action="append",
+        default=[],
+        help="a folder of published batches; default: TONGDUI_MIRRORS",
+    )
     return parser
 
 

@@ -7,6 +7,7 @@ under `var`, as the demonstration leaves it there. In production a database has 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -90,6 +91,14 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
     @property
     def keys_folder(self) -> Path:
         return self.keys or self.var / "keys"
+
+    @property
+    def submitter(self) -> bytes | None:
+        """The account that commits, as far as it is known without a password."""
+        told = self.signer_address
+        if told is None and (keystore := self.keys_folder / "operator.json").exists():
+            told = json.loads(keystore.read_bytes()).get("address")
+        return None if told is None else bytes.fromhex(told.removeprefix("0x"))
 
     @property
     def inspector_file(self) -> Path | None:

@@ -15,7 +15,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, pool, text
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import Connection, create_engine, pool, text
+from sqlalchemy.exc import ProgrammingError
 
 from ledger.postgres.embedded import open_database, sqlalchemy_url
 
@@ -50,13 +52,28 @@ def _bring_or_check(dsn: str, *, ours: bool) -> None:
     try:
         with engine.connect() as connection:
             connection.execute(_ONE_AT_A_TIME)
-            found = MigrationContext.configure(connection).get_current_revision()
+            found = _found(connection)
             connection.rollback()
             if found == wanted:
                 return
             if not ours:
-                raise Behind(f"the database is at {found or 'no'} migration, not at {wanted}: run `make migrate`")
+                raise Behind(
+                    f"the database is at {found or 'no migration'}, not at {wanted}: run `make migrate` as its owner"
+                )
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     finally:
         engine.dispose()
+
+
+def _found(connection: Connection) -> str | None:
+    """The newest migration that the database has. Raises `Behind` where this login may not ask."""
+    try:
+        return MigrationContext.configure(connection).get_current_revision()
+    except ProgrammingError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        raise Behind(
+            "this login may not ask which migrations the database has: it has to be in the role tongdui_app or "
+            "tongdui_settlement; and if it is, run `make migrate` as the owner"
+        ) from error

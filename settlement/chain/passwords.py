@@ -10,15 +10,13 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from settlement.chain.secret_files import SECRET_BYTES_MAX, SecretRefused, line_of, secret_line
 from settlement.chain.senders import KeyRefused, LocalSigner, RemoteSigner, TransactionSigner, unlock
 
-PASSWORD_BYTES_MAX: Final = 4_096
-OTHERS: Final = 0o077
 ADDRESS_BYTES: Final = 20
 
 Prompt = Callable[[str], str]
@@ -63,25 +61,12 @@ def asked_signer(asked: argparse.Namespace, *, prompt: Prompt = getpass.getpass)
 
 def password_of(asked: argparse.Namespace, *, prompt: Prompt = getpass.getpass) -> str:
     """The password of --keystore. Raises `KeyRefused`, OSError."""
-    if asked.password_fd is not None:
-        with os.fdopen(asked.password_fd, "rb") as stream:
-            return _line(stream.read(PASSWORD_BYTES_MAX + 1), f"--password-fd {asked.password_fd}")
-    if asked.password_file is not None:
-        with asked.password_file.open("rb") as stream:
-            if stat.S_IMODE(os.fstat(stream.fileno()).st_mode) & OTHERS:
-                raise KeyRefused(f"{asked.password_file}: others may read this file; chmod 600 it")
-            return _line(stream.read(PASSWORD_BYTES_MAX + 1), str(asked.password_file))
-    return prompt(f"Password of {asked.keystore}: ")
-
-
-def _line(told: bytes, place: str) -> str:
-    """One line without its end."""
-    if len(told) > PASSWORD_BYTES_MAX:
-        raise KeyRefused(f"{place}: longer than a password")
     try:
-        line = told.decode().rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise KeyRefused(f"{place}: not text") from error
-    if not line:
-        raise KeyRefused(f"{place}: is empty")
-    return line
+        if asked.password_fd is not None:
+            with os.fdopen(asked.password_fd, "rb") as stream:
+                return line_of(stream.read(SECRET_BYTES_MAX + 1), f"--password-fd {asked.password_fd}")
+        if asked.password_file is not None:
+            return secret_line(asked.password_file)
+    except SecretRefused as error:
+        raise KeyRefused(str(error)) from error
+    return prompt(f"Password of {asked.keystore}: ")

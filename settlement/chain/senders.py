@@ -20,6 +20,7 @@ from web3 import Web3
 
 from proofs.keccak import keccak256
 from settlement.chain.refused import SignerRefused
+from settlement.chain.secret_files import SecretRefused, secret_line
 from settlement.posting import NOT_POSTED, posted
 
 SIGN_S_MAX = 20.0
@@ -115,12 +116,20 @@ def _comparable(value: Any) -> Any:
 
 
 def open_keystore(path: Path, password_file: Path) -> LocalSigner:
-    """The key of a V3 keystore file (geth, eth-account) under the password in a file. Raises KeyRefused."""
-    password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    """The key of a V3 keystore file (geth, eth-account) under the password in a file. Raises KeyRefused, OSError."""
+    password = kept_line(password_file)
     try:
         return unlock(path, password)
     except KeyRefused as error:
         raise KeyRefused(f"{error} in {password_file}") from error
+
+
+def kept_line(path: Path) -> str:
+    """The password or token in a file that only its owner may read. Raises KeyRefused, OSError."""
+    try:
+        return secret_line(path)
+    except SecretRefused as error:
+        raise KeyRefused(str(error)) from error
 
 
 def unlock(path: Path, password: str) -> LocalSigner:

@@ -43,6 +43,8 @@ DAYS_DEFAULT: Final = 7
 DAYS_MAX: Final = 90
 ID_BYTES: Final = 32
 YEAR_3000_S: Final = 32_503_680_000
+OPERATION: Final = "its number, or the first digits of it, as `list` shows them"
+PROPOSAL: Final = "the proposal's file"
 
 
 class Unready(RuntimeError):
@@ -150,7 +152,9 @@ def _execute(asked: argparse.Namespace, known: Known, _first: int) -> None:
     if proposal.nonce != turn:
         raise Unready(f"nonce: is {proposal.nonce}, but the council's next call has {turn}")
     if proposal.deadline < (now := chain.now()):
-        raise Unready(f"deadline: was {proposal.deadline}, now is {now}")
+        raise Unready(
+            f"deadline: was {_date(proposal.deadline)}, now is {_date(now)} by the chain's clock: propose anew"
+        )
     valid = [signer for signer in proposal.signatures if council.read("isSigner", signer)]
     if len(valid) < needed:
         strangers = len(proposal.signatures) - len(valid)
@@ -183,9 +187,9 @@ def _state(each: Operation, now: int) -> str:
         case OperationState.DONE:
             return "carried out"
         case OperationState.READY:
-            return f"ripe since {each.ready_at}"
+            return f"ripe since {_date(each.ready_at)}"
         case OperationState.WAITING:
-            return f"waits until {each.ready_at}, {duration(max(0, each.ready_at - now))} more"
+            return f"waits until {_date(each.ready_at)}, {duration(max(0, each.ready_at - now))} more"
 
 
 def _carry_out(asked: argparse.Namespace, known: Known, first: int) -> None:
@@ -207,7 +211,7 @@ def _pause(asked: argparse.Namespace, known: Known, _first: int) -> None:
     place, _ = known.place("policy")
     policy = Contract(_chain(asked, known), "AlliancePolicy", place)
     receipt = send_call(policy, asked_signer(asked), "pause")
-    until = datetime.fromtimestamp(policy.read("pausedUntil"), UTC)
+    until = _date(policy.read("pausedUntil"))
     _say(f"commits and finalisations are paused until {until}, since block {receipt.block_number}")
 
 
@@ -246,11 +250,15 @@ def _tell(known: Known, proposal: Proposal) -> None:
     _say(f"call {proposal.nonce} of council 0x{proposal.council.hex()} on chain {proposal.chain_id}")
     for line in words(known, proposal.target, proposal.data, depth=1):
         _say(line)
-    by = datetime.fromtimestamp(proposal.deadline, UTC) if proposal.deadline < YEAR_3000_S else "the end of time"
-    _say(f"to be handed in by {by} ({proposal.deadline}); {_when(known, proposal)}")
+    _say(f"to be handed in by {_date(proposal.deadline)} ({proposal.deadline}); {_when(known, proposal)}")
     _say(f"digest {text_of(proposal)}")
     for signer in sorted(proposal.signatures):
         _say(f"signed by 0x{signer.hex()}")
+
+
+def _date(at_s: int) -> str:
+    """A second of the chain's clock, for people."""
+    return str(datetime.fromtimestamp(at_s, UTC)) if at_s < YEAR_3000_S else "the end of time"
 
 
 def _when(known: Known, proposal: Proposal) -> str:
@@ -288,10 +296,14 @@ def _parser() -> argparse.ArgumentParser:
     proposing = _command(commands, "propose", "draw up a call for the signers", drawing, _propose)
     proposing.add_argument("call", help='"policy.setParams", "registry.addMerchants", …')
     proposing.add_argument("arguments", nargs="?", default="[]", help="a JSON list; structs as lists or objects")
-    _command(commands, "cancel", "draw up the calling off of an operation", drawing, _cancel).add_argument("operation")
-    _command(commands, "show", "what a proposal says, in words", addresses, _show).add_argument("file", type=Path)
+    _command(commands, "cancel", "draw up the calling off of an operation", drawing, _cancel).add_argument(
+        "operation", help=OPERATION
+    )
+    _command(commands, "show", "what a proposal says, in words", addresses, _show).add_argument(
+        "file", type=Path, help=PROPOSAL
+    )
     signing = _command(commands, "sign", "put a signature into the file", addresses, _sign)
-    signing.add_argument("file", type=Path)
+    signing.add_argument("file", type=Path, help=PROPOSAL)
     signing.add_argument("--out", type=Path, metavar="FILE", help="another file for it")
     signing.add_argument("--yes", action="store_true", help="do not ask")
     add_keystore(signing, required=True)
@@ -300,7 +312,7 @@ def _parser() -> argparse.ArgumentParser:
     add_signer(executing)
     _command(commands, "list", "the council and the timelocks", node, _list)
     carrying = _command(commands, "carry-out", "carry out what is ripe", node, _carry_out)
-    carrying.add_argument("operation")
+    carrying.add_argument("operation", help=OPERATION)
     add_signer(carrying)
     add_signer(_command(commands, "pause", "a guardian stops commits and finalisations", node, _pause))
     return parser

@@ -115,13 +115,13 @@ def _value(kind: Input, value: Any, place: str) -> Any:
 
 
 def _struct(kind: Input, value: Any, place: str) -> tuple[Any, ...]:
+    names = [part.name for part in kind.parts]
     if isinstance(value, dict):
-        names = [part.name for part in kind.parts]
         if sorted(value) != sorted(names):
             raise CallUnfit(f"{place}: the fields are {', '.join(names)}")
         value = [value[name] for name in names]
     if not isinstance(value, list) or len(value) != len(kind.parts):
-        raise CallUnfit(f"{place}: {len(kind.parts)} values are wanted")
+        raise CallUnfit(f"{place}: {len(names)} values are wanted, {', '.join(names)}")
     return tuple(_value(part, each, f"{place}.{part.name}") for part, each in zip(kind.parts, value, strict=True))
 
 

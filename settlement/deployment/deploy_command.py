@@ -28,6 +28,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger import queries
 from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
 from ledger.postgres.migrated import Behind, require_newest
+from proofs.accounts import OPERATOR_ID
 from settlement.alliance import Alliance, AllianceError
 from settlement.chain.client import Chain, ChainError
 from settlement.chain.contracts import Refused
@@ -76,9 +77,11 @@ from settlement.sealing.remote_lanes import RosterRefused
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
 from settlement.tasks.works import Works, read_recipients
+from settlement.watch.watcher import FinalityBroken
 
 DONE, REFUSED, AWAY, NOT_BORNE_OUT = 0, 1, 3, 4
-NOTED_AT: Final = frozenset({"signed", "sent"})
+SENT: Final = "sent"
+NOTED_AT: Final = frozenset({"signed", SENT})
 FINAL_POLL_S: Final = 2.0
 FINAL_S_MAX: Final = 3_600
 
@@ -88,6 +91,7 @@ _REFUSED: Final = (
     Behind,
     DBAPIError,
     FeeCeiling,
+    FinalityBroken,
     ForeignPending,
     GenesisDiffers,
     HandoverUnfit,
@@ -179,11 +183,13 @@ def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int, *, c
 
 
 def _noting(conn: Conn, origin: record.Origin, out: Path, checkpoint: Checkpoint) -> Checkpoint:
-    """Keeps the draft current: after each signature, before anything is sent, and after each send."""
+    """Keeps the draft current: after each signature, before anything is sent, and after each send, which is told."""
 
     def noted(point: str) -> None:
         if point in NOTED_AT and not record.is_whole(out):
             record.write_draft(conn, origin, out)
+            if point == SENT:
+                _say(record.last_words(conn, origin))
         checkpoint(point)
 
     return noted
@@ -191,7 +197,14 @@ def _noting(conn: Conn, origin: record.Origin, out: Path, checkpoint: Checkpoint
 
 def _founding(conn: Conn, works: Works, told: AllianceFile, path: Path) -> Founding:
     merchants = [merchant.merchant_id for merchant in queries.merchants(conn)]
-    return founding_of(told, path, merchants=merchants, roster=works.lanes().roster, terms=queries.terms(conn))
+    roster, place = works.roster(), works.settings.keys_folder / "lanes.json"
+    strangers = {lane.merchant_id for lane in roster} - {*merchants, OPERATOR_ID}
+    if strangers:
+        raise Unfit(f"{place}: lists lanes of merchant {min(strangers)}, which the ledger does not have")
+    laneless = set(merchants) - {lane.merchant_id for lane in roster}
+    if laneless:
+        _say(f"{place}: no lanes of merchant {min(laneless)}: what it sells waits until it registers a key of its own")
+    return founding_of(told, path, merchants=merchants, roster=roster, terms=queries.terms(conn))
 
 
 def _leaves(ready: Ready) -> bool:
@@ -274,6 +287,7 @@ def _found(ready: Ready, steps: Sequence[Step], *, final_s_max: int) -> int:
         record.write_draft(ready.conn, origin, ready.out)
     _leave(ready, final_s_max)
     alliance = found(ready.conn, ready.chain, ready.outbox, ready.founding, ready.publication)
+    _say("everything is in blocks; waiting until they are final")
     _wait_until_final(ready.outbox, final_s_max)
     record.write_record(ready.conn, alliance, ready.outbox, ready.out)
     _say(f"{ready.out} written")

@@ -118,6 +118,12 @@ def write_draft(conn: Conn, origin: Origin, path: Path) -> None:
     replace_told(path, {DRAFT: told})
 
 
+def last_words(conn: Conn, origin: Origin) -> str:
+    """The newest transaction, for whoever watches: `12  approve:founding`."""
+    rows = conn.execute(_PURPOSES, {"chain_id": origin.chain_id, "sender": origin.founder}).fetchall()
+    return f"sent {rows[-1][1]:>5}  {rows[-1][0]}" if rows else "sent"
+
+
 def _where(purpose: str, founder: bytes, nonce: int) -> dict[str, str]:
     return {"address": hex_text(created(founder, nonce))} if purpose.startswith("deploy:") else {}
 

@@ -41,6 +41,7 @@ from settlement.tasks.works import Works
 
 DONE, REFUSED, AWAY = 0, 1, 3
 PROGRAM: Final = "settlement register"
+SHOWN_MAX: Final = 20
 
 _REFUSED: Final = (
     AllianceError,
@@ -80,6 +81,8 @@ def _registered(asked: argparse.Namespace) -> int:
     with psycopg.connect(dsn, autocommit=True) as conn:
         alliance = attach(conn, Chain(asked.rpc, confirmations=asked.confirmations))
         founding = _founding(conn, Works(settings=settings, dsn=dsn, now_ms=lambda: 0))
+        if laneless := [merchant for merchant in founding.merchants if not _hosted(founding, merchant)]:
+            sys.stdout.write(f"without hosted lanes in {settings.keys_folder / 'lanes.json'}: {_listed(laneless)}\n")
         first = alliance.anchor.deploy_block
         wanted = missing(alliance.registry, founding, signer.address, first_block=first)
         for each in wanted:
@@ -100,11 +103,20 @@ def _founding(conn: Conn, works: Works) -> Founding:
     """What the ledger and the lanes say; nothing else of a founding is looked at."""
     return Founding(
         merchants=[merchant.merchant_id for merchant in queries.merchants(conn)],
-        roster=works.lanes().roster,
+        roster=works.roster(),
         terms=queries.terms(conn),
         attesters=(),
         collateral={},
     )
+
+
+def _hosted(founding: Founding, merchant: int) -> bool:
+    return any(lane.merchant_id == merchant for lane in founding.roster)
+
+
+def _listed(merchants: Sequence[int]) -> str:
+    shown = ", ".join(map(str, merchants[:SHOWN_MAX]))
+    return shown + (f" and {len(merchants) - SHOWN_MAX} more" if len(merchants) > SHOWN_MAX else "")
 
 
 def _may(alliance: Alliance, sender: bytes, wanted: Sequence[Registration]) -> bool:

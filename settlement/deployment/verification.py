@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Final
 
@@ -26,6 +27,7 @@ from settlement.deployment.roles import Governance, Holding, of
 from settlement.handover import ANYBODY, DELAYS_S, THRESHOLD_MIN
 
 ASSET_DECIMALS: Final = 6
+YEAR_3000_S: Final = 32_503_680_000
 DOMAINS: Final[dict[Name, tuple[str, str]]] = {
     "SettlementHub": (DOMAIN_NAME, DOMAIN_VERSION),
     "TierRegistry": ("Tongdui Tier", "1"),
@@ -183,8 +185,13 @@ def _state(seen: Seen) -> Iterator[Line]:
     """What everybody should know who is about to rely on it."""
     paused, ends = seen.answers["AlliancePolicy", "pausedUntil"], seen.answers["SettlementHub", "windDownAt"]
     stopped = paused > seen.now
-    yield Line("state", "paused", Found.NOTE if stopped else Found.OK, f"until {paused}" if stopped else "no")
-    yield Line("state", "winding down", Found.NOTE if ends else Found.OK, f"since {ends}" if ends else "no")
+    yield Line("state", "paused", Found.NOTE if stopped else Found.OK, f"until {_date(paused)}" if stopped else "no")
+    yield Line("state", "winding down", Found.NOTE if ends else Found.OK, f"since {_date(ends)}" if ends else "no")
+
+
+def _date(at_s: int) -> str:
+    """A second of the chain's clock, for people."""
+    return str(datetime.fromtimestamp(min(at_s, YEAR_3000_S), UTC))
 
 
 def _roles(told: Told, seen: Seen) -> Iterator[Line]:

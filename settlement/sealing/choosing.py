@@ -1,12 +1,13 @@
 """Which legs a batch holds, and in what order: those that can be sealed now; the others are parked for a later one.
 
 A leg waits while its merchant has not signed it, or has signed something with a lower number that waits; while the
-registry lets nobody sign it (`ends`), or whoever holds its lane's key does not (`barred`); while a leg it refers to
-waits; and while an earlier leg of the same member account waits, so that a member's postings are always sealed in the
-order in which they were made, with the numbers and balances of the ledger. What gives points away waits with what
-takes them in, and a merchant's fees with all that they may have been charged on. Nothing else waits: accounts of
-merchants are numbered by the batch, and differ from the ledger's by exactly the legs that are parked. Late legs come
-first. Pure; called by the orchestration. Source: docs/protocol §2.7, §3.7; docs/decisions/0183, 0184.
+registry lets nobody sign it (`ends`), an account of its merchants has no row yet, or whoever holds its lane's key does
+not sign (`barred`); while a leg it refers to waits; and while an earlier leg of the same member account waits, so that
+a member's postings are always sealed in the order in which they were made, with the numbers and balances of the ledger.
+What gives points away waits with what takes them in, and a merchant's fees with all that they may have been charged on.
+Nothing else waits: accounts of merchants are numbered by the batch, and differ from the ledger's by exactly the legs
+that are parked. Late legs come first. Pure; called by the orchestration. Source: docs/protocol §2.7, §3.7;
+docs/decisions/0183, 0184, 0223.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final, NamedTuple
 
 from ledger.answers import Leg, LegRef
 from ledger.journal import JournalEntry
-from proofs.accounts import OPERATOR_ID
+from proofs.accounts import OPERATOR_ID, lane_account, points_account
 from proofs.kinds import Kind
 from proofs.lpb1 import Row
 from settlement.sealing.ends import NO_ENDS, Ends, Use
@@ -112,6 +113,7 @@ class _Choice:
         self._held = held
         self._nonces = nonces_of(rows)
         self._tips = {row.account: (row.seq, row.balance) for row in rows}
+        self._stands: dict[tuple[LaneId, int], bool] = {}
         self._blocked: set[tuple[int, str]] = set()
         self._behind: set[int] = set()
         self._missing: Counter[bytes] = Counter()
@@ -163,10 +165,28 @@ class _Choice:
         if self._held is not None:
             return self._held.get(source)
         own = self._inbox.lane_for(leg.signer, leg.kind, seq=source.seq, batch_no=self._batch_no)
-        lane = own.id if own is not None else self._maker.hosted_lane(leg, source)
-        if own is None and self._barred.bars(lane, source):
+        lane = own.id if own is not None else self._hosted(leg, source)
+        if lane is None or (own is None and self._barred.bars(lane, source)) or not self._has_rows(lane, leg.issuer):
             return None
         return lane if self._ends.allow(Use(*lane, leg.kind, leg.terms_id), batch_no=self._batch_no) else None
+
+    def _hosted(self, leg: Leg, source: LegRef) -> LaneId | None:
+        """The lane whose key is kept here; None where the registry was asked, and the merchant has none yet."""
+        try:
+            return self._maker.hosted_lane(leg, source)
+        except SealRefused:
+            if self._ends.begun is None:
+                raise
+            return None
+
+    def _has_rows(self, lane: LaneId, issuer: int) -> bool:
+        """Whether the batch before has given its row to everything that a new merchant gets at the same time."""
+        stands = self._stands.get((lane, issuer))
+        if stands is None:
+            merchants = {party for party in (lane.merchant_id, issuer) if 0 < party < OPERATOR_ID}
+            accounts = [lane_account(*lane), *map(points_account, merchants)]
+            self._stands[lane, issuer] = stands = all(account in self._tips for account in accounts)
+        return stands
 
     def _must_wait(self, entry: JournalEntry, leg: Leg, source: LegRef) -> bool:
         """For what was before it, or for what it belongs together with."""

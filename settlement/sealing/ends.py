@@ -1,4 +1,5 @@
-"""What the registry has brought to an end: revoked keys, ended terms, merchants that may no longer sign everything.
+"""What the registry has brought to an end, or has not begun: revoked keys, ended terms, merchants that may no longer
+sign everything; merchants whose keys or terms nobody has registered yet.
 
 An honest batch must not be made faulty by what somebody does on the chain meanwhile. So this is read before a batch is
 chosen, where what may not go waits; and again right before its commit, by what the batch uses, where one that has
@@ -34,15 +35,34 @@ class Use(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """From which batch on each key and each terms that the registry has may be used."""
+
+    keys: Mapping[LaneId, int] = field(default_factory=dict)
+    terms: Mapping[int, int] = field(default_factory=dict)
+
+    def allow(self, use: Use, *, batch_no: int) -> bool:
+        """Whether all of it is there in this batch."""
+        since = [self.keys.get(LaneId(use.merchant_id, use.key_id))]
+        since += [self.terms.get(use.terms_id)] if use.terms_id else []
+        return all(first is not None and first <= batch_no for first in since)
+
+
+@dataclass(frozen=True, slots=True)
 class Ends:
-    """From which batch on a key or terms are over, and each merchant's (from batch, status) in the chain's order."""
+    """From which batch on a key or terms are over, and each merchant's (from batch, status) in the chain's order.
+    `begun` is None where no registry was asked: there everything has begun.
+    """
 
     keys: Mapping[LaneId, int] = field(default_factory=dict)
     terms: Mapping[int, int] = field(default_factory=dict)
     statuses: Mapping[int, Sequence[tuple[int, int]]] = field(default_factory=dict)
+    begun: Begun | None = None
 
     def allow(self, use: Use, *, batch_no: int) -> bool:
-        """Whether nothing of it is over in this batch."""
+        """Whether nothing of it is over in this batch, or has yet to begin."""
+        if self.begun is not None and not self.begun.allow(use, batch_no=batch_no):
+            return False
         key_end = self.keys.get(LaneId(use.merchant_id, use.key_id))
         terms_end = self.terms.get(use.terms_id)
         over = any(end is not None and batch_no >= end for end in (key_end, terms_end))
@@ -72,7 +92,13 @@ def read(registry: Contract, *, first_block: int, last: Tag = "latest") -> Ends:
     for event in registry.events("StatusSet", first=first_block, last=last):
         told = event.fields
         statuses.setdefault(told["merchantId"], []).append((told["fromBatch"], told["status"]))
+    keys = registry.events("KeySet", first=first_block, last=last)
+    terms = registry.events("TermsAdded", first=first_block, last=last)
     return Ends(
+        begun=Begun(
+            keys={LaneId(each.fields["merchantId"], each.fields["keyId"]): each.fields["fromBatch"] for each in keys},
+            terms={each.fields["termsId"]: each.fields["fromBatch"] for each in terms},
+        ),
         keys={LaneId(each.fields["merchantId"], each.fields["keyId"]): each.fields["toBatch"] for each in revoked},
         terms={each.fields["termsId"]: each.fields["toBatch"] for each in ended},
         statuses=statuses,

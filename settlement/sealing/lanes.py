@@ -193,7 +193,8 @@ def open_keystore(path: Path, *, production: bool) -> Keystore:
     """The keystore in the file. Raises `KeystoreRefused`: development keys do not sign in production."""
     if production:
         raise KeystoreRefused(
-            f"{path}: a keystore of development keys is refused in production; configure a remote signer"
+            f"{path}: nothing in a file signs in production: name the signer of lanes in TONGDUI_LANES_URL and leave"
+            " the public list of lanes here (python -m settlement.lane_signer new --roster)"
         )
     return Keystore(_read(path))
 

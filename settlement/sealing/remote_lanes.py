@@ -27,6 +27,7 @@ import structlog
 from proofs.json_form import to_json
 from proofs.kinds import Kind
 from proofs.words import WORD_BYTES
+from settlement.chain.secret_files import secret_line
 from settlement.posting import NOT_POSTED, posted
 from settlement.sealing.lanes import SILENT, Lane, LaneId, Roster, Signature, SignRequest, Unsigned
 
@@ -161,7 +162,9 @@ def read_roster(path: Path) -> Roster:
     try:
         return Roster([_lane(each) for each in json.loads(path.read_bytes())["lanes"]])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RosterRefused(f"{path}: not a list of lanes: {error!r}") from error
+        raise RosterRefused(
+            f"{path}: not a public list of lanes, as `settlement.lane_signer new --roster` writes it: {error!r}"
+        ) from error
 
 
 def read_signers(path: Path) -> dict[int, Route]:
@@ -173,7 +176,7 @@ def read_signers(path: Path) -> dict[int, Route]:
         found = {
             int(merchant): Route(
                 str(each["url"]),
-                (path.parent / each["tokenFile"]).read_text("ascii").strip() if "tokenFile" in each else None,
+                secret_line(path.parent / each["tokenFile"]) if "tokenFile" in each else None,
             )
             for each in told
             for merchant in each["merchants"]

@@ -14,7 +14,7 @@ from ledger.journal import JournalEntry
 from proofs.kinds import Kind
 from settlement.sealing import desk
 from settlement.sealing.ends import Ends, Use
-from settlement.sealing.lanes import Roster
+from settlement.sealing.lanes import LaneUnknown, Roster
 from settlement.sealing.self_signed import Inbox
 from settlement.tables import Conn
 
@@ -29,11 +29,16 @@ class Turn:
     ends: Ends
 
     def could_go(self, source: LegRef, leg: Leg) -> bool:
-        """Signed, or the alliance's to sign; and the registry lets it."""
+        """Signed, or the alliance's to sign; and the registry lets it. A new merchant's leg counts, for the batch that
+        it asks for gives its accounts their rows.
+        """
         own = self.inbox.lane_for(leg.signer, leg.kind, seq=source.seq, batch_no=self.batch_no)
         if own is not None and source not in self.inbox.signed:
             return False
-        lane = own.id if own is not None else self.hosted.lane_for(leg.signer, Kind(leg.kind)).id
+        try:
+            lane = own.id if own is not None else self.hosted.lane_for(leg.signer, Kind(leg.kind)).id
+        except LaneUnknown:
+            return False
         return self.ends.allow(Use(*lane, leg.kind, leg.terms_id), batch_no=self.batch_no)
 
     def holds_anything(self, conn: Conn, entries: Sequence[JournalEntry], leaves_max: int) -> bool:

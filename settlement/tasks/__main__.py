@@ -155,7 +155,12 @@ def _line(name: str, work: Work | None) -> str:
     every = f"every {BY_NAME[name].every_s} s" if name in BY_NAME else "no longer a task"
     if work is None:
         return f"{name:<12} {every:<18} never ran"
-    state = f"parked since {work.parked_at:%Y-%m-%d %H:%M:%S%z}" if work.parked_at else f"{work.attempts} failed"
+    if work.parked_at:
+        state = f"parked since {work.parked_at:%Y-%m-%d %H:%M:%S%z}"
+    elif work.at_it:
+        state = f"{work.attempts - 1} failed, at it since {work.begun_at:%H:%M:%S%z}"
+    else:
+        state = f"{work.attempts} failed"
     last = f"{work.done_at:%Y-%m-%d %H:%M:%S%z}" if work.done_at else "never"
     return f"{name:<12} {every:<18} last done {last}, {state}{': ' + work.error if work.error else ''}"
 

@@ -71,6 +71,11 @@ class Work:
     error: str | None
     parked_at: datetime | None
 
+    @property
+    def at_it(self) -> bool:
+        """Whether the last attempt has not ended yet, as far as is known: its worker may have died."""
+        return self.attempts > 0 and all(end is None or end < self.begun_at for end in (self.done_at, self.failed_at))
+
 
 class Parked(RuntimeError):
     """Too many attempts failed; a person looks, and releases it. `now` when it was this attempt that parked it."""

@@ -19,6 +19,7 @@ DELIVERIES_MAX: Final = 20
 """Of one message by RabbitMQ. A task whose worker dies is counted and parked long before by `attempts`."""
 DEAD_MESSAGES_MAX: Final = 10_000
 QUEUED_MESSAGES_MAX: Final = 10_000
+KEPT_QUEUES: Final = "settlement.tasks.kept_queues:Transport"
 POLL_S: Final = 1.0
 """How long the queue in the database is not looked at when no notification comes."""
 NOTIFY_MS: Final = 100
@@ -33,6 +34,7 @@ def in_database(dsn: str, *, redelivery_seconds: int) -> dict[str, Any]:
     """
     return {
         "broker_url": "pgmq://",
+        "broker_transport": KEPT_QUEUES,
         "broker_transport_options": {
             # Not an address: the client would read no socket folder out of one.
             "conn_string": make_conninfo("", **dict(conninfo_to_dict(dsn))),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from ledger import clockwork, queries
+from ledger import clockwork, journal, queries
 from ledger.answers import Receipt
 from ledger.due import charge
 from ledger.members import watch
@@ -54,7 +54,7 @@ def tiers(turn: Turn) -> Told:
 
 def cycle(turn: Turn) -> Told:
     """Charge the fees of the last month that is over, if any accrued. A month is looked at once: what accrues after
-    that is the next one's, also where there was nothing to charge.
+    that is the next one's, also where there was nothing to charge, or no alliance yet.
     """
     settings = turn.works.settings
     month = last_month(turn.works.now_ms() // MS_PER_SECOND, utc_offset_minutes=settings.utc_offset_minutes)
@@ -68,8 +68,9 @@ def cycle(turn: Turn) -> Told:
 
 def _charged(turn: Turn, month: Month) -> Told:
     with turn.works.reading() as conn:
+        began = journal.read(conn, 0, 1)
         accrued = any(position.fees for position in queries.positions(conn).values())
-    if not accrued:
+    if not accrued or began[0].at_ms >= month.over_at * MS_PER_SECOND:
         return {}
     with Writer(turn.works.dsn) as writer:
         (answer,) = writer.post([charge(month.name, month.over_at * MS_PER_SECOND)])

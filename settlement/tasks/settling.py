@@ -22,6 +22,7 @@ from settlement.tasks.asking import Told, Turn
 from settlement.watch.backing import tell_backing
 from settlement.watch.recoveries import tell_recoveries
 from settlement.watch.restrictions import freeze_restricted
+from settlement.watch.unregistered import tell_unregistered
 from settlement.watch.watcher import watch
 
 BATCHES_PER_TURN_MAX = 4
@@ -69,7 +70,7 @@ def compare(turn: Turn) -> Told:
         watch(turn.conn, s.alliance)
         told = tell_recoveries(s)
         found = reconcile(turn.conn, s.alliance, sender=s.outbox.sender, mirrors=s.publication.mirrors)
-        found += told + freeze_restricted(s)
+        found += told + freeze_restricted(s) + tell_unregistered(s)
         tell_backing(s)
     return {"differences": len(found)} if found else {}
 

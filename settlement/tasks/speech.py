@@ -13,8 +13,8 @@ from typing import Any, Final
 import structlog
 from celery.signals import setup_logging
 
-QUIET: Final = dict.fromkeys(("celery.app.trace", "celery.beat", "celery.worker.strategy"), logging.WARNING)
-"""Loggers that say a line for each message: a turn that did something says so itself."""
+QUIET: Final = dict.fromkeys(("celery.app.trace", "celery.beat", "celery.worker.strategy", "httpx2"), logging.WARNING)
+"""Loggers that say a line for each message or request: a turn that did something says so itself."""
 
 _BEFORE: Final[list[Any]] = [
     structlog.stdlib.add_log_level,

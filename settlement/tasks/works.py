@@ -36,7 +36,7 @@ from settlement.networks import require_addresses
 from settlement.publish import Recipient
 from settlement.sealing.closing import BUCKETS_LEAVES
 from settlement.sealing.inspection import UNINSPECTED, Inspector, auditor_for
-from settlement.sealing.lanes import open_keystore
+from settlement.sealing.lanes import Roster, open_keystore
 from settlement.sealing.remote_lanes import RemoteLanes, read_roster, read_signers
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
@@ -146,7 +146,7 @@ class Works:
 
     def vault(self) -> Vault:
         """Secrets at rest, under the key in the folder of keys."""
-        return Vault(_secret(self.settings.keys_folder / "vault.key"))
+        return Vault(self._secret(self.settings.keys_folder / "vault.key"))
 
     def trees(self) -> Trees:
         """The trees of epochs, on this machine."""
@@ -186,9 +186,15 @@ class Works:
         if settings.lanes_url is None:
             return open_keystore(path, production=settings.environment == "production")
         token = settings.lanes_token_file
-        line = None if token is None else token.read_text("ascii").strip()
+        line = None if token is None else senders.kept_line(token)
         elsewhere = {} if settings.lanes_signers is None else read_signers(settings.lanes_signers)
         return RemoteLanes(settings.lanes_url, read_roster(path), token=line, elsewhere=elsewhere)
+
+    def roster(self) -> Roster:
+        """Whose lanes there are, for whoever registers them and signs for none: in production the public list."""
+        if self.settings.environment == "production" and self.settings.lanes_url is None:
+            return read_roster(self.settings.keys_folder / "lanes.json")
+        return self.lanes().roster
 
     def _sender(self) -> TransactionSigner:
         """Who pays and signs: a signer elsewhere, an encrypted keystore, or a development key, as the settings say."""
@@ -198,10 +204,15 @@ class Works:
         if settings.signer_password_file is not None:
             signer = senders.open_keystore(settings.keys_folder / "operator.json", settings.signer_password_file)
         else:
-            signer = LocalSigner(_secret(settings.keys_folder / "operator.key"))
+            signer = LocalSigner(self._secret(settings.keys_folder / "operator.key"))
         if settings.environment == "production":
             senders.refuse_test_keys(signer)
         return signer
+
+    def _secret(self, path: Path) -> bytes:
+        """The 32 bytes of a key file: one line of hex, in production for its owner's eyes only."""
+        production = self.settings.environment == "production"
+        return bytes.fromhex(senders.kept_line(path) if production else path.read_text("ascii").strip())
 
 
 def read_recipients(path: Path) -> list[Recipient]:
@@ -212,8 +223,3 @@ def read_recipients(path: Path) -> list[Recipient]:
 def read_grid(path: Path) -> PolicyGrid:
     """What partners may ask, as the operator has written it down. Raises `DecodingError`."""
     return PolicyGrid.from_json(decode(path.read_bytes(), path.name, bytes_max=GRID_BYTES_MAX))
-
-
-def _secret(path: Path) -> bytes:
-    """The 32 bytes of a key file: one line of hex."""
-    return bytes.fromhex(path.read_text("ascii").strip())

@@ -65,6 +65,10 @@ CODES: dict[str, tuple[str, str]] = {
     "ledger-refused": (URGENT, "the ledger refuses what the chain has moved"),
     "ledger-unlike-chain": (URGENT, "what the ledger says was settled is not what the chain moved"),
     "long-chain": (WARNING, "a chain of referrals reaches three people, its root counted; a person looks at it"),
+    "merchant-unregistered": (
+        WARNING,
+        "the registry lacks a merchant's keys or terms, or its lanes are kept nowhere: what it owes the books waits",
+    ),
     "merchant-restricted": (WARNING, "the registry lets a merchant sign little: what else it owes the books waits"),
     "mirror-behind": (WARNING, "a mirror lacks a published batch"),
     "nets-unlike-ledger": (URGENT, "a batch's nets are not the ledger's own positions at its end"),

@@ -9,11 +9,11 @@ import pytest
 from coincurve import PrivateKey
 
 from ledger.answers import LegRef
-from proofs.accounts import points_account
+from proofs.accounts import lane_account, points_account
 from proofs.kinds import Kind
 from proofs.lpb1 import Row
 from settlement.sealing.choosing import Chosen, Late, choose
-from settlement.sealing.ends import NO_ENDS, Ends
+from settlement.sealing.ends import NO_ENDS, Begun, Ends
 from settlement.sealing.lanes import DELEGATED, POS, LaneId
 from settlement.sealing.leaves import LeafMaker, needs
 from settlement.sealing.refusals import Reason, SealRefused
@@ -230,6 +230,23 @@ def test_what_nobody_may_sign_any_more_waits(ends: Ends) -> None:
     desk = earned(1, 3)
     assert desk.choose(ends=ends).parked == [LegRef(1, 1)]
     assert desk.choose().parked == []
+
+
+def test_what_nobody_has_registered_yet_waits_and_nobody_else_does() -> None:
+    desk = earned(1, 3, 4)
+    own = {LaneId(party, key): 1 for party in (1, 3) for key in (1, 2, 3)}
+    terms = dict.fromkeys(range(1, 9), 1)
+    begun = Ends(begun=Begun(own, terms))
+    assert desk.choose(ends=begun).parked == [LegRef(3, 1)], "merchant 4 has no lane at all"
+    assert desk.choose(ends=Ends(begun=Begun(own | {LaneId(3, POS): 2}, terms))).parked == [LegRef(2, 1), LegRef(3, 1)]
+    assert len(desk.choose(ends=Ends(begun=Begun(own, {}))).parked) == 3, "no terms are there"
+
+
+def test_a_new_merchant_waits_for_the_batch_that_gives_it_its_rows() -> None:
+    desk = earned(1, 3)
+    desk.rows = [row for row in desk.rows if row.account not in {lane_account(3, POS), points_account(3)}]
+    chosen = desk.choose()
+    assert (went(chosen), chosen.parked) == ([(1, POS, 1)], [LegRef(2, 1)])
 
 
 def test_points_that_move_wait_on_both_sides() -> None:

@@ -51,6 +51,7 @@ def test_lanes_are_signed_for_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_merchants_may_have_signers_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "token").touch(mode=0o600)
     (tmp_path / "token").write_text("a token of some letters\n")
     listed = [
         {"url": "https://one.example", "tokenFile": "token", "merchants": [1, 2]},

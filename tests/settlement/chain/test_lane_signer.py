@@ -102,9 +102,15 @@ def request(event: PointsEvent, lane: LaneId | None = None) -> SignRequest:
     return SignRequest(lane or LaneId(event.merchant_id, event.key_id), digest, event)
 
 
+def kept(path: Path, line: str) -> None:
+    """A password or token that only its owner may read."""
+    path.touch(mode=0o600)
+    path.write_text(line + "\n")
+
+
 def made(folder: Path, *merchants: int) -> Path:
     """Keys by the command, with their public list."""
-    (folder / "password").write_text(PASSWORD + "\n")
+    kept(folder / "password", PASSWORD)
     numbers = [word for merchant in merchants for word in ("--merchant", str(merchant))]
     where = ["--password-file", str(folder / "password"), "--roster", str(folder / "roster.json")]
     assert main(["new", *where, *numbers, str(folder / "lanes.sealed")]) == 0
@@ -126,8 +132,11 @@ def test_keys_are_made_once_and_open_with_their_password_only(tmp_path: Path) ->
     ]
     with pytest.raises(KeysRefused, match="does not open"):
         open_keys(path, PASSWORD + ".")
-    (tmp_path / "password").write_text("short")
+    (tmp_path / "password").chmod(0o640)
     where = ["--password-file", str(tmp_path / "password"), "--roster", str(tmp_path / "roster.json")]
+    assert main(["new", *where, str(path)]) == 1, "others may read the password"
+    (tmp_path / "password").chmod(0o600)
+    kept(tmp_path / "password", "short")
     assert main(["new", *where, str(path)]) == 1
     (tmp_path / "roster.json").write_text('{"lanes": [{"merchant_id": 1}]}')
     with pytest.raises(RosterRefused):
@@ -261,7 +270,7 @@ def test_a_day_has_an_end_and_the_next_one_begins_anew(tmp_path: Path) -> None:
 def test_limits_that_are_none_serve_nobody(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = made(tmp_path, 1)
     (tmp_path / "limits.json").write_text(text.replace("%s", HUB.hex()))
-    (tmp_path / "token").write_text(TOKEN)
+    kept(tmp_path / "token", TOKEN)
     given = {"--password-file": "password", "--token-file": "token", "--limits": "limits.json"}
     words = [word for name, file in given.items() for word in (name, str(tmp_path / file))]
     assert main(["serve", *words, str(path)]) == 1

@@ -69,6 +69,7 @@ def kept_key(folder: Path) -> tuple[Path, Path]:
     """SENDER's key as an operator has it: an encrypted keystore and a password in a file."""
     store, password = folder / "operator.json", folder / "password"
     if not store.exists():
+        password.touch(mode=0o600)
         password.write_text("a long enough password\n")
         write_keystore(store, SENDER.key, "a long enough password")
     return store, password

@@ -46,6 +46,7 @@ def test_a_key_is_made_encrypted_and_opens_with_its_password_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store, password = tmp_path / "operator.json", tmp_path / "password"
+    password.touch(mode=0o600)
     password.write_text(PASSWORD + "\n")
     assert main(["new-key", "--password-file", str(password), str(store)]) == 0
     signer = open_keystore(store, password)
@@ -56,6 +57,10 @@ def test_a_key_is_made_encrypted_and_opens_with_its_password_only(
     assert Account.recover_transaction(raw) == Web3.to_checksum_address(signer.address)
     assert tx_hash == Web3.keccak(raw)
     assert main(["new-key", "--password-file", str(password), str(store)]) == 1, "an existing key is never overwritten"
+    password.chmod(0o640)
+    with pytest.raises(KeyRefused, match="others may read this file; chmod 600 it"):
+        open_keystore(store, password)
+    password.chmod(0o600)
     password.write_text("another, wrong one")
     with pytest.raises(KeyRefused, match="does not open"):
         open_keystore(store, password)

@@ -123,12 +123,17 @@ def test_a_shortage_is_seen_before_the_money_is_due_and_a_default_after(unfounde
         assert names(s.conn)["Defaulted"] == 1
 
 
-def test_the_command_says_what_it_cannot_ask(field: Field, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_what_it_cannot_ask(
+    field: Field, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with field.settlement():
         pass
     assert reconcile.main(["--dsn", field.dsn, "--rpc", "http://127.0.0.1:9"]) == 3
     assert "settlement.reconcile: " in capsys.readouterr().err
-    assert reconcile.main(["--dsn", field.dsn, "--rpc", field.url]) == 0
+    assert reconcile.main(["--dsn", field.dsn]) == 3
+    assert "TONGDUI_RPC_URL" in capsys.readouterr().err
+    monkeypatch.setenv("TONGDUI_RPC_URL", field.url)
+    assert reconcile.main(["--dsn", field.dsn]) == 0, "as the workers have it"
     assert "agree" in capsys.readouterr().out
 
 

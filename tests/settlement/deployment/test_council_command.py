@@ -5,9 +5,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
+from ledger import journal
+from ledger.answers import LegRef
+from ledger.commands import Earn
 from settlement.alliance import PARAMS
+from settlement.batches import seal_next
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
 from settlement.council.command import main
@@ -15,12 +20,17 @@ from settlement.deployment.deploy_command import main as deploy
 from settlement.deployment.register_command import main as register
 from settlement.deployment.verify_command import main as verify
 from settlement.handover import FAST_DELAY_S
+from settlement.sealing import desk
 from settlement.sealing.lanes import create_keystore
+from settlement.settings import SettlementSettings
+from settlement.tasks.works import Works
+from settlement.watch.unregistered import tell_unregistered
+from settlement.watch.watcher import watch
 from tests.settlement.chain.anvil import Anvil
-from tests.settlement.chain.field import MERCHANTS, Field, registry_commands
+from tests.settlement.chain.field import AT_MS, MERCHANTS, Field, registry_commands
 from tests.settlement.chain.nodes import Node
 from tests.settlement.deployment.conftest import settled
-from tests.settlement.deployment.town import GUARDIAN, HOST, Town, build, keystore, shown
+from tests.settlement.deployment.town import GUARDIAN, HOST, SUBMITTER, Town, build, keystore, shown
 
 Said = pytest.CaptureFixture[str]
 LOWER = tuple(PARAMS._replace(gross_cap_slow=PARAMS.gross_cap_slow // 2))
@@ -229,14 +239,41 @@ def test_a_guardian_pauses_alone_and_the_check_says_so(ruled: Town, anvil: Anvil
     assert "Pause" in capsys.readouterr().err
 
 
+def purchase(merchant: int) -> Earn:
+    name = f"e{merchant}"
+    return Earn(key=name, at_ms=AT_MS + 1, merchant_id=merchant, member="ann", order=name, amount_minor=10_000)
+
+
+def head_of(town: Town) -> int:
+    with psycopg.connect(town.dsn) as conn:
+        return journal.head_seq(conn)
+
+
+def sold(town: Town, *, settling: bool = False) -> tuple[list[LegRef], list[tuple[str, str]]]:
+    """The next batch, by what the periodic tasks work with: what it leaves behind, and who is told as unregistered."""
+    works = Works(settings=SettlementSettings(rpc_url=town.url), dsn=town.dsn, now_ms=lambda: 0)
+    with works.connection() as conn, works.settlement(conn) as s:
+        batch = seal_next(s, settling=settling)
+        assert batch is not None
+        watch(conn, s.alliance)
+        told = [(each.place, each.actual.partition(":")[0]) for each in tell_unregistered(s)]
+        return desk.late_legs(conn, batch_no=batch.batch_no + 1), told
+
+
 def test_a_merchant_joins_by_the_council_and_its_administrator(ruled: Town, anvil: Anvil, capsys: Said) -> None:
+    """It sells before it is registered: that waits, and what others sell does not."""
     keystore(ruled.folder / "host.json", HOST)
     anvil.ask("anvil_setBalance", shown(HOST), hex(10**18))
     arguments = ["--rpc", ruled.url, "--dsn", ruled.dsn, "--confirmations", "0", *ruled.key("host")]
     assert register(arguments) == 0
     assert "nothing is missing" in capsys.readouterr().out
     newcomer = registry_commands([*MERCHANTS, 4])
-    Field(dsn=ruled.dsn, url=ruled.url, folder=ruled.folder).post([newcomer[3], newcomer[7]])
+    field = Field(dsn=ruled.dsn, url=ruled.url, folder=ruled.folder)
+    field.post([newcomer[3], newcomer[7]])
+    (ruled.folder / "keys" / "operator.key").write_text(SUBMITTER.hex())
+    field.post([purchase(merchant) for merchant in (1, 4)])
+    late = [LegRef(head_of(ruled), 1)]
+    assert sold(ruled) == (late, [("merchant 4", "no key, no lane, no terms 4")])
     create_keystore(ruled.folder / "keys" / "lanes.json", [*MERCHANTS, 4])
     assert register([*arguments, "--yes"]) == 1
     call = capsys.readouterr().err.partition("propose registry.addMerchants '")[2].rstrip().removesuffix("'")
@@ -254,3 +291,6 @@ def test_a_merchant_joins_by_the_council_and_its_administrator(ruled: Town, anvi
     assert registry.read("merchant", 4)[:2] == (shown(HOST), shown(HOST))
     assert registry.read("termsCount") == 4
     assert registry.read("key", 4, 1)[0] != "0x" + "00" * 20
+    anvil.finalise()
+    assert sold(ruled, settling=True) == (late, []), "its accounts have their rows from this batch on"
+    assert sold(ruled, settling=True) == ([], [])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ledger.postgres.embedded import EmbeddedServer, start
-from tests.conftest import migrate
+from tests.conftest import migrate, one
 from tests.settlement.tasks.stage import Stage, eventually, stage
 
 BEFORE, AFTER = 20, 5
@@ -49,3 +51,28 @@ def test_a_killed_database_loses_no_task_and_workers_come_back(server: EmbeddedS
             eventually(lambda: len(durable.notes()) == BEFORE + AFTER)
             assert worker.poll() is None
             durable.end()
+
+
+def test_a_login_of_ones_own_uses_the_queues_that_migrations_made(database: str, tmp_path: Path) -> None:
+    """By settlement's role: it may neither make a queue nor touch what PGMQ keeps beside them."""
+    with stage(database, tmp_path) as played, psycopg.connect(database, autocommit=True) as owner:
+        owner.execute("CREATE ROLE queue_workers LOGIN IN ROLE tongdui_app, tongdui_settlement")
+        owner.execute("GRANT SELECT, INSERT ON public.note TO queue_workers")
+        try:
+            played.dsn = re.sub(r"//[^@]*@", "//queue_workers@", database)
+            played.ask("note")
+            assert one(database, "SELECT count(*) FROM pgmq.q_tongdui_ledger") == 1
+            worker = played.begin()
+            eventually(lambda: played.notes() == ["note"])
+            eventually(lambda: one(database, "SELECT count(*) FROM pgmq.q_tongdui_ledger") == 0)
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(30) == 0
+            for statement in (
+                "SELECT pgmq.create('more')",
+                "DELETE FROM pgmq.meta",
+                "DROP TABLE pgmq.q_tongdui_ledger",
+            ):
+                with psycopg.connect(played.dsn) as conn, pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    conn.execute(statement)
+        finally:
+            owner.execute("DROP OWNED BY queue_workers; DROP ROLE queue_workers")

@@ -149,6 +149,16 @@ def test_what_accrues_after_a_months_end_is_the_next_ones_also_where_it_had_none
     assert one(works.dsn, "SELECT string_agg(name, ',') FROM ledger.claim WHERE name LIKE '2026-%'") == "2026-11"
 
 
+def test_the_first_fees_are_those_of_the_month_in_which_the_alliance_began(works: Works) -> None:
+    """A worker that begins in the first month looks at the one before, in which there was no alliance."""
+    turn.take(BY_NAME["due"], at(works, 2 * DAY))
+    redeemed(works)
+    assert turn.take(BY_NAME["cycle"], at(works, 2 * DAY)) is Outcome.DONE
+    assert done(works, "charge_fees") == []
+    assert turn.take(BY_NAME["cycle"], at(works, 40 * DAY)) is Outcome.DONE
+    assert one(works.dsn, "SELECT string_agg(name, ',') FROM ledger.claim WHERE name LIKE '19%'") == "1970-01"
+
+
 def test_days_follow_the_journal(works: Works) -> None:
     assert [turn.take(BY_NAME["days"], works) for _ in range(2)] == [Outcome.DONE] * 2
     with psycopg.connect(works.dsn, autocommit=True) as conn:
