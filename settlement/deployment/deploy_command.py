@@ -197,14 +197,16 @@ def _noting(conn: Conn, origin: record.Origin, out: Path, checkpoint: Checkpoint
 
 def _founding(conn: Conn, works: Works, told: AllianceFile, path: Path) -> Founding:
     merchants = [merchant.merchant_id for merchant in queries.merchants(conn)]
-    roster, place = works.roster(), works.settings.keys_folder / "lanes.json"
-    strangers = {lane.merchant_id for lane in roster} - {*merchants, OPERATOR_ID}
-    if strangers:
-        raise Unfit(f"{place}: lists lanes of merchant {min(strangers)}, which the ledger does not have")
-    laneless = set(merchants) - {lane.merchant_id for lane in roster}
-    if laneless:
-        _say(f"{place}: no lanes of merchant {min(laneless)}: what it sells waits until it registers a key of its own")
-    return founding_of(told, path, merchants=merchants, roster=roster, terms=queries.terms(conn))
+    return founding_of(told, path, merchants=merchants, roster=works.roster(), terms=queries.terms(conn))
+
+
+def _require_known_lanes(founding: Founding) -> None:
+    """The registry takes lanes of its merchants alone: another one would be found after the first payments."""
+    laned = {lane.merchant_id for lane in founding.roster}
+    if strangers := laned - {*founding.merchants, OPERATOR_ID}:
+        raise Unfit(f"lanes.json: lists lanes of merchant {min(strangers)}, which the ledger does not have")
+    if laneless := set(founding.merchants) - laned:
+        _say(f"lanes.json: none of merchant {min(laneless)}: what it sells waits until it registers a key of its own")
 
 
 def _leaves(ready: Ready) -> bool:
@@ -231,6 +233,7 @@ def _leave(ready: Ready, final_s_max: int) -> None:
 def _planned(ready: Ready) -> list[Step]:
     """The plan, once everything that would stop it later was looked at. Nothing is sent."""
     record.require_ours(ready.conn, ready.chain, ready.outbox, ready.out)
+    _require_known_lanes(ready.founding)
     founder, founding = ready.outbox.sender, ready.founding
     if founding.handover is not None:
         require_fit(founding.handover, founder)
