@@ -161,6 +161,10 @@ describe("edge vectors", () => {
       assert.equal(js.genesisAnchor(chainId, hub), anchor);
       assert.equal(await words.genesisAnchor(chainId, hub), anchor);
     }
+    for (const { chainId, hub, old, anchor } of HEADERS.carried) {
+      assert.equal(js.carriedAnchor(chainId, hub, old), anchor);
+      assert.equal(await words.carriedAnchor(chainId, hub, old.chainId, old.hub, old.headerHash), anchor);
+    }
     for (const { size, root } of HEADERS.histories) assert.equal(js.historyRoot(HEADERS.headerHashes.slice(0, size), sha256), root);
     for (const { versions, hash } of HEADERS.configs) assert.equal(js.configHash(versions), hash);
     for (const { head, entry, next } of HEADERS.links) assert.equal(js.journalLink(head, entry), next);

@@ -70,6 +70,7 @@ from settlement.networks import NotAddresses
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
 from settlement.tasks.works import Works, read_recipients
+from settlement.watch.watcher import FinalityBroken
 
 NOT_BORNE_OUT: Final = 4
 SENT: Final = "sent"
@@ -81,6 +82,13 @@ _REFUSED: Final = (
     *REFUSED_BY,
     AllianceFileRefused,
     Behind,
+<<<<<<< HEAD
+=======
+    DBAPIError,
+    FeeCeiling,
+    FinalityBroken,
+    ForeignPending,
+>>>>>>> main
     GenesisDiffers,
     HandoverUnfit,
     NoGasMoney,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from proofs.accounts import GUARANTEE_ID
 from proofs.json_form import hex_text
 from proofs.words import ZERO_WORD
 from settlement import tables
@@ -29,7 +30,7 @@ from settlement.sealing.openings import parties
 from settlement.steps import State
 from settlement.tables import Conn
 from settlement.tiers.place import registry_place
-from settlement.watch import moved, recoveries
+from settlement.watch import moved, recoveries, watcher
 
 UNCOMMITTED: Final = frozenset({State.OPEN, State.SEALED, State.PUBLISHED, State.ATTESTED, State.SUBMITTED})
 _OPEN_PURPOSES = """
@@ -88,7 +89,10 @@ def has_left(conn: Conn, first: int) -> bool:
 
 
 def require_free(conn: Conn, old: Alliance, outbox: Outbox, founding: Founding) -> None:
-    """Raises `StillHeld` with everything that holds the ledger at its hub."""
+    """Raises `StillHeld` with everything that holds the ledger at its hub, and as `watch` does: the hub's events are
+    read first, for nobody reads them later.
+    """
+    watcher.watch(conn, old)
     held = list(_held(conn, old, outbox, founding))
     if held:
         raise StillHeld("\n".join(map(str, held)))
@@ -158,7 +162,11 @@ def _money(conn: Conn, old: Alliance, at: int) -> Iterator[Held]:
     if owing:
         yield Held("claims-open", f"merchants {_some([str(party) for party in owing])} owe to claims of defaults")
     ended, until = tables.last_finalised(conn), recoveries.told_until(conn)
-    untold = sum(step.recovered for step in moved.steps(conn) if not recoveries.is_told(step, ended=ended, until=until))
+    steps = moved.steps(conn)
+    kept = moved.summed(step.moved for step in steps).get(GUARANTEE_ID, 0)
+    if kept > 0:
+        yield Held("claims-uncollected", f"{kept} base units were repaid, and neither collected nor put back")
+    untold = sum(step.recovered for step in steps if not recoveries.is_told(step, ended=ended, until=until))
     if untold:
         yield Held("recoveries-untold", f"{untold} recoveries of the chain are not in the ledger")
 

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from proofs import messages
-from proofs.headers import config_hash, genesis_anchor, history_root, journal_link, nets_from, nets_hash
+from proofs.headers import (
+    Predecessor,
+    carried_anchor,
+    config_hash,
+    genesis_anchor,
+    history_root,
+    journal_link,
+    nets_from,
+    nets_hash,
+)
 from proofs.json_form import JsonFormError, from_json, hex_text, raw
 from proofs.kinds import Terms, broken_rules, rate_holds, reserve_follows
 from proofs.messages import PointsEvent, domain_separator, signed_digest
@@ -208,6 +217,11 @@ def test_broken_rules_have_their_names() -> None:
 def test_anchors_histories_and_links() -> None:
     for case in HEADERS["anchors"]:
         anchor = genesis_anchor(chain_id=int(case["chainId"]), hub=raw(case, "hub", 20))
+        assert hex_text(anchor) == case["anchor"]
+    for case in HEADERS["carried"]:
+        old = case["old"]
+        before = Predecessor(int(old["chainId"]), raw(old, "hub", 20), raw(old, "headerHash"))
+        anchor = carried_anchor(before, chain_id=int(case["chainId"]), hub=raw(case, "hub", 20))
         assert hex_text(anchor) == case["anchor"]
     hashes = [data(each) for each in HEADERS["headerHashes"]]
     for case in HEADERS["histories"]:

@@ -1,5 +1,5 @@
-"""What chains headers together, at its limits: anchors of genesis, the history tree (SHA-256), configuration, the
-private journal's links. By a library's abi.encode and by the definitions of RFC 6962.
+"""What chains headers together, at its limits: anchors of genesis and of the step to another hub, the history tree
+(SHA-256), configuration, the private journal's links. By a library's abi.encode and by the definitions of RFC 6962.
 """
 
 from __future__ import annotations
@@ -39,6 +39,14 @@ def _anchor(chain_id: int, hub: str) -> dict[str, str]:
     return {"chainId": str(chain_id), "hub": hub, "anchor": hexed(keccak256(words))}
 
 
+def _carried(chain_id: int, hub: str, old_chain_id: int, old_hub: str) -> dict[str, Any]:
+    types = ["bytes32", "uint256", "address", "uint256", "address", "bytes32"]
+    last = header_hash(old_chain_id % 2**32)
+    words = encode(types, [keccak256(b"LPA-CARRIED"), chain_id, hub, old_chain_id, old_hub, last])
+    old = {"chainId": str(old_chain_id), "hub": old_hub, "headerHash": hexed(last)}
+    return {"chainId": str(chain_id), "hub": hub, "old": old, "anchor": hexed(keccak256(words))}
+
+
 def _config(versions: tuple[int, int, int]) -> dict[str, Any]:
     words = encode(["uint256"] * 3, list(versions))
     return {"versions": [str(each) for each in versions], "hash": hexed(keccak256(words))}
@@ -51,9 +59,15 @@ def _link(head: bytes, entry: bytes) -> dict[str, str]:
 def vectors() -> dict[str, Any]:
     """The file's content."""
     return {
-        "about": "Anchors of genesis by chain and hub; roots of the history tree over the first header hashes; "
+        "about": "Anchors of genesis by chain and hub, and of a hub that goes on after another one's last header; "
+        "roots of the history tree over the first header hashes; "
         "configHash of three versions; links of the journal's chain.",
         "anchors": [_anchor(chain_id, hub) for chain_id in CHAINS for hub in HUBS],
+        "carried": [
+            _carried(chain_id, HUBS[0], old_chain_id, old_hub)
+            for chain_id, old_chain_id in ((31_337, 31_337), (1, 2**256 - 1), (2**256 - 1, 1))
+            for old_hub in HUBS
+        ],
         "headerHashes": [hexed(header_hash(number)) for number in range(max(HISTORY_SIZES))],
         "histories": [
             {"size": size, "root": hexed(history([header_hash(number) for number in range(size)]))}

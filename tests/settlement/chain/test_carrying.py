@@ -23,11 +23,13 @@ from auditor.rpc import Node, Nodes
 from ledger import queries
 from proofs.accounts import RESERVE_ID, cash_account
 from proofs.headers import carried_anchor
+from proofs.keccak import keccak256
+from proofs.kinds import Kind
 from settlement import tables
 from settlement.alliance import Alliance, BetweenHubs, attach
 from settlement.batches import Settlement, seal_next
 from settlement.carrying import Carry
-from settlement.chain.outbox import Outbox
+from settlement.chain.outbox import LocalSigner, Outbox
 from settlement.chain.transactions import call
 from settlement.deploy import found
 from settlement.deployment.leaving import StillHeld, going_on, old_alliance, require_free, wind_down
@@ -42,6 +44,7 @@ from settlement.submitter import drive
 from settlement.tables import Batch
 from tests.settlement.chain.field import ATTESTERS, LEASE_S, MERCHANTS, OPERATOR, Field, cycle, day, founding
 from tests.settlement.chain.field import attest as attested
+from tests.settlement.chain.test_forced import force, lane_for
 from tests.settlement.chain.test_self_signed import lane_of, register, sign_all, signed, take_in
 
 HOURS_6 = 6 * 3_600
@@ -217,7 +220,19 @@ def test_what_is_pending_at_the_old_hub_is_named_and_nothing_is_done(settled: Fi
         s.alliance.chain.advance_time(HOURS_6)
         drive(s)
         assert names(hubs) == ["last-batch-unsettled"]
+        cut = Outbox(s.conn, s.alliance.chain, OPERATOR, lease_s=LEASE_S, checkpoint=dies)
+        with pytest.raises(KeyboardInterrupt), cut.leading() as led:
+            call(led, "mint:late", s.alliance.token, "mint", led.sender, 1)
+        force(s, lane_for(s, Kind.EXCHANGE_OUT))
+        stranger = LocalSigner(keccak256(b"a stranger"))
+        hubs.outbox = Outbox(s.conn, s.alliance.chain, stranger, lease_s=LEASE_S, scope=hubs.outbox.scope)
+        assert names(hubs) == ["last-batch-unsettled", "forced-open", "outbox-open", "not-winding-down"]
         assert s.alliance.hub.read("windDownAt") == 0
+
+
+def dies(point: str) -> None:
+    if point == "signed":
+        raise KeyboardInterrupt
 
 
 def names(hubs: Hubs) -> list[str]:
@@ -235,11 +250,13 @@ def test_what_the_old_hub_can_never_take_is_sealed_anew_and_nobody_works_between
         assert sealed.batch_no == 2
         hubs.require_free()
 
-        def dies(point: str) -> None:
+        def dies_there(point: str) -> None:
             if point == "signed" and hubs.outbox.nonce_of(f"deploy:SettlementHub{hubs.outbox.scope}") is not None:
                 raise KeyboardInterrupt
 
-        cut = Outbox(s.conn, s.alliance.chain, OPERATOR, lease_s=LEASE_S, checkpoint=dies, scope=hubs.outbox.scope)
+        cut = Outbox(
+            s.conn, s.alliance.chain, OPERATOR, lease_s=LEASE_S, checkpoint=dies_there, scope=hubs.outbox.scope
+        )
         with pytest.raises(KeyboardInterrupt):
             found(s.conn, s.alliance.chain, cut, hubs.founding, s.publication)
         with pytest.raises(BetweenHubs, match="batch 2 opens another hub"):

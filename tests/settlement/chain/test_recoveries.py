@@ -20,6 +20,7 @@ from settlement.watch.claims import Claim, Debt, claims, debts
 from settlement.watch.recoveries import tell, tell_recoveries
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
 from tests.settlement.chain.liar import lying
+from tests.settlement.chain.test_carrying import Hubs, names
 from tests.settlement.chain.test_settling import HOURS_6, in_default, poor_field, sealed_hashes
 
 MISSING_AU, BOND_AU = 664, 100
@@ -73,12 +74,16 @@ def test_every_recovery_is_told_and_in_the_end_everybody_has_what_was_owed(unfou
         assert seen(s) == []
         assert settled_au(s) == {1: -102, 2: 61, 3: 11, OPERATOR_ID: -20, GUARANTEE_ID: 50}
 
+        hubs = Hubs(poor_field(unfounded, 2, BOND_AU), s)
+        assert names(hubs) == ["claims-open", "claims-uncollected"], "nor may it leave its hub"
         repay(s, (MISSING_AU - 100) * au, "rest")
+        assert names(hubs) == ["claims-uncollected", "recoveries-untold"]
         for creditor in (2, 3):
             on_fund(s, f"collect:{creditor}:all", "collectClaim", 1, creditor)
         on_fund(s, "restore", "restoreReserves", 1)
         assert seen(s) == []
         assert settled_au(s) == {1: -666, 2: 333, 3: 333}
+        hubs.require_free()
         assert debts(s.conn) == [Debt(default_id=1, merchant_id=1, missing=MISSING_AU * au, repaid=MISSING_AU * au)]
         assert claims(s.conn) == [
             Claim(default_id=1, creditor_id=creditor, cut=cut, recovered=cut, collected=cut) for creditor in (2, 3)
