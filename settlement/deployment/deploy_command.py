@@ -82,13 +82,7 @@ _REFUSED: Final = (
     *REFUSED_BY,
     AllianceFileRefused,
     Behind,
-<<<<<<< HEAD
-=======
-    DBAPIError,
-    FeeCeiling,
     FinalityBroken,
-    ForeignPending,
->>>>>>> main
     GenesisDiffers,
     HandoverUnfit,
     NoGasMoney,
