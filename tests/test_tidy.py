@@ -228,3 +228,11 @@ def test_wheel_holds_every_room() -> None:
 
 def test_bootstrap_is_plain_shell() -> None:
     assert subprocess.run(["sh", "-n", "bootstrap"], cwd=ROOT, check=False).returncode == 0
+
+
+def test_migrations_have_one_head() -> None:
+    """Two branches of work, each with a migration on what was the newest, would stop every database."""
+    found = [path.read_text() for path in (ROOT / "migrations" / "versions").glob("*.py")]
+    made = {re.search(r'^revision = "(\w+)"', text, re.MULTILINE)[1] for text in found}  # type: ignore[index] # each has one
+    below = {name for text in found for name in re.findall(r'^down_revision = "(\w+)"', text, re.MULTILINE)}
+    assert len(made - below) == 1

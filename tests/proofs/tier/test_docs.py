@@ -1,5 +1,5 @@
 """What docs/tier-proofs.md tells a partner to type does what it says: its blocks are run, in its order, over the kept
-vectors. Against a demonstration that serves they are run in `tests/e2e/test_tier_pages.py`.
+vectors. Against a demonstration that serves they are run in `tests/e2e/test_tier_show.py`.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ A schema pgmq that is somebody's extension is left alone, as 0016 leaves it. Sou
 
 from alembic import op
 
-revision = "0028_own_logins"
-down_revision = "0027_carried"
+revision = "0029_own_logins"
+down_revision = "0028_partner_questions"
 branch_labels = None
 depends_on = None
 
