@@ -16,11 +16,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from settlement.commands import WRONG_USE
 from settlement.council import command as council
 from settlement.deployment import carry_command, deploy_command, register_command, verify_command
 from settlement.watch import reread_command
 
-WRONG_USE: Final = 2
 COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
     "deploy": deploy_command.main,
     "carry-over": carry_command.main,

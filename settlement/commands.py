@@ -1,4 +1,4 @@
-"""What `python -m settlement.tasks` and `python -m settlement.tiers` are made of: subcommands, words, exit codes.
+"""What the commands of this room are made of: subcommands, words, exit codes.
 
 Invariant: what was done goes to standard output, why something was not to standard error, under the program's name.
 Called by the commands of this room.
@@ -9,6 +9,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from typing import Final
+
+DONE: Final = 0
+REFUSED: Final = 1
+"""Not done, or not as it should be; the words say why."""
+WRONG_USE: Final = 2
+AWAY: Final = 3
+"""Node or database did not answer, or a block is not final yet: the same again later."""
 
 
 def subcommands(
@@ -23,7 +31,9 @@ def subcommands(
 
 
 def say(words: str) -> None:
+    """A line of what is or was done, at once: some of it takes minutes."""
     sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
 
 
 def refuse(prog: str, code: int, words: str) -> int:

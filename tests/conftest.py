@@ -159,6 +159,12 @@ def founded(
     return "founded", found_once(postgres.dsn("founded"), embedded.url, tmp_path_factory.mktemp("founded"))
 
 
+@pytest.fixture(scope="module")
+def early(founded: tuple[str, Founded]) -> str:
+    """The address of the session's chain, put back for a whole file that plays on it at a date of its own."""
+    return founded[1].put_back()
+
+
 @pytest.fixture
 def field(database: str, founded: tuple[str, Founded], tmp_path: Path) -> Field:
     """A small alliance of its own: contracts on the shared chain, merchants, terms and members in the ledger."""

@@ -28,6 +28,7 @@ from settlement.chain.contracts import Contract, Refused, decode_call
 from settlement.chain.passwords import add_keystore, add_signer, asked_signer, opened_keystore
 from settlement.chain.refused import SignerRefused
 from settlement.chain.senders import KeyRefused
+from settlement.commands import AWAY, DONE, REFUSED, refuse, say
 from settlement.council.proposals import Proposal, ProposalUnfit, read_proposal, text_of, write_proposal
 from settlement.council.routes import Route, route
 from settlement.council.sending import CallFailed, NotFinal, NotSent, send_call
@@ -36,7 +37,6 @@ from settlement.council.words import CallUnfit, Known, duration, known_of, make_
 from settlement.deployment.looking import COUNCIL_SIGNERS_MAX
 from settlement.networks import NotAddresses, read_told
 
-DONE, REFUSED, AWAY = 0, 1, 3
 PROGRAM: Final = "settlement council"
 DAY_S: Final = 86_400
 DAYS_DEFAULT: Final = 7
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told = read_told(asked.addresses)
         asked.run(asked, known_of(told), int(told["deployBlock"]))
     except (ChainError, NotFinal) as error:
-        return _stop(AWAY, str(error))
+        return refuse(PROGRAM, AWAY, str(error))
     except (
         CallFailed,
         CallUnfit,
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Unready,
         OSError,
     ) as error:
-        return _stop(REFUSED, str(error))
+        return refuse(PROGRAM, REFUSED, str(error))
     return DONE
 
 
@@ -141,7 +141,7 @@ def _sign(asked: argparse.Namespace, known: Known, _first: int) -> None:
         raise Unready("not signed")
     signer = opened_keystore(asked)
     write_proposal(asked.out or asked.file, proposal.signed_by(signer.address, signer.sign_digest(proposal.digest)))
-    _say(f"signed by 0x{signer.address.hex()}")
+    say(f"signed by 0x{signer.address.hex()}")
 
 
 def _execute(asked: argparse.Namespace, known: Known, _first: int) -> None:
@@ -162,7 +162,7 @@ def _execute(asked: argparse.Namespace, known: Known, _first: int) -> None:
     _tell(known, proposal)
     arguments = proposal.target, proposal.data, proposal.deadline, proposal.packed(valid)
     receipt = send_call(council, asked_signer(asked), "execute", *arguments)
-    _say(f"made in block {receipt.block_number}, transaction 0x{receipt.tx_hash.hex()}")
+    say(f"made in block {receipt.block_number}, transaction 0x{receipt.tx_hash.hex()}")
 
 
 def _list(asked: argparse.Namespace, known: Known, first: int) -> None:
@@ -170,14 +170,14 @@ def _list(asked: argparse.Namespace, known: Known, first: int) -> None:
     council, now = _council(chain, known), chain.now()
     signers = council.read("getSigners", 0, COUNCIL_SIGNERS_MAX)
     needed, turn = council.read("threshold"), council.read("nonce")
-    _say(f"council 0x{known.council.hex()}: {needed} of {len(signers)}, next call {turn}")
+    say(f"council 0x{known.council.hex()}: {needed} of {len(signers)}, next call {turn}")
     for signer in signers:
-        _say(f"  signer 0x{bytes(signer).hex()}")
+        say(f"  signer 0x{bytes(signer).hex()}")
     for each in operations(chain, known, first=first):
-        _say(f"{each.lock} timelock, operation 0x{each.id.hex()}: {_state(each, now)}")
+        say(f"{each.lock} timelock, operation 0x{each.id.hex()}: {_state(each, now)}")
         for target, _, data in each.calls:
             for line in words(known, target, data, depth=1):
-                _say(line)
+                say(line)
 
 
 def _state(each: Operation, now: int) -> str:
@@ -199,11 +199,11 @@ def _carry_out(asked: argparse.Namespace, known: Known, first: int) -> None:
         raise Unready(f"0x{ripe.id.hex()}: {_state(ripe, chain.now())}")
     for target, _, data in ripe.calls:
         for line in words(known, target, data):
-            _say(line)
+            say(line)
     lock = Contract(chain, "Timelock", known.slow if ripe.lock == "slow" else known.fast)
     function, arguments = ripe.execution
     receipt = send_call(lock, asked_signer(asked), function, *arguments)
-    _say(f"carried out in block {receipt.block_number}, transaction 0x{receipt.tx_hash.hex()}")
+    say(f"carried out in block {receipt.block_number}, transaction 0x{receipt.tx_hash.hex()}")
 
 
 def _pause(asked: argparse.Namespace, known: Known, _first: int) -> None:
@@ -212,7 +212,7 @@ def _pause(asked: argparse.Namespace, known: Known, _first: int) -> None:
     policy = Contract(_chain(asked, known), "AlliancePolicy", place)
     receipt = send_call(policy, asked_signer(asked), "pause")
     until = _date(policy.read("pausedUntil"))
-    _say(f"commits and finalisations are paused until {until}, since block {receipt.block_number}")
+    say(f"commits and finalisations are paused until {until}, since block {receipt.block_number}")
 
 
 def _operation(chain: Chain, known: Known, first: int, number: str) -> Operation:
@@ -247,13 +247,13 @@ def _council(chain: Chain, known: Known) -> Contract:
 
 def _tell(known: Known, proposal: Proposal) -> None:
     """What is signed, in words that come from its bytes."""
-    _say(f"call {proposal.nonce} of council 0x{proposal.council.hex()} on chain {proposal.chain_id}")
+    say(f"call {proposal.nonce} of council 0x{proposal.council.hex()} on chain {proposal.chain_id}")
     for line in words(known, proposal.target, proposal.data, depth=1):
-        _say(line)
-    _say(f"to be handed in by {_date(proposal.deadline)} ({proposal.deadline}); {_when(known, proposal)}")
-    _say(f"digest {text_of(proposal)}")
+        say(line)
+    say(f"to be handed in by {_date(proposal.deadline)} ({proposal.deadline}); {_when(known, proposal)}")
+    say(f"digest {text_of(proposal)}")
     for signer in sorted(proposal.signatures):
-        _say(f"signed by 0x{signer.hex()}")
+        say(f"signed by 0x{signer.hex()}")
 
 
 def _date(at_s: int) -> str:
@@ -267,15 +267,6 @@ def _when(known: Known, proposal: Proposal) -> str:
     if decoded is None or not decoded[0].startswith("schedule"):
         return "takes effect at once"
     return f"takes effect {duration(decoded[2][-1])} after that at the earliest, when anybody carries it out"
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-
-
-def _stop(code: int, line: str) -> int:
-    sys.stderr.write(f"{PROGRAM}: {line}\n")
-    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,32 +19,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
-from typing import Any, Final
+from typing import Final
 
 import psycopg
-from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
 
 from ledger import queries
-from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
+from ledger.postgres.asked import add_dsn, asked_dsn
 from ledger.postgres.migrated import Behind, require_newest
 from proofs.accounts import OPERATOR_ID
-from settlement.alliance import Alliance, AllianceError
-from settlement.chain.client import Chain, ChainError
-from settlement.chain.contracts import Refused
+from settlement.alliance import Alliance
+from settlement.chain.client import Chain
 from settlement.chain.outbox import (
     Checkpoint,
-    FeeCeiling,
-    ForeignPending,
     NotMinedYet,
     Outbox,
-    TransactionFailed,
     unwatched,
 )
 from settlement.chain.passwords import add_signer, asked_signer
-from settlement.chain.refused import SignerRefused
-from settlement.chain.senders import KeyRefused, refuse_test_keys
-from settlement.deploy import GenesisDiffers, NoGasMoney, TermsOutOfOrder, found
+from settlement.chain.senders import refuse_test_keys
+from settlement.commands import AWAY, DONE, REFUSED, refuse, say
+from settlement.deploy import GenesisDiffers, NoGasMoney, found
 from settlement.deployment import record
 from settlement.deployment.alliance_file import (
     AllianceFile,
@@ -53,6 +47,7 @@ from settlement.deployment.alliance_file import (
     read_alliance_file,
     require_production,
 )
+from settlement.deployment.endings import AWAY_BY, REFUSED_BY
 from settlement.deployment.leaving import (
     StillHeld,
     first_batch,
@@ -70,47 +65,32 @@ from settlement.deployment.verification import differs, judge, table
 from settlement.deployment.verify_command import summary
 from settlement.founding import Founding, Publication
 from settlement.handover import HandoverUnfit, require_fit
-from settlement.lease import LEASE_S, LeaseHeld, LeaseLost
+from settlement.lease import LEASE_S
 from settlement.networks import NotAddresses
-from settlement.sealing.lanes import KeystoreRefused
-from settlement.sealing.remote_lanes import RosterRefused
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
 from settlement.tasks.works import Works, read_recipients
 from settlement.watch.watcher import FinalityBroken
 
-DONE, REFUSED, AWAY, NOT_BORNE_OUT = 0, 1, 3, 4
+NOT_BORNE_OUT: Final = 4
 SENT: Final = "sent"
 NOTED_AT: Final = frozenset({"signed", SENT})
 FINAL_POLL_S: Final = 2.0
 FINAL_S_MAX: Final = 3_600
 
 _REFUSED: Final = (
-    AllianceError,
+    *REFUSED_BY,
     AllianceFileRefused,
     Behind,
-    DBAPIError,
-    FeeCeiling,
     FinalityBroken,
-    ForeignPending,
     GenesisDiffers,
     HandoverUnfit,
-    KeyRefused,
-    KeystoreRefused,
-    NoDatabase,
     NoGasMoney,
     NotAddresses,
-    Refused,
-    RosterRefused,
-    TermsOutOfOrder,
-    TransactionFailed,
     StillHeld,
     Unfit,
-    ValidationError,
     record.OtherFounding,
-    OSError,
 )
-_AWAY: Final = (ChainError, LeaseHeld, LeaseLost, NotMinedYet, SignerRefused, psycopg.OperationalError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +115,7 @@ def main(
     """Plan, or found; answers the exit code. `checkpoint` is told where sending stands; a process that was killed keeps
     the next one waiting for `lease_s`. `carrying` has the ledger go on at the new hub after the one it is at.
     """
+    program = _program(carrying=carrying)
     asked = _parser(carrying=carrying).parse_args(arguments)
     try:
         with _ready(asked, checkpoint, lease_s, carrying=carrying) as ready:
@@ -142,15 +123,13 @@ def main(
             steps = _planned(ready)
             _tell(ready, steps)
             if not asked.yes:
-                _say("nothing was sent; the same command with --yes founds the alliance")
+                say("nothing was sent; the same command with --yes founds the alliance")
                 return DONE
             return _found(ready, steps, final_s_max=asked.final_seconds_max)
-    except _AWAY as error:
-        _say(f"{error}\nnothing is lost: the same command goes on where this one stopped", to=sys.stderr)
-        return AWAY
+    except AWAY_BY as error:
+        return refuse(program, AWAY, f"{error}\nnothing is lost: the same command goes on where this one stopped")
     except _REFUSED as error:
-        _say(str(error), to=sys.stderr)
-        return REFUSED
+        return refuse(program, REFUSED, str(error))
 
 
 @contextmanager
@@ -189,7 +168,7 @@ def _noting(conn: Conn, origin: record.Origin, out: Path, checkpoint: Checkpoint
         if point in NOTED_AT and not record.is_whole(out):
             record.write_draft(conn, origin, out)
             if point == SENT:
-                _say(record.last_words(conn, origin))
+                say(record.last_words(conn, origin))
         checkpoint(point)
 
     return noted
@@ -206,7 +185,7 @@ def _require_known_lanes(founding: Founding) -> None:
     if strangers := laned - {*founding.merchants, OPERATOR_ID}:
         raise Unfit(f"lanes.json: lists lanes of merchant {min(strangers)}, which the ledger does not have")
     if laneless := set(founding.merchants) - laned:
-        _say(f"lanes.json: none of merchant {min(laneless)}: what it sells waits until it registers a key of its own")
+        say(f"lanes.json: none of merchant {min(laneless)}: what it sells waits until it registers a key of its own")
 
 
 def _leaves(ready: Ready) -> bool:
@@ -250,21 +229,21 @@ def _tell(ready: Ready, steps: Sequence[Step]) -> None:
     chain, founder = ready.chain, ready.outbox.sender
     fees, base = chain.fees(), chain.head().base_fee_wei
     done = sum(step.recorded is not None and step.recorded.mined for step in steps)
-    _say(f"chain {ready.outbox.chain_id} at {chain.place}, block 0 is 0x{chain.genesis_hash().hex()}")
-    _say(f"founding account 0x{founder.hex()}, next nonce {chain.nonce(founder)}")
+    say(f"chain {ready.outbox.chain_id} at {chain.place}, block 0 is 0x{chain.genesis_hash().hex()}")
+    say(f"founding account 0x{founder.hex()}, next nonce {chain.nonce(founder)}")
     for name, value in ready.founding.params._asdict().items():
-        _say(f"  {name} = {value}")
+        say(f"  {name} = {value}")
     if (carry := ready.founding.carry) is not None:
-        _say(f"goes on as batch {carry.first_batch} after header 0x{carry.before.header_hash.hex()}")
-        _say(f"  of hub 0x{carry.before.hub.hex()}, which takes no batch any more from then on")
-    _say(_asset_words(ready.founding))
-    _say(_handover_words(ready.founding))
+        say(f"goes on as batch {carry.first_batch} after header 0x{carry.before.header_hash.hex()}")
+        say(f"  of hub 0x{carry.before.hub.hex()}, which takes no batch any more from then on")
+    say(_asset_words(ready.founding))
+    say(_handover_words(ready.founding))
     for line in step_lines(steps):
-        _say(line)
-    _say(f"{len(steps)} transactions, {done} of them in blocks")
+        say(line)
+    say(f"{len(steps)} transactions, {done} of them in blocks")
     gas, balance = gas_left(steps), chain.balance(founder)
     for line in cost_lines(gas, fees=fees, base_fee_wei=base, balance_wei=balance):
-        _say(line)
+        say(line)
 
 
 def _asset_words(founding: Founding) -> str:
@@ -290,10 +269,10 @@ def _found(ready: Ready, steps: Sequence[Step], *, final_s_max: int) -> int:
         record.write_draft(ready.conn, origin, ready.out)
     _leave(ready, final_s_max)
     alliance = found(ready.conn, ready.chain, ready.outbox, ready.founding, ready.publication)
-    _say("everything is in blocks; waiting until they are final")
+    say("everything is in blocks; waiting until they are final")
     _wait_until_final(ready.outbox, final_s_max)
     record.write_record(ready.conn, alliance, ready.outbox, ready.out)
-    _say(f"{ready.out} written")
+    say(f"{ready.out} written")
     return _verified(alliance, ready.out)
 
 
@@ -324,16 +303,14 @@ def _verified(alliance: Alliance, path: Path) -> int:
     return NOT_BORNE_OUT if differs(lines) else DONE
 
 
-def _say(words: str, *, to: Any = None) -> None:
-    stream = to or sys.stdout
-    stream.write(f"{words}\n")
-    stream.flush()
+def _program(*, carrying: bool) -> str:
+    return f"settlement {'carry-over' if carrying else 'deploy'}"
 
 
 def _parser(*, carrying: bool) -> argparse.ArgumentParser:
     about = "Found another hub at which the ledger goes on" if carrying else "Found an alliance on a network"
     parser = argparse.ArgumentParser(
-        prog=f"python -m settlement {'carry-over' if carrying else 'deploy'}",
+        prog=f"python -m {_program(carrying=carrying)}",
         description=f"{about}; without --yes only the plan is shown.",
         epilog="Exit codes: 0 planned, or founded and verified; 1 refused; 2 wrong use; 3 node or database away, or "
         "not final yet: run it again; 4 founded, but the chain does not bear it out.",

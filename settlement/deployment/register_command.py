@@ -18,47 +18,24 @@ from collections.abc import Sequence
 from typing import Final
 
 import psycopg
-from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
 
 from ledger import queries
-from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
-from settlement.alliance import Alliance, AllianceError, attach
-from settlement.chain.client import Chain, ChainError
-from settlement.chain.contracts import Refused
-from settlement.chain.outbox import FeeCeiling, ForeignPending, NotMinedYet, Outbox, TransactionFailed
+from ledger.postgres.asked import add_dsn, asked_dsn
+from settlement.alliance import Alliance, attach
+from settlement.chain.client import Chain
+from settlement.chain.outbox import Outbox
 from settlement.chain.passwords import add_signer, asked_signer
-from settlement.chain.refused import SignerRefused
-from settlement.chain.senders import KeyRefused, refuse_test_keys
-from settlement.deploy import Registration, TermsOutOfOrder, extend, missing
+from settlement.chain.senders import refuse_test_keys
+from settlement.commands import AWAY, DONE, REFUSED, refuse
+from settlement.deploy import Registration, extend, missing
+from settlement.deployment.endings import AWAY_BY, REFUSED_BY
 from settlement.founding import Founding
-from settlement.lease import LeaseHeld, LeaseLost
-from settlement.sealing.lanes import KeystoreRefused
-from settlement.sealing.remote_lanes import RosterRefused
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
 from settlement.tasks.works import Works
 
-DONE, REFUSED, AWAY = 0, 1, 3
 PROGRAM: Final = "settlement register"
 SHOWN_MAX: Final = 20
-
-_REFUSED: Final = (
-    AllianceError,
-    DBAPIError,
-    FeeCeiling,
-    ForeignPending,
-    KeyRefused,
-    KeystoreRefused,
-    NoDatabase,
-    OSError,
-    Refused,
-    RosterRefused,
-    TermsOutOfOrder,
-    TransactionFailed,
-    ValidationError,
-)
-_AWAY: Final = (ChainError, LeaseHeld, LeaseLost, NotMinedYet, SignerRefused, psycopg.OperationalError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,10 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         return _registered(asked)
-    except _AWAY as error:
-        return _stop(AWAY, str(error))
-    except _REFUSED as error:
-        return _stop(REFUSED, str(error))
+    except AWAY_BY as error:
+        return refuse(PROGRAM, AWAY, str(error))
+    except REFUSED_BY as error:
+        return refuse(PROGRAM, REFUSED, str(error))
 
 
 def _registered(asked: argparse.Namespace) -> int:
@@ -90,7 +67,7 @@ def _registered(asked: argparse.Namespace) -> int:
         if not wanted:
             sys.stdout.write("nothing is missing\n")
         elif not _may(alliance, signer.address, wanted):
-            return _stop(REFUSED, _registrars_call(wanted))
+            return refuse(PROGRAM, REFUSED, _registrars_call(wanted))
         elif asked.yes:
             extend(alliance, Outbox(conn, alliance.chain, signer), founding)
             sys.stdout.write("registered, valid from the next batch\n")
@@ -140,11 +117,6 @@ def _merchants(wanted: Sequence[Registration]) -> list[tuple[int, bytes, bytes]]
         if each.function == "addMerchants"
         for merchant, admin, payout in each.part
     ]
-
-
-def _stop(code: int, words: str) -> int:
-    sys.stderr.write(f"{PROGRAM}: {words}\n")
-    return code
 
 
 def _parser() -> argparse.ArgumentParser:

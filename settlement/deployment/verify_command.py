@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Final
 
 from settlement.chain.client import Chain, ChainError
+from settlement.commands import AWAY, DONE, REFUSED, WRONG_USE, refuse
 from settlement.deployment.looking import look, read_addresses
 from settlement.deployment.verification import Found, Line, differs, judge, table
 from settlement.networks import NotAddresses
 
-WELL, DIFFERENT, WRONG_USE, CANNOT_ASK = 0, 1, 2, 3
 PROGRAM: Final = "settlement verify-deployment"
 
 
@@ -31,11 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told = read_addresses(asked.addresses)
         lines = judge(told, look(Chain(asked.rpc, confirmations=asked.confirmations), told))
     except ChainError as error:
-        return _stop(CANNOT_ASK, str(error))
+        return refuse(PROGRAM, AWAY, str(error))
     except (NotAddresses, OSError) as error:
-        return _stop(WRONG_USE, str(error))
+        return refuse(PROGRAM, WRONG_USE, str(error))
     sys.stdout.write(_json(lines) if asked.json else table(lines) + summary(lines))
-    return DIFFERENT if differs(lines) else WELL
+    return REFUSED if differs(lines) else DONE
 
 
 def summary(lines: Sequence[Line]) -> str:
@@ -47,11 +47,6 @@ def summary(lines: Sequence[Line]) -> str:
 def _json(lines: Sequence[Line]) -> str:
     told = [{"about": each.about, "name": each.name, "found": each.found.name, "words": each.words} for each in lines]
     return json.dumps(told, indent=1) + "\n"
-
-
-def _stop(code: int, words: str) -> int:
-    sys.stderr.write(f"{PROGRAM}: {words}\n")
-    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -21,7 +21,6 @@ from auditor.report import checks
 from auditor.rpc import Node, Nodes
 from proofs.headers import config_hash
 from proofs.keccak import keccak256
-from settlement.embedded_chain.process import EmbeddedNode
 from tests.attacks.alliance import CONFIG_HASH
 from tests.attacks.forge import ATTESTERS, World, found
 from tests.attacks.on_chain import UNIT, Settled, send, settle
@@ -221,9 +220,9 @@ pytestmark = pytest.mark.xdist_group("audit of a default")
 
 
 @pytest.fixture(scope="module")
-def settled(embedded: EmbeddedNode, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+def settled(early: str, tmp_path_factory: pytest.TempPathFactory) -> Settled:
     """Little collateral, and a bond that is next to nothing; no batch is on the chain yet."""
-    return settle(embedded.url, tmp_path_factory.mktemp("defaulting"), collateral=UNIT // 10, bond=1_000)
+    return settle(early, tmp_path_factory.mktemp("defaulting"), collateral=UNIT // 10, bond=1_000)
 
 
 def test_a_default_on_a_real_chain_is_replayed_to_the_unit(settled: Settled, tmp_path: Path) -> None:

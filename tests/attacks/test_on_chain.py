@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from settlement.embedded_chain.process import EmbeddedNode
 from tests.attacks.forge import ATTESTERS, address
 from tests.attacks.liar import Liar
 from tests.attacks.on_chain import Settled, settle
@@ -27,9 +26,9 @@ pytestmark = pytest.mark.xdist_group("audit on chain")
 
 
 @pytest.fixture(scope="module")
-def settled(embedded: EmbeddedNode, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+def settled(early: str, tmp_path_factory: pytest.TempPathFactory) -> Settled:
     """All four batches attested while sealed, then committed and final."""
-    made = settle(embedded.url, tmp_path_factory.mktemp("audited"))
+    made = settle(early, tmp_path_factory.mktemp("audited"))
     attestations = made.attest()
     assert [[entry["batchNo"] for entry in signed] for signed in attestations] == [[1, 2, 3, 4]] * 3
     for batch_no in range(1, 5):

@@ -13,7 +13,6 @@ import pytest
 
 from proofs.keccak import keccak256
 from settlement.chain.contracts import Contract, Name, Refused
-from settlement.embedded_chain.process import EmbeddedNode
 from tests.attacks.on_chain import ADMIN, ADMIN_ADDRESS, UNIT, Settled, send, settle
 from tests.attacks.test_on_chain import audited
 
@@ -33,9 +32,9 @@ class Left(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def settled(embedded: EmbeddedNode, tmp_path_factory: pytest.TempPathFactory) -> Settled:
+def settled(early: str, tmp_path_factory: pytest.TempPathFactory) -> Settled:
     """Batch 1 committed; the court is the operator's own account, as bad as it gets."""
-    made = settle(embedded.url, tmp_path_factory.mktemp("self-challenged"), bond=BOND)
+    made = settle(early, tmp_path_factory.mktemp("self-challenged"), bond=BOND)
     send(made.chain, made.hub, made.contract.data("grantRole", keccak256(b"COURT_ROLE"), ADMIN.address))
     made.commit(1, [[]] * 3)
     return made

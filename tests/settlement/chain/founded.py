@@ -24,11 +24,16 @@ class Founded:
 
     def copied(self, dsn: str, folder: Path) -> Field:
         """The alliance of a test: its database, a clone of ours, is there already."""
+        self.put_back()
+        shutil.copytree(self.field.folder, folder, dirs_exist_ok=True)
+        return Field(dsn=dsn, url=self.field.url, folder=folder)
+
+    def put_back(self) -> str:
+        """The chain's address; it is again as it was, its time too."""
         chain = Chain(self.field.url)
         assert chain._ask("evm_revert", self.snapshot) is True
         self.snapshot = chain._ask("evm_snapshot")
-        shutil.copytree(self.field.folder, folder, dirs_exist_ok=True)
-        return Field(dsn=dsn, url=self.field.url, folder=folder)
+        return self.field.url
 
 
 def found_once(dsn: str, url: str, folder: Path) -> Founded:
