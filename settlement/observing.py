@@ -66,7 +66,8 @@ class _View:
 
 def _view(alliance: Alliance, number: int, head: Head) -> _View:
     """Everything at one block, so that no two answers belong to different ones. Raises `ChainUnclear` when that block
-    went away meanwhile.
+    went away meanwhile, or when the node answered from two states all the same: a number has a header if the next one
+    is beyond it.
     """
     hub, at = alliance.hub, head.number
     _, final_after, _, open_demands, batch_status, *_ = hub.read("record", number, tag=at)
@@ -81,6 +82,8 @@ def _view(alliance: Alliance, number: int, head: Head) -> _View:
     )
     if alliance.chain.head(at).hash != head.hash:
         raise ChainUnclear(f"block {at} was replaced while it was read")
+    if (view.header_hash != ABSENT) != (number < view.next_batch_no):
+        raise ChainUnclear(f"the node tells of two states at block {at}: next batch {view.next_batch_no}")
     return view
 
 

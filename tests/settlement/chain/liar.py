@@ -15,6 +15,8 @@ from typing import Any
 
 import requests
 
+from proofs.keccak import keccak256
+
 Distortion = Callable[[str, list[Any], Any], Any]
 """(method, parameters, the node's true result) -> the result that is told."""
 
@@ -73,6 +75,16 @@ class Liar:
         with requests.Session() as session:
             session.trust_env = False
             return session.post(self.behind, json=asked, timeout=20).json()
+
+
+def answering(signature: str, told: str) -> Distortion:
+    """A node that answers one of the hub's views with this, whenever it is asked."""
+    selector = "0x" + keccak256(signature.encode())[:4].hex()
+
+    def lie(method: str, params: list[Any], result: Any) -> Any:
+        return told if method == "eth_call" and params[0]["data"].startswith(selector) else result
+
+    return lie
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from settlement.status import status
 from settlement.submitter import Standing, drive
 from settlement.watch.alerts import alerts
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
-from tests.settlement.chain.liar import Distortion, Liar, lying
+from tests.settlement.chain.liar import Distortion, Liar, answering, lying
 
 ANSWER_S_MAX = 2.0
 PATIENCE_S = 3.0
@@ -216,6 +216,16 @@ def test_another_header_that_only_the_newest_block_shows_is_no_conflict(
     assert [row.code for row in alerts(s.conn)] == ["batch-conflict"]
     liar.honest()
     assert only(drive(s)) == ("FAILED_CONFLICT", "batch-failed")
+
+
+def test_a_node_that_answers_from_two_states_is_asked_again(alone: tuple[Field, Settlement], liar: Liar) -> None:
+    """The number is taken already, and nobody has a header under it: that is no conflict, that is no answer."""
+    _, s = alone
+    liar.distort = answering("nextBatchNo()", f"0x{2:064x}")
+    assert only(drive(s)) == ("PUBLISHED", "chain-unclear")
+    assert commits(s) == []
+    liar.honest()
+    settles(s)
 
 
 def counting(more: int, *tags: str) -> Distortion:

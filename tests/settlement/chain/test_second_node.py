@@ -19,22 +19,12 @@ from settlement.watch import watcher
 from settlement.watch.alerts import alerts
 from settlement.watch.recoveries import tell
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
-from tests.settlement.chain.liar import Distortion, Liar, lying
+from tests.settlement.chain.liar import Distortion, Liar, answering, lying
 from tests.settlement.chain.test_recoveries import repay
 from tests.settlement.chain.test_settling import HOURS_6, in_default, poor_field
 
 ANSWER_S_MAX = 2.0
 WORD = "0x{:064x}"
-
-
-def answering(signature: str, told: str) -> Distortion:
-    """A node that answers one of the hub's views with this, whenever it is asked."""
-    selector = "0x" + keccak256(signature.encode())[:4].hex()
-
-    def lie(method: str, params: list[Any], result: Any) -> Any:
-        return told if method == "eth_call" and params[0]["data"].startswith(selector) else result
-
-    return lie
 
 
 def without(event: str) -> Distortion:
