@@ -232,6 +232,7 @@ def test_a_guardian_revokes_with_its_keystore(
     assert works.settings.tier_epochs_start == anchored.clock.start
     password = tmp_path / "password"
     password.write_text("open\n")
+    password.chmod(0o600)
     for name, key in (("guardian", bytes(GUARDIAN.key)), ("stranger", keccak256(b"tongdui-test-stranger"))):
         write_keystore(tmp_path / f"{name}.json", key, "open")
     assert command.main(["seal"]) == 0
