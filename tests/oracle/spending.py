@@ -244,6 +244,8 @@ def dispute(books: Books, command: Command) -> None:
     name = ("dispute", command["merchant_id"], f"{command['redemption']} by {command['by_merchant_id']}")
     refuse_if(name in books.names, "disputed-before")
     books.names.add(name)
+    owner = owner_of(books, draw)
+    books.touched |= {(owner, part.lot.issuer) for part in draw.parts if part.au}
     parts, draw.parts = draw.parts, []
     clear(books, draw, parts)
     draw.state, draw.parts = "disputed", parts

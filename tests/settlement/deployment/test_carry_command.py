@@ -87,7 +87,7 @@ def test_a_ledger_goes_on_at_one_other_hub_wherever_the_command_was_cut(
     assert main(town.deploy()) == 1
     assert "names the hub that the ledger is to leave" in capsys.readouterr().err
     assert main(carry_over(town, "--yes")) == 1
-    assert capsys.readouterr().err.startswith("last-batch-unsettled: batch 0")
+    assert capsys.readouterr().err.startswith("settlement carry-over: last-batch-unsettled: batch 0")
     first = settle(works, town, anvil)
     capsys.readouterr()
     before = Chain(town.url).nonce(ADDRESS)
