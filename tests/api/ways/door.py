@@ -63,8 +63,10 @@ def busy(stage: Stage) -> Any:
         return http.post("/v1/events", json=body, headers=bearer(stage.tea.token))
 
     with ThreadPoolExecutor(3) as pool:
-        with stage.stuck_ledger():
-            asked = [pool.submit(join, no) for no in range(3)]
+        with stage.stuck_ledger() as waits:
+            asked = [pool.submit(join, 0)]
+            until(waits)
+            asked += [pool.submit(join, no) for no in (1, 2)]
             until(lambda: any(each.done() for each in asked))
         answers = [each.result(PATIENCE_SECONDS) for each in asked]
     assert sorted(each.status_code for each in answers) == [201, 201, 429]

@@ -80,13 +80,21 @@ class Stage:
             yield
 
     @contextmanager
-    def stuck_ledger(self) -> Iterator[None]:
-        """While inside, the writer waits for its lock."""
+    def stuck_ledger(self) -> Iterator[Callable[[], bool]]:
+        """While inside, the writer waits for its lock. Gives what answers whether it does so already."""
         with psycopg.connect(self.database) as connection:
             connection.execute("SELECT FROM ledger.head FOR UPDATE")
-            yield
+
+            def waits() -> bool:
+                connection.execute("SELECT pg_stat_clear_snapshot()")
+                found = connection.execute(WAITS_FOR_US).fetchone()
+                assert found is not None
+                return bool(found[0])
+
+            yield waits
 
 
+WAITS_FOR_US = "SELECT bool_or(pg_backend_pid() = ANY(pg_blocking_pids(pid))) FROM pg_stat_activity"
 Way = Callable[[Stage], Any]
 
 
