@@ -1,5 +1,6 @@
 """`python -m api.demo`. The command is loaded late, so that Ctrl-C is answered while libraries still load. SIGTERM
-counts as Ctrl-C: dying of it would leave the servers behind.
+counts as Ctrl-C: dying of it would leave the servers behind. One that falls into a destructor, where the interpreter
+throws exceptions away, comes again a moment later.
 
 Once the outcome is known neither changes anything any more: an interpreter on its way out would die of it and lose the
 exit code.
@@ -7,17 +8,25 @@ exit code.
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import signal
 import sys
+import threading
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 INTERRUPTED = 130
+AGAIN_AFTER_S = 0.05
 
 
 def main() -> int:
     """The command's exit code, 130 when it was interrupted."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.unraisablehook = _hear_again
     try:
         code: int = import_module("api.demo.command").main()
         _hear_no_more()
@@ -26,6 +35,13 @@ def main() -> int:
         sys.stdout.write("\nInterrupted. Nothing that was answered is lost: run it again and it goes on from here.\n")
         return INTERRUPTED
     return code
+
+
+def _hear_again(thrown_away: UnraisableHookArgs) -> None:
+    if issubclass(thrown_away.exc_type, KeyboardInterrupt):
+        threading.Timer(AGAIN_AFTER_S, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(thrown_away)
 
 
 def _hear_no_more() -> None:

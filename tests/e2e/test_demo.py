@@ -252,6 +252,40 @@ def test_whatever_ends_it_nothing_is_lost_and_nothing_doubled(tmp_path: Path) ->
     agree(told, generated(tmp_path / "again", events=EVENTS, members=MEMBERS))
 
 
+def test_an_interruption_inside_a_destructor_is_none_the_less_one(tmp_path: Path) -> None:
+    """The interpreter throws away what a destructor raises, and says so with a trace."""
+    dropping = """
+import os, signal, sys, types
+
+class Dropped:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1_000):
+            pass
+
+def main():
+    Dropped()
+    for _ in range(100):
+        signal.sigtimedwait([], 0.1)
+    return 0
+
+sys.modules["api.demo.command"] = types.SimpleNamespace(main=main)
+from api.demo.__main__ import main as demo
+sys.exit(demo())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", dropping],
+        env=environment(tmp_path / "var", {}),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=RUN_S_MAX,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, ""), done.stdout + done.stderr
+    assert "Interrupted" in done.stdout
+
+
 def test_an_interruption_after_the_end_keeps_the_exit_code(tmp_path: Path) -> None:
     lingering = (
         "import atexit, sys, time; from api.demo.__main__ import main; "
