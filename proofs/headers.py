@@ -122,29 +122,11 @@ def genesis_header(
 
 
 def carried_header(
-    before: Predecessor,
-    last: BatchHeader,
-    *,
-    chain_id: int,
-    hub: bytes,
-    accounts_count: int,
-    accounts_root: bytes,
-    founded_at: int,
-    config_hash: bytes,
-    data_hash: bytes,
+    first: BatchHeader, before: Predecessor, last: BatchHeader, *, chain_id: int, hub: bytes
 ) -> BatchHeader:
-    """The first header of a hub that goes on after `last`, the last header of the hub before: no leaf, the rows, points
-    and journal that it left, numbers that go on, a history of its own.
+    """`first`, a hub's header 0 over the rows that `last` left, as the header of a hub that goes on after `last`, the
+    last one of the hub before: its points and journal, numbers that go on, a history of its own.
     """
-    first = genesis_header(
-        chain_id=chain_id,
-        hub=hub,
-        accounts_count=accounts_count,
-        accounts_root=accounts_root,
-        founded_at=founded_at,
-        config_hash=config_hash,
-        data_hash=data_hash,
-    )
     return replace(
         first,
         batch_no=last.batch_no + 1,

@@ -16,6 +16,7 @@ from settlement import tables
 from settlement.steps import State
 from settlement.tables import Anchor, Batch, Conn
 
+# No other batch is without a leaf: one that settles and has nothing in it holds a VOID.
 _UNDER_WAY = """
 SELECT batch_no FROM (
     SELECT batch_no, state, first_leaf, last_leaf FROM settlement.batch

@@ -110,15 +110,7 @@ def genesis(
 ) -> Sealed:
     """Batch 0: a zero row for each founding account and no leaf. `hub` is the address that the hub is going to have."""
     rows = [Row(account, *UNTOUCHED) for account in sorted(set(registered))]
-    header = genesis_header(
-        chain_id=chain_id,
-        hub=hub,
-        accounts_count=len(rows),
-        accounts_root=root_of([row.row_hash(batch_secret) for row in rows]),
-        founded_at=founded_at,
-        config_hash=config_hash,
-        data_hash=ZERO_WORD,
-    )
+    header = _header_0(rows, batch_secret, chain_id=chain_id, hub=hub, founded_at=founded_at, config_hash=config_hash)
     return _without_leaves(header, rows, batch_secret)
 
 
@@ -138,9 +130,15 @@ def carried(
     that is new, and no leaf.
     """
     rows = Chains(closing, {}, last.total_points, batch_secret).rows(registered)
-    header = carried_header(
-        before,
-        last,
+    first = _header_0(rows, batch_secret, chain_id=chain_id, hub=hub, founded_at=founded_at, config_hash=config_hash)
+    header = carried_header(first, before, last, chain_id=chain_id, hub=hub)
+    return _without_leaves(header, rows, batch_secret)
+
+
+def _header_0(
+    rows: Sequence[Row], batch_secret: bytes, *, chain_id: int, hub: bytes, founded_at: int, config_hash: bytes
+) -> BatchHeader:
+    return genesis_header(
         chain_id=chain_id,
         hub=hub,
         accounts_count=len(rows),
@@ -149,7 +147,6 @@ def carried(
         config_hash=config_hash,
         data_hash=ZERO_WORD,
     )
-    return _without_leaves(header, rows, batch_secret)
 
 
 def _without_leaves(header: BatchHeader, rows: Sequence[Row], batch_secret: bytes) -> Sealed:

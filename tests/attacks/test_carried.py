@@ -11,7 +11,7 @@ from auditor.carried import check_carried
 from auditor.chain import Chain, Commit
 from auditor.findings import Findings
 from auditor.headers import HeaderWalk
-from proofs.headers import Predecessor, carried_header
+from proofs.headers import Predecessor, carried_header, genesis_header
 from proofs.words import ZERO_WORD
 from tests.attacks.alliance import CHAIN_ID
 from tests.attacks.forge import World
@@ -30,9 +30,7 @@ def hubs(world: World) -> tuple[Chain, Chain]:
     assert last.on_chain is not None
     last.on_chain.final = True
     carried = Predecessor(CHAIN_ID, before.hub, last.header_hash)
-    header = carried_header(
-        carried,
-        last.header,
+    first = genesis_header(
         chain_id=CHAIN_ID,
         hub=NEXT_HUB,
         accounts_count=last.header.accounts_count,
@@ -41,6 +39,7 @@ def hubs(world: World) -> tuple[Chain, Chain]:
         config_hash=last.header.config_hash,
         data_hash=last.header.data_hash,
     )
+    header = carried_header(first, carried, last.header, chain_id=CHAIN_ID, hub=NEXT_HUB)
     commits = [Commit(header, header.hash_struct())]
     registry = replace(before.registry, terms=dict(before.registry.terms))
     return before, replace(before, hub=NEXT_HUB, commits=commits, registry=registry, carried=carried, before=before)

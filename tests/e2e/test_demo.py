@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -35,6 +36,30 @@ def environment(var: Path, chosen: Mapping[str, str]) -> dict[str, str]:
     small = {"TONGDUI_DEMO_EVENTS": str(EVENTS), "TONGDUI_DEMO_MEMBERS": str(MEMBERS)}
     inherited = {name: value for name, value in os.environ.items() if name not in {"EVENTS", "REFUND_LINKS", "TIERS"}}
     return inherited | {"TONGDUI_VAR": str(var), "SERVE": "0"} | small | dict(chosen)
+
+
+@contextmanager
+def started(var: Path, *program: str, **chosen: str) -> Iterator[tuple[subprocess.Popen[str], Callable[[str], str]]]:
+    """The running command, or another program in its place, and what reads its words until one is among them."""
+    with subprocess.Popen(
+        [sys.executable, *(program or ("-m", "api.demo"))],
+        env=environment(var, chosen),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+
+        def heard(word: str) -> str:
+            assert process.stdout is not None
+            said = ""
+            while word not in said:
+                line = process.stdout.readline()
+                assert line, said
+                said += line
+            return said
+
+        yield process, heard
 
 
 def demo(var: Path, **chosen: str) -> tuple[int, str]:
@@ -83,20 +108,8 @@ def agree(told: dict[str, Any], source: Source) -> None:
 def served(var: Path) -> tuple[dict[str, Any], str]:
     """Run it again with SERVE=1, ask the API for a purchase, press Ctrl-C; the receipt and what was said."""
     port = free_port()
-    with subprocess.Popen(
-        [sys.executable, "-m", "api.demo"],
-        env=environment(var, {"SERVE": "1", "TONGDUI_PORT": str(port)}),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        said = ""
-        while "Uvicorn running" not in said:
-            line = process.stdout.readline()
-            assert line, said
-            said += line
+    with started(var, SERVE="1", TONGDUI_PORT=str(port)) as (process, heard):
+        said = heard("Uvicorn running")
         with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=RUN_S_MAX) as client:
             assert client.get("/openapi.json").json()["openapi"].startswith("3.1")
             bearer = (var / "keys" / "api.token").read_text().strip()
@@ -190,16 +203,8 @@ def test_a_file_that_is_not_one_is_refused_with_a_sentence(tmp_path: Path, name:
 
 def interrupted(var: Path, after_ms: int) -> tuple[int, str]:
     """Start it, wait for its first word, and press Ctrl-C after a while."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "api.demo"],
-        env=environment(var, {}),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
+    with started(var) as (process, heard):
+        first = heard("\n")
         try:
             said, _ = process.communicate(timeout=after_ms / 1_000)
         except subprocess.TimeoutExpired:
@@ -210,20 +215,8 @@ def interrupted(var: Path, after_ms: int) -> tuple[int, str]:
 
 def robbed(var: Path, place: str) -> tuple[int, str]:
     """Start it and kill one of its servers as soon as both are up: the database or the chain."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "api.demo"],
-        env=environment(var, {}),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        said = ""
-        while "servers" not in said:
-            line = process.stdout.readline()
-            assert line, said
-            said += line
+    with started(var) as (process, heard):
+        said = heard("servers")
         if place == "chain":
             os.kill(json.loads((var / "chain" / "node.json").read_text())["pid"], signal.SIGKILL)
         else:
@@ -291,20 +284,8 @@ def test_an_interruption_after_the_end_keeps_the_exit_code(tmp_path: Path) -> No
         "import atexit, sys, time; from api.demo.__main__ import main; "
         "atexit.register(lambda: (print('ending', flush=True), time.sleep(1))); sys.exit(main())"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", lingering],
-        env=environment(tmp_path / "var", {"EVENTS": str(tmp_path / "nowhere.csv")}),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        said = ""
-        while "ending" not in said:
-            line = process.stdout.readline()
-            assert line, said
-            said += line
+    with started(tmp_path / "var", "-c", lingering, EVENTS=str(tmp_path / "nowhere.csv")) as (process, heard):
+        said = heard("ending")
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=RUN_S_MAX)
         assert (process.returncode, rest) == (2, ""), said + rest
