@@ -159,6 +159,12 @@ def founded(
     return "founded", found_once(postgres.dsn("founded"), embedded.url, tmp_path_factory.mktemp("founded"))
 
 
+@pytest.fixture
+def punctual(founded: tuple[str, Founded]) -> Chain:
+    """The session's chain, put back: what other tests let it run ahead is gone, and its time is that of our clock."""
+    return Chain(founded[1].put_back())
+
+
 @pytest.fixture(scope="module")
 def early(founded: tuple[str, Founded]) -> str:
     """The address of the session's chain, put back for a whole file that plays on it at a date of its own."""

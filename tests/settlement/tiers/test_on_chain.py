@@ -34,8 +34,9 @@ from tests.settlement.tiers.paper import SIGNER
 
 
 @pytest.fixture
-def anchored(ground: Ground, chain: Chain) -> Anchored:
-    return on(ground, chain)
+def anchored(ground: Ground, punctual: Chain) -> Anchored:
+    """On a chain at our clock's time, by which the command judges."""
+    return on(ground, punctual)
 
 
 def test_a_root_is_anchored_once_and_the_next_header_names_it(anchored: Anchored) -> None:
