@@ -142,7 +142,7 @@ def _check_contracts(chain: Chain, findings: Findings) -> None:
         nets = {commit.header.batch_no: dict(commit.nets or ()) for commit in final}
         check_money(chain.money, chain.holdings, nets, findings)
     if chain.queue is not None:
-        check_forced(chain.queue, chain.block_time, findings)
+        check_forced(chain.queue, chain.winds_down_since or chain.block_time, findings)
 
 
 def _read_files(
@@ -296,6 +296,8 @@ def _opening(commits: Sequence[Commit], first: int, source: Source, outcome: Out
     rows = _rows(before, source, outcome)
     if rows is not None:
         books.rows, books.total_points = {row.account: row for row in rows}, before.header.total_points
+    if since is None:
+        outcome.incomplete.append(f"batch {settled_at}, from which nets are counted, was not read")
     settled = _rows(since, source, outcome) if since is not None else None
     if since is not None and settled is not None:
         books.settled_batch, books.settled_cash = since.header.batch_no, cash_balances(settled)

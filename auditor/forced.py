@@ -48,11 +48,13 @@ class Queue:
         return True
 
 
-def check_forced(queue: Queue, now: int, findings: Findings) -> None:
-    """Every forced event was taken in by its time, or its time is not over at `now`."""
+def check_forced(queue: Queue, until: int, findings: Findings) -> None:
+    """Every forced event was taken in by its time, or its time was not over at `until`: now, or when the hub's wind-down
+    began, after which no batch could take it in.
+    """
     for number, event in queue.events.items():
         place, due = f"forced event {number}, {event.lane}", f"merged by {event.due_at}"
         if event.batch_no is not None and event.late:
             findings.add("forced-late", event.batch_no, place, expected=due, actual="later")
-        elif event.batch_no is None and not event.dropped and now > event.due_at:
-            findings.add("forced-overdue", 0, place, expected=due, actual=f"not by {now}")
+        elif event.batch_no is None and not event.dropped and until > event.due_at:
+            findings.add("forced-overdue", 0, place, expected=due, actual=f"not by {until}")
