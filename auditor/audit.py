@@ -80,6 +80,7 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
         _check_headers(era, outcome.findings)
         _check_contracts(era.chain, outcome.findings)
     for old, new in pairwise(eras):
+        outcome.on_trust += map(_alone, new.chain.rivals)
         if new.commits:
             check_carried(old.chain, new.chain, new.commits[0], outcome.findings)
     _require_predecessor(eras[0], first, outcome)
@@ -133,6 +134,11 @@ def _require_predecessor(oldest: _Era, first: int, outcome: Outcome) -> None:
     if old is not None and first <= oldest.first:
         where = f"hub {shown(old.hub)} on chain {old.chain_id}"
         outcome.incomplete.append(f"batch {oldest.first} goes on after {where}, which was not read (--old-rpc)")
+
+
+def _alone(rival: bytes) -> str:
+    """Anybody can found a hub that says so, and the old one names none: which is the alliance's no figure can tell."""
+    return f"that the ledger did not go on at {shown(rival)}, which says that it goes on after the same header"
 
 
 def _check_contracts(chain: Chain, findings: Findings) -> None:

@@ -98,11 +98,21 @@ def test_what_is_not_as_this_database_has_it_is_not_taken_along(settled: Field) 
         hubs.require_free()
 
 
-def test_a_database_that_came_back_from_before_the_step_does_not_take_it_again(settled: Field) -> None:
+def test_a_database_that_came_back_from_before_the_step_does_not_take_it_again(settled: Field, nodes: Nodes) -> None:
+    """Whoever takes it all the same, with no mirror to say so, leaves two hubs that everybody sees."""
     with settled.settlement() as s:
         with s.conn.transaction(force_rollback=True):
-            Hubs(settled, s).step()
-        assert names(Hubs(settled, s)) == ["number-taken"]
+            one = Hubs(settled, s).step()
+        again = Hubs(settled, s)
+        assert names(again) == ["number-taken"]
+        for mirror in settled.mirrors:
+            (mirror / "headers" / "2.json").unlink()
+        other = again.step()
+        assert one.anchor.hub != other.anchor.hub
+        chain = reading(nodes, other)
+        outcome = audit(chain, chain.commits, means(settled))
+        assert outcome.verdict is Verdict.CLEAN, outcome
+        assert [one.anchor.hub.hex() in each for each in outcome.on_trust] == [True]
 
 
 def test_what_came_in_after_the_last_settlement_is_settled_at_the_next_hub(settled: Field, nodes: Nodes) -> None:
