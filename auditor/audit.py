@@ -148,7 +148,7 @@ def _check_contracts(chain: Chain, findings: Findings) -> None:
         nets = {commit.header.batch_no: dict(commit.nets or ()) for commit in final}
         check_money(chain.money, chain.holdings, nets, findings)
     if chain.queue is not None:
-        check_forced(chain.queue, chain.winds_down_since or chain.block_time, findings)
+        check_forced(chain.queue, chain.block_time, findings)
 
 
 def _read_files(

@@ -147,9 +147,7 @@ def winds_down(old: Alliance) -> bool:
     return bool(old.hub.read("windDownAt", tag=old.chain.head("finalized").number))
 
 
-def _held(
-    conn: Conn, old: Alliance, outbox: Outbox, founding: Founding, mirrors: Sequence[Mirror]
-) -> Iterator[Held]:
+def _held(conn: Conn, old: Alliance, outbox: Outbox, founding: Founding, mirrors: Sequence[Mirror]) -> Iterator[Held]:
     at, hub = old.chain.head("finalized").number, old.hub
     following, final = hub.read("nextBatchNo", tag=at), hub.read("nextFinalNo", tag=at)
     ending = hub.read("windDownAt", tag=at) != 0

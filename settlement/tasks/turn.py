@@ -31,7 +31,7 @@ AWAY = (psycopg.OperationalError, psycopg.InterfaceError, ChainError, NodeFailed
 could mend.
 """
 OVERTAKEN = (LeaseHeld, LeaseLost, StateMoved, BetweenHubs)
-"""Somebody else sends, or took over in the middle, or takes the ledger to another hub; they go on with what is stored."""
+"""Somebody else sends, took over in the middle, or takes the ledger to another hub; they go on with what is stored."""
 log = structlog.get_logger("tongdui.tasks")
 
 

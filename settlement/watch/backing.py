@@ -54,7 +54,7 @@ def _tell(s: Settlement, final: Head, seen: Sequence[Collateral]) -> int:
 
 def backing_au(money: Collateral) -> int:
     """Whole AU; what is locked for a net is there until the debt it pays is settled."""
-    free = 0 if money.ending else money.free - money.leaving
+    free = 0 if money.ending_since else money.free - money.leaving
     return max(0, free + money.locked) // BASE_UNITS_PER_AU
 
 

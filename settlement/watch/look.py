@@ -36,8 +36,8 @@ ON CONFLICT (sole) DO UPDATE SET taken_at = excluded.taken_at, body = excluded.b
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collateral:
     """A party's money in the hub, in base units; `owed` is what it still owes to claims of earlier defaults, `leaving`
-    what it has announced to take out, from `leaving_at` (Unix seconds) on. In a hub that is `ending` no net can come
-    any more but those that are locked.
+    what it has announced to take out, from `leaving_at` (Unix seconds) on. Into a hub that winds down (`ending_since`,
+    0 while it does not) no net can come any more but those that are locked.
     """
 
     merchant_id: int
@@ -47,7 +47,7 @@ class Collateral:
     owed: int
     leaving: int = 0
     leaving_at: int = 0
-    ending: bool = False
+    ending_since: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,7 @@ def collateral(alliance: Alliance, parties: Sequence[int], final: Head) -> list[
 
 def _collateral(alliance: Alliance, parties: Sequence[int], final: Head) -> list[Collateral]:
     hub, policy, fund, at = alliance.hub, alliance.policy, alliance.fund, final.number
-    winds_down = hub.read("windDownAt", tag=at) != 0
+    winds_down = hub.read("windDownAt", tag=at)
     found = []
     for party in parties:
         free, locked = hub.read("balanceOf", party, tag=at)
@@ -163,7 +163,7 @@ def _collateral(alliance: Alliance, parties: Sequence[int], final: Head) -> list
                 owed=owed,
                 leaving=leaving,
                 leaving_at=leaving_at,
-                ending=winds_down,
+                ending_since=winds_down,
             )
         )
     return found

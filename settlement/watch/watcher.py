@@ -1,12 +1,12 @@
 """Reads the contracts' events from finalised blocks into rows, each once, in chain order.
 
 Invariants: each hub has a cursor (block and its hash) that says how far everything was read of it; it stands at final
-blocks and moves forward only, in the SQL
-transaction that stores the events up to it, and only for the one who saw it where it is, so that two watchers, or one
-that is late, or still at the hub before, store nothing twice and pass over nothing. The hash of the cursor's block is looked at first: a final block that is gone is an
-alert and the end of reading, never a rewind. A log whose block does not stand in the chain is not believed; where there
-is a second node, nothing is stored but what both tell of a block that both call final. No SQL transaction is open while
-the network is asked. Called by the entry points and by periodic tasks; the rows are read by `reconcile` and `overview`.
+blocks and moves forward only, in the SQL transaction that stores the events up to it, and only for the one who saw it
+where it is, so that two watchers, or one that is late, or still at the hub before, store nothing twice and pass over
+nothing. The hash of the cursor's block is looked at first: a final block that is gone is an alert and the end of
+reading, never a rewind. A log whose block does not stand in the chain is not believed; where there is a second node,
+nothing is stored but what both tell of a block that both call final. No SQL transaction is open while the network is
+asked. Called by the entry points and by periodic tasks; the rows are read by `reconcile` and `overview`.
 """
 
 from __future__ import annotations

@@ -23,13 +23,11 @@ from auditor.rpc import Node, Nodes
 from ledger import queries
 from proofs.accounts import RESERVE_ID, cash_account
 from proofs.headers import carried_anchor
-from proofs.keccak import keccak256
-from proofs.kinds import Kind
 from settlement import tables
 from settlement.alliance import Alliance, BetweenHubs, attach
 from settlement.batches import Settlement, seal_next
 from settlement.carrying import Carry
-from settlement.chain.outbox import LocalSigner, Outbox
+from settlement.chain.outbox import Outbox
 from settlement.chain.transactions import call
 from settlement.deploy import found
 from settlement.deployment.leaving import StillHeld, going_on, old_alliance, require_free, wind_down, winds_down
@@ -44,7 +42,6 @@ from settlement.submitter import drive
 from settlement.tables import Batch
 from tests.settlement.chain.field import ATTESTERS, LEASE_S, MERCHANTS, OPERATOR, Field, cycle, day, founding
 from tests.settlement.chain.field import attest as attested
-from tests.settlement.chain.test_forced import force, lane_for
 from tests.settlement.chain.test_self_signed import lane_of, register, sign_all, signed, take_in
 
 HOURS_6 = 6 * 3_600
@@ -96,6 +93,12 @@ class Hubs:
             self.require_free()
         founding = self.founding if carry is None else replace(self.founding, carry=carry)
         return found(self.s.conn, self.s.alliance.chain, self.outbox, founding, self.s.publication)
+
+
+def names(hubs: Hubs) -> list[str]:
+    with pytest.raises(StillHeld) as held:
+        hubs.require_free()
+    return [line.partition(":")[0] for line in str(held.value).splitlines()]
 
 
 def means(field: Field) -> Means:
