@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proofs.headers import Predecessor, carried_anchor
+from proofs.messages import domain_separator
 from settlement import tables
 from settlement.steps import State
 from settlement.tables import Anchor, Batch, Conn
@@ -67,6 +68,17 @@ def under_way(conn: Conn) -> int | None:
     """The number of an opening whose hub is being founded; None where there is none."""
     row = conn.execute(_UNDER_WAY).fetchone()
     return None if row is None else row[0]
+
+
+def hub_wanted(conn: Conn, separator: bytes) -> str | None:
+    """For which hub a signature has to be, where that is not the one of this domain."""
+    anchor = tables.anchor(conn)
+    assert anchor is not None, "nobody signs before there is a hub"
+    if (opening := under_way(conn)) is not None and opening > anchor.first_batch:
+        return "the hub that is being founded"
+    if separator != domain_separator(chain_id=anchor.chain_id, hub=anchor.hub):
+        return anchor.hub.hex()
+    return None
 
 
 def step_over(conn: Conn, anchor: Anchor, opening: Batch) -> None:

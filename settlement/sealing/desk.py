@@ -19,11 +19,10 @@ from ledger.answers import Leg, LegRef
 from ledger.journal import JournalEntry
 from proofs.accounts import member_account
 from proofs.kinds import Kind
-from proofs.messages import AcceptanceReceipt, PointsEvent, domain_separator, signed_digest
+from proofs.messages import AcceptanceReceipt, PointsEvent, signed_digest
 from proofs.signature import address_of, sign
 from proofs.words import WORD_BYTES
-from settlement import tables
-from settlement.carrying import under_way
+from settlement.carrying import hub_wanted
 from settlement.sealing.ends import ACTIVE, Ends
 from settlement.sealing.lanes import LaneId, Roster, Signature
 from settlement.sealing.leaves import LeafMaker, needs
@@ -316,18 +315,9 @@ def take_in(
         signature = signed.signature[0] + signed.signature[1]
         fields = [*lane.id, event.nonce, event.words(), signature, *source, now, promise.merge_by]
         conn.execute(_TAKE, [*fields, promised[0] + promised[1]])
-        _require_hub(conn, separator)
+        if (wanted := hub_wanted(conn, separator)) is not None:  # asked now: who moves the ledger waits for this row
+            raise IntakeRefused(Why.HUB, "domain", expected=wanted, actual="another hub")
         return promise, promised
-
-
-def _require_hub(conn: Conn, separator: bytes) -> None:
-    """Asked when the row is there, which who moves the ledger to another hub waits for."""
-    anchor = tables.anchor(conn)
-    assert anchor is not None, "nobody signs before there is a hub"
-    if (opening := under_way(conn)) is not None and opening > anchor.first_batch:
-        raise IntakeRefused(Why.HUB, "domain", expected="the hub that is being founded", actual="the one before")
-    if separator != domain_separator(chain_id=anchor.chain_id, hub=anchor.hub):
-        raise IntakeRefused(Why.HUB, "domain", expected=anchor.hub.hex(), actual="another hub")
 
 
 def take_in_forced(conn: Conn, signed: Signed, *, now: int, due_at: int) -> None:
