@@ -100,7 +100,13 @@ def test_a_question_that_is_never_answered_holds_everything_and_breaks_nothing(
 
 def inventing(hash_of_block: str, outcome: str) -> Distortion:
     """A node that has a receipt for each transaction that is in no block."""
-    receipt = {"blockNumber": "0x1", "blockHash": hash_of_block, "gasUsed": "0x1", "logs": [], "contractAddress": None}
+    receipt: dict[str, Any] = {
+        "blockNumber": "0x1",
+        "blockHash": hash_of_block,
+        "gasUsed": "0x1",
+        "logs": [],
+        "contractAddress": None,
+    }
 
     def lie(method: str, params: list[Any], result: Any) -> Any:
         if method == "eth_getTransactionReceipt" and result is None:
