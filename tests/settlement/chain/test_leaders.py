@@ -93,8 +93,9 @@ def test_two_processes_at_once_make_one_commit(alone: Field) -> None:
         assert [tx.purpose for tx in status(s.conn)[1].transactions] == ["commit:1.0"]
 
 
-def test_a_leader_that_slept_through_its_lease_sends_nothing_more(alone: Field) -> None:
-    sleeper = started(alone, "stop:signed")
+@pytest.mark.parametrize("point", ["answered", "signed"])
+def test_a_leader_that_slept_through_its_lease_sends_nothing_more(alone: Field, point: str) -> None:
+    sleeper = started(alone, f"stop:{point}")
     _, ended = os.waitpid(sleeper.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(ended)
     run(alone)
@@ -102,6 +103,8 @@ def test_a_leader_that_slept_through_its_lease_sends_nothing_more(alone: Field) 
     os.kill(sleeper.pid, signal.SIGCONT)
     assert sleeper.wait(PROCESS_S_MAX) == 1, "it ended with LeaseLost"
     one_commit(alone)
+    with alone.settlement() as s:
+        assert [tx.purpose for tx in status(s.conn)[1].transactions] == ["commit:1.0"]
 
 
 @pytest.mark.parametrize("skews_s", [(86_400, -86_400), (-86_400, 0)])
