@@ -1,8 +1,9 @@
 """One leader at a time, by a row: a lease that runs out, and a token that grows with every new holder.
 
 Invariants: time is the database's, never a process's; whoever writes as leader checks the token in the same transaction
-(`require`, `extend`), so that a leader that slept through its lease writes nothing. Correctness on the chain does not depend on
-it: the contract's own sequence does that. Called by the outbox, whose `leading` every entry point goes through.
+(`require`, `extend`), so that a leader that slept through its lease writes nothing. Correctness on the chain does not
+depend on it: the contract's own sequence does that. Called by the outbox, whose `leading` every entry point goes
+through, and by those who write for it.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Lease:
             raise self._lost()
 
     def extend(self, conn: Connection[Any], *, seconds: int = LEASE_S) -> None:
-        """In the caller's transaction: make sure of the same, and hold it for `seconds` from now. Raises `LeaseLost`."""
+        """In the caller's transaction: make sure of it, and hold it for `seconds` from now. Raises `LeaseLost`."""
         if conn.execute(_EXTEND, {**self._fields(), "secs": seconds}).rowcount != 1:
             raise self._lost()
 

@@ -1,5 +1,5 @@
-"""What is to be signed for the chain is written down before the signer is asked, so that it is asked with no transaction
-open; and a nonce that the signer gave nothing for can be given back.
+"""What is to be signed for the chain is written down before the signer is asked, which is then done with no transaction
+open; and a nonce that the signer will not sign for can be given back.
 
 Invariants: a nonce has at most one draft; a nonce for which a signed transaction is kept is never deleted (the key of
 `chain_tx`). Source: docs/decisions/0243. Run by Alembic only; never edited once released.

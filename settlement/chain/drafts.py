@@ -1,4 +1,4 @@
-"""What the signer is being asked: a transaction for a nonce, written down before it is asked and gone when its signature
+"""What the signer is being asked: a transaction for a nonce, written down before it is asked and gone when its answer
 is kept.
 
 Invariants are the table's (migration 0030): a nonce has at most one draft; each asking gives the draft another number,

@@ -64,10 +64,10 @@ class NotAutocommit(RuntimeError):
 
 
 Checkpoint = Callable[[str], None]
-"""Called at named points, so that a crash test can end the process there: decided (what is to be signed is written down),
-answered (the signer has, and nothing is kept yet), signed (and kept), sent, included (seen in a block, not yet written
-down), each also with the verb of its purpose (signed:commit), handing (over to the node, at once), replaced, resent,
-reorganised; and of a batch opened, sealed, published.
+"""Called at named points, so that a crash test can end the process there: decided (what is to be signed is written
+down), answered (by the signer, and nothing is kept yet), signed (and kept), sent, included (seen in a block, not yet
+written down), reorganised, each also with the verb of its purpose (signed:commit), handing (over to the node, at once),
+replaced, resent; and of a batch opened, sealed, published.
 """
 
 

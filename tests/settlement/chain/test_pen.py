@@ -24,6 +24,7 @@ from tests.settlement.chain.test_senders import Reply, signed, signer_that
 from tests.settlement.chain.tiny import ADDRESS, SENDER, deploy, send
 
 Conn = psycopg.Connection[Any]
+NOBODY = "http://127.0.0.1:9"
 NO_WAIT = "-c lock_timeout=1s"
 _TOUCHES = (
     "UPDATE settlement.lease SET holder = holder",
@@ -129,10 +130,22 @@ def test_what_is_signed_for_what_was_decided_otherwise_meanwhile_is_thrown_away(
     assert chain.logs(intent.to or b"", first=0) == []
 
 
+def test_what_comes_after_somebody_has_asked_again_is_thrown_away(conn: Conn, other: Conn, chain: Chain) -> None:
+    intent = Intent("again", deploy(chain), b"again", 60_000)
+
+    def ask_again() -> None:
+        with pytest.raises(SignerSilent):
+            Outbox(other, chain, RemoteSigner(NOBODY, ADDRESS)).submit(intent)
+
+    outbox = Outbox(conn, chain, Thinking(ask_again))
+    assert (outbox.submit(intent).fate, raws(conn)) == (Fate.ASKED, [])
+    assert (outbox.submit(intent).fate, len(raws(conn))) == (Fate.MINED, 1)
+
+
 def test_what_a_silent_signer_was_asked_keeps_its_nonce_and_goes_first(conn: Conn, chain: Chain) -> None:
     address, used = deploy(chain), chain.nonce(ADDRESS)
     first, second = (Intent(name, address, name.encode(), 60_000) for name in ("first", "second"))
-    silent = Outbox(conn, chain, RemoteSigner("http://127.0.0.1:9", ADDRESS))
+    silent = Outbox(conn, chain, RemoteSigner(NOBODY, ADDRESS))
     for intent in (first, second, first):
         with pytest.raises(SignerSilent):
             silent.submit(intent)

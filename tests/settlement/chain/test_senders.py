@@ -146,9 +146,9 @@ def test_a_creation_that_comes_back_as_a_call_is_refused() -> None:
     creation = {name: value for name, value in FIELDS.items() if name != "to"}
     with signer_that(signed) as url:
         RemoteSigner(url, ADDRESS).sign(creation)
-    with signer_that(lambda asked: signed(asked, to="0x" + "08" * 20)) as url:
-        with pytest.raises(SignerRefused, match="changed to"):
-            RemoteSigner(url, ADDRESS).sign(creation)
+    called = signer_that(lambda asked: signed(asked, to="0x" + "08" * 20))
+    with called as url, pytest.raises(SignerRefused, match="changed to"):
+        RemoteSigner(url, ADDRESS).sign(creation)
 
 
 @contextmanager
