@@ -178,7 +178,7 @@ def test_while_one_leads_another_is_told_who(alone: Field) -> None:
         assert drive(second) == []
 
 
-@pytest.mark.parametrize("point", ["sealed", "signed"])
+@pytest.mark.parametrize("point", ["sealed", "answered", "signed"])
 def test_a_database_from_an_older_backup_finds_what_it_did_later(alone: Field, backup: Backup, point: str) -> None:
     stopped = started(alone, point)
     assert stopped.wait(PROCESS_S_MAX) == -signal.SIGKILL
