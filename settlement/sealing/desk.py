@@ -143,7 +143,7 @@ NO_RECEIPT = bytes(2 * WORD_BYTES)
 
 
 class ReceiptSigner(Protocol):
-    """Whatever holds the operator's receipt key."""
+    """Whatever holds the operator's receipt key, in this process: it signs while the lane's lock is held."""
 
     @property
     def address(self) -> bytes:
