@@ -12,9 +12,10 @@ from auditor.chain import Chain
 from auditor.lapsed import Final
 from auditor.logs import EVENTS
 from auditor.money import Holdings
-from auditor.questions import block, call, call_words, hexed, logs, number, raw
+from auditor.questions import block, call, call_words, logs, number
 from auditor.replay import Replay
 from auditor.rpc import Nodes, RpcError
+from proofs.json_form import hex_bytes, hex_text
 from proofs.keccak import keccak256
 from proofs.words import uint_word
 
@@ -105,9 +106,9 @@ def finalised(nodes: Nodes, hub: bytes) -> Final:
 
 
 def _code_hash(nodes: Nodes, contract: bytes, block_no: int) -> bytes:
-    code = nodes.agreed(raw, "eth_getCode", hexed(contract), hex(block_no))
+    code = nodes.agreed(hex_bytes, "eth_getCode", hex_text(contract), hex(block_no))
     if not code:
-        raise RpcError(f"there is no contract at {hexed(contract)} in block {block_no}")
+        raise RpcError(f"there is no contract at {hex_text(contract)} in block {block_no}")
     return keccak256(code)
 
 

@@ -23,7 +23,7 @@ from settlement.chain.client import ChainError, ChainUnclear
 from settlement.chain.contracts import Refused
 from settlement.chain.gas import commit_gas, finalise_gas
 from settlement.chain.outbox import FeeCeiling, ForeignPending, Intent
-from settlement.chain.refused import SignerRefused
+from settlement.chain.refused import SignerRefused, SignerSilent
 from settlement.finalising import finalise_intent
 from settlement.observing import VERBS, decided, purpose
 from settlement.publish import NotOnEveryMirror, PublicationError
@@ -61,6 +61,7 @@ _ALARMS: dict[type[Exception], str] = {
     BatchFaulty: "batch-faulty",
     batches.NotReproducible: "not-reproducible",
     SignerRefused: "signer-refused",
+    SignerSilent: "signer-refused",
     LanesUnsigned: "signer-refused",
     Refused: "commit-refused",
     forced.ForcedWaits: "forced-due",
@@ -212,11 +213,13 @@ def _act(s: Settlement, batch: Batch, step: Become | Do) -> None:
 
 
 def _submit(s: Settlement, batch: Batch, intent: Intent, then: State) -> None:
-    """Ask the contract first: what it refuses is never signed. Then sign, store, send, and write the state down."""
+    """Ask the contract first: what it refuses is never decided. Then decide, sign, store, send, and write the state
+    down.
+    """
     if s.outbox.nonce_of(intent.purpose) is None:
         s.alliance.hub.try_out(intent.data, sender=s.outbox.sender, gas=intent.gas, tag="pending")
     outcome = s.outbox.submit(intent)
-    if batch.state is not then and outcome.fate is not Fate.NEVER:
+    if batch.state is not then and outcome.fate not in {Fate.NEVER, Fate.ASKED}:
         tables.advance(s.conn, batch, then)
 
 

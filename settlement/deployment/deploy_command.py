@@ -29,15 +29,10 @@ from ledger.postgres.migrated import Behind, require_newest
 from proofs.accounts import OPERATOR_ID
 from settlement.alliance import Alliance
 from settlement.chain.client import Chain
-from settlement.chain.outbox import (
-    Checkpoint,
-    NotMinedYet,
-    Outbox,
-    unwatched,
-)
+from settlement.chain.outbox import Checkpoint, NotMinedYet, Outbox, unwatched
 from settlement.chain.passwords import add_signer, asked_signer
 from settlement.chain.senders import refuse_test_keys
-from settlement.commands import AWAY, DONE, REFUSED, refuse, say
+from settlement.commands import AWAY, DONE, REFUSED, add_node, asked_chain, refuse, say
 from settlement.deploy import GenesisDiffers, NoGasMoney, found
 from settlement.deployment import record
 from settlement.deployment.alliance_file import (
@@ -137,7 +132,7 @@ def main(
 @contextmanager
 def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int, *, carrying: bool) -> Iterator[Ready]:
     told, settings = read_alliance_file(asked.config), SettlementSettings()
-    chain = Chain(asked.rpc, confirmations=asked.confirmations)
+    chain = asked_chain(asked)
     if (serves := chain.chain_id()) != told.chain_id:
         raise Unfit(f"{asked.config}: chain_id: is {told.chain_id}, but {chain.place} serves chain {serves}")
     signer = asked_signer(asked)
@@ -329,9 +324,8 @@ def _parser(*, carrying: bool) -> argparse.ArgumentParser:
         "not final yet: run it again; 4 founded, but the chain does not bear it out.",
     )
     parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the alliance's file, TOML or JSON")
-    parser.add_argument("--rpc", required=True, metavar="URL", help="the node")
+    add_node(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="where the file of addresses goes")
-    parser.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
     parser.add_argument("--final-seconds-max", type=int, default=FINAL_S_MAX, help="how long to wait for that")
     parser.add_argument("--yes", action="store_true", help="send the transactions")
     add_signer(parser)

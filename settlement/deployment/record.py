@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from proofs.json_form import hex_text
+from proofs.json_form import hex_bytes, hex_text
 from proofs.keccak import keccak256
 from settlement.alliance import Alliance
 from settlement.chain.client import Chain
@@ -196,5 +196,5 @@ def _arguments(purpose: str, raw: bytes) -> dict[str, str]:
     name = next((each for each in get_args(Name) if each == purpose.split(":")[1]), None)
     if name is None:  # a verifier, which has none
         return {}
-    code, data = bytes.fromhex(artifact(name)["bytecode"].removeprefix("0x")), data_of(raw)
+    code, data = hex_bytes(artifact(name)["bytecode"]), data_of(raw)
     return {"constructorArguments": hex_text(data[len(code) :])} if data.startswith(code) else {}

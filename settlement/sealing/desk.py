@@ -18,6 +18,7 @@ from ledger.accounts import Family
 from ledger.answers import Leg, LegRef
 from ledger.journal import JournalEntry
 from proofs.accounts import member_account
+from proofs.json_form import hex_bytes
 from proofs.kinds import Kind
 from proofs.messages import AcceptanceReceipt, PointsEvent, signed_digest
 from proofs.signature import address_of, sign
@@ -143,7 +144,7 @@ NO_RECEIPT = bytes(2 * WORD_BYTES)
 
 
 class ReceiptSigner(Protocol):
-    """Whatever holds the operator's receipt key."""
+    """Whatever holds the operator's receipt key, in this process: it signs while the lane's lock is held."""
 
     @property
     def address(self) -> bytes:
@@ -174,7 +175,7 @@ def adopt_lanes(conn: Conn, registry: Contract, hosted: Roster, *, first_block: 
     for event in registry.events("KeySet", first=first_block, last="finalized"):
         merchant, key = event.fields["merchantId"], event.fields["keyId"]
         if hosted.get((merchant, key)) is None:
-            address = bytes.fromhex(event.fields["signer"].removeprefix("0x"))
+            address = hex_bytes(event.fields["signer"])
             fields = {"merchant": merchant, "key": key, "address": address, "mask": event.fields["kindMask"]}
             conn.execute(_ADOPT, {**fields, "seq": seq})
     for event in registry.events("KeyRevoked", first=first_block, last="latest"):

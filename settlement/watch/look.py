@@ -12,6 +12,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from proofs.json_form import hex_bytes
 from settlement import second_node, tables
 from settlement.alliance import Alliance
 from settlement.chain.client import Head
@@ -131,7 +132,7 @@ def kept(conn: Conn) -> tuple[Head, list[Collateral]] | None:
     if row is None:
         return None
     final = {name: value for name, value in row[0]["final"].items() if name != "hash"}
-    head = Head(hash=bytes.fromhex(row[0]["final"]["hash"].removeprefix("0x")), **_whole(final))
+    head = Head(hash=hex_bytes(row[0]["final"]["hash"]), **_whole(final))
     return head, [Collateral(**_whole(each)) for each in row[0]["collateral"]]
 
 
