@@ -116,6 +116,8 @@ def test_what_came_in_after_the_last_settlement_is_settled_at_the_next_hub(settl
     with settled.settlement() as s:
         leaked = next(lane for lane in s.lanes.roster if lane.merchant_id == 3 and Kind.EXCHANGE_OUT in lane.kinds)
         call(s.outbox, "leaked", s.alliance.registry, "revokeKey", *leaked.id)
+        own = bytes([0x51]) * 20, bytes([0x52]) * 20
+        call(s.outbox, "own", s.alliance.registry, "setAddresses", 2, *own)
         late = made_final(s, settled, seal_next(s))
         first = tables.batch(s.conn, 1)
         assert first is not None
@@ -127,6 +129,8 @@ def test_what_came_in_after_the_last_settlement_is_settled_at_the_next_hub(settl
         force(s, lane_for(s, Kind.EXCHANGE_OUT))  # in vain, and nobody's duty any more
         new = hubs.step()
         assert int(new.registry.read("key", *leaked.id)[0], 16) == 0, "what was revoked is not registered"
+        places = [tuple(bytes.fromhex(each[2:]) for each in new.registry.read("merchant", no)[:2]) for no in (1, 2)]
+        assert places == [(OPERATOR.address, OPERATOR.address), own], "who administers itself goes on to"
     with settled.settlement() as s:
         sign_all(s)
         before = {merchant: s.alliance.hub.read("balanceOf", merchant)[0] for merchant in MERCHANTS}
