@@ -28,6 +28,7 @@ from settlement.submitter import drive
 from settlement.tiers.founding import DEVELOPMENT, TierFounding, read_circuit
 from settlement.tiers.place import RegistryPlace, set_registry_place
 from settlement.watch import watcher
+from settlement.watch.unregistered import lacking
 from tests.settlement.chain.field import LEASE_S, MERCHANTS, OPERATOR, Field
 from tests.settlement.chain.field import attest as attested
 from tests.settlement.chain.test_carrying import HOURS_6, KEYS, Hubs, made_final, means, names, nodes, reading, settled
@@ -181,9 +182,12 @@ def test_who_was_at_the_old_hub_when_the_ledger_left_works_at_neither(settled: F
         seen = watcher.cursor(s.conn, new)
         assert seen is not None
         assert seen.number <= cautious.chain.head("finalized").number < new.anchor.deploy_block
+        first = new.anchor.deploy_block
+        assert [no for no, _ in lacking(s.conn, set(MERCHANTS), first_block=first)] == list(MERCHANTS)
         watcher.watch(s.conn, new)
+        assert list(lacking(s.conn, set(MERCHANTS), first_block=first)) == [], "the next registry has them"
         told = s.conn.execute(
             "SELECT count(*) FROM settlement.chain_event WHERE name = 'Deposited' AND block_number >= %s",
-            [new.anchor.deploy_block],
+            [first],
         ).fetchone()
         assert told == (len(MERCHANTS),)

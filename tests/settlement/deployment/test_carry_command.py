@@ -20,6 +20,7 @@ from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
 from settlement.deployment.carry_command import main
 from settlement.deployment.deploy_command import main as deploy
+from settlement.deployment.record import Origin
 from settlement.deployment.verify_command import main as verify
 from settlement.settings import SettlementSettings
 from settlement.submitter import drive
@@ -31,7 +32,7 @@ from tests.settlement.chain.driver import ROOT
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
 from tests.settlement.chain.tiny import ADDRESS, SENDER
 from tests.settlement.deployment.test_deploy_command import PROCESS_S_MAX, Said, planned
-from tests.settlement.deployment.town import SUBMITTER, Town, in_environment, keystore, shown
+from tests.settlement.deployment.town import CHAIN_ID, SUBMITTER, Town, in_environment, keystore, shown
 
 READER = X25519PrivateKey.from_private_bytes(b"\x05" * 32)
 HOURS_6 = 6 * 3_600
@@ -96,6 +97,12 @@ def without_mirror(town: Town) -> Iterator[None]:
     aside.rename(published)
 
 
+def begun_a_batch_ago(town: Town, number: int) -> None:
+    """A draft as it stands when another batch came in before anything was founded."""
+    origin = Origin(chain_id=CHAIN_ID, genesis_hash=Chain(town.url).genesis_hash(), founder=ADDRESS, scope=f"@{number}")
+    next_file(town).write_text(json.dumps({"founding": origin.as_json() | {"transactions": {}}}))
+
+
 def next_file(town: Town) -> Path:
     return town.folder / "next.json"
 
@@ -115,7 +122,9 @@ def test_a_ledger_goes_on_at_one_other_hub_wherever_the_command_was_cut(
     with works.connection() as conn, leading(conn, town.dsn, SETTLEMENT, wait_s_max=0):
         assert main(carry_over(town), lease_s=1) == 3
     assert "tongdui.settlement is led by" in capsys.readouterr().err, "a task is at the old hub"
+    begun_a_batch_ago(town, first)
     assert main(carry_over(town)) == 0
+    next_file(town).unlink()
     said = capsys.readouterr().out
     assert f"goes on as batch {first + 1} after header" in said
     assert (Chain(town.url).nonce(ADDRESS), next_file(town).exists()) == (before, False)
