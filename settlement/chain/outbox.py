@@ -147,9 +147,7 @@ class Outbox:
             self._lease.renew(self._conn, seconds=self._lease_s)
 
     def submit(self, intent: Intent) -> Outcome:
-        """Make sure that the intent is signed, stored and sent; what has become of it. Where it was decided before, it
-        is signed as it was decided.
-        """
+        """Make sure that the intent is signed, stored and sent; what has become of it."""
         stored = self._book.of_purpose(intent.purpose)
         if not stored:
             self._clear_way(intent.purpose)
@@ -187,6 +185,10 @@ class Outbox:
         """The nonce reserved for a purpose, None while nothing was decided for it."""
         reserved = self._book.reserved(purpose)
         return None if reserved is None else reserved[0]
+
+    def is_signed(self, purpose: str) -> bool:
+        """Whether anything is kept for a purpose: then it is what it is, and may be mined."""
+        return bool(self._book.of_purpose(purpose))
 
     def mined(self, purpose: str) -> list[bytes]:
         """The hashes of what was found in a block for a purpose."""
