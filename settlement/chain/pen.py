@@ -17,8 +17,9 @@ from psycopg.pq import TransactionStatus
 from settlement.chain.client import Chain
 from settlement.chain.drafts import Draft, DraftBook
 from settlement.chain.gas import Fees
-from settlement.chain.intents import FILLER_GAS, Intent, Reached
+from settlement.chain.intents import FILLER_GAS, Intent
 from settlement.chain.nonces import NonceBook, StoredTx
+from settlement.chain.points import Reached
 from settlement.chain.refused import SignerRefused, SignerSilent
 from settlement.chain.senders import TransactionSigner
 from settlement.lease import Lead
