@@ -49,7 +49,6 @@ def main(words: list[str] | None = None) -> int:
         "seconds": round(seconds, 1),
         "processorSeconds": round(processor, 1),
         "microsecondsPerEvent": round(processor / whole["events"] * 1e6, 1),
-        "drift": 0,
         **whole,
     }
     show(whole["books"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import resource
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
@@ -27,7 +28,7 @@ def _begin(so_far: Any) -> None:
 
 
 def _play(number: int, seed: int, events: int) -> tuple[dict[str, Any], float]:
-    """One alliance; its record and the processor time it took."""
+    """One alliance; its record, with the memory of its process, and the processor time it took."""
 
     def tell(count: int) -> None:
         _so_far[number] = count
@@ -36,6 +37,7 @@ def _play(number: int, seed: int, events: int) -> tuple[dict[str, Any], float]:
     begun = time.process_time()
     told = Played(f"{seed}/{number}", events).play(tell).told()
     _so_far[number] = events
+    told["megabytesMost"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return told, time.process_time() - begun
 
 
