@@ -30,12 +30,19 @@ class Log(NamedTuple):
     tx_hash: bytes
 
 
-def logs(nodes: Nodes, addresses: Sequence[bytes], first: int, last: int) -> Iterator[Log]:
-    """All logs of the contracts in order, asked for in stretches that are halved where a node finds them too long."""
+def logs(
+    nodes: Nodes, addresses: Sequence[bytes], first: int, last: int, *, topics: Sequence[bytes] = ()
+) -> Iterator[Log]:
+    """All logs of the contracts in order, asked for in stretches that are halved where a node finds them too long; with
+    `topics` those that begin with these, and without addresses anybody's.
+    """
+    asked: dict[str, Any] = {"topics": [hex_text(each) for each in topics]}
+    if addresses:
+        asked["address"] = [hex_text(each) for each in addresses]
     stretch = BLOCKS_PER_QUESTION_MAX
     while first <= last:
         end = min(last, first + stretch - 1)
-        question = {"address": [hex_text(each) for each in addresses], "fromBlock": hex(first), "toBlock": hex(end)}
+        question = {**asked, "fromBlock": hex(first), "toBlock": hex(end)}
         try:
             yield from nodes.agreed(_log_list, "eth_getLogs", question)
         except RpcRefused:

@@ -92,7 +92,7 @@ class Replay:
 
     def _WindDownBegun(self, log: Log, **told: Any) -> None:  # noqa: N802 - named after the event
         if log.address == self._hub:
-            self.winds_down_since = told["since"]
+            self.winds_down_since, self.queue.hub_ends = told["since"], True
 
     def _NetsCommitted(self, _log: Log, **told: Any) -> None:  # noqa: N802 - named after the event
         self._newest[told["batchNo"]].nets = [(merchant, amount) for merchant, amount in told["nets"]]

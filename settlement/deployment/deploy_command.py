@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
@@ -64,6 +64,8 @@ from settlement.lease import LEASE_S
 from settlement.networks import NotAddresses
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
+from settlement.tasks.leading import leading
+from settlement.tasks.ticks import SETTLEMENT
 from settlement.tasks.works import Works, read_recipients
 from settlement.watch.watcher import FinalityBroken
 
@@ -140,10 +142,10 @@ def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int, *, c
     dsn = asked_dsn(asked.dsn or settings.database_url)
     require_newest(dsn)
     works = Works(settings=settings, dsn=dsn, now_ms=lambda: 0)
-    with psycopg.connect(dsn, autocommit=True) as conn:
+    with psycopg.connect(dsn, autocommit=True) as conn, _alone(conn, dsn, lease_s, carrying=carrying):
         founding = _founding(conn, works, told, asked.config)
         first = first_batch(conn, asked.out) if carrying else 0
-        scope, founding = record.scope_of(first), going_on(conn, founding, first) if carrying else founding
+        scope, founding = record.scope_of(first), going_on(conn, chain, founding, first) if carrying else founding
         genesis_hash = chain.genesis_hash()
         origin = record.Origin(chain_id=serves, genesis_hash=genesis_hash, founder=signer.address, scope=scope)
         noting = _noting(conn, origin, asked.out, checkpoint)
@@ -154,6 +156,13 @@ def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int, *, c
             mirrors=settings.open(),
         )
         yield Ready(conn=conn, chain=chain, outbox=outbox, founding=founding, publication=publication, out=asked.out)
+
+
+def _alone(conn: Conn, dsn: str, lease_s: int, *, carrying: bool) -> AbstractContextManager[object]:
+    """While a ledger goes from hub to hub no task of settlement runs, at either: a turn that began at the old one would
+    go on with it.
+    """
+    return leading(conn, dsn, SETTLEMENT, wait_s_max=2 * lease_s, lease_s=lease_s) if carrying else nullcontext()
 
 
 def _noting(conn: Conn, origin: record.Origin, out: Path, checkpoint: Checkpoint) -> Checkpoint:
@@ -190,7 +199,11 @@ def _leaves(ready: Ready) -> bool:
 
 def _require_free(ready: Ready) -> None:
     if _leaves(ready):
-        require_free(ready.conn, old_alliance(ready.conn, ready.chain), ready.outbox, ready.founding)
+        _require_free_of(ready, old_alliance(ready.conn, ready.chain))
+
+
+def _require_free_of(ready: Ready, old: Alliance) -> None:
+    require_free(ready.conn, old, ready.outbox, ready.founding, ready.publication.mirrors)
 
 
 def _leave(ready: Ready, final_s_max: int) -> None:
@@ -201,7 +214,7 @@ def _leave(ready: Ready, final_s_max: int) -> None:
     if not winds_down(old):
         wind_down(old, ready.outbox)
         _wait_until_final(ready.outbox, final_s_max)
-    require_free(ready.conn, old, ready.outbox, ready.founding)
+    _require_free_of(ready, old)
 
 
 def _planned(ready: Ready) -> list[Step]:

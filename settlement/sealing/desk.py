@@ -23,6 +23,7 @@ from proofs.kinds import Kind
 from proofs.messages import AcceptanceReceipt, PointsEvent, signed_digest
 from proofs.signature import address_of, sign
 from proofs.words import WORD_BYTES
+from settlement.carrying import hub_wanted
 from settlement.sealing.ends import ACTIVE, Ends
 from settlement.sealing.lanes import LaneId, Roster, Signature
 from settlement.sealing.leaves import LeafMaker, needs
@@ -311,10 +312,11 @@ def take_in(
         check(signed, prepared=prepared, lane=lane, last_nonce=last_nonce(conn, lane.id), separator=separator)
         promise = receipt(signed, accepted_at=now)
         promised = key.sign(signed_digest(separator, promise.hash_struct()))
-        source = signed.source or (None, None)
-        signature = signed.signature[0] + signed.signature[1]
+        source, signature = signed.source or (None, None), signed.signature[0] + signed.signature[1]
         fields = [*lane.id, event.nonce, event.words(), signature, *source, now, promise.merge_by]
         conn.execute(_TAKE, [*fields, promised[0] + promised[1]])
+        if (wanted := hub_wanted(conn, separator)) is not None:  # asked now: who moves the ledger waits for this row
+            raise IntakeRefused(Why.HUB, "domain", expected=wanted, actual="another hub")
         return promise, promised
 
 

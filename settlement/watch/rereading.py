@@ -30,7 +30,7 @@ _READ = """
 SELECT block_number, log_index, block_hash, tx_hash, contract, name, batch_no, merchant_id, amount, fields
 FROM settlement.chain_event WHERE block_number BETWEEN %s AND %s ORDER BY block_number, log_index
 """
-_HOLD = "SELECT block_number FROM settlement.chain_cursor WHERE name = %s FOR UPDATE"
+_HOLD = "SELECT block_number FROM settlement.chain_cursor WHERE starts_with(name, %s) FOR UPDATE"
 _FORGET = "DELETE FROM settlement.chain_event WHERE block_number = %(block_number)s AND log_index = %(log_index)s"
 
 Row = dict[str, Any]
@@ -60,7 +60,7 @@ def reread(conn: Conn, alliance: Alliance, *, first: int | None = None) -> Rerea
     `FinalityBroken`, `ChainError`.
     """
     alliance.require_same_chain()
-    seen, begin = _cursor(conn), max(first or 0, alliance.anchor.deploy_block)
+    seen, begin = _cursor(conn, alliance), max(first or 0, alliance.anchor.deploy_block)
     if alliance.chain.head(seen.number).hash != seen.hash:
         raise FinalityBroken(f"block {seen.number} is another one at {alliance.chain.place} than the one that was read")
     true = {_place(row): row for row in _true(alliance, begin, seen.number)}
@@ -93,7 +93,7 @@ def untold(conn: Conn) -> dict[int, int]:
 
 def tell_rest(conn: Conn, alliance: Alliance, post: Callable[[Sequence[Command]], Sequence[Answer]]) -> None:
     """Tell the ledger what it was told too little. Raises `LedgerRefused`, `NothingRead`."""
-    seen, rest = _cursor(conn), untold(conn)
+    seen, rest = _cursor(conn, alliance), untold(conn)
     if not rest:
         return
     last = max((step.batch_no for step in recoveries.told(conn)), default=None)
@@ -114,8 +114,8 @@ def tell_rest(conn: Conn, alliance: Alliance, post: Callable[[Sequence[Command]]
         raise LedgerRefused(f"{answer.outcome.code}: {answer.outcome.message}")
 
 
-def _cursor(conn: Conn) -> Place:
-    seen = watcher.cursor(conn)
+def _cursor(conn: Conn, alliance: Alliance) -> Place:
+    seen = watcher.cursor(conn, alliance)
     if seen is None:
         raise NothingRead("no event was read yet")
     return seen

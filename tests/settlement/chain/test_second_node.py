@@ -114,12 +114,12 @@ def test_events_that_one_node_leaves_out_are_not_passed_over(unfounded: Field, e
     poor = poor_field(unfounded, 2)
     with poor.settlement() as s:
         repay(s, 50_000, "unseen")
-        seen = watcher.cursor(s.conn)
+        seen = watcher.cursor(s.conn, s.alliance)
     with lying(unfounded.url) as liar, replace(poor, url=liar.url, second_url=embedded.url).settlement() as s:
         liar.distort = without("DebtRepaid(uint64,uint32,uint256,uint256)")
         with pytest.raises(NodesDisagree, match="events of blocks"):
             watcher.watch(s.conn, s.alliance)
-        assert (watcher.cursor(s.conn), tell(s)) == (seen, 0)
+        assert (watcher.cursor(s.conn, s.alliance), tell(s)) == (seen, 0)
         assert [row.code for row in alerts(s.conn)] == ["nodes-disagree"]
         liar.honest()
         watcher.watch(s.conn, s.alliance)

@@ -14,7 +14,7 @@ from web3 import Web3
 
 from settlement.chain.client import Chain, ChainUnclear
 from settlement.chain.outbox import Intent, Outbox
-from settlement.chain.refused import SignerRefused
+from settlement.chain.refused import SignerRefused, SignerSilent
 from settlement.chain.senders import (
     KeyRefused,
     LocalSigner,
@@ -177,6 +177,12 @@ def test_who_trickles_is_cut_off_within_its_time(ask: Callable[[str], None]) -> 
     assert not hangs
 
 
-def test_a_signer_that_is_not_there_gives_no_signature() -> None:
-    with pytest.raises(SignerRefused, match="no signature"):
+def dies(_asked: dict[str, Any]) -> Any:
+    raise ConnectionAbortedError
+
+
+def test_of_a_signer_that_is_not_there_or_dies_nobody_knows_whether_it_signed() -> None:
+    with pytest.raises(SignerSilent, match="no signature"):
         RemoteSigner("http://127.0.0.1:9", ADDRESS).sign(FIELDS)
+    with signer_that(dies) as url, pytest.raises(SignerSilent, match="no signature"):
+        RemoteSigner(url, ADDRESS).sign(FIELDS)
