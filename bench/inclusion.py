@@ -16,7 +16,7 @@ from typing import Any
 
 SLOWEST_SHOWN = 5
 GOAL_P95_SECONDS_MAX = 20 * 60
-"""Of receipt to block: docs/protocol's goal."""
+"""What an alliance may promise its members (docs/settlement.md)."""
 
 
 @dataclass(frozen=True, slots=True)
