@@ -84,7 +84,7 @@ MirrorSettings = Annotated[FolderSettings | S3Settings | WebSettings, Field(disc
 class MirrorsSettings(BaseSettings):
     """The mirrors of this alliance."""
 
-    model_config = SettingsConfigDict(env_prefix="TONGDUI_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TONGDUI_", frozen=True, hide_input_in_errors=True)
 
     environment: Literal["development", "production"] = "development"
     var: Path = Path("var")
