@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from settlement.cycles import CycleSettings
 from settlement.mirrors.settings import MirrorsSettings
+from settlement.posting import leads_elsewhere
 from settlement.tiers.founding import CircuitUnfit, Setup, setup_in
 from settlement.tiers.proving import CIRCUITS, JOB_S_MAX, PROVE_S_MAX
 
@@ -122,7 +123,7 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
                 "TONGDUI_INSPECTOR_KEYS: production has every batch examined before it is published; "
                 "or say in TONGDUI_UNINSPECTED_BECAUSE why not"
             )
-        if self.rpc_check_url is not None and self.rpc_check_url in {None, self.rpc_url}:
+        if self.rpc_url and self.rpc_check_url and not leads_elsewhere(self.rpc_check_url, self.rpc_url):
             raise ValueError("TONGDUI_RPC_CHECK_URL: has to be another node than TONGDUI_RPC_URL")
         if (self.signer_url is None) != (self.signer_address is None):
             raise ValueError("TONGDUI_SIGNER_URL and TONGDUI_SIGNER_ADDRESS: neither without the other")

@@ -249,7 +249,7 @@ def _record_nets(s: Settlement, batch: Batch) -> None:
     nets = moved.newly_settled([step.moved for step in known], at)
     command = SettleNets(
         key=f"settle-nets:{batch.batch_no}",
-        at_ms=s.alliance.chain.head(known[at].block_number).timestamp * MS_PER_SECOND,
+        at_ms=second_node.block(s.alliance, known[at].block_number).timestamp * MS_PER_SECOND,
         batch_no=batch.batch_no,
         nets=tuple(Net(merchant_id=party, au=au) for party, au in nets.items()),
     )

@@ -21,7 +21,7 @@ from web3 import Web3
 from proofs.keccak import keccak256
 from settlement.chain.refused import SignerRefused
 from settlement.chain.secret_files import SecretRefused, secret_line
-from settlement.posting import NOT_POSTED, posted
+from settlement.posting import NOT_POSTED, posted, why
 
 SIGN_S_MAX = 20.0
 """For the whole answer: what is signed is signed under a lock, and nobody else leads meanwhile."""
@@ -98,7 +98,7 @@ class RemoteSigner:
             result = answer["result"]
             return bytes.fromhex((result["raw"] if isinstance(result, dict) else result).removeprefix("0x"))
         except (*NOT_POSTED, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise SignerRefused(f"the signer gave no signature: {type(error).__name__}") from error
+            raise SignerRefused(f"the signer gave no signature: {why(error)}") from None
 
     def _wire(self, fields: dict[str, Any]) -> dict[str, str]:
         """The fields as JSON-RPC writes them, with the sender named."""

@@ -18,9 +18,8 @@ from psycopg.types.json import Jsonb
 
 from settlement import second_node
 from settlement.alliance import Alliance
-from settlement.chain.client import ChainUnclear, Head, NodeRefused
+from settlement.chain.client import ChainError, ChainUnclear, Head, NodeRefused
 from settlement.chain.contracts import Event
-from settlement.second_node import NodesDisagree
 from settlement.tables import Conn
 from settlement.watch import alerts
 from settlement.watch.alerts import Alert
@@ -73,8 +72,8 @@ def watch(conn: Conn, alliance: Alliance) -> Watched:
     """
     try:
         return _watch(conn, alliance)
-    except NodesDisagree as error:
-        alerts.keep(conn, "watcher", [second_node.alert(alliance, error)])
+    except ChainError as error:
+        alerts.report(conn, "watcher", second_node.alert(alliance, error))
         raise
 
 
@@ -109,7 +108,7 @@ def cursor(conn: Conn) -> Place | None:
 
 def _start(conn: Conn, alliance: Alliance) -> Place:
     """Before the first contract there is nothing to read."""
-    before = alliance.chain.head(max(0, alliance.anchor.deploy_block - 1))
+    before = second_node.block(alliance, max(0, alliance.anchor.deploy_block - 1))
     conn.execute(_START, {"name": CURSOR, "number": before.number, "hash": before.hash})
     found = cursor(conn)
     assert found is not None

@@ -34,7 +34,7 @@ from tests.settlement.tiers.ground import Ground
 
 NODES = ["embedded", *(["anvil"] if ANVIL.exists() else [])]
 POINTS = ["signed", "signed:tier-epoch", "sent:tier-epoch", "included:tier-epoch", "published"]
-ONCE = [(f"tier-epoch:{NUMBER}", "MINED")]
+ONCE = [(f"tier-epoch:{NUMBER}", "MINED", True)]
 
 
 @pytest.fixture
