@@ -66,11 +66,12 @@ _ALARMS: dict[type[Exception], str] = {
     forced.ForcedWaits: "forced-due",
     forced.GivenUp: "transaction-failed",
     moved.Unbalanced: "events-missing",
+    watcher.FinalityBroken: "finality-broken",
 }
 _CANNOT_GO_ON = (
     *(Refused, FeeCeiling, ForeignPending, LedgerRefused, SignerRefused),
     *(batches.NotReproducible, BatchFaulty, PublicationError, forced.ForcedWaits, forced.GivenUp),
-    *(ChainError, moved.Unbalanced),
+    *(ChainError, moved.Unbalanced, watcher.FinalityBroken),
 )
 
 

@@ -85,7 +85,8 @@ def _watch(conn: Conn, alliance: Alliance) -> Watched:
         if seen.number >= final.number:
             break
         _require_standing(conn, alliance, seen)
-        last = alliance.chain.head(min(final.number, seen.number + span))
+        upto = min(final.number, seen.number + span)
+        last = final if upto == final.number else second_node.block(alliance, upto)
         try:
             found = events(alliance, seen.number + 1, last)
         except NodeRefused:
@@ -116,7 +117,7 @@ def _start(conn: Conn, alliance: Alliance) -> Place:
 
 
 def _require_standing(conn: Conn, alliance: Alliance, seen: Place) -> None:
-    standing = alliance.chain.head(seen.number).hash
+    standing = second_node.block(alliance, seen.number).hash
     if standing == seen.hash:
         return
     actual = f"block {seen.number} is {(standing or b'').hex()}"
