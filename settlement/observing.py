@@ -17,7 +17,7 @@ from settlement.chain.client import ChainUnclear, Head
 from settlement.chain.contracts import Event
 from settlement.chain.nonces import NonceBook
 from settlement.sealing import ends
-from settlement.steps import ABSENT, Become, Fate, Observation, State, Step, Submission, next_step
+from settlement.steps import ABSENT, Become, Do, Fate, Observation, State, Step, Submission, next_step
 from settlement.tables import Batch
 
 VERBS = ("commit", "finalise", "release")
@@ -58,21 +58,18 @@ def _rests_on_finality(step: Step, seen: Observation) -> bool:
 def _by_both(s: Settlement, batch: Batch, seen: Observation, at: Head) -> Observation:
     """What both nodes show at a block that both call final, in the place of what the first one said of its own."""
     number = batch.batch_no
-    final = second_node.agreed(
-        s.alliance, f"batch {number} at block {at.number}", lambda each: _view(each, number, at)
-    )
+    final = second_node.agreed(s.alliance, f"batch {number} at block {at.number}", lambda each: _view(each, number, at))
     reverted = seen.reverted_final and final.reverted
-    if reverted:
-        follows = second_node.agreed(
-            s.alliance, f"why batch {number} was thrown out", lambda each: _follows_another(each, batch, at.number)
-        )
+    follows = reverted and second_node.agreed(
+        s.alliance, f"why batch {number} was thrown out", lambda each: _follows_another(each, batch, at.number)
+    )
     return replace(
         seen,
         now_final=at.timestamp,
         hash_final=final.header_hash,
         next_final_no_final=final.next_final_no,
         reverted_final=reverted,
-        predecessor_reverted_final=reverted and follows,
+        predecessor_reverted_final=follows,
     )
 
 

@@ -16,7 +16,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException
 from threading import Event, Timer
 from time import monotonic
 from typing import Any, NamedTuple
@@ -149,14 +149,12 @@ class Line:
         if self._tls is None:
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])
-        secured = self._tls.wrap_socket(connected, server_hostname=host, do_handshake_on_connect=False)
         try:
-            with _cut_off(secured, until):
-                secured.do_handshake()
+            connected.settimeout(_left(until))  # which a whole handshake has, unlike an answer
+            return self._tls.wrap_socket(connected, server_hostname=host)
         except BaseException:
-            secured.close()
+            connected.close()
             raise
-        return secured
 
     def _posted(self, at: Place, connection: HTTPConnection, body: bytes, until: float, bytes_max: int) -> Answer:
         whole = False
@@ -167,7 +165,9 @@ class Line:
                 taken = answer.read(bytes_max + 1)
             if len(taken) > bytes_max:
                 raise Unusable("longer than an answer may be")
-            whole = _leaves_open(answer)
+            if not answer.isclosed():
+                raise Unusable("an answer that breaks off")
+            whole = not answer.will_close
         finally:
             if not whole:  # what comes next on this connection would be taken for another answer
                 self.close()
@@ -180,11 +180,6 @@ class Line:
         elif at.named is not None:
             headers["Authorization"] = f"Basic {b64encode(at.named.encode()).decode()}"
         return headers
-
-
-def _leaves_open(answer: HTTPResponse) -> bool:
-    """Whether all of it was read, and the other side goes on listening."""
-    return answer.isclosed() and not answer.will_close
 
 
 def _connected(at: Place, until: float) -> socket.socket:
@@ -232,12 +227,14 @@ def _cut_off(connected: socket.socket, until: float) -> Iterator[None]:
         raise
     finally:
         watch.cancel()
+    if over.is_set():  # what is read to the end of the connection ends with it
+        raise TimeoutError
 
 
 def _cut(connected: socket.socket, over: Event) -> None:
     over.set()
     with suppress(OSError):
-        socket.socket.shutdown(connected, socket.SHUT_RDWR)  # below TLS, which another thread is in the middle of
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)  # below TLS, in the middle of which another thread is
 
 
 def posted(url: str, body: Any, *, seconds_max: float, bytes_max: int, token: str | None = None) -> bytes:

@@ -283,4 +283,3 @@ def _is_asked(log: Log, asked: Mapping[str, Any]) -> bool:
 
 def _hex(data: bytes) -> str:
     return "0x" + data.hex()
-

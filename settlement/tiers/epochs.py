@@ -22,12 +22,12 @@ from proofs.tier.header import EpochHeader
 from proofs.tier.policy import at_least
 from proofs.tier.statement import DEPTH, alliance_id
 from proofs.tier.trusted import DEVELOPMENT_KEY
+from settlement import second_node
 from settlement.chain.client import ChainError, ChainUnclear
 from settlement.chain.contracts import Refused
 from settlement.chain.outbox import Checkpoint, FeeCeiling, ForeignPending, unwatched
 from settlement.chain.refused import SignerRefused
 from settlement.chain.senders import KeyRefused
-from settlement import second_node
 from settlement.tables import Conn
 from settlement.tiers import epoch_secrets, rows, signing_keys, snapshot
 from settlement.tiers.clock import EpochClock

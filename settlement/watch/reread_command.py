@@ -5,9 +5,9 @@ earlier reading left out or made up.
 
 Without --yes nothing is changed. With it the rows are put right and the ledger is told what it was told too little,
 while no task of settlement runs. --reorganised where blocks that were read as final have given way to others: then the
-watcher goes on from the block that stands there now. To take out rows of events that never were takes a login that may delete them: the
-owner's. Exit codes: 0 nothing differs, or all is right now; 1 something differs, and --yes was not said; 2 it could not
-be put right; 3 the chain or the database cannot be asked.
+watcher goes on from the block that stands there now. To take out rows of events that never were takes a login that may
+delete them: the owner's. Exit codes: 0 nothing differs, or all is right now; 1 something differs, and --yes was not
+said; 2 it could not be put right; 3 the chain or the database cannot be asked.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def test_a_revoked_epoch_is_inactive_on_the_chain(anchored: Anchored) -> None:
     assert anchored.drive() == []
 
 
-REVOKED = "0x{:064x}".format(1)[2:]
+REVOKED = f"{1:064x}"
 
 
 def revoked(method: str, params: list[Any], result: Any) -> Any:
