@@ -143,6 +143,7 @@ def test_what_cannot_be_read_again_is_said(field: Field, capsys: pytest.CaptureF
         assert main([*words, "--check-rpc", f"{field.url}/"]) == 2
         s.conn.execute("UPDATE settlement.chain_cursor SET block_hash = %s", [b"x" * 32])
         assert main(words) == 3
+        s.alliance.chain.advance_time(60)
         with pytest.raises(FinalityBroken):
             watcher.watch(s.conn, s.alliance)
         assert main([*words, "--reorganised"]) == 1

@@ -102,10 +102,10 @@ def forgetting(*, nonces: int = 0) -> Distortion:
 
 
 def test_no_other_header_is_sealed_on_one_nodes_word_that_ours_is_dead(field: Field, embedded: EmbeddedNode) -> None:
-    """It holds the commit back: it says that the hub has none, and that another transaction has used the nonce."""
+    """It took the commit, and says that the hub has none and that another transaction has used the nonce."""
     with confirmed(field, embedded, lies="first") as (s, liar):
-        assert stands(s) == ("CONFIRMED", [])
         liar.distort = forgetting()
+        assert stands(s) == ("SUBMITTED", ["commit-refused"])
         s.alliance.chain.advance_time(SEAL_LAG_SECONDS_BOUND + 60)
         for _ in range(2):
             assert stands(s) == ("SUBMITTED", ["nodes-disagree"])
