@@ -16,7 +16,7 @@ from api.auth import Caller, allowed
 from api.clock import now_ms
 from api.door import door_of
 from api.openapi import CURSOR, LIMIT, NAME_SCHEMA, PathText, documented, in_path
-from api.paging import cursor_of, page_of
+from api.paging import cursor_of, one_page, page_of
 from api.parse import id_in, moment, no_parameters
 from api.problems import invalid
 from api.shapes.members import (
@@ -150,8 +150,7 @@ def get_lots(request: Request, member: PathText, caller: READER) -> Response:
         who = found_person(connection, member)
         found = lots(connection, who.account, caller.merchant_id, after=after or LotId(0, 0), limit=limit + 1)
         promised = registry(connection)
-    page = found[:limit]
-    more = cursor_of(page[-1].lot) if len(found) > limit else None
+    page, more = one_page(found, limit, lambda each: each.lot)
     return json_of(LotsOut(data=[_lot(each, promised) for each in page], next_cursor=more))
 
 

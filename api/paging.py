@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -21,6 +22,13 @@ CURSOR_CHARS_MAX = 200
 PART_MAX = 2**62
 
 P = TypeVar("P", bound=NamedTuple)
+R = TypeVar("R")
+
+
+class Below(NamedTuple):
+    """Where a page of numbered rows begins, the newest first: below this number."""
+
+    no: int
 
 
 def cursor_of(place: NamedTuple) -> str:
@@ -40,6 +48,18 @@ def page_of(request: Request, places: type[P], *, beside: frozenset[str] = froze
     if wanted > LIMIT_MAX:
         raise invalid("#query/limit", f"wants a number from 1 to {LIMIT_MAX}")
     return None if cursor is None else _place(cursor, places), wanted
+
+
+def below_of(request: Request, *, beside: frozenset[str] = frozenset()) -> tuple[int, int]:
+    """As `page_of`, of numbered rows: the number that the page begins below, and how many rows the caller wants."""
+    place, limit = page_of(request, Below, beside=beside)
+    return PART_MAX if place is None else place.no, limit
+
+
+def one_page(found: Sequence[R], limit: int, place: Callable[[R], NamedTuple]) -> tuple[Sequence[R], str | None]:
+    """Of rows of which one more than `limit` was asked for: the page, and the cursor of the next where there is one."""
+    page = found[:limit]
+    return page, cursor_of(place(page[-1])) if len(found) > limit else None
 
 
 def _place(cursor: str, places: type[P]) -> P:

@@ -26,10 +26,10 @@ from api.clock import TestClock
 from api.clockwork import ticking
 from api.door import open_door
 from api.settings import Settings
-from api.tiers.circuits import CircuitRefused
 from api.tiers.desk import Send, TierDesk
 from ledger.postgres.embedded import EmbeddedPostgresError
 from ledger.postgres.migrated import Behind, migrated_database
+from proofs.tier.circuit_folder import CircuitUnfit
 from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
 from settlement.mirrors.settings import MirrorsSettings
@@ -89,7 +89,7 @@ def _seal(dsn: str, settings: Settings, at_s: int) -> Mapping[str, int]:
 
 
 def tier_desk(dsn: str, settings: Settings, key: bytes | None) -> TierDesk:
-    """What the doors of tier proofs stand on. Raises `CircuitRefused`."""
+    """What the doors of tier proofs stand on. Raises `CircuitUnfit`."""
     return TierDesk(
         circuits=settings.tier_circuits(),
         clock=EpochClock(settings.tier_epoch_seconds, settings.tier_epochs_start),
@@ -143,7 +143,7 @@ def main() -> None:
         settings = Settings()
         with migrated_database(settings.database_url, settings.var / "postgres") as dsn:
             serve(dsn, settings)
-    except (Behind, CircuitRefused, EmbeddedPostgresError, OSError, ValueError, psycopg.OperationalError) as refused:
+    except (Behind, CircuitUnfit, EmbeddedPostgresError, OSError, ValueError, psycopg.OperationalError) as refused:
         raise SystemExit(f"api.serve: {refused}") from refused
 
 

@@ -11,7 +11,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from api.tiers.circuits import Served, read_circuits
+from proofs.tier.circuit_folder import CircuitKeys, CircuitUnfit, read_keys
+from proofs.tier.trusted import Setup
 from settlement.chain.secret_files import secret_line
 from settlement.cycles import CycleSettings
 
@@ -93,11 +94,16 @@ class Settings(CycleSettings):
             raise ValueError(f"{path}: holds {len(key)} bytes, not the {KEY_BYTES} of {what}")
         return key
 
-    def tier_circuits(self) -> tuple[Served, ...]:
-        """The circuits whose proofs are taken. Raises `CircuitRefused`."""
+    def tier_circuits(self) -> tuple[CircuitKeys, ...]:
+        """The circuits whose proofs are taken. Raises `CircuitUnfit`."""
         usual = not self.production and (DEVELOPMENT_CIRCUIT / "circuit.json").exists()
         folder = self.tier_circuit or (DEVELOPMENT_CIRCUIT if usual else None)
-        return read_circuits([folder] if folder else [], production=self.production)
+        if folder is None:
+            return ()
+        keys = read_keys(folder)
+        if self.production and keys.circuit.setup is Setup.DEV:
+            raise CircuitUnfit(f"{folder}: holds a development key, with which anybody can forge proofs")
+        return (keys,)
 
     @model_validator(mode="after")
     def consistent(self) -> Settings:

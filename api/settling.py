@@ -8,7 +8,7 @@ looks after an alert.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import anyio.to_thread
 import msgspec
@@ -17,7 +17,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from api.auth import Caller, allowed
 from api.door import Door, door_of
 from api.openapi import CURSOR, LIMIT, NUMBER_SCHEMA, PathText, documented, in_path
-from api.paging import cursor_of, page_of
+from api.paging import Below, below_of, one_page
 from api.parse import BODY_BYTES_MAX, body_of, decode, moment, no_parameters, number_in
 from api.problems import Problem
 from api.shapes.settling import (
@@ -43,12 +43,6 @@ OPERATOR = Annotated[Caller, Depends(allowed("settlement:read"))]
 WATCHER = Annotated[Caller, Depends(allowed("alerts:acknowledge"))]
 _decoder = msgspec.json.Decoder(AcknowledgeAlert)
 _encode = msgspec.json.Encoder().encode
-
-
-class Before(NamedTuple):
-    """Where a page of alerts begins: below this id."""
-
-    id: int
 
 
 @router.get(
@@ -80,12 +74,10 @@ def get_settlement(request: Request, _caller: OPERATOR) -> Response:
     ),
 )
 def get_alerts(request: Request, _caller: OPERATOR) -> Response:
-    before, limit = page_of(request, Before)
+    below, limit = below_of(request)
     with door_of(request).reading() as connection:
-        wanted = {"before": before.id} if before else {}
-        rows = alerts(connection, resolved=True, limit=limit + 1, **wanted)
-    page = rows[:limit]
-    more = cursor_of(Before(page[-1].id)) if len(rows) > limit else None
+        rows = alerts(connection, resolved=True, limit=limit + 1, before=below)
+    page, more = one_page(rows, limit, lambda each: Below(each.id))
     return Response(
         _encode(AlertsOut(data=[_alert(row) for row in page], next_cursor=more)), media_type="application/json"
     )

@@ -200,6 +200,9 @@ def _examine(options: argparse.Namespace, nodes: Nodes) -> int:
         chain = read(nodes, options.hub, tag="latest", from_block=anchor.get("deployBlock", 0))
         means = _means(options, key, watch)
         commits = [*chain.commits, *sealed_commits(chain, means.mirrors)]
+        since = [each.header.nets_since_batch for each in commits if each.header.batch_no == options.batch]
+        if since and since[0] < commits[0].header.batch_no:  # its nets are counted from a batch of the hub before
+            chain.before = _read_through(options, nodes, anchor, "latest").before
         outcome = audit(chain, commits, means, first=options.batch, last=options.batch)
     _write(options.out, report_text(_anchored(outcome, anchor, nodes)))
     _tell(outcome)
@@ -364,7 +367,7 @@ def _parser() -> argparse.ArgumentParser:
     sign.add_argument("--state", required=True, type=Path, help="file that remembers what was signed")
     sign.set_defaults(run=_attest)
     look = commands.add_parser(
-        "examine", parents=[both], epilog=_EXITS, help="check one batch that is sealed; sign nothing"
+        "examine", parents=[both, through], epilog=_EXITS, help="check one batch that is sealed; sign nothing"
     )
     look.add_argument("--batch", required=True, type=int, help="its number")
     look.set_defaults(run=_examine)

@@ -26,7 +26,7 @@ from auditor.findings import shown
 from auditor.lapsed import Final, Sealing, committable_until, lapsed, sealings_in
 from auditor.mirrors import Mirror
 from auditor.outcome import Outcome
-from proofs.json_form import JsonFormError, from_json
+from proofs.json_form import JsonFormError, from_json, hex_bytes
 from proofs.messages import BatchHeader, domain_separator, signed_digest
 from proofs.signature import address_of, sign
 from proofs.words import WORD_BYTES
@@ -226,11 +226,11 @@ def _replaceable(
     if gone == other:
         return gone
     now = final()
-    return gone | {each for each in other if lapsed(_raw(each), sealings, now)}
+    return gone | {each for each in other if lapsed(hex_bytes(each), sealings, now)}
 
 
 def _refused(commit: Commit, signed: str, sealings: Mapping[bytes, Sealing]) -> Refused:
-    sealing = sealings.get(_raw(signed))
+    sealing = sealings.get(hex_bytes(signed))
     until = None if sealing is None else committable_until(sealing)
     return Refused(commit.header.batch_no, commit.header_hash, signed, until)
 
@@ -248,7 +248,7 @@ def load_signer(path: Path) -> PrivateKey:
     if path.stat().st_mode & _OTHERS:
         raise AttestRefused(f"{path}: others may read this key; chmod 600 it")
     try:
-        return PrivateKey(bytes.fromhex(path.read_text().strip().removeprefix("0x")))
+        return PrivateKey(hex_bytes(path.read_text().strip()))
     except ValueError as error:
         raise AttestRefused(f"{path}: not a secp256k1 key of 32 bytes in hex") from error
 
@@ -288,10 +288,6 @@ def _load(state: Path, chain: Chain, attester: bytes) -> _State:
     if told != mine or not isinstance(signed, dict):
         raise AttestRefused(f"{state}: kept for {told}, not for {mine}")
     return _State(mine, signed, sealings)
-
-
-def _raw(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))
 
 
 def _store(state: Path, identity: dict[str, Any], signed: dict[str, str], sealings: Mapping[bytes, Sealing]) -> None:

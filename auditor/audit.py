@@ -80,6 +80,7 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
         _check_headers(era, outcome.findings)
         _check_contracts(era.chain, outcome.findings)
     for old, new in pairwise(eras):
+        outcome.on_trust += map(_alone, new.chain.rivals)
         if new.commits:
             check_carried(old.chain, new.chain, new.commits[0], outcome.findings)
     _require_predecessor(eras[0], first, outcome)
@@ -133,6 +134,11 @@ def _require_predecessor(oldest: _Era, first: int, outcome: Outcome) -> None:
     if old is not None and first <= oldest.first:
         where = f"hub {shown(old.hub)} on chain {old.chain_id}"
         outcome.incomplete.append(f"batch {oldest.first} goes on after {where}, which was not read (--old-rpc)")
+
+
+def _alone(rival: bytes) -> str:
+    """Anybody can found a hub that says so, and the old one names none: which is the alliance's no figure can tell."""
+    return f"that the ledger did not go on at {shown(rival)}, which says that it goes on after the same header"
 
 
 def _check_contracts(chain: Chain, findings: Findings) -> None:
@@ -296,6 +302,8 @@ def _opening(commits: Sequence[Commit], first: int, source: Source, outcome: Out
     rows = _rows(before, source, outcome)
     if rows is not None:
         books.rows, books.total_points = {row.account: row for row in rows}, before.header.total_points
+    if since is None:
+        outcome.incomplete.append(f"batch {settled_at}, from which nets are counted, was not read")
     settled = _rows(since, source, outcome) if since is not None else None
     if since is not None and settled is not None:
         books.settled_batch, books.settled_cash = since.header.batch_no, cash_balances(settled)

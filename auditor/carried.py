@@ -1,17 +1,17 @@
 """A hub that goes on where another one ended: the two readings held against each other.
 
-Checks 3 and 12: the new hub's first header is bound to the last one of the old hub, which settled, is final and has
-wound down; numbers, points and journal go on, and terms are worth what they were. That the opening rows are the closing
-rows is check 15, as between any two batches. Called by `audit`. Source: protocol §4.7, docs/decisions/0228.
+Checks 3 and 12: the new hub's first header is bound to the last one of the old hub, which is final and has wound down;
+numbers, points and journal go on, nets are counted from what settled last, and terms are worth what they were. That the
+opening rows are the closing rows is check 15, as between any two batches, and that nets are what the rows say since the
+old hub settled is check 18. Called by `audit`. Source: protocol §4.7, docs/decisions/0228, 0241.
 """
 
 from __future__ import annotations
 
 from auditor.chain import Chain, Commit
 from auditor.findings import Findings, shown
-from proofs.headers import Predecessor
+from proofs.headers import Predecessor, settled_by
 from proofs.messages import BatchHeader
-from proofs.words import ZERO_WORD
 
 
 def check_carried(before: Chain, after: Chain, opening: Commit, findings: Findings) -> None:
@@ -26,7 +26,6 @@ def check_carried(before: Chain, after: Chain, opening: Commit, findings: Findin
     facts = {
         "predecessor": (_told(due), "nobody" if after.carried is None else _told(after.carried)),
         "the old hub's last header is final": (True, final),
-        "the old hub's last header settles": (True, last.header.nets_hash != ZERO_WORD),
         "the old hub winds down": (True, before.winds_down_since > 0),
         **_figures(last.header, opening.header),
     }
@@ -43,6 +42,7 @@ def _told(each: Predecessor) -> str:
 def _figures(last: BatchHeader, opening: BatchHeader) -> dict[str, tuple[object, object]]:
     return {
         "header.batchNo": (last.batch_no + 1, opening.batch_no),
+        "header.netsSinceBatch": (settled_by(last), opening.nets_since_batch),
         "header.firstLeafNo": (last.first_leaf_no + last.leaf_count, opening.first_leaf_no),
         "header.totalPoints": (last.total_points, opening.total_points),
         "header.journalHead": (last.journal_head, opening.journal_head),

@@ -6,6 +6,7 @@ Made by `reading` from one or more nodes; headers out of order or hashes that do
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -111,6 +112,8 @@ class Chain:
     """The last header of the hub that this one goes on after; None for one that began with nothing."""
     before: Chain | None = None
     """That hub, where it was read too."""
+    rivals: Sequence[bytes] = ()
+    """Other contracts of the same chain that say they go on after the same header."""
 
     @property
     def hubs(self) -> list[Chain]:

@@ -16,8 +16,9 @@ from typing import Any, Final, NamedTuple
 
 from auditor.findings import shown
 from auditor.logs import LogError, Value, parse
-from auditor.questions import block, call_words, hexed, logs, number, raw
+from auditor.questions import block, call_words, logs, number
 from auditor.rpc import Nodes, RpcError
+from proofs.json_form import hex_bytes, hex_text
 from proofs.keccak import keccak256
 from proofs.tier.cohorts import Cohorts
 from proofs.tier.decoding import DecodingError, decode
@@ -131,9 +132,9 @@ def read(nodes: Nodes, address: bytes, *, tag: str = "finalized", from_block: in
     chain_id = nodes.agreed(number, "eth_chainId")
     block_no = min(no for no, *_ in nodes.each(block, "eth_getBlockByNumber", tag, False))  # noqa: FBT003 - JSON
     _, block_hash, _ = nodes.agreed(block, "eth_getBlockByNumber", hex(block_no), False)  # noqa: FBT003 - JSON
-    code = nodes.agreed(raw, "eth_getCode", hexed(address), hex(block_no))
+    code = nodes.agreed(hex_bytes, "eth_getCode", hex_text(address), hex(block_no))
     if not code:
-        raise RpcError(f"there is no contract at {hexed(address)} in block {block_no}")
+        raise RpcError(f"there is no contract at {hex_text(address)} in block {block_no}")
     registry = Registry(chain_id, address, keccak256(code), block_no, block_hash)
     for log in logs(nodes, [address], from_block, block_no):
         event = EVENTS.get(log.topics[0]) if log.topics else None
@@ -141,7 +142,7 @@ def read(nodes: Nodes, address: bytes, *, tag: str = "finalized", from_block: in
             try:
                 _take(registry, event.name, event.decode(log.topics, log.data))
             except LogError as error:
-                raise RpcError(f"a log of {hexed(address)} in block {log.block_no}: {error}") from error
+                raise RpcError(f"a log of {hex_text(address)} in block {log.block_no}: {error}") from error
     for each in registry.epochs:
         words = call_words(nodes, address, "epochOf(uint32)", uint_word(each.header.epoch), block_no)
         each.stored = tuple(words)
@@ -188,11 +189,11 @@ def _chain(registry: Registry) -> Iterator[Problem]:
         if no <= last:
             yield Problem("epoch-not-rising", no, f"more than {last}", str(no))
         if header.previous != previous:
-            yield Problem("epoch-chain-broken", no, hexed(previous), hexed(header.previous))
+            yield Problem("epoch-chain-broken", no, hex_text(previous), hex_text(header.previous))
         if each.header_hash != hashed:
-            yield Problem("epoch-hash-differs", no, hexed(hashed), hexed(each.header_hash))
+            yield Problem("epoch-hash-differs", no, hex_text(hashed), hex_text(each.header_hash))
         if each.signer != each.key:
-            yield Problem("epoch-signer-differs", no, hexed(each.key), hexed(each.signer))
+            yield Problem("epoch-signer-differs", no, hex_text(each.key), hex_text(each.signer))
         yield from _record(registry, each)
         previous, last = hashed, max(last, no)
 
@@ -207,8 +208,8 @@ def _record(registry: Registry, each: Anchored) -> Iterator[Problem]:
     circuit = registry.circuits.get(each.stored[4])
     named = (header.circuit_id, header.vk_hash)
     if circuit is None or (circuit.circuit_id, circuit.vk_hash) != named:
-        actual = "no circuit" if circuit is None else hexed(circuit.vk_hash)
-        yield Problem("epoch-circuit-differs", no, hexed(header.vk_hash), actual)
+        actual = "no circuit" if circuit is None else hex_text(circuit.vk_hash)
+        yield Problem("epoch-circuit-differs", no, hex_text(header.vk_hash), actual)
     if bool(each.stored[5]) != each.withdrawn:
         yield Problem("epoch-revocation-differs", no, str(each.withdrawn), str(bool(each.stored[5])))
 
@@ -222,16 +223,16 @@ def _files(registry: Registry, published: Sequence[Published]) -> Iterator[Probl
         told.add(no)
         held = anchored.get(no)
         if held is None:
-            yield Problem("epoch-not-on-chain", no, hexed(header.struct_hash()), "nothing")
+            yield Problem("epoch-not-on-chain", no, hex_text(header.struct_hash()), "nothing")
             continue
         if header != held.header:
-            yield Problem("epoch-differs", no, hexed(held.header_hash), hexed(header.struct_hash()))
+            yield Problem("epoch-differs", no, hex_text(held.header_hash), hex_text(header.struct_hash()))
         signer = each.signed.signer(registry.chain_id, registry.address)
         if signer != held.key:
-            yield Problem("epoch-signature", no, hexed(held.key), "nobody" if signer is None else hexed(signer))
+            yield Problem("epoch-signature", no, hex_text(held.key), "nobody" if signer is None else hex_text(signer))
         yield from _papers(each)
     for no in sorted(anchored.keys() - told):
-        yield Problem("epoch-not-told", no, hexed(anchored[no].header_hash), "nothing")
+        yield Problem("epoch-not-told", no, hex_text(anchored[no].header_hash), "nothing")
 
 
 def _papers(each: Published) -> Iterator[Problem]:
@@ -247,10 +248,10 @@ def _papers(each: Published) -> Iterator[Problem]:
         try:
             actual = kind.from_json(form).hash()
         except DecodingError as error:
-            yield Problem("epoch-paper", header.epoch, f"{name} {hexed(named)}", str(error))
+            yield Problem("epoch-paper", header.epoch, f"{name} {hex_text(named)}", str(error))
             continue
         if actual != named:
-            yield Problem("epoch-paper", header.epoch, f"{name} {hexed(named)}", hexed(actual))
+            yield Problem("epoch-paper", header.epoch, f"{name} {hex_text(named)}", hex_text(actual))
 
 
 def told(registry: Registry) -> str:
@@ -271,20 +272,20 @@ def as_json(registry: Registry, problems: Sequence[Problem]) -> dict[str, Any]:
     return {
         "verdict": "findings" if problems else "clean",
         "chainId": registry.chain_id,
-        "registry": hexed(registry.address),
-        "codeHash": hexed(registry.code_hash),
-        "block": {"number": registry.block_no, "hash": hexed(registry.block_hash)},
-        "epochKey": hexed(registry.key),
+        "registry": hex_text(registry.address),
+        "codeHash": hex_text(registry.code_hash),
+        "block": {"number": registry.block_no, "hash": hex_text(registry.block_hash)},
+        "epochKey": hex_text(registry.key),
         "circuits": [
-            {"circuitNo": no, "vkHash": hexed(each.vk_hash), "setup": each.setup, "retired": each.retired}
+            {"circuitNo": no, "vkHash": hex_text(each.vk_hash), "setup": each.setup, "retired": each.retired}
             for no, each in sorted(registry.circuits.items())
         ],
         "epochs": [
             {
                 "epoch": each.header.epoch,
                 "root": str(each.header.root),
-                "headerHash": hexed(each.header_hash),
-                "signer": hexed(each.signer),
+                "headerHash": hex_text(each.header_hash),
+                "signer": hex_text(each.signer),
                 "revoked": each.withdrawn,
             }
             for each in registry.epochs

@@ -19,6 +19,7 @@ from auditor.findings import Findings, shown
 from auditor.lapsed import Final, Sealing, lapsed, sealings_in
 from auditor.receipts import Held
 from auditor.signed import ReportAltered, signer_of
+from proofs.json_form import hex_bytes
 from proofs.words import ZERO_WORD
 
 CHECKPOINT_BYTES_MAX = 2**30
@@ -116,7 +117,7 @@ def check_checkpoint(checkpoint: Checkpoint, commits: Sequence[Commit], chain: C
 def _raw(text: str) -> bytes:
     """No header's hash where the file holds something else."""
     try:
-        return bytes.fromhex(text.removeprefix("0x"))
+        return hex_bytes(text)
     except ValueError:
         return b""
 

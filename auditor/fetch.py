@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from auditor.mirrors import Folder, Mirror, blob, keep
+from proofs.json_form import hex_bytes
 from proofs.lpb1 import LEAVES_MAX, NET_BYTES, NETS_MAX, RECORD_BYTES, ROW_BYTES, ROWS_MAX
 from proofs.tariff import TARIFF_CONTEXT, Tariff, read_tariff
 
@@ -80,7 +81,7 @@ def load_key(path: Path) -> AuditorKey:
 
 
 def _key(told: dict[str, str]) -> AuditorKey:
-    raw = bytes.fromhex(str(told["x25519"]).removeprefix("0x"))
+    raw = hex_bytes(str(told["x25519"]))
     return AuditorKey(str(told["kid"]), X25519PrivateKey.from_private_bytes(raw))
 
 

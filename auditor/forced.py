@@ -23,6 +23,8 @@ class Forced:
     batch_no: int | None = None
     late: bool = False
     dropped: bool = False
+    in_vain: bool = False
+    """It came when the hub took no batch any more."""
 
 
 @dataclass(slots=True)
@@ -30,11 +32,14 @@ class Queue:
     """All that was ever forced, by number."""
 
     events: dict[int, Forced] = field(default_factory=dict)
+    hub_ends: bool = False
+    """Whether the hub's wind-down has begun."""
 
     def take(self, name: str, told: Mapping[str, Any]) -> bool:
         """One log by the name of its event; False for events of other contracts."""
         if name == "ForcedQueued":
-            self.events[told["id"]] = Forced(f"lane {told['merchantId']}:{told['keyId']}", told["dueAt"])
+            lane = f"lane {told['merchantId']}:{told['keyId']}"
+            self.events[told["id"]] = Forced(lane, told["dueAt"], in_vain=self.hub_ends)
         elif name == "ForcedDischarged":
             event = self.events[told["id"]]
             event.batch_no, event.late = told["batchNo"], bool(told["late"])
@@ -49,10 +54,10 @@ class Queue:
 
 
 def check_forced(queue: Queue, now: int, findings: Findings) -> None:
-    """Every forced event was taken in by its time, or its time is not over at `now`."""
+    """Every forced event was taken in by its time, or its time is not over at `now`, or no batch could take it."""
     for number, event in queue.events.items():
         place, due = f"forced event {number}, {event.lane}", f"merged by {event.due_at}"
         if event.batch_no is not None and event.late:
             findings.add("forced-late", event.batch_no, place, expected=due, actual="later")
-        elif event.batch_no is None and not event.dropped and now > event.due_at:
+        elif event.batch_no is None and not (event.dropped or event.in_vain) and now > event.due_at:
             findings.add("forced-overdue", 0, place, expected=due, actual=f"not by {now}")

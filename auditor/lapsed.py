@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from proofs.headers import SEAL_LAG_SECONDS_BOUND
+from proofs.json_form import hex_bytes
 from proofs.messages import BatchHeader
 
 
@@ -62,8 +63,6 @@ def sealings_in(state: Mapping[str, Any]) -> dict[bytes, Sealing]:
     AttributeError, TypeError or ValueError where it is none.
     """
     return {
-        bytes.fromhex(each.removeprefix("0x")): Sealing(
-            int(batch_no), int(sealed_at), bytes.fromhex(prev.removeprefix("0x"))
-        )
+        hex_bytes(each): Sealing(int(batch_no), int(sealed_at), hex_bytes(prev))
         for each, (batch_no, sealed_at, prev) in state.get("sealed", {}).items()
     }

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from auditor.logs import LogError, decode_values
 from auditor.rpc import Nodes, RpcError, RpcRefused
+from proofs.json_form import hex_bytes, hex_text
 from proofs.keccak import keccak256
 from proofs.messages import BatchHeader
 from proofs.words import WORD_BYTES
@@ -29,12 +30,19 @@ class Log(NamedTuple):
     tx_hash: bytes
 
 
-def logs(nodes: Nodes, addresses: Sequence[bytes], first: int, last: int) -> Iterator[Log]:
-    """All logs of the contracts in order, asked for in stretches that are halved where a node finds them too long."""
+def logs(
+    nodes: Nodes, addresses: Sequence[bytes], first: int, last: int, *, topics: Sequence[bytes] = ()
+) -> Iterator[Log]:
+    """All logs of the contracts in order, asked for in stretches that are halved where a node finds them too long; with
+    `topics` those that begin with these, and without addresses anybody's.
+    """
+    asked: dict[str, Any] = {"topics": [hex_text(each) for each in topics]}
+    if addresses:
+        asked["address"] = [hex_text(each) for each in addresses]
     stretch = BLOCKS_PER_QUESTION_MAX
     while first <= last:
         end = min(last, first + stretch - 1)
-        question = {"address": [hexed(each) for each in addresses], "fromBlock": hex(first), "toBlock": hex(end)}
+        question = {**asked, "fromBlock": hex(first), "toBlock": hex(end)}
         try:
             yield from nodes.agreed(_log_list, "eth_getLogs", question)
         except RpcRefused:
@@ -50,10 +58,10 @@ def _log_list(answer: Any) -> list[Log]:
         Log(
             number(log["blockNumber"]),
             number(log["logIndex"]),
-            raw(log["address"]),
-            tuple(raw(topic) for topic in log["topics"]),
-            raw(log["data"]),
-            raw(log["transactionHash"]),
+            hex_bytes(log["address"]),
+            tuple(hex_bytes(topic) for topic in log["topics"]),
+            hex_bytes(log["data"]),
+            hex_bytes(log["transactionHash"]),
         )
         for log in answer
     )
@@ -61,17 +69,17 @@ def _log_list(answer: Any) -> list[Log]:
 
 def call(nodes: Nodes, contract: bytes, signature: str, arguments: bytes, block_no: int) -> bytes:
     """One word that a view of the contract returns."""
-    question = {"to": hexed(contract), "data": hexed(keccak256(signature.encode())[:4] + arguments)}
-    answer = nodes.agreed(raw, "eth_call", question, hex(block_no))
+    question = {"to": hex_text(contract), "data": hex_text(keccak256(signature.encode())[:4] + arguments)}
+    answer = nodes.agreed(hex_bytes, "eth_call", question, hex(block_no))
     if len(answer) != WORD_BYTES:
-        raise RpcError(f"{signature} of {hexed(contract)} answers {len(answer)} bytes, not one word: is it the hub?")
+        raise RpcError(f"{signature} of {hex_text(contract)} answers {len(answer)} bytes, not one word: is it the hub?")
     return answer
 
 
 def call_words(nodes: Nodes, contract: bytes, signature: str, arguments: bytes, block_no: int) -> list[int]:
     """The words that a view of the contract returns, as numbers."""
-    question = {"to": hexed(contract), "data": hexed(keccak256(signature.encode())[:4] + arguments)}
-    answer = nodes.agreed(raw, "eth_call", question, hex(block_no))
+    question = {"to": hex_text(contract), "data": hex_text(keccak256(signature.encode())[:4] + arguments)}
+    answer = nodes.agreed(hex_bytes, "eth_call", question, hex(block_no))
     return [int.from_bytes(answer[at : at + WORD_BYTES], "big") for at in range(0, len(answer), WORD_BYTES)]
 
 
@@ -80,7 +88,7 @@ _NETS, _SIGNATURES = "(uint32,int128)[]", "(bytes32,bytes32)[]"
 
 def signatures(nodes: Nodes, tx_hash: bytes) -> tuple[tuple[bytes, bytes], ...] | None:
     """The attestations in the transaction's own words; None where a contract in between hides the call."""
-    data = nodes.agreed(lambda answer: raw(answer["input"]), "eth_getTransactionByHash", hexed(tx_hash))
+    data = nodes.agreed(lambda answer: hex_bytes(answer["input"]), "eth_getTransactionByHash", hex_text(tx_hash))
     if data[:4] != COMMIT_SELECTOR:
         return None
     try:
@@ -98,16 +106,8 @@ def number(text: Any) -> int:
     return int(text, 16)
 
 
-def raw(text: Any) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))
-
-
-def hexed(value: bytes) -> str:
-    return f"0x{value.hex()}"
-
-
 def block(answer: Any) -> tuple[int, bytes, int]:
     """(number, hash, time) of a block."""
     if answer is None:
         raise RpcError("the node does not know the block it was asked for")
-    return number(answer["number"]), raw(answer["hash"]), number(answer["timestamp"])
+    return number(answer["number"]), hex_bytes(answer["hash"]), number(answer["timestamp"])

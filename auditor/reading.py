@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping
 
 from auditor.chain import Chain
 from auditor.lapsed import Final
+from auditor.logs import EVENTS
 from auditor.money import Holdings
-from auditor.questions import block, call, call_words, hexed, logs, number, raw
+from auditor.questions import block, call, call_words, logs, number
 from auditor.replay import Replay
 from auditor.rpc import Nodes, RpcError
+from proofs.json_form import hex_bytes, hex_text
 from proofs.keccak import keccak256
 from proofs.words import uint_word
 
@@ -28,6 +30,7 @@ PARTNERS = {
 
 
 HUBS_BEFORE_MAX = 64
+CARRIED_OVER = next(topic for topic, event in EVENTS.items() if event.name == "CarriedOver")
 
 
 def read(nodes: Nodes, hub: bytes, *, tag: str = "finalized", from_block: int = 0) -> Chain:
@@ -81,8 +84,18 @@ def read_through(
         if asked is None or asked.agreed(number, "eth_chainId") != old.chain_id:
             break
         chain.before = read(asked, old.hub, tag="finalized", from_block=old_block)
+        if asked is nodes:
+            chain.rivals = _rivals(nodes, chain, old_block)
         chain, nodes = chain.before, asked
     return newest
+
+
+def _rivals(nodes: Nodes, chain: Chain, first: int) -> list[bytes]:
+    """Whoever else on this chain says that it goes on after the header that this hub goes on after."""
+    old = chain.carried
+    assert old is not None, "asked for a hub that goes on"
+    topics = [CARRIED_OVER, uint_word(old.chain_id), bytes(12) + old.hub, old.header_hash]
+    return sorted({log.address for log in logs(nodes, (), first, chain.block_no, topics=topics)} - {chain.hub})
 
 
 def finalised(nodes: Nodes, hub: bytes) -> Final:
@@ -93,9 +106,9 @@ def finalised(nodes: Nodes, hub: bytes) -> Final:
 
 
 def _code_hash(nodes: Nodes, contract: bytes, block_no: int) -> bytes:
-    code = nodes.agreed(raw, "eth_getCode", hexed(contract), hex(block_no))
+    code = nodes.agreed(hex_bytes, "eth_getCode", hex_text(contract), hex(block_no))
     if not code:
-        raise RpcError(f"there is no contract at {hexed(contract)} in block {block_no}")
+        raise RpcError(f"there is no contract at {hex_text(contract)} in block {block_no}")
     return keccak256(code)
 
 

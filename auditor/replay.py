@@ -13,10 +13,11 @@ from auditor.chain import Commit, Config, Governance, OnChain, Params
 from auditor.forced import Queue
 from auditor.logs import EVENTS, LogError
 from auditor.money import Money
-from auditor.questions import Log, block, call, hexed, signatures
+from auditor.questions import Log, block, call, signatures
 from auditor.registry import NO_END, Key, Registry
 from auditor.rpc import Nodes, RpcError
 from proofs.headers import Predecessor
+from proofs.json_form import hex_text
 from proofs.keccak import keccak256
 from proofs.kinds import Terms
 from proofs.messages import BatchHeader
@@ -91,7 +92,7 @@ class Replay:
 
     def _WindDownBegun(self, log: Log, **told: Any) -> None:  # noqa: N802 - named after the event
         if log.address == self._hub:
-            self.winds_down_since = told["since"]
+            self.winds_down_since, self.queue.hub_ends = told["since"], True
 
     def _NetsCommitted(self, _log: Log, **told: Any) -> None:  # noqa: N802 - named after the event
         self._newest[told["batchNo"]].nets = [(merchant, amount) for merchant, amount in told["nets"]]
@@ -161,7 +162,9 @@ class Replay:
         """Who may do what now, one line each, in order."""
         names = {address: name for name, address in contracts.items()}
         return tuple(
-            sorted(f"{names[contract]} {role_name(role)} {hexed(account)}" for contract, role, account in self._roles)
+            sorted(
+                f"{names[contract]} {role_name(role)} {hex_text(account)}" for contract, role, account in self._roles
+            )
         )
 
     def _configure(self, log: Log, config_hash: bytes) -> None:
@@ -187,7 +190,7 @@ class Replay:
 
 def role_name(role: bytes) -> str:
     """A role as people write it."""
-    return _ROLE_NAMES.get(role, hexed(role))
+    return _ROLE_NAMES.get(role, hex_text(role))
 
 
 def moved_roles(told: Iterable[object], now: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -205,4 +208,4 @@ def _by_name(told: str) -> str:
 
 _ROLE_NAMES = {ZERO_WORD: "DEFAULT_ADMIN"}
 _ROLE_NAMES |= {keccak256(spelled.encode()): name for name in ROLES for spelled in (name, f"{name}_ROLE")}
-_NAMES_OF_HASHES = {hexed(role): name for role, name in _ROLE_NAMES.items()}
+_NAMES_OF_HASHES = {hex_text(role): name for role, name in _ROLE_NAMES.items()}

@@ -210,16 +210,17 @@ contract SettlementHub is Sequence, EIP712 {
         emit BatchFinalised(h.batchNo, hash);
     }
 
-    /// Header 0 of a hub that begins with nothing; or the header after the last one of the hub before, a settling one, so
-    /// that nets are counted from there on.
+    /// Header 0 of a hub that begins with nothing; or the header after the last one of the hub before, with nets counted on
+    /// from what settled last there. Named too late that would be beyond any revert.
     function _opening(Carried memory c) private returns (BatchHeader memory h) {
         if ((c.batchNo == 0) != (c.headerHash == 0)) revert CarriedHalfway(c.batchNo, c.headerHash);
         if (c.batchNo == 0) {
             (h.prevHeaderHash, h.firstLeafNo) = (Words.genesisAnchor(block.chainid, address(this)), 1);
             return h;
         }
+        if (c.netsSinceBatch >= c.batchNo) revert CarriedUnsettled(c.batchNo, c.netsSinceBatch);
         h.prevHeaderHash = Words.carriedAnchor(block.chainid, address(this), c.chainId, c.hub, c.headerHash);
-        (h.batchNo, h.netsSinceBatch, h.firstLeafNo) = (c.batchNo, c.batchNo - 1, c.firstLeafNo);
+        (h.batchNo, h.netsSinceBatch, h.firstLeafNo) = (c.batchNo, c.netsSinceBatch, c.firstLeafNo);
         (h.totalPoints, h.journalHead) = (c.totalPoints, c.journalHead);
         emit CarriedOver(c.chainId, c.hub, c.headerHash);
     }

@@ -121,11 +121,17 @@ def genesis_header(
     )
 
 
+def settled_by(header: BatchHeader) -> int:
+    """The last settling batch when this header was made: its own, or the one that it names."""
+    return header.nets_since_batch if header.nets_hash == ZERO_WORD else header.batch_no
+
+
 def carried_header(
     first: BatchHeader, before: Predecessor, last: BatchHeader, *, chain_id: int, hub: bytes
 ) -> BatchHeader:
     """`first`, a hub's header 0 over the rows that `last` left, as the header of a hub that goes on after `last`, the
-    last one of the hub before: its points and journal, numbers that go on, a history of its own.
+    last one of the hub before: its points and journal, numbers that go on, a history of its own. Nets are counted from
+    what settled last.
     """
     return replace(
         first,
@@ -134,5 +140,5 @@ def carried_header(
         first_leaf_no=last.first_leaf_no + last.leaf_count,
         total_points=last.total_points,
         journal_head=last.journal_head,
-        nets_since_batch=last.batch_no,
+        nets_since_batch=settled_by(last),
     )

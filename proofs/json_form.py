@@ -69,6 +69,13 @@ def hex_text(data: bytes) -> str:
     return "0x" + data.hex()
 
 
+def hex_bytes(text: str) -> bytes:
+    """The bytes of hex in either case, with 0x or without. Raises ValueError. For what people and nodes write: what we
+    publish has one spelling (`raw`).
+    """
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
 def _fields(kind: type[Typed]) -> list[tuple[str, str]]:
     """(type, name) of each field in the order of the type string."""
     inside = kind.TYPE[kind.TYPE.index("(") + 1 : -1]

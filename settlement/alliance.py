@@ -41,7 +41,7 @@ class OtherCode(AllianceError):
 
 
 class BetweenHubs(AllianceError):
-    """The next hub is being founded; until it stands nobody works on the one before."""
+    """The next hub is being founded, or was founded since; nobody works on the one before any more."""
 
 
 class Params(NamedTuple):
@@ -88,6 +88,14 @@ class Alliance:
         assert self.second is not None, "there is one"
         return replace(self, chain=self.second, second=None)
 
+    def require_in_force(self, conn: Conn) -> None:
+        """Make sure that the ledger did not go on to another hub since it was attached to this one. Raises
+        `BetweenHubs`.
+        """
+        now = in_force(conn)
+        if now != self.anchor:
+            raise BetweenHubs(f"the ledger went on to hub 0x{now.hub.hex()}: attach again")
+
     def require_same_chain(self) -> None:
         """Make sure the node still serves the chain that was attached: addresses move between networks. Raises
         `OtherChain`.
@@ -133,16 +141,22 @@ class Alliance:
         return Contract(self.chain, "TestToken", self.anchor.token)
 
 
-def attach(conn: Conn, chain: Chain, *, second: Chain | None = None) -> Alliance:
-    """The alliance of this database on this chain. Raises `NotFounded`, `OtherChain`, `OtherCode`, `BetweenHubs`.
-
-    The `second` node is asked nothing here: where it serves another chain its blocks are not those of the first.
-    """
+def in_force(conn: Conn) -> Anchor:
+    """Where the ledger settles now. Raises `NotFounded`, `BetweenHubs`."""
     anchor = tables.anchor(conn)
     if anchor is None:
         raise NotFounded("no contracts are recorded in this database; run the deployment")
     if (opening := under_way(conn)) is not None and opening > anchor.first_batch:
         raise BetweenHubs(f"batch {opening} opens another hub that is being founded: run carry-over to its end")
+    return anchor
+
+
+def attach(conn: Conn, chain: Chain, *, second: Chain | None = None) -> Alliance:
+    """The alliance of this database on this chain. Raises `NotFounded`, `OtherChain`, `OtherCode`, `BetweenHubs`.
+
+    The `second` node is asked nothing here: where it serves another chain its blocks are not those of the first.
+    """
+    anchor = in_force(conn)
     chain_id, genesis_hash = chain.chain_id(), chain.genesis_hash()
     if (chain_id, genesis_hash) != (anchor.chain_id, anchor.genesis_hash):
         raise OtherChain(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from proofs.json_form import JsonFormError, raw
+from proofs.json_form import JsonFormError, hex_bytes, raw
 from proofs.messages import domain_separator, signed_digest
 from proofs.signature import SignatureError, recover
 from proofs.words import WORD_BYTES
@@ -66,7 +66,7 @@ def _read(path: Path) -> tuple[bytes, list[Any]]:
         raise AttestationRefused(f"{path}: larger than {FILE_BYTES_MAX} bytes")
     try:
         said = parsed(path.read_bytes())
-        attester = bytes.fromhex(said["attester"].removeprefix("0x"))
+        attester = hex_bytes(said["attester"])
         entries = list(said["attestations"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise AttestationRefused(f"{path}: not a file of attestations: {error!r}") from error

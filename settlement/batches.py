@@ -120,10 +120,12 @@ def seal_next(s: Settlement, *, settling: bool = False, leaves_max: int = BATCH_
     was put aside. None when there is nothing to seal; a settling batch with nothing in it holds one VOID. While a
     mirror is down, or the inspector finds fault, the batch stays SEALED, and `publish_again` brings it on.
 
-    Raises `SealRefused` and leaves nothing but the batch's secrets behind; `NumberTaken` before anything.
+    Raises `SealRefused` and leaves nothing but the batch's secrets behind; `NumberTaken`, `BetweenHubs` before
+    anything.
     """
     last = tables.last_batch(s.conn)
     assert last is not None, "founding stores batch 0"
+    s.alliance.require_in_force(s.conn)  # `last` may be another hub's opening
     previous = _predecessor(s.conn, last)
     batch_no = previous.batch_no + 1
     plan = tables.plan(s.conn, batch_no)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from proofs.headers import Predecessor, carried_anchor
+from proofs.messages import domain_separator
 from settlement import tables
 from settlement.steps import State
 from settlement.tables import Anchor, Batch, Conn
@@ -23,15 +24,13 @@ SELECT batch_no FROM (
     WHERE superseded_by IS NULL ORDER BY batch_no DESC LIMIT 1
 ) AS newest WHERE state = 'SEALED' AND first_leaf > last_leaf
 """
+_WAIT_FOR_DESK = "LOCK TABLE settlement.signed_event IN SHARE ROW EXCLUSIVE MODE"
 _FORGET_SIGNED = """
 DELETE FROM settlement.signed_event AS own WHERE NOT EXISTS (
     SELECT FROM settlement.batch_leaf AS leaf WHERE leaf.event_id = decode(
         lpad(to_hex(own.merchant_id), 8, '0') || lpad(to_hex(own.key_id), 8, '0') || lpad(to_hex(own.nonce), 16, '0')
         || repeat('0', 32), 'hex')
 )
-"""
-_WATCH_FROM = """
-UPDATE settlement.chain_cursor SET block_number = %(number)s, block_hash = %(hash)s WHERE name = 'contracts'
 """
 
 
@@ -71,13 +70,25 @@ def under_way(conn: Conn) -> int | None:
     return None if row is None else row[0]
 
 
-def step_over(conn: Conn, anchor: Anchor, opening: Batch, *, watched: int, watched_hash: bytes) -> None:
+def hub_wanted(conn: Conn, separator: bytes) -> str | None:
+    """For which hub a signature has to be, where that is not the one of this domain."""
+    anchor = tables.anchor(conn)
+    assert anchor is not None, "nobody signs before there is a hub"
+    if (opening := under_way(conn)) is not None and opening > anchor.first_batch:
+        return "the hub that is being founded"
+    if separator != domain_separator(chain_id=anchor.chain_id, hub=anchor.hub):
+        return anchor.hub.hex()
+    return None
+
+
+def step_over(conn: Conn, anchor: Anchor, opening: Batch) -> None:
     """From here on the ledger settles at `anchor`. What merchants signed and no batch holds is theirs to sign again:
-    it was signed for the hub before; the new contracts' events are read from the block after `watched` on.
+    it was signed for the hub before. Whoever takes a signature in meanwhile is waited for, and then sees the new hub.
     """
     with conn.transaction():
+        if anchor.first_batch:
+            conn.execute(_WAIT_FOR_DESK)
         tables.set_anchor(conn, anchor)
         tables.advance(conn, opening, State.FINALISED)
         if anchor.first_batch:
             conn.execute(_FORGET_SIGNED)
-            conn.execute(_WATCH_FROM, {"number": watched, "hash": watched_hash})

@@ -1,4 +1,4 @@
-"""What the commands of this room are made of: subcommands, words, exit codes.
+"""What the commands of this room are made of: subcommands, the node that they ask, words, exit codes.
 
 Invariant: what was done goes to standard output, why something was not to standard error, under the program's name.
 Called by the commands of this room.
@@ -9,7 +9,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
+
+from settlement.chain.client import Chain
 
 DONE: Final = 0
 REFUSED: Final = 1
@@ -17,6 +20,7 @@ REFUSED: Final = 1
 WRONG_USE: Final = 2
 AWAY: Final = 3
 """Node or database did not answer, or a block is not final yet: the same again later."""
+YEAR_3000_S: Final = 32_503_680_000
 
 
 def subcommands(
@@ -28,6 +32,22 @@ def subcommands(
     whole = argparse.ArgumentParser(prog=f"python -m {prog}", description=about, epilog=f"Exit codes: {codes}")
     commands = whole.add_subparsers(dest="command", metavar="command", required=True)
     return whole, {name: commands.add_parser(name, help=words, description=words) for name, words in says.items()}
+
+
+def add_node(command: argparse.ArgumentParser, node: str = "the node") -> None:
+    """The options that name a node; `node` says which one is meant."""
+    command.add_argument("--rpc", required=True, metavar="URL", help=node)
+    command.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
+
+
+def asked_chain(asked: argparse.Namespace) -> Chain:
+    """The chain behind the node that was named."""
+    return Chain(asked.rpc, confirmations=asked.confirmations)
+
+
+def date_of(at_s: int) -> str:
+    """A second of the chain's clock, for people."""
+    return str(datetime.fromtimestamp(at_s, UTC)) if at_s < YEAR_3000_S else "the end of time"
 
 
 def say(words: str) -> None:

@@ -38,7 +38,7 @@ MERCHANT_GAS, LANE_GAS, TERMS_GAS = 100_000, 45_000, 130_000
 UNLIMITED = 2**256 - 1
 
 MONEY_GAS = 250_000
-NOTHING_CARRIED = 0, bytes(20), bytes(32), 0, 0, 0, bytes(32)
+NOTHING_CARRIED = 0, bytes(20), bytes(32), 0, 0, 0, 0, bytes(32)
 """The hub's `Carried` struct where a ledger begins."""
 
 T = TypeVar("T")
@@ -130,9 +130,7 @@ def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, public
         founded_at=zero.done.sealed_at,
         first_batch=zero.batch_no,
     )
-    unread = chain.head(max(0, deploy_block - 1))
-    assert unread.hash is not None, "a block in the chain has a hash"
-    step_over(conn, anchor, zero, watched=unread.number, watched_hash=unread.hash)
+    step_over(conn, anchor, zero)
     return attach(conn, chain)
 
 
@@ -148,8 +146,8 @@ def _genesis_argument(zero: Batch, carry: Carry | None) -> tuple[Any, ...]:
     fresh = header.accounts_count, header.accounts_root, header.data_hash, header.opened_at, header.config_hash
     if carry is None:
         return *fresh, NOTHING_CARRIED
-    old, numbers = carry.before, (header.batch_no, header.first_leaf_no, header.total_points, header.journal_head)
-    return *fresh, (old.chain_id, old.hub, old.header_hash, *numbers)
+    old, counted = carry.before, (header.batch_no, header.nets_since_batch, header.first_leaf_no)
+    return *fresh, (old.chain_id, old.hub, old.header_hash, *counted, header.total_points, header.journal_head)
 
 
 def _hub_address(chain: Chain, outbox: Outbox) -> bytes:

@@ -18,6 +18,7 @@ import argparse
 import hmac
 import json
 import os
+import re
 import secrets
 import sqlite3
 import sys
@@ -145,6 +146,9 @@ def _hex(signature: Signature) -> str:
     return f"0x{b''.join(signature).hex()}"
 
 
+_LENGTH = re.compile(r"[0-9]{1,9}")
+
+
 class _Handler(BaseHTTPRequestHandler):
     """One request: the token first, then its size, then what it asks."""
 
@@ -154,9 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         given = self.headers.get("Authorization", "").encode("latin-1", "replace")
-        length = (
-            int(self.headers.get("Content-Length", "0")) if self.headers.get("Content-Length", "0").isdigit() else -1
-        )
+        told = self.headers.get("Content-Length", "0")
+        length = int(told) if _LENGTH.fullmatch(told) else -1
         if not hmac.compare_digest(given, f"Bearer {self.server.token}".encode()):
             self._answer(401, {"error": {"code": -32000, "message": "the token is missing or another"}})
         elif not 0 < length <= REQUEST_BYTES_MAX:

@@ -1,8 +1,9 @@
 """One leader at a time, by a row: a lease that runs out, and a token that grows with every new holder.
 
 Invariants: time is the database's, never a process's; whoever writes as leader checks the token in the same transaction
-(`require`), so that a leader that slept through its lease writes nothing. Correctness on the chain does not depend on
-it: the contract's own sequence does that. Called by the outbox, whose `leading` every entry point goes through.
+(`require`, `extend`), so that a leader that slept through its lease writes nothing. Correctness on the chain does not
+depend on it: the contract's own sequence does that. Called by the outbox, whose `leading` every entry point goes
+through, and by those who write for it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ _STILL = """
 SELECT 1 FROM settlement.lease
 WHERE name = %(name)s AND holder = %(holder)s AND fencing_token = %(token)s FOR SHARE
 """
+_EXTEND = """
+UPDATE settlement.lease SET expires_at = clock_timestamp() + make_interval(secs => %(secs)s)
+WHERE name = %(name)s AND holder = %(holder)s AND fencing_token = %(token)s
+"""
 _RELEASE = """
 UPDATE settlement.lease SET expires_at = '-infinity'
 WHERE name = %(name)s AND holder = %(holder)s AND fencing_token = %(token)s
@@ -64,7 +69,12 @@ class Lease:
     def require(self, conn: Connection[Any]) -> None:
         """In the caller's transaction: make sure that no one has taken over. Raises `LeaseLost`."""
         if conn.execute(_STILL, self._fields()).fetchone() is None:
-            raise LeaseLost(f"{self.name}: token {self.token} of {self.holder} is no longer in force")
+            raise self._lost()
+
+    def extend(self, conn: Connection[Any], *, seconds: int = LEASE_S) -> None:
+        """In the caller's transaction: make sure of it, and hold it for `seconds` from now. Raises `LeaseLost`."""
+        if conn.execute(_EXTEND, {**self._fields(), "secs": seconds}).rowcount != 1:
+            raise self._lost()
 
     def renew(self, conn: Connection[Any], *, seconds: int = LEASE_S) -> None:
         """Hold it for `seconds` from now. Raises `LeaseHeld` when another took it meanwhile, `LeaseLost` by token."""
@@ -76,8 +86,32 @@ class Lease:
         """Let the next one have it at once; nothing happens when it is lost already."""
         conn.execute(_RELEASE, self._fields())
 
+    def _lost(self) -> LeaseLost:
+        return LeaseLost(f"{self.name}: token {self.token} of {self.holder} is no longer in force")
+
     def _fields(self) -> dict[str, str | int]:
         return {"name": self.name, "holder": self.holder, "token": self.token}
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Whether `conn` may write as leader: as long as the lease's token is in force. Without a lease nobody else is
+    meant to write, and nothing is checked.
+    """
+
+    conn: Connection[Any]
+    lease: Lease | None
+    seconds: int
+
+    def require(self) -> None:
+        """In a transaction of `conn`. Raises `LeaseLost`."""
+        if self.lease is not None:
+            self.lease.require(self.conn)
+
+    def extend(self) -> None:
+        """The same, and the lease runs for its whole time from now. Raises `LeaseLost`."""
+        if self.lease is not None:
+            self.lease.extend(self.conn, seconds=self.seconds)
 
 
 def this_process() -> str:

@@ -25,7 +25,7 @@ from typing import Any
 import psycopg
 
 from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
-from proofs.json_form import hex_text, to_json
+from proofs.json_form import hex_bytes, hex_text, to_json
 from proofs.keccak import keccak256
 from settlement import tables
 from settlement.alliance import Alliance, AllianceError, OtherChain, OtherCode, attach
@@ -33,13 +33,14 @@ from settlement.carrying import predecessor
 from settlement.chain.client import Chain, ChainError
 from settlement.chain.contracts import Name
 from settlement.chain.senders import KeyRefused, kept_line, open_keystore, write_keystore
+from settlement.commands import add_node, asked_chain
 from settlement.deployment.roles import holdings
 from settlement.tables import Conn
 
 ADDRESSES_BYTES_MAX = 64 * 1024
 PASSWORD_CHARS_MIN = 16
 KEY_BYTES = 32
-PARTNERS = {
+PARTNERS: Mapping[str, Name] = {
     "registry": "MerchantRegistry",
     "policy": "AlliancePolicy",
     "fund": "GuaranteeFund",
@@ -110,7 +111,9 @@ def _tiers(alliance: Alliance) -> dict[str, Any]:
     verifiers = {}
     for event in registry.events("CircuitRegistered", first=alliance.anchor.deploy_block, last="finalized"):
         told = event.fields
-        verifiers[hex_text(told["vkHash"])] = _contract(alliance, _bytes(told["verifier"])) | {"setup": told["setup"]}
+        verifiers[hex_text(told["vkHash"])] = _contract(alliance, hex_bytes(told["verifier"])) | {
+            "setup": told["setup"]
+        }
     return {"tiers": {"registry": _contract(alliance, registry.address), "verifiers": verifiers}}
 
 
@@ -156,8 +159,8 @@ def require_addresses(chain: Chain, path: Path) -> dict[str, Any]:
     told = read_told(path)
     try:
         chain_id, genesis = told["chainId"], told["genesisBlockHash"]
-        contracts = {name: (_bytes(each["address"]), each["codeHash"]) for name, each in told["contracts"].items()}
-        contracts["hub"] = (_bytes(told["hub"]), told["codeHash"])
+        contracts = {name: (hex_bytes(each["address"]), each["codeHash"]) for name, each in told["contracts"].items()}
+        contracts["hub"] = (hex_bytes(told["hub"]), told["codeHash"])
         contracts |= _told_tiers(told.get("tiers")) | _told_governance(told.get(RECORD))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise NotAddresses(f"{path}: not a file of addresses: {error!r}") from error
@@ -175,13 +178,13 @@ def _told_tiers(tiers: dict[str, Any] | None) -> dict[str, tuple[bytes, str]]:
         return {}
     named = {"registry of tiers": tiers["registry"]}
     named |= {f"verifier of {vk_hash}": each for vk_hash, each in tiers["verifiers"].items()}
-    return {name: (_bytes(each["address"]), each["codeHash"]) for name, each in named.items()}
+    return {name: (hex_bytes(each["address"]), each["codeHash"]) for name, each in named.items()}
 
 
 def _told_governance(record: dict[str, Any] | None) -> dict[str, tuple[bytes, str]]:
     """What the file says of the council and its timelocks."""
     governance = (record or {}).get("governance") or {}
-    return {name: (_bytes(each["address"]), each["codeHash"]) for name, each in governance.items()}
+    return {name: (hex_bytes(each["address"]), each["codeHash"]) for name, each in governance.items()}
 
 
 def read_told(path: Path) -> dict[str, Any]:
@@ -195,10 +198,6 @@ def read_told(path: Path) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise NotAddresses(f"{path}: not a file of addresses")
     return told
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))
 
 
 def new_key(path: Path, password_file: Path) -> bytes:
@@ -232,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _done(asked: argparse.Namespace) -> str:
     if asked.command == "new-key":
         return hex_text(new_key(asked.file, asked.password_file))
-    chain = Chain(asked.rpc, confirmations=asked.confirmations)
+    chain = asked_chain(asked)
     if asked.command == "check":
         told = require_addresses(chain, asked.file)
         return f"chain {told['chainId']} holds every contract of {asked.file}"
@@ -250,8 +249,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, tells in (("write", "the addresses of this database's alliance"), ("check", "whether they hold")):
         command = commands.add_parser(name, help=tells, description=tells)
-        command.add_argument("--rpc", required=True, help="the node")
-        command.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
+        add_node(command)
         command.add_argument("file", type=Path, help="the file of addresses")
         if name == "write":
             add_dsn(command)

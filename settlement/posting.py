@@ -16,7 +16,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, IncompleteRead
 from threading import Event, Timer
 from time import monotonic
 from typing import Any, NamedTuple
@@ -102,6 +102,8 @@ def why(error: BaseException) -> str:
             return "no answer in time"
         case socket.gaierror():
             return "nobody knows its name"
+        case IncompleteRead():
+            return "an answer that breaks off"
         case ConnectionRefusedError():
             return "nobody listens there"
         case _:
@@ -166,7 +168,7 @@ class Line:
             if len(taken) > bytes_max:
                 raise Unusable("longer than an answer may be")
             if not answer.isclosed():
-                raise Unusable("an answer that breaks off")
+                raise IncompleteRead(b"")
             whole = not answer.will_close
         finally:
             if not whole:  # what comes next on this connection would be taken for another answer

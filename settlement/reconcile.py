@@ -27,6 +27,7 @@ import psycopg
 from ledger import queries
 from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
 from ledger.reports import positions as recorded
+from proofs.json_form import hex_bytes
 from proofs.kinds import BASE_UNITS_PER_AU
 from settlement import second_node, tables
 from settlement.alliance import Alliance, AllianceError, attach
@@ -171,7 +172,7 @@ ORDER BY batch_no, block_number DESC, log_index DESC
 
 def _committed(conn: Conn) -> dict[int, bytes]:
     rows = conn.execute(_COMMITTED).fetchall()
-    return {number: bytes.fromhex(header_hash.removeprefix("0x")) for number, header_hash in rows}
+    return {number: hex_bytes(header_hash) for number, header_hash in rows}
 
 
 def differences(facts: Facts) -> list[Alert]:
@@ -377,7 +378,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--check-rpc", help="a second node, which has to say the same; default: TONGDUI_RPC_CHECK_URL")
     parser.add_argument("--confirmations", type=int, help="blocks that make one final, where the node has no such tag")
     parser.add_argument(
-        "--sender", type=_address, help="the sending account; default: the workers', else the founding one"
+        "--sender", type=hex_bytes, help="the sending account; default: the workers', else the founding one"
     )
     parser.add_argument(
         "--mirror",
@@ -387,10 +388,6 @@ def _parser() -> argparse.ArgumentParser:
         help="a folder of published batches; default: TONGDUI_MIRRORS",
     )
     return parser
-
-
-def _address(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))
 
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from proofs.json_form import hex_bytes
+from proofs.tier.circuit_folder import CircuitUnfit, setup_in
+from proofs.tier.trusted import Setup
 from settlement.cycles import CycleSettings
 from settlement.mirrors.settings import MirrorsSettings
 from settlement.posting import leads_elsewhere
-from settlement.tiers.founding import CircuitUnfit, Setup, setup_in
 from settlement.tiers.proving import CIRCUITS, JOB_S_MAX, PROVE_S_MAX
 
 BROKERS = ("amqp://", "amqps://")
@@ -99,7 +101,7 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
         told = self.signer_address
         if told is None and (keystore := self.keys_folder / "operator.json").exists():
             told = json.loads(keystore.read_bytes()).get("address")
-        return None if told is None else bytes.fromhex(told.removeprefix("0x"))
+        return None if told is None else hex_bytes(told)
 
     @property
     def inspector_file(self) -> Path | None:
@@ -144,7 +146,7 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
 def _require_ceremony(folder: Path | None) -> None:
     """The folder holds keys that production may prove with; nothing is read of it but the manifest."""
     try:
-        development = folder is None or setup_in(folder) is Setup.DEVELOPMENT
+        development = folder is None or setup_in(folder) is Setup.DEV
     except CircuitUnfit as error:
         raise ValueError(f"TONGDUI_TIER_CIRCUIT: {error}") from error
     if development:

@@ -42,7 +42,8 @@ class State(Enum):
 class Fate(Enum):
     """What has become of a purpose."""
 
-    NEVER = "nothing was ever signed for it"
+    NEVER = "nothing was decided for it"
+    ASKED = "it has its nonce and is to be signed; no signature is kept yet"
     WAITING = "signed, perhaps sent, in no block that counts yet"
     MINED = "in a block, and it did what it should"
     REVERTED = "in a finalised block, refused by the contract"
@@ -198,7 +199,7 @@ def _too_late(batch: Submission, seen: Observation) -> Step:
     match seen.commit:
         case Fate.NEVER | Fate.DROPPED | Fate.REVERTED:
             return _reseal(batch, seen)
-        case Fate.WAITING:
+        case Fate.WAITING | Fate.ASKED:  # what nobody kept may be signed all the same
             return Do.VOID_COMMIT
         case Fate.ENDING:
             return Wait("waits for the block that used its nonce to be finalised")
@@ -232,7 +233,7 @@ def _commit(batch: Submission, seen: Observation) -> Step:
         return Wait("the hub is paused", until=seen.paused_until)
     if seen.next_batch_no < batch.batch_no:
         return Wait("waits for the batch before it")
-    if batch.state is State.ATTESTED and seen.commit is not Fate.NEVER:
+    if batch.state is State.ATTESTED and seen.commit not in {Fate.NEVER, Fate.ASKED}:
         return Become(State.SUBMITTED)
     if seen.forced and seen.commit in {Fate.NEVER, Fate.REVERTED, Fate.DROPPED}:
         return Do.MAKE_WAY
@@ -242,7 +243,7 @@ def _commit(batch: Submission, seen: Observation) -> Step:
 def _push(fate: Fate, seen: Observation, send: Do, bump: Do, retry: Do) -> Step:
     """Bring one transaction into a block: send it, send it again, pay more, or begin anew on another nonce."""
     match fate:
-        case Fate.NEVER:
+        case Fate.NEVER | Fate.ASKED:
             return send
         case Fate.WAITING:
             return bump if stuck(age_s=seen.age_s, replacements=seen.replacements) else send
@@ -294,7 +295,7 @@ def _finalise(batch: Submission, seen: Observation) -> Step:
         return Wait("the hub is paused", until=seen.paused_until)
     if seen.next_final_no < batch.batch_no:
         return Wait("waits for the batch before it to become final")
-    if batch.state is State.CONFIRMED and seen.finalise is not Fate.NEVER:
+    if batch.state is State.CONFIRMED and seen.finalise not in {Fate.NEVER, Fate.ASKED}:
         return Become(State.FINALISING)
     if seen.finalise is Fate.MINED:
         return Do.CONTINUE_FINALISE

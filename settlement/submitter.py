@@ -23,7 +23,7 @@ from settlement.chain.client import ChainError, ChainUnclear
 from settlement.chain.contracts import Refused
 from settlement.chain.gas import commit_gas, finalise_gas
 from settlement.chain.outbox import FeeCeiling, ForeignPending, Intent
-from settlement.chain.refused import SignerRefused
+from settlement.chain.refused import SignerRefused, SignerSilent
 from settlement.finalising import finalise_intent
 from settlement.observing import VERBS, decided, purpose
 from settlement.publish import NotOnEveryMirror, PublicationError
@@ -33,7 +33,7 @@ from settlement.sealing.leaves import MS_PER_SECOND
 from settlement.sealing.signing import LanesUnsigned
 from settlement.steps import Become, Do, Fate, State, Step, Wait
 from settlement.tables import Batch
-from settlement.watch import alerts, moved, recoveries, watcher
+from settlement.watch import alerts, backing, moved, recoveries, watcher
 from settlement.watch.alerts import Alert
 from settlement.watch.recoveries import LedgerRefused
 
@@ -61,6 +61,7 @@ _ALARMS: dict[type[Exception], str] = {
     BatchFaulty: "batch-faulty",
     batches.NotReproducible: "not-reproducible",
     SignerRefused: "signer-refused",
+    SignerSilent: "signer-refused",
     LanesUnsigned: "signer-refused",
     Refused: "commit-refused",
     forced.ForcedWaits: "forced-due",
@@ -90,6 +91,7 @@ def drive(s: Settlement) -> list[Standing]:
     with s.outbox.leading() as led:
         s = replace(s, outbox=led)
         s.alliance.require_same_chain()
+        s.alliance.require_in_force(s.conn)
         if led.chain_id != s.alliance.anchor.chain_id:  # the node said another one when the outbox was made
             raise OtherChain(f"would sign for chain {led.chain_id}, not for {s.alliance.anchor.chain_id}")
         return _drive_all(s)
@@ -212,11 +214,13 @@ def _act(s: Settlement, batch: Batch, step: Become | Do) -> None:
 
 
 def _submit(s: Settlement, batch: Batch, intent: Intent, then: State) -> None:
-    """Ask the contract first: what it refuses is never signed. Then sign, store, send, and write the state down."""
+    """Ask the contract first: what it refuses is never decided. Then decide, sign, store, send, and write the state
+    down.
+    """
     if s.outbox.nonce_of(intent.purpose) is None:
         s.alliance.hub.try_out(intent.data, sender=s.outbox.sender, gas=intent.gas, tag="pending")
     outcome = s.outbox.submit(intent)
-    if batch.state is not then and outcome.fate is not Fate.NEVER:
+    if batch.state is not then and outcome.fate not in {Fate.NEVER, Fate.ASKED}:
         tables.advance(s.conn, batch, then)
 
 
@@ -254,6 +258,7 @@ def _record_nets(s: Settlement, batch: Batch) -> None:
         batch_no=batch.batch_no,
         nets=tuple(Net(merchant_id=party, au=au) for party, au in nets.items()),
     )
+    backing.tell_paid(s, [party for party, au in nets.items() if au < 0])
     (answer,) = s.ledger.post([command])
     if isinstance(answer.outcome, Refusal):
         raise LedgerRefused(f"batch {batch.batch_no}: {answer.outcome.code}: {answer.outcome.message}")

@@ -159,10 +159,11 @@ def founded(
     return "founded", found_once(postgres.dsn("founded"), embedded.url, tmp_path_factory.mktemp("founded"))
 
 
-@pytest.fixture
-def punctual(founded: tuple[str, Founded]) -> Chain:
-    """The session's chain, put back: what other tests let it run ahead is gone, and its time is that of our clock."""
-    return Chain(founded[1].put_back())
+@pytest.fixture(scope="module")
+def punctual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """A chain for one file, at our clock's time; the session's may have run ahead before it could be put back."""
+    with process.start(tmp_path_factory.mktemp("punctual"), fund=[SENDER.address]) as node:
+        yield Chain(node.url)
 
 
 @pytest.fixture(scope="module")

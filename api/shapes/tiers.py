@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from api.tiers.passes import MEMBER_SECONDS_MAX, MEMBER_SECONDS_MIN, MEMBER_SECONDS_USUAL
+from api.tiers.passes import MEMBER_SECONDS_MAX, MEMBER_SECONDS_MIN, MEMBER_SECONDS_USUAL, PARTNER_DAYS_MAX
+from proofs.tier.narrowing import NARROWINGS_MAX
 
 ID_HEX = r"^0x[0-9a-f]{64}\Z"
 Word = Annotated[str, Meta(pattern=ID_HEX, description="32 bytes in hex.")]
@@ -58,7 +59,7 @@ class NewPartner(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     address: Address
     grid: dict[str, Any]
     asks_per_day_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_000
-    narrowings_max: Annotated[int, Meta(ge=0, le=100)] = 3
+    narrowings_max: Annotated[int, Meta(ge=0, le=100)] = NARROWINGS_MAX
 
 
 class PartnerOut(Struct, frozen=True, kw_only=True):
@@ -84,7 +85,7 @@ class PartnersOut(Struct, frozen=True, kw_only=True):
 class PartnerPass(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For how many days the partner comes in."""
 
-    days: Annotated[int, Meta(ge=1, le=366)] = 90
+    days: Annotated[int, Meta(ge=1, le=PARTNER_DAYS_MAX)] = 90
 
 
 class SignedProofRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from enum import Enum
 from math import ceil
 
-from api.tiers import narrowing
-from api.tiers.narrowing import Question
 from api.tiers.rows import Partner
+from proofs.tier import narrowing
 from proofs.tier.cohorts import MEMBERS_MIN, Cohorts
 from proofs.tier.grid import PolicyGrid
 from proofs.tier.header import EpochHeader
+from proofs.tier.narrowing import Question
 from proofs.tier.request import NOBODY, Flaw, SignedRequest
 
 REQUEST_SECONDS_MAX = 3_600
@@ -174,12 +174,9 @@ def _within_budget(before: History, now: datetime) -> None:
 
 
 def _not_closer(new: Question, by: Partner, epoch: Published, before: History) -> None:
-    """Each question that says more about the same members is one narrowing; there are few, so few pairs are compared.
-    One that was asked before is free, and compared with those about this epoch, whose cohorts are not what they were.
-    """
-    others = narrowing.narrowings(before.questions, new)
-    if len(others) > by.narrowings_max:
-        raise TooClose(len(others))
-    for each in others or narrowing.beside(before.of_epoch, new):
-        if narrowing.stands_out(new.predicate, each.predicate, epoch.cohorts.members):
-            raise TooFew(with_earlier=True)
+    """Each question that says more about the same members is a narrowing; there are few, so few pairs are compared."""
+    policies = len(narrowing.narrowings(before.questions, new))
+    if policies > by.narrowings_max:
+        raise TooClose(policies)
+    if narrowing.apart(new, before.questions, before.of_epoch, epoch.cohorts):
+        raise TooFew(with_earlier=True)

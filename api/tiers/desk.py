@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from api.tiers.circuits import Served
+from proofs.tier.circuit_folder import CircuitKeys
 from settlement.tiers.clock import EpochClock
 from settlement.tiers.proving import Sealed
 from settlement.tiers.trees import Trees
@@ -31,7 +31,7 @@ class TierDesk:
     nobody proves for members. `seal` is there in a sandbox alone, whose clock ends epochs.
     """
 
-    circuits: Sequence[Served] = ()
+    circuits: Sequence[CircuitKeys] = ()
     clock: EpochClock = field(default_factory=EpochClock)
     vault: Vault | None = None
     trees: Trees | None = None

@@ -6,14 +6,14 @@ one answer, so that a partner needs one command to begin. Mounted by `api.app`.
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.auth import Caller, allowed
 from api.door import door_of
 from api.openapi import CURSOR, LIMIT, NUMBER_SCHEMA, PathText, documented, in_path
-from api.paging import PART_MAX, cursor_of, page_of
+from api.paging import PART_MAX, Below, below_of, one_page
 from api.parse import moment, no_parameters
 from api.problems import Problem, invalid
 from api.shapes.tiers import EpochLineOut, EpochOut, EpochsOut, RevokedOut, TrustOut
@@ -34,12 +34,6 @@ ANSWERS_KEPT_MAX = 4
 MS_PER_SECOND = 1_000
 
 
-class Before(NamedTuple):
-    """Where a page of epochs begins: below this number."""
-
-    epoch: int
-
-
 @router.get(
     "/v1/epochs",
     **documented(
@@ -52,13 +46,12 @@ class Before(NamedTuple):
     ),
 )
 def get_epochs(request: Request) -> Response:
-    before, limit = page_of(request, Before)
+    below, limit = below_of(request)
     door = door_of(request)
     now = int(door.now().timestamp())
     with door.reading() as connection:
-        found = headers(connection, below=before.epoch if before else PART_MAX, limit=limit + 1)
-    page = found[:limit]
-    more = cursor_of(Before(page[-1].epoch)) if len(found) > limit else None
+        found = headers(connection, below=below, limit=limit + 1)
+    page, more = one_page(found, limit, lambda each: Below(each.epoch))
     return json_of(EpochsOut(data=[_line(each, now) for each in page], next_cursor=more))
 
 

@@ -7,7 +7,7 @@ that this member was asked by that partner, which a wallet that decides by itsel
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import anyio.to_thread
 import msgspec
@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.door import Door, door_of
 from api.openapi import CURSOR, LIMIT, NUMBER_SCHEMA, documented
-from api.paging import PART_MAX, cursor_of, page_of
+from api.paging import Below, below_of, one_page
 from api.parse import BODY_BYTES_MAX, body_of, decode, moment, no_parameters
 from api.problems import Problem, invalid
 from api.shapes.tiers import (
@@ -33,14 +33,10 @@ from api.tiers.partners import numbered
 from api.tiers.published import place, tier_names
 from api.tiers.requests import known
 from api.tiers.visitors import Member
-from proofs.tier.epoch_tree import TreeBusy
 from proofs.words import uint_word
 from settlement.tiers import commitments
-from settlement.tiers.commitments import CommitmentTaken, Enrolled, NotCommitment, TooManyKeys
-from settlement.tiers.epoch_secrets import Erased
-from settlement.tiers.trees import TreeDiffers
-from settlement.tiers.witness import NoWitness, witness
-from settlement.vault import VaultError
+from settlement.tiers.commitments import CommitmentTaken, Enrolled, MemberAbsent, NotCommitment, TooManyKeys
+from settlement.tiers.witness import OPERATORS_TROUBLE, NoWitness, witness
 
 router = APIRouter()
 log = structlog.get_logger(__name__)
@@ -55,12 +51,6 @@ EPOCH = {
 MS_PER_SECOND = 1_000
 _commitment = msgspec.json.Decoder(NewCommitment)
 _decision = msgspec.json.Decoder(DecideOnRequest)
-
-
-class Before(NamedTuple):
-    """Where a page of decisions begins: below this number."""
-
-    no: int
 
 
 @router.put(
@@ -92,6 +82,8 @@ def _enrolled(door: Door, me: Member, commitment: int) -> CommitmentOut:
             made = commitments.enrol(connection, door.tiers.clock, me.name, uint_word(commitment), now=now)
         except NotCommitment as error:
             raise invalid("/commitment", str(error)) from error
+        except MemberAbsent as error:  # left since the pass was looked at, or merged into one who did
+            raise Problem("member-closed", "The member has left.") from error
         except CommitmentTaken as error:
             raise Problem("commitment-taken", "The commitment was registered before.") from error
         except TooManyKeys as error:
@@ -138,7 +130,7 @@ def _witnessed(door: Door, me: Member, number: int | None) -> WitnessOut:
             found = witness(connection, vault, trees, me.name, number=number)
         except NoWitness as error:
             raise Problem("witness-unknown", f"{str(error).capitalize()}.", data={"why": error.code}) from error
-        except (TreeDiffers, TreeBusy, VaultError, Erased) as error:
+        except OPERATORS_TROUBLE as error:
             log.exception("witness", reason=type(error).__name__)
             raise Problem("tiers-off", "This server cannot make witnesses of this epoch now.") from error
     return WitnessOut(epoch=found.epoch, witness=found.to_json(), signed=found.signed.to_json())
@@ -190,10 +182,9 @@ def _decided(door: Door, me: Member, body: DecideOnRequest) -> ConsentOut:
     ),
 )
 def get_proof_consents(request: Request, me: ME) -> Response:
-    before, limit = page_of(request, Before)
+    below, limit = below_of(request)
     with door_of(request).reading() as connection:
-        found = rows.consents(connection, me.number, before=before.no if before else PART_MAX, limit=limit + 1)
-        page = found[:limit]
+        found = rows.consents(connection, me.number, below=below, limit=limit + 1)
+        page, more = one_page(found, limit, lambda each: Below(each.no))
         names = {number: tier_names(connection, number) for number in {each.epoch for each in page}}
-    more = cursor_of(Before(page[-1].no)) if len(found) > limit else None
     return json_of(ConsentsOut(data=[shown_consent(each, names[each.epoch]) for each in page], next_cursor=more))

@@ -17,7 +17,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from api.auth import Caller, allowed
 from api.door import Door, door_of
 from api.openapi import CURSOR, LIMIT, NUMBER_SCHEMA, PathText, documented, in_path
-from api.paging import cursor_of, page_of
+from api.paging import one_page, page_of
 from api.parse import BODY_BYTES_MAX, body_of, decode, no_parameters
 from api.problems import Problem, invalid
 from api.shapes.tiers import EndedOut, NewPartner, PartnerOut, PartnerPass, PartnersOut, PassOut
@@ -121,8 +121,7 @@ def get_partners(request: Request, _caller: OPERATOR) -> Response:
     after, limit = page_of(request, After)
     with door_of(request).reading() as connection:
         found = rows.partners(connection, after=after.partner_id if after else 0, limit=limit + 1)
-    page = found[:limit]
-    more = cursor_of(After(page[-1].partner_id)) if len(found) > limit else None
+    page, more = one_page(found, limit, lambda each: After(each.partner_id))
     return json_of(PartnersOut(data=[shown_partner(each) for each in page], next_cursor=more))
 
 

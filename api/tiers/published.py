@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from api.problems import Problem
 from api.tiers.asking import Place, Published
-from api.tiers.circuits import Served
 from api.tiers.kept import Kept
 from api.tiers.rows import Connection
+from proofs.tier.circuit_folder import CircuitKeys
 from proofs.tier.cohorts import Cohorts
 from proofs.tier.grid import PolicyGrid
 from proofs.tier.header import EpochHeader, SignedHeader
@@ -105,7 +105,7 @@ def tier_names(connection: Connection, number: int) -> list[str]:
     return (row[0] if row else None) or []
 
 
-def trusted(connection: Connection, here: Place, circuits: Sequence[Served], number: int) -> Trusted:
+def trusted(connection: Connection, here: Place, circuits: Sequence[CircuitKeys], number: int) -> Trusted:
     """What one proof is checked against: the keys of this server, and the epoch that was asked about."""
     header = header_numbered(connection, number)
     return Trusted(

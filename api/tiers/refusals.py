@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from api.auth import Caller, allowed
 from api.door import door_of
 from api.openapi import CURSOR, LIMIT, documented
-from api.paging import PART_MAX, cursor_of, page_of
+from api.paging import Below, below_of, one_page
 from api.problems import invalid
 from api.shapes.tiers import TierRefusalOut, TierRefusalsOut
 from api.tiers import rows
@@ -29,12 +29,6 @@ REASON = {
 }
 
 
-class Before(NamedTuple):
-    """Where a page of refusals begins: below this number."""
-
-    no: int
-
-
 @router.get(
     "/v1/tier-refusals",
     **documented(
@@ -47,16 +41,14 @@ class Before(NamedTuple):
     ),
 )
 def get_tier_refusals(request: Request, _caller: Annotated[Caller, Depends(allowed("settlement:read"))]) -> Response:
-    before, limit = page_of(request, Before, beside=frozenset({"reason"}))
+    below, limit = below_of(request, beside=frozenset({"reason"}))
     reason = request.query_params.get("reason")
     if reason is not None and not _REASON.fullmatch(reason):
         raise invalid("#query/reason", f"wants {REASON_PATTERN}")
     with door_of(request).reading() as connection:
-        below = before.no if before else PART_MAX
-        found = rows.refusals(connection, reason=reason, before=below, limit=limit + 1)
+        found = rows.refusals(connection, reason=reason, below=below, limit=limit + 1)
         by_reason = rows.refusals_by_reason(connection)
-    page = found[:limit]
-    more = cursor_of(Before(page[-1].no)) if len(found) > limit else None
+    page, more = one_page(found, limit, lambda each: Below(each.no))
     shown = [
         TierRefusalOut(
             at=each.at.isoformat(),

@@ -24,13 +24,13 @@ from api.tiers import asking, rows, visitors
 from api.tiers.answering import json_of, moment_of, shown_request
 from api.tiers.asking import AskedTooOften, History, NotAsked, Published, TooClose, TooFew, Unfit
 from api.tiers.kept import Kept
-from api.tiers.narrowing import WINDOW_DAYS, Question
 from api.tiers.published import place, published, tier_names
 from api.tiers.rows import Asked, Connection
 from api.tiers.visitors import Visitor
 from proofs.json_form import hex_text
 from proofs.tier.cohorts import MEMBERS_MIN
 from proofs.tier.decoding import DecodingError, raw
+from proofs.tier.narrowing import WINDOW_DAYS, Question
 from proofs.tier.request import SignedRequest
 
 router = APIRouter()

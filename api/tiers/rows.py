@@ -14,8 +14,8 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from api.tiers.narrowing import Question
 from proofs.tier.grid import PolicyGrid
+from proofs.tier.narrowing import Question
 from proofs.tier.policy import Metric, Policy
 from proofs.tier.request import SignedRequest
 from proofs.words import uint_word
@@ -112,22 +112,20 @@ def _partner(row: tuple[Any, ...]) -> Partner:
     return Partner(number, audience, address, PolicyGrid.from_json(grid), *rest)
 
 
-def register(connection: Connection, new: Partner) -> bool:
-    """Keep a new partner; False when its number or audience is taken."""
-    return bool(
-        connection.execute(
-            "INSERT INTO api.partner (partner_id, audience, address, grid, asks_per_day_max, narrowings_max,"
-            " registered_at) VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (
-                new.partner_id,
-                new.audience,
-                new.address,
-                Jsonb(new.grid.to_json()),
-                new.asks_per_day_max,
-                new.narrowings_max,
-                new.registered_at,
-            ),
-        ).rowcount
+def register(connection: Connection, new: Partner) -> None:
+    """Keep a new partner; nothing where its number or audience is taken."""
+    connection.execute(
+        "INSERT INTO api.partner (partner_id, audience, address, grid, asks_per_day_max, narrowings_max,"
+        " registered_at) VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (
+            new.partner_id,
+            new.audience,
+            new.address,
+            Jsonb(new.grid.to_json()),
+            new.asks_per_day_max,
+            new.narrowings_max,
+            new.registered_at,
+        ),
     )
 
 
@@ -276,12 +274,12 @@ def refuse(connection: Connection, *, partner_id: int, request_id: bytes | None,
     )
 
 
-def refusals(connection: Connection, *, reason: str | None, before: int, limit: int) -> list[Refused]:
+def refusals(connection: Connection, *, reason: str | None, below: int, limit: int) -> list[Refused]:
     """Newest first."""
     rows = connection.execute(
-        "SELECT no, at, partner_id, request_id, reason FROM api.tier_refusal WHERE no < %(before)s"
+        "SELECT no, at, partner_id, request_id, reason FROM api.tier_refusal WHERE no < %(below)s"
         " AND (%(reason)s::text IS NULL OR reason = %(reason)s) ORDER BY no DESC LIMIT %(limit)s",
-        {"reason": reason, "before": before, "limit": limit},
+        {"reason": reason, "below": below, "limit": limit},
     )
     return [Refused(*row) for row in rows]
 
@@ -292,14 +290,12 @@ def refusals_by_reason(connection: Connection) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-def decide(connection: Connection, member_no: int, asked: Asked, *, given: bool, assisted: bool, now: datetime) -> bool:
-    """Keep what a member decided about a request; False when it has decided before."""
-    return bool(
-        connection.execute(
-            "INSERT INTO api.proof_consent (member_no, request_id, scope, given, assisted, decided_at)"
-            " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (member_no, asked.id, uint_word(asked.signed.request.scope), given, assisted, now),
-        ).rowcount
+def decide(connection: Connection, member_no: int, asked: Asked, *, given: bool, assisted: bool, now: datetime) -> None:
+    """Keep what a member decided about a request; nothing where it has decided before."""
+    connection.execute(
+        "INSERT INTO api.proof_consent (member_no, request_id, scope, given, assisted, decided_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (member_no, asked.id, uint_word(asked.signed.request.scope), given, assisted, now),
     )
 
 
@@ -320,9 +316,9 @@ def consent(connection: Connection, member_no: int, request_id: bytes) -> Consen
     return None if row is None else _consent(row)
 
 
-def consents(connection: Connection, member_no: int, *, before: int, limit: int) -> list[Consent]:
+def consents(connection: Connection, member_no: int, *, below: int, limit: int) -> list[Consent]:
     """Newest first."""
-    rows = connection.execute(f"{_CONSENTS} AND c.no < %s ORDER BY c.no DESC LIMIT %s", (member_no, before, limit))
+    rows = connection.execute(f"{_CONSENTS} AND c.no < %s ORDER BY c.no DESC LIMIT %s", (member_no, below, limit))
     return [_consent(row) for row in rows]
 
 

@@ -28,12 +28,14 @@ enum BatchStatus {
 /// since the settling batch before it. Nets are locked at commit and moved at finalise, never before.
 interface ISettlementHub is ICollateral, ISettling, ICourtHooks {
     /// Where a hub goes on: after the last header of another hub, which wound down. Numbers of batches and leaves, points
-    /// in existence and the journal's head are those that it left; all zero for a hub that begins with nothing.
+    /// in existence and the journal's head are those that it left; `netsSinceBatch` is the last of its batches that
+    /// settled, from which on nets are counted. All zero for a hub that begins with nothing.
     struct Carried {
         uint256 chainId;
         address hub;
         bytes32 headerHash;
         uint64 batchNo;
+        uint64 netsSinceBatch;
         uint64 firstLeafNo;
         int128 totalPoints;
         bytes32 journalHead;
@@ -66,6 +68,8 @@ interface ISettlementHub is ICollateral, ISettling, ICourtHooks {
     error AssetDecimalsWrong(uint8 decimals);
     /// A first header has number 0, or both a later number and the header of another hub that it follows.
     error CarriedHalfway(uint64 batchNo, bytes32 headerHash);
+    /// What settled last was settled before the hub's first header.
+    error CarriedUnsettled(uint64 batchNo, uint64 netsSinceBatch);
     error AlreadyCommitted(uint64 batchNo);
     /// A court has thrown this very header out: it never comes again, whoever signed it.
     error AlreadyReverted(uint64 batchNo, bytes32 headerHash);

@@ -109,6 +109,7 @@ export const NOTHING_CARRIED = {
   hub: ZeroAddress,
   headerHash: ZERO,
   batchNo: 0n,
+  netsSinceBatch: 0n,
   firstLeafNo: 0n,
   totalPoints: 0n,
   journalHead: ZERO,

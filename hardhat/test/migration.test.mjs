@@ -61,7 +61,8 @@ describe("a migration", () => {
   it("binds a hub that goes on to the header it goes on after, and counts on from there", async () => {
     const { chainId } = await old.provider.getNetwork();
     const left = { chainId, hub: old.hub.target, headerHash: hashStruct("BatchHeader", last) };
-    const numbers = { batchNo: last.batchNo + 1n, firstLeafNo: await old.hub.nextLeafNo(), totalPoints: 1_000n, journalHead: word(5) };
+    const counted = { batchNo: last.batchNo + 1n, netsSinceBatch: last.batchNo, firstLeafNo: await old.hub.nextLeafNo() };
+    const numbers = { ...counted, totalPoints: 1_000n, journalHead: word(5) };
     const { hub, ...rest } = await newAlliance({ chain: old, collateral: 0n, carried: { ...left, ...numbers } });
     const [told] = await hub.queryFilter("BatchCommitted");
     const { header } = told.args.toObject(true);
@@ -72,6 +73,10 @@ describe("a migration", () => {
     assert.deepEqual((await hub.queryFilter("CarriedOver"))[0].args.toArray(), [chainId, left.hub, left.headerHash]);
     const { header: following } = await commit({ hub, ...rest }, { nets: NETS, wallets: QUORUM });
     assert.deepEqual([following.batchNo, following.firstLeafNo, following.netsSinceBatch], [4n, 131_073n, 2n]);
+    const log = { ...left, ...numbers, batchNo: 4n };
+    const later = await newAlliance({ chain: old, collateral: 0n, carried: log });
+    assert.equal((await commit(later, { wallets: QUORUM })).header.netsSinceBatch, 2n, "a log batch came after what settled");
+    assert.equal(await said(newAlliance({ chain: old, carried: { ...log, netsSinceBatch: 4n } })), "CarriedUnsettled");
     const half = { ...NOTHING_CARRIED, batchNo: 3n };
     assert.equal(await said(newAlliance({ chain: old, carried: half })), "CarriedHalfway");
     assert.equal(await said(newAlliance({ chain: old, carried: { ...half, batchNo: 0n, headerHash: word(1) } })), "CarriedHalfway");

@@ -2,11 +2,12 @@
 
 Order of the checks: the request (signed with the key that the registry has for the asking partner, not expired, scope
 bound to it, a policy that can be met), the epoch (this registry's, signed, active, its root the one that is anchored),
-the policy (on the epoch's published grid, not asking beyond the epoch), the cohort (published, and not under 50), the
-owner (meets the policy).
+the policy (on the epoch's published grid, not asking beyond the epoch), the cohort (published, and not under 50), what
+this partner asked this owner before (no closing in), the owner (meets the policy). What is refused before the last says
+nothing of the owner: it would be refused anybody.
 
-Invariants: no clock, no network: what the chain holds and the time come in; a wallet in another language is held to the
-same order by the tests. Called by assisted proving and by tests of the mini-program's wallet.
+Invariants: no clock, no network: what the chain holds and the time come in. The prover's `consent.js` is what wallets
+run; it is held to this text by the tests, which are the only callers of it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from proofs.tier.attributes import Attributes
 from proofs.tier.cohorts import MEMBERS_MIN, Cohorts
 from proofs.tier.grid import PolicyGrid
 from proofs.tier.header import SignedHeader
+from proofs.tier.narrowing import NARROWINGS_MAX, Question, apart, narrowings
 from proofs.tier.policy import Policy
 from proofs.tier.request import SignedRequest
 from proofs.tier.statement import alliance_id
@@ -40,6 +42,7 @@ class Declined(StrEnum):
     ROOT = "the epoch's root is not the one that is anchored"
     GRID = "the policy is not on the published grid"
     COHORT = "too few members fit the policy"
+    CLOSING = "with what the partner asked before, it would say too much of the owner"
     UNMET = "the owner does not meet the policy"
 
 
@@ -63,6 +66,8 @@ class Known:
     attributes: Attributes
     answered_scopes: Collection[int] = ()
     """Scopes in which the owner showed something before."""
+    asked_before: Collection[tuple[Question, int]] = ()
+    """What this partner asked the owner within `WINDOW_DAYS`, each with the epoch that it was about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,8 @@ def consent(
         return refusal
     if (cohort := known.cohorts.of(policy)) < MEMBERS_MIN:
         return Refusal(Declined.COHORT)
+    if (closing := _closing(policy, known)) is not None:
+        return Refusal(Declined.CLOSING, closing)
     if (unmet := policy.admits(known.attributes, use_index)) is not None:
         return Refusal(Declined.UNMET, f"{unmet.name.lower()}: {unmet}")
     return _shown(asked, policy, cohort, known, tier_names)
@@ -134,6 +141,17 @@ def _policy(policy: Policy, known: Known) -> Refusal | None:
         (policy.valid_on <= header.not_after, "valid_on is after the epoch"),
     )
     return next((Refusal(Declined.GRID, detail) for fine, detail in checks if not fine), None)
+
+
+def _closing(policy: Policy, known: Known) -> str | None:
+    """What the doors look at over all that a partner asks, for requests that may have passed no door."""
+    header = known.epoch.header
+    new = Question.of(policy, not_before=header.not_before)
+    before = [question for question, _ in known.asked_before]
+    if len(narrowings(before, new)) > NARROWINGS_MAX:
+        return "policies"
+    of_epoch = [question for question, epoch in known.asked_before if epoch == header.epoch]
+    return "cohort" if apart(new, before, of_epoch, known.cohorts) else None
 
 
 def _shown(asked: SignedRequest, policy: Policy, cohort: int, known: Known, tier_names: Sequence[str]) -> Consent:

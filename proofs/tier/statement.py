@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass
 from typing import Final
 
 from proofs.keccak import keccak256
-from proofs.poseidon import R, poseidon
+from proofs.poseidon import poseidon
 from proofs.tier.attributes import Attributes
 from proofs.words import uint_word
 
@@ -48,10 +48,6 @@ class PublicSignals:
     def in_order(self) -> list[int]:
         """What the verifier is given."""
         return list(astuple(self))
-
-    def in_field(self) -> bool:
-        """Whether each is below the order of the field, where every number has one spelling only."""
-        return all(0 <= value < R for value in astuple(self))
 
 
 def commitment(secret: int) -> int:

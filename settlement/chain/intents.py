@@ -5,6 +5,7 @@ Pure: a stored transaction's bytes say what it does, so that its replacement doe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,11 @@ from hexbytes import HexBytes
 from settlement.chain.client import Receipt
 from settlement.chain.nonces import StoredTx
 from settlement.steps import Fate
+
+FILLER_GAS = 21_000
+
+Reached = Callable[[str, str], None]
+"""Told a point of the way and the purpose that came to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""The rows behind the outbox: one nonce for one purpose, and every transaction that was ever signed for it.
+"""The rows behind the outbox: one nonce for one purpose, and every transaction that was ever signed for it and kept.
 
 Invariants are the tables' (migration 0002): a purpose has at most one nonce, a transaction a reserved nonce, a mined
-one its block. Only `outbox` writes here; `status` reads.
+one its block; a nonce for which anything is kept stays. `outbox`, `pen` and `fates` write here; `status` reads.
 """
 
 from __future__ import annotations
@@ -46,6 +46,16 @@ SELECT at FROM taken, LATERAL generate_series(before + 1, nonce - 1) AS at ORDER
 _RESERVE = """
 INSERT INTO settlement.chain_nonce (chain_id, sender, nonce, purpose, batch_no)
 VALUES (%(chain_id)s, %(sender)s, %(nonce)s, %(purpose)s, %(batch_no)s)
+"""
+_RESERVED = """
+SELECT nonce, done FROM settlement.chain_nonce
+WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND purpose = %(purpose)s
+"""
+_RELEASE = """
+DELETE FROM settlement.chain_nonce AS given
+WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce = %(nonce)s AND NOT EXISTS (
+    SELECT FROM settlement.chain_tx AS tx
+    WHERE (tx.chain_id, tx.sender, tx.nonce) = (given.chain_id, given.sender, given.nonce))
 """
 _STORE = """
 INSERT INTO settlement.chain_tx (tx_hash, chain_id, sender, nonce, raw, max_fee, prio, status)
@@ -175,6 +185,15 @@ class NonceBook:
         (nonce,) = self._conn.execute(_FREE, {**self._mine, "first": first}).fetchone() or (first,)
         self._conn.execute(_RESERVE, {**self._mine, "nonce": nonce, "purpose": purpose, "batch_no": batch_no})
         return nonce
+
+    def reserved(self, purpose: str) -> tuple[int, bool] | None:
+        """The nonce of a purpose, and whether a finalised block has used it; None where it has none."""
+        row = self._conn.execute(_RESERVED, {**self._mine, "purpose": purpose}).fetchone()
+        return None if row is None else (int(row[0]), row[1])
+
+    def release(self, nonce: int) -> None:
+        """Give a nonce back that nothing is kept for; one that has anything stays with its purpose."""
+        self._conn.execute(_RELEASE, {**self._mine, "nonce": nonce})
 
     def _floor(self) -> int:
         """Below this the chain has used every nonce, whatever a node says now: our own transactions were seen there."""

@@ -7,3 +7,7 @@ from __future__ import annotations
 
 class SignerRefused(RuntimeError):
     """The signer elsewhere did not sign what it was asked to sign."""
+
+
+class SignerSilent(SignerRefused):
+    """No answer came from it, in time or at all: it may have signed, and nobody has what it signed."""

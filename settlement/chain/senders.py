@@ -8,6 +8,7 @@ production; no key is ever shown. Called by the entry points.
 from __future__ import annotations
 
 import json
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,12 +20,12 @@ from hexbytes import HexBytes
 from web3 import Web3
 
 from proofs.keccak import keccak256
-from settlement.chain.refused import SignerRefused
+from settlement.chain.refused import SignerRefused, SignerSilent
 from settlement.chain.secret_files import SecretRefused, secret_line
-from settlement.posting import NOT_POSTED, posted, why
+from settlement.posting import posted, why
 
 SIGN_S_MAX = 20.0
-"""For the whole answer: what is signed is signed under a lock, and nobody else leads meanwhile."""
+"""For the whole answer: well within a lease, so that who waits for a signer still leads when it comes."""
 ANSWER_BYTES_MAX = 4 * 2**20
 KEYSTORE_BYTES_MAX = 64 * 1024
 TEST_MNEMONIC = "test test test test test test test test test test test junk"
@@ -75,7 +76,9 @@ class RemoteSigner:
         self._url, self.address, self._sign_s_max = url, address, sign_s_max
 
     def sign(self, fields: dict[str, Any]) -> tuple[bytes, bytes]:
-        """Ask, and believe the answer only if it is this very transaction by this very sender. Raises SignerRefused."""
+        """Ask, and believe the answer only if it is this very transaction by this very sender. Raises `SignerRefused`,
+        `SignerSilent` where no answer came.
+        """
         raw = self._asked(fields)
         try:
             sender = Account.recover_transaction(raw)
@@ -86,7 +89,7 @@ class RemoteSigner:
             raise SignerRefused(f"signed by {sender}, not by 0x{self.address.hex()}")
         if signed.get("accessList"):
             raise SignerRefused("the signer added an access list")
-        for name, wanted in fields.items():
+        for name, wanted in {"to": None, **fields}.items():  # one that creates a contract goes to nobody
             if _comparable(signed.get(name)) != _comparable(wanted):
                 raise SignerRefused(f"the signer changed {name}")
         return keccak256(raw), raw
@@ -97,7 +100,9 @@ class RemoteSigner:
             answer = json.loads(posted(self._url, body, seconds_max=self._sign_s_max, bytes_max=ANSWER_BYTES_MAX))
             result = answer["result"]
             return bytes.fromhex((result["raw"] if isinstance(result, dict) else result).removeprefix("0x"))
-        except (*NOT_POSTED, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (OSError, HTTPException) as error:
+            raise SignerSilent(f"the signer gave no signature: {why(error)}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SignerRefused(f"the signer gave no signature: {why(error)}") from None
 
     def _wire(self, fields: dict[str, Any]) -> dict[str, str]:

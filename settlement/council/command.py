@@ -19,7 +19,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +27,7 @@ from settlement.chain.contracts import Contract, Refused, decode_call
 from settlement.chain.passwords import add_keystore, add_signer, asked_signer, opened_keystore
 from settlement.chain.refused import SignerRefused
 from settlement.chain.senders import KeyRefused
-from settlement.commands import AWAY, DONE, REFUSED, refuse, say
+from settlement.commands import AWAY, DONE, REFUSED, add_node, asked_chain, date_of, refuse, say
 from settlement.council.proposals import Proposal, ProposalUnfit, read_proposal, text_of, write_proposal
 from settlement.council.routes import Route, route
 from settlement.council.sending import CallFailed, NotFinal, NotSent, send_call
@@ -42,7 +41,6 @@ DAY_S: Final = 86_400
 DAYS_DEFAULT: Final = 7
 DAYS_MAX: Final = 90
 ID_BYTES: Final = 32
-YEAR_3000_S: Final = 32_503_680_000
 OPERATION: Final = "its number, or the first digits of it, as `list` shows them"
 PROPOSAL: Final = "the proposal's file"
 
@@ -153,7 +151,7 @@ def _execute(asked: argparse.Namespace, known: Known, _first: int) -> None:
         raise Unready(f"nonce: is {proposal.nonce}, but the council's next call has {turn}")
     if proposal.deadline < (now := chain.now()):
         raise Unready(
-            f"deadline: was {_date(proposal.deadline)}, now is {_date(now)} by the chain's clock: propose anew"
+            f"deadline: was {date_of(proposal.deadline)}, now is {date_of(now)} by the chain's clock: propose anew"
         )
     valid = [signer for signer in proposal.signatures if council.read("isSigner", signer)]
     if len(valid) < needed:
@@ -187,9 +185,9 @@ def _state(each: Operation, now: int) -> str:
         case OperationState.DONE:
             return "carried out"
         case OperationState.READY:
-            return f"ripe since {_date(each.ready_at)}"
+            return f"ripe since {date_of(each.ready_at)}"
         case OperationState.WAITING:
-            return f"waits until {_date(each.ready_at)}, {duration(max(0, each.ready_at - now))} more"
+            return f"waits until {date_of(each.ready_at)}, {duration(max(0, each.ready_at - now))} more"
 
 
 def _carry_out(asked: argparse.Namespace, known: Known, first: int) -> None:
@@ -211,7 +209,7 @@ def _pause(asked: argparse.Namespace, known: Known, _first: int) -> None:
     place, _ = known.place("policy")
     policy = Contract(_chain(asked, known), "AlliancePolicy", place)
     receipt = send_call(policy, asked_signer(asked), "pause")
-    until = _date(policy.read("pausedUntil"))
+    until = date_of(policy.read("pausedUntil"))
     say(f"commits and finalisations are paused until {until}, since block {receipt.block_number}")
 
 
@@ -235,7 +233,7 @@ def _read(path: Path, known: Known) -> Proposal:
 
 
 def _chain(asked: argparse.Namespace, known: Known) -> Chain:
-    chain = Chain(asked.rpc, confirmations=asked.confirmations)
+    chain = asked_chain(asked)
     if (serves := chain.chain_id()) != known.chain_id:
         raise Unready(f"{chain.place} serves chain {serves}, the alliance is on {known.chain_id}")
     return chain
@@ -250,15 +248,10 @@ def _tell(known: Known, proposal: Proposal) -> None:
     say(f"call {proposal.nonce} of council 0x{proposal.council.hex()} on chain {proposal.chain_id}")
     for line in words(known, proposal.target, proposal.data, depth=1):
         say(line)
-    say(f"to be handed in by {_date(proposal.deadline)} ({proposal.deadline}); {_when(known, proposal)}")
+    say(f"to be handed in by {date_of(proposal.deadline)} ({proposal.deadline}); {_when(known, proposal)}")
     say(f"digest {text_of(proposal)}")
     for signer in sorted(proposal.signatures):
         say(f"signed by 0x{signer.hex()}")
-
-
-def _date(at_s: int) -> str:
-    """A second of the chain's clock, for people."""
-    return str(datetime.fromtimestamp(at_s, UTC)) if at_s < YEAR_3000_S else "the end of time"
 
 
 def _when(known: Known, proposal: Proposal) -> str:
@@ -279,8 +272,7 @@ def _parser() -> argparse.ArgumentParser:
     addresses = argparse.ArgumentParser(add_help=False)
     addresses.add_argument("--addresses", type=Path, required=True, metavar="FILE", help="the file of addresses")
     node = argparse.ArgumentParser(add_help=False, parents=[addresses])
-    node.add_argument("--rpc", required=True, metavar="URL", help="the node")
-    node.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
+    add_node(node)
     drawing = argparse.ArgumentParser(add_help=False, parents=[node])
     drawing.add_argument("--out", type=Path, required=True, metavar="FILE", help="where the proposal goes")
     drawing.add_argument("--days", type=int, default=DAYS_DEFAULT, help="how long it may be handed in")

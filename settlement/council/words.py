@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from web3 import Web3
 
+from proofs.json_form import hex_bytes
 from proofs.keccak import keccak256
 from settlement.chain.contracts import ADDRESS_BYTES, Input, Name, decode_call, encode_call, inputs_of
-from settlement.deployment.looking import PLACES
 from settlement.deployment.roles import ROLES
+from settlement.networks import PARTNERS
 
 DEPTH_MAX: Final = 4
 WORD_BYTES: Final = 32
@@ -57,19 +58,15 @@ def known_of(told: Mapping[str, Any]) -> Known:
     if governance is None:
         raise CallUnfit("deployment.governance: the file names no council: the alliance was not handed over")
     try:
-        names: dict[bytes, tuple[str, Name]] = {_raw(told["hub"]): ("hub", "SettlementHub")}
-        names |= {_raw(told["contracts"][said]["address"]): (said, name) for said, name in PLACES.items()}
+        names: dict[bytes, tuple[str, Name]] = {hex_bytes(told["hub"]): ("hub", "SettlementHub")}
+        names |= {hex_bytes(told["contracts"][said]["address"]): (said, name) for said, name in PARTNERS.items()}
         if told.get("tiers"):
-            names[_raw(told["tiers"]["registry"]["address"])] = ("tiers", "TierRegistry")
-        council, slow, fast = (_raw(governance[name]["address"]) for name in ("council", "slow", "fast"))
+            names[hex_bytes(told["tiers"]["registry"]["address"])] = ("tiers", "TierRegistry")
+        council, slow, fast = (hex_bytes(governance[name]["address"]) for name in ("council", "slow", "fast"))
         names |= {council: ("council", "Council"), slow: ("slow", "Timelock"), fast: ("fast", "Timelock")}
         return Known(chain_id=int(told["chainId"]), council=council, slow=slow, fast=fast, names=names)
     except (KeyError, TypeError, ValueError) as error:
         raise CallUnfit(f"not a file of addresses: {error!r}") from error
-
-
-def _raw(text: str) -> bytes:
-    return bytes.fromhex(text.removeprefix("0x"))
 
 
 def make_call(known: Known, said: str, arguments: Sequence[Any]) -> tuple[bytes, Name, str, bytes]:
@@ -137,7 +134,7 @@ def _number(value: Any, place: str) -> int:
 def _hex(value: Any, place: str, size: int) -> bytes:
     """`size` bytes, or any number of them where it is 0."""
     try:
-        data = bytes.fromhex(str(value).removeprefix("0x"))
+        data = hex_bytes(str(value))
     except ValueError as error:
         raise CallUnfit(f"{place}: 0x-hex is wanted, not {value!r}") from error
     if size and len(data) != size:
@@ -167,9 +164,9 @@ def words(known: Known, target: bytes, data: bytes, *, depth: int = 0) -> Iterat
 def _carried(name: Name, function: str, values: Sequence[Any]) -> list[tuple[bytes, bytes]]:
     """The calls inside a call."""
     if name == "Timelock" and function in {"schedule", "execute"}:
-        return [(_raw(values[0]), bytes(values[2]))]
+        return [(hex_bytes(values[0]), bytes(values[2]))]
     if name == "Timelock" and function in {"scheduleBatch", "executeBatch"}:
-        return [(_raw(target), bytes(data)) for target, data in zip(values[0], values[2], strict=True)]
+        return [(hex_bytes(target), bytes(data)) for target, data in zip(values[0], values[2], strict=True)]
     return []
 
 
@@ -190,7 +187,7 @@ def _argument(known: Known, kind: Input, value: Any, indent: str) -> Iterator[st
 def _shown(known: Known, kind: Input, value: Any) -> str:
     """One value, with what it stands for."""
     if kind.type == "address":
-        label = known.names.get(_raw(value), ("",))[0]
+        label = known.names.get(hex_bytes(value), ("",))[0]
         return f"{value.lower()}{f' ({label})' if label else ''}"
     if isinstance(value, bytes):
         role = ROLE_NAMES.get(value) if kind.name == "role" else None

@@ -38,12 +38,14 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ledger.commands import PublishTerms
+from proofs.tier.circuit_folder import CircuitUnfit
+from proofs.tier.trusted import Setup
 from settlement.alliance import AUDITOR, MERCHANT_WATCHER, PARAMS, Attester, Params
 from settlement.chain.senders import published_test_addresses
 from settlement.founding import Founding
 from settlement.handover import SIGNERS_MAX, Handover
 from settlement.sealing.lanes import Roster
-from settlement.tiers.founding import CircuitUnfit, Setup, TierFounding, read_circuit
+from settlement.tiers.founding import TierFounding, read_circuit
 
 FILE_BYTES_MAX: Final = 256 * 1024
 ADDRESS_BYTES: Final = 20
@@ -186,7 +188,7 @@ def require_production(told: AllianceFile, path: Path) -> None:
         if address in everybodys:
             raise AllianceFileRefused(f"{path}: {field}: everybody has the key of 0x{address.hex()}")
     tiers = _tiers(told, path)
-    if tiers is not None and tiers.circuit.setup is Setup.DEVELOPMENT:
+    if tiers is not None and tiers.circuit.setup is Setup.DEV:
         raise AllianceFileRefused(f"{path}: tiers.circuit: development keys, with which everybody can forge")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from proofs.json_form import hex_bytes
 from settlement.chain.contracts import Name, artifact
 
 SHOWN_MAX: Final = 4
@@ -17,7 +18,7 @@ SHORT_STRING_MAX: Final = 31
 
 def compiled(name: Name) -> bytes:
     """The runtime code of the artefact, zeros where immutables go."""
-    return bytes.fromhex(artifact(name)["deployedBytecode"].removeprefix("0x"))
+    return hex_bytes(artifact(name)["deployedBytecode"])
 
 
 def _places(name: Name) -> Iterator[slice]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
@@ -29,15 +29,10 @@ from ledger.postgres.migrated import Behind, require_newest
 from proofs.accounts import OPERATOR_ID
 from settlement.alliance import Alliance
 from settlement.chain.client import Chain
-from settlement.chain.outbox import (
-    Checkpoint,
-    NotMinedYet,
-    Outbox,
-    unwatched,
-)
+from settlement.chain.outbox import Checkpoint, NotMinedYet, Outbox, unwatched
 from settlement.chain.passwords import add_signer, asked_signer
 from settlement.chain.senders import refuse_test_keys
-from settlement.commands import AWAY, DONE, REFUSED, refuse, say
+from settlement.commands import AWAY, DONE, REFUSED, add_node, asked_chain, refuse, say
 from settlement.deploy import GenesisDiffers, NoGasMoney, found
 from settlement.deployment import record
 from settlement.deployment.alliance_file import (
@@ -69,6 +64,8 @@ from settlement.lease import LEASE_S
 from settlement.networks import NotAddresses
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
+from settlement.tasks.leading import leading
+from settlement.tasks.ticks import SETTLEMENT
 from settlement.tasks.works import Works, read_recipients
 from settlement.watch.watcher import FinalityBroken
 
@@ -135,7 +132,7 @@ def main(
 @contextmanager
 def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int, *, carrying: bool) -> Iterator[Ready]:
     told, settings = read_alliance_file(asked.config), SettlementSettings()
-    chain = Chain(asked.rpc, confirmations=asked.confirmations)
+    chain = asked_chain(asked)
     if (serves := chain.chain_id()) != told.chain_id:
         raise Unfit(f"{asked.config}: chain_id: is {told.chain_id}, but {chain.place} serves chain {serves}")
     signer = asked_signer(asked)
@@ -145,10 +142,10 @@ def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int, *, c
     dsn = asked_dsn(asked.dsn or settings.database_url)
     require_newest(dsn)
     works = Works(settings=settings, dsn=dsn, now_ms=lambda: 0)
-    with psycopg.connect(dsn, autocommit=True) as conn:
+    with psycopg.connect(dsn, autocommit=True) as conn, _alone(conn, dsn, lease_s, carrying=carrying):
         founding = _founding(conn, works, told, asked.config)
         first = first_batch(conn, asked.out) if carrying else 0
-        scope, founding = record.scope_of(first), going_on(conn, founding, first) if carrying else founding
+        scope, founding = record.scope_of(first), going_on(conn, chain, founding, first) if carrying else founding
         genesis_hash = chain.genesis_hash()
         origin = record.Origin(chain_id=serves, genesis_hash=genesis_hash, founder=signer.address, scope=scope)
         noting = _noting(conn, origin, asked.out, checkpoint)
@@ -159,6 +156,13 @@ def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int, *, c
             mirrors=settings.open(),
         )
         yield Ready(conn=conn, chain=chain, outbox=outbox, founding=founding, publication=publication, out=asked.out)
+
+
+def _alone(conn: Conn, dsn: str, lease_s: int, *, carrying: bool) -> AbstractContextManager[object]:
+    """While a ledger goes from hub to hub no task of settlement runs, at either: a turn that began at the old one would
+    go on with it.
+    """
+    return leading(conn, dsn, SETTLEMENT, wait_s_max=2 * lease_s, lease_s=lease_s) if carrying else nullcontext()
 
 
 def _noting(conn: Conn, origin: record.Origin, out: Path, checkpoint: Checkpoint) -> Checkpoint:
@@ -195,7 +199,11 @@ def _leaves(ready: Ready) -> bool:
 
 def _require_free(ready: Ready) -> None:
     if _leaves(ready):
-        require_free(ready.conn, old_alliance(ready.conn, ready.chain), ready.outbox, ready.founding)
+        _require_free_of(ready, old_alliance(ready.conn, ready.chain))
+
+
+def _require_free_of(ready: Ready, old: Alliance) -> None:
+    require_free(ready.conn, old, ready.outbox, ready.founding, ready.publication.mirrors)
 
 
 def _leave(ready: Ready, final_s_max: int) -> None:
@@ -206,7 +214,7 @@ def _leave(ready: Ready, final_s_max: int) -> None:
     if not winds_down(old):
         wind_down(old, ready.outbox)
         _wait_until_final(ready.outbox, final_s_max)
-    require_free(ready.conn, old, ready.outbox, ready.founding)
+    _require_free_of(ready, old)
 
 
 def _planned(ready: Ready) -> list[Step]:
@@ -316,9 +324,8 @@ def _parser(*, carrying: bool) -> argparse.ArgumentParser:
         "not final yet: run it again; 4 founded, but the chain does not bear it out.",
     )
     parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the alliance's file, TOML or JSON")
-    parser.add_argument("--rpc", required=True, metavar="URL", help="the node")
+    add_node(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="where the file of addresses goes")
-    parser.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
     parser.add_argument("--final-seconds-max", type=int, default=FINAL_S_MAX, help="how long to wait for that")
     parser.add_argument("--yes", action="store_true", help="send the transactions")
     add_signer(parser)

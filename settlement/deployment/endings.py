@@ -21,8 +21,12 @@ from settlement.chain.refused import SignerRefused
 from settlement.chain.senders import KeyRefused
 from settlement.deploy import TermsOutOfOrder
 from settlement.lease import LeaseHeld, LeaseLost
+from settlement.mirrors import MirrorDown, MirrorError
+from settlement.publish import NotOnEveryMirror, PublicationError
 from settlement.sealing.lanes import KeystoreRefused
 from settlement.sealing.remote_lanes import RosterRefused
+from settlement.tables import StateMoved
+from settlement.vault import VaultError
 
 REFUSED_BY: Final = (
     AllianceError,
@@ -31,12 +35,25 @@ REFUSED_BY: Final = (
     ForeignPending,
     KeyRefused,
     KeystoreRefused,
+    MirrorError,
     NoDatabase,
     OSError,
+    PublicationError,
     Refused,
     RosterRefused,
+    StateMoved,
     TermsOutOfOrder,
     TransactionFailed,
     ValidationError,
+    VaultError,
 )
-AWAY_BY: Final = (ChainError, LeaseHeld, LeaseLost, NotMinedYet, SignerRefused, psycopg.OperationalError)
+AWAY_BY: Final = (
+    ChainError,
+    LeaseHeld,
+    LeaseLost,
+    MirrorDown,
+    NotMinedYet,
+    NotOnEveryMirror,
+    SignerRefused,
+    psycopg.OperationalError,
+)

@@ -1,13 +1,16 @@
 """What still holds a ledger at its hub, and the end of that hub, before the ledger goes on at another one.
 
-Invariants: everything is read at one final block; a ledger leaves after a settling batch that is final, with nothing on
-its way, and only a hub that takes no batch any more. What was sealed and can never be committed there is sealed anew
-for the next hub. A reason has a name. Called by `python -m settlement carry-over`. Source: docs/decisions/0228.
+Invariants: everything is read at one final block; a ledger leaves after a batch that is final, with nothing on its way,
+and only a hub that takes no batch any more. As long as the hub takes batches that batch has to settle; what log batches
+hold that came after it all the same is settled at the next hub. What was sealed and can never be committed is sealed
+anew for the next hub. A reason has a name. Called by `python -m settlement carry-over`. Source: docs/decisions/0228,
+0241.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -19,13 +22,16 @@ from settlement import tables
 from settlement.alliance import Alliance
 from settlement.carrying import carry, under_way
 from settlement.chain.client import Chain
-from settlement.chain.outbox import Outbox
-from settlement.chain.transactions import call
-from settlement.deployment.record import DRAFT, FIRST_BATCH, OtherFounding
+from settlement.chain.contracts import Contract
+from settlement.chain.outbox import Intent, Outbox
+from settlement.chain.transactions import CALL_GAS
+from settlement.deployment.record import DRAFT, FIRST_BATCH, SCOPE, OtherFounding
 from settlement.founding import Founding
+from settlement.mirrors import Mirror, MirrorError
 from settlement.networks import read_told
-from settlement.sealing import desk
-from settlement.sealing.lanes import Lane, Roster
+from settlement.publish import published_header
+from settlement.sealing import desk, ends
+from settlement.sealing.lanes import Lane, LaneId, Roster
 from settlement.sealing.openings import parties
 from settlement.steps import State
 from settlement.tables import Conn
@@ -34,7 +40,8 @@ from settlement.watch import moved, recoveries, watcher
 
 UNCOMMITTED: Final = frozenset({State.OPEN, State.SEALED, State.PUBLISHED, State.ATTESTED, State.SUBMITTED})
 _OPEN_PURPOSES = """
-SELECT purpose FROM settlement.chain_nonce WHERE NOT done AND chain_id = %s AND right(purpose, length(%s)) <> %s
+SELECT purpose FROM settlement.chain_nonce
+WHERE NOT done AND chain_id = %(chain_id)s AND right(purpose, length(%(scope)s)) <> %(scope)s AND purpose <> %(ending)s
 ORDER BY purpose
 """
 SHOWN_MAX = 8
@@ -74,12 +81,23 @@ def first_batch(conn: Conn, out: Path) -> int:
     return tables.last_finalised(conn) + 1
 
 
-def going_on(conn: Conn, founding: Founding, first: int) -> Founding:
-    """The founding of a hub that takes over everything; lanes that merchants sign themselves come along."""
+def going_on(conn: Conn, chain: Chain, founding: Founding, first: int) -> Founding:
+    """The founding of a hub that takes over everything; lanes that merchants sign themselves come along, and none that
+    the registry before has revoked: whoever got hold of its key would have it back.
+    """
+    over = _revoked(conn, chain, first)
     own = [Lane(*lane.id, lane.address, lane.kinds) for lane in desk.lanes(conn) if lane.to_batch is None]
     known = {lane.id for lane in founding.roster}
-    roster = Roster([*founding.roster, *(lane for lane in own if lane.id not in known)])
+    lanes = [*founding.roster, *(lane for lane in own if lane.id not in known)]
+    roster = Roster([lane for lane in lanes if lane.id not in over])
     return replace(founding, roster=roster, carry=carry(conn, first))
+
+
+def _revoked(conn: Conn, chain: Chain, first: int) -> Collection[LaneId]:
+    anchor = tables.anchor(conn, batch_no=first - 1)
+    if anchor is None or chain.chain_id() != anchor.chain_id:
+        return ()  # told by name before anything is done
+    return ends.read(Contract(chain, "MerchantRegistry", anchor.registry), first_block=anchor.deploy_block).keys
 
 
 def has_left(conn: Conn, first: int) -> bool:
@@ -88,12 +106,12 @@ def has_left(conn: Conn, first: int) -> bool:
     return under_way(conn) is not None or (anchor is not None and anchor.first_batch == first)
 
 
-def require_free(conn: Conn, old: Alliance, outbox: Outbox, founding: Founding) -> None:
+def require_free(conn: Conn, old: Alliance, outbox: Outbox, founding: Founding, mirrors: Sequence[Mirror]) -> None:
     """Raises `StillHeld` with everything that holds the ledger at its hub, and as `watch` does: the hub's events are
     read first, for nobody reads them later.
     """
     watcher.watch(conn, old)
-    held = list(_held(conn, old, outbox, founding))
+    held = list(_held(conn, old, outbox, founding, mirrors))
     if held:
         raise StillHeld("\n".join(map(str, held)))
 
@@ -111,9 +129,17 @@ def old_alliance(conn: Conn, chain: Chain) -> Alliance:
 
 
 def wind_down(old: Alliance, outbox: Outbox) -> None:
-    """The end of the old hub: it takes no batch any more. Once and for all."""
+    """The end of the old hub: it takes no batch any more. Once and for all, wherever the ledger goes on."""
+    intent = Intent(_ending(old), old.hub.address, old.hub.data("beginWindDown"), CALL_GAS)
     with outbox.leading(wait_s_max=outbox.takeover_s) as led:
-        call(led, "wind-down", old.hub, "beginWindDown")
+        if led.nonce_of(intent.purpose) is None:
+            old.hub.try_out(intent.data, sender=led.sender, gas=intent.gas)
+        led.complete(intent)
+
+
+def _ending(old: Alliance) -> str:
+    """Its purpose is the old hub's: a batch that still came in there changes nothing of it."""
+    return f"wind-down{SCOPE}{old.anchor.first_batch}"
 
 
 def winds_down(old: Alliance) -> bool:
@@ -121,19 +147,22 @@ def winds_down(old: Alliance) -> bool:
     return bool(old.hub.read("windDownAt", tag=old.chain.head("finalized").number))
 
 
-def _held(conn: Conn, old: Alliance, outbox: Outbox, founding: Founding) -> Iterator[Held]:
+def _held(conn: Conn, old: Alliance, outbox: Outbox, founding: Founding, mirrors: Sequence[Mirror]) -> Iterator[Held]:
     at, hub = old.chain.head("finalized").number, old.hub
     following, final = hub.read("nextBatchNo", tag=at), hub.read("nextFinalNo", tag=at)
     ending = hub.read("windDownAt", tag=at) != 0
     if final < following:
         yield Held("batch-not-final", f"the hub has batches {final} to {following - 1} that are not final")
-    yield from _batches(conn, old, last=following - 1, ending=ending)
+    yield from _batches(conn, old, founding, last=following - 1, at=at, ending=ending)
+    if (taken := _taken(conn, founding, mirrors)) is not None:
+        yield Held("number-taken", taken)
     head, tail = old.queue.read("queue", tag=at)
     if head < tail and not ending:
         yield Held("forced-open", f"{tail - head} forced events wait for a batch of this hub")
     yield from _money(conn, old, at)
     outbox.reconcile()
-    open_ones = conn.execute(_OPEN_PURPOSES, [outbox.chain_id, outbox.scope, outbox.scope]).fetchall()
+    named = {"chain_id": outbox.chain_id, "scope": outbox.scope, "ending": _ending(old)}
+    open_ones = conn.execute(_OPEN_PURPOSES, named).fetchall()
     if open_ones:
         yield Held("outbox-open", f"in no final block: {_some([purpose for (purpose,) in open_ones])}")
     if founding.tiers is not None and registry_place(conn) is not None:
@@ -143,18 +172,34 @@ def _held(conn: Conn, old: Alliance, outbox: Outbox, founding: Founding) -> Iter
         yield Held("not-winding-down", who)
 
 
-def _batches(conn: Conn, old: Alliance, *, last: int, ending: bool) -> Iterator[Held]:
-    """The last batch has to be ours, final here too, and to settle; of a hub that takes none any more, what was sealed
-    after it does not matter.
+def _batches(conn: Conn, old: Alliance, founding: Founding, *, last: int, at: int, ending: bool) -> Iterator[Held]:
+    """The last batch has to be ours, final here too, and to settle; of a hub that takes none any more it is as it is,
+    and what was sealed after it does not matter.
     """
     for batch in tables.unfinished(conn):
         if batch.batch_no <= last or not ending or batch.state not in UNCOMMITTED:
             yield Held("batch-unfinished", f"batch {batch.batch_no} is {batch.state.name} here")
+    if last + 1 != founding.first_batch:
+        yield Held("batch-unfinished", f"batch {last} came in meanwhile: run it again when it is final")
     newest = tables.batch(conn, last)
-    if newest is None or newest.sealed is None or newest.header_hash != old.hub.read("headerHash", last):
+    if newest is None or newest.sealed is None or newest.header_hash != old.hub.read("headerHash", last, tag=at):
         yield Held("batch-conflict", f"batch {last} of the hub is not the one of this database")
-    elif newest.done.header.nets_hash == ZERO_WORD:
+    elif newest.done.header.nets_hash == ZERO_WORD and not ending:
         yield Held("last-batch-unsettled", f"batch {last} is the hub's last one, and settles nothing")
+
+
+def _taken(conn: Conn, founding: Founding, mirrors: Sequence[Mirror]) -> str | None:
+    """Who holds a header under the number of the next hub's first one that this database does not know: then it came
+    back from an older backup, and the ledger has left already.
+    """
+    number = founding.first_batch
+    ours = tables.known_hashes(conn, number)
+    for mirror in mirrors:
+        with suppress(MirrorError):
+            standing = published_header(mirror, number)
+            if standing is not None and standing.hash_struct() not in ours:
+                return f"{mirror.name} has batch {number} as 0x{standing.hash_struct().hex()}, which is not ours"
+    return None
 
 
 def _money(conn: Conn, old: Alliance, at: int) -> Iterator[Held]:

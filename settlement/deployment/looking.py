@@ -1,8 +1,7 @@
 """What a chain says of an alliance that a file of addresses names: one question after the other, nothing judged.
 
 Invariants: everything is asked of the node alone; where one contract has other code than was compiled, nothing further
-is asked, for its answers would say nothing. Called by the check of a
-deployment.
+is asked, for its answers would say nothing. Called by the check of a deployment.
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from proofs.headers import Predecessor
-from proofs.json_form import JsonFormError, from_json
+from proofs.json_form import JsonFormError, from_json, hex_bytes
 from proofs.messages import BatchHeader
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract, Name, Refused
 from settlement.deployment.code import differences
 from settlement.deployment.roles import ROLES, Governance, Holding, governance_of, holders
-from settlement.networks import RECORD, NotAddresses, read_told
+from settlement.networks import PARTNERS, RECORD, NotAddresses, read_told
 
 COUNCIL_SIGNERS_MAX: Final = 64
 BINDINGS: Final[Sequence[tuple[Name, str, str]]] = (
@@ -35,12 +34,6 @@ BINDINGS: Final[Sequence[tuple[Name, str, str]]] = (
     ("MerchantRegistry", "hub", "SettlementHub"),
 )
 """Contract, the view that names a partner, and who that has to be."""
-PLACES: Final[Mapping[str, Name]] = {
-    "registry": "MerchantRegistry",
-    "policy": "AlliancePolicy",
-    "fund": "GuaranteeFund",
-    "queue": "ForcedQueue",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +55,13 @@ class Told:
     @property
     def ours(self) -> dict[Name, bytes]:
         """Contracts with an artefact and one instance."""
-        names: tuple[Name, ...] = ("SettlementHub", *PLACES.values(), "TierRegistry")
+        names: tuple[Name, ...] = ("SettlementHub", *PARTNERS.values(), "TierRegistry")
         return {name: self.places[name] for name in names if name in self.places}
 
     @property
     def founder(self) -> bytes | None:
         text = self.record.get("deployer")
-        return None if text is None else raw(text)
+        return None if text is None else hex_bytes(text)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,12 +87,12 @@ def read_addresses(path: Path) -> Told:
     """The file. Raises `NotAddresses` naming what is missing, OSError."""
     told = read_told(path)
     try:
-        places = {PLACES.get(name, name): raw(each["address"]) for name, each in told["contracts"].items()}
-        hashes = {PLACES.get(name, name): str(each["codeHash"]) for name, each in told["contracts"].items()}
+        places = {PARTNERS.get(name, name): hex_bytes(each["address"]) for name, each in told["contracts"].items()}
+        hashes = {PARTNERS.get(name, name): str(each["codeHash"]) for name, each in told["contracts"].items()}
         tiers = told.get("tiers") or {}
         if tiers:
             places["TierRegistry"], hashes["TierRegistry"] = (
-                raw(tiers["registry"]["address"]),
+                hex_bytes(tiers["registry"]["address"]),
                 tiers["registry"]["codeHash"],
             )
         return Told(
@@ -107,12 +100,12 @@ def read_addresses(path: Path) -> Told:
             chain_id=int(told["chainId"]),
             genesis_hash=told["genesisBlockHash"],
             deploy_block=int(told["deployBlock"]),
-            places=places | {"SettlementHub": raw(told["hub"])},
+            places=places | {"SettlementHub": hex_bytes(told["hub"])},
             code_hashes=hashes | {"SettlementHub": told["codeHash"]},
             header=from_json(BatchHeader, told["genesisHeader"]),
             header_hash=told["genesisHeaderHash"],
             verifiers={
-                key: (raw(each["address"]), each["codeHash"]) for key, each in tiers.get("verifiers", {}).items()
+                key: (hex_bytes(each["address"]), each["codeHash"]) for key, each in tiers.get("verifiers", {}).items()
             },
             record=told.get(RECORD) or {},
             carried=_carried(told.get("carried")),
@@ -123,12 +116,11 @@ def read_addresses(path: Path) -> Told:
 
 def _carried(told: Mapping[str, Any] | None) -> Predecessor | None:
     """The header that the hub's first one follows."""
-    return None if told is None else Predecessor(int(told["chainId"]), raw(told["hub"]), raw(told["headerHash"]))
-
-
-def raw(text: str) -> bytes:
-    """The bytes of 0x-hex. Raises ValueError."""
-    return bytes.fromhex(text.removeprefix("0x"))
+    return (
+        None
+        if told is None
+        else Predecessor(int(told["chainId"]), hex_bytes(told["hub"]), hex_bytes(told["headerHash"]))
+    )
 
 
 def look(chain: Chain, told: Told) -> Seen:

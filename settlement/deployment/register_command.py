@@ -22,11 +22,10 @@ import psycopg
 from ledger import queries
 from ledger.postgres.asked import add_dsn, asked_dsn
 from settlement.alliance import Alliance, attach
-from settlement.chain.client import Chain
 from settlement.chain.outbox import Outbox
 from settlement.chain.passwords import add_signer, asked_signer
 from settlement.chain.senders import refuse_test_keys
-from settlement.commands import AWAY, DONE, REFUSED, refuse
+from settlement.commands import AWAY, DONE, REFUSED, add_node, asked_chain, refuse, say
 from settlement.deploy import Registration, extend, missing
 from settlement.deployment.endings import AWAY_BY, REFUSED_BY
 from settlement.founding import Founding
@@ -56,23 +55,23 @@ def _registered(asked: argparse.Namespace) -> int:
         refuse_test_keys(signer)
     dsn = asked_dsn(asked.dsn or settings.database_url)
     with psycopg.connect(dsn, autocommit=True) as conn:
-        alliance = attach(conn, Chain(asked.rpc, confirmations=asked.confirmations))
+        alliance = attach(conn, asked_chain(asked))
         founding = _founding(conn, Works(settings=settings, dsn=dsn, now_ms=lambda: 0))
         if laneless := [merchant for merchant in founding.merchants if not _hosted(founding, merchant)]:
-            sys.stdout.write(f"without hosted lanes in {settings.keys_folder / 'lanes.json'}: {_listed(laneless)}\n")
+            say(f"without hosted lanes in {settings.keys_folder / 'lanes.json'}: {_listed(laneless)}")
         first = alliance.anchor.deploy_block
         wanted = missing(alliance.registry, founding, signer.address, first_block=first)
         for each in wanted:
-            sys.stdout.write(f"{each.function}: {len(each.part)}\n")
+            say(f"{each.function}: {len(each.part)}")
         if not wanted:
-            sys.stdout.write("nothing is missing\n")
+            say("nothing is missing")
         elif not _may(alliance, signer.address, wanted):
             return refuse(PROGRAM, REFUSED, _registrars_call(wanted))
         elif asked.yes:
             extend(alliance, Outbox(conn, alliance.chain, signer), founding)
-            sys.stdout.write("registered, valid from the next batch\n")
+            say("registered, valid from the next batch")
         else:
-            sys.stdout.write("nothing was sent; the same command with --yes registers it\n")
+            say("nothing was sent; the same command with --yes registers it")
     return DONE
 
 
@@ -126,8 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 nothing is missing, or done; 1 refused, or somebody else's to do; 2 wrong use; 3 node or "
         "database away.",
     )
-    parser.add_argument("--rpc", required=True, metavar="URL", help="the node")
-    parser.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
+    add_node(parser)
     parser.add_argument("--yes", action="store_true", help="send the transactions")
     add_signer(parser)
     add_dsn(parser)

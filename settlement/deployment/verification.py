@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Final
 
@@ -19,18 +18,19 @@ from proofs.headers import carried_anchor, genesis_anchor
 from proofs.json_form import hex_text
 from proofs.keccak import keccak256
 from proofs.messages import DOMAIN_NAME, DOMAIN_VERSION, domain_separator
+from proofs.tier import signing
 from proofs.words import uint_word
 from settlement.chain.contracts import Name
+from settlement.commands import date_of
 from settlement.deployment.code import differences, immutables, short_string
 from settlement.deployment.looking import BINDINGS, Seen, Told
 from settlement.deployment.roles import Governance, Holding, of
 from settlement.handover import ANYBODY, DELAYS_S, THRESHOLD_MIN
 
 ASSET_DECIMALS: Final = 6
-YEAR_3000_S: Final = 32_503_680_000
 DOMAINS: Final[dict[Name, tuple[str, str]]] = {
     "SettlementHub": (DOMAIN_NAME, DOMAIN_VERSION),
-    "TierRegistry": ("Tongdui Tier", "1"),
+    "TierRegistry": (signing.DOMAIN_NAME, signing.DOMAIN_VERSION),
     "Council": ("TongduiCouncil", "1"),
 }
 PARAMS: Final = (
@@ -185,13 +185,8 @@ def _state(seen: Seen) -> Iterator[Line]:
     """What everybody should know who is about to rely on it."""
     paused, ends = seen.answers["AlliancePolicy", "pausedUntil"], seen.answers["SettlementHub", "windDownAt"]
     stopped = paused > seen.now
-    yield Line("state", "paused", Found.NOTE if stopped else Found.OK, f"until {_date(paused)}" if stopped else "no")
-    yield Line("state", "winding down", Found.NOTE if ends else Found.OK, f"since {_date(ends)}" if ends else "no")
-
-
-def _date(at_s: int) -> str:
-    """A second of the chain's clock, for people."""
-    return str(datetime.fromtimestamp(min(at_s, YEAR_3000_S), UTC))
+    yield Line("state", "paused", Found.NOTE if stopped else Found.OK, f"until {date_of(paused)}" if stopped else "no")
+    yield Line("state", "winding down", Found.NOTE if ends else Found.OK, f"since {date_of(ends)}" if ends else "no")
 
 
 def _roles(told: Told, seen: Seen) -> Iterator[Line]:

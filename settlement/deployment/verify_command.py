@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from settlement.chain.client import Chain, ChainError
-from settlement.commands import AWAY, DONE, REFUSED, WRONG_USE, refuse
+from settlement.chain.client import ChainError
+from settlement.commands import AWAY, DONE, REFUSED, WRONG_USE, add_node, asked_chain, refuse
 from settlement.deployment.looking import look, read_addresses
 from settlement.deployment.verification import Found, Line, differs, judge, table
 from settlement.networks import NotAddresses
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         told = read_addresses(asked.addresses)
-        lines = judge(told, look(Chain(asked.rpc, confirmations=asked.confirmations), told))
+        lines = judge(told, look(asked_chain(asked), told))
     except ChainError as error:
         return refuse(PROGRAM, AWAY, str(error))
     except (NotAddresses, OSError) as error:
@@ -55,9 +55,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Whether a chain holds the alliance of a file of addresses.",
         epilog="Exit codes: 0 as it should be; 1 something differs; 2 wrong use; 3 the node cannot be asked.",
     )
-    parser.add_argument("--rpc", required=True, metavar="URL", help="the node, best one of your own")
+    add_node(parser, "the node, best one of your own")
     parser.add_argument("--addresses", required=True, type=Path, metavar="FILE", help="the file of addresses")
-    parser.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
     parser.add_argument("--json", action="store_true", help="the lines as JSON")
     return parser
 

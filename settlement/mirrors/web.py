@@ -7,6 +7,7 @@ environment's proxies are not used. Made by settings and tests.
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -17,7 +18,10 @@ import httpx2
 from settlement.mirrors import MirrorDown
 
 TIMEOUT_SECONDS: Final = 60.0
+"""Between two pieces of an answer."""
 CONNECT_SECONDS: Final = 10.0
+READ_SECONDS_MAX: Final = 300.0
+"""For a whole file, however its mirror lets it trickle: who publishes waits for it."""
 _GONE: Final = frozenset({httpx2.codes.NOT_FOUND, httpx2.codes.GONE})
 
 
@@ -26,7 +30,14 @@ class WebMirror:
     requests.
     """
 
-    def __init__(self, address: str, *, token: str | None = None, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        token: str | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        read_seconds_max: float = READ_SECONDS_MAX,
+    ) -> None:
         parts = urlsplit(address)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
             raise ValueError("a mirror's address is http(s)://host/path, without a name, password or query in it")
@@ -34,6 +45,7 @@ class WebMirror:
         self._place = parts.netloc
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._timeout = httpx2.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_SECONDS))
+        self._read_seconds_max = read_seconds_max
         self._tls = ssl.create_default_context()
 
     @property
@@ -45,7 +57,7 @@ class WebMirror:
         return self._place
 
     def read(self, path: str, *, bytes_max: int) -> bytes | None:
-        taken = bytearray()
+        taken, until = bytearray(), time.monotonic() + self._read_seconds_max
         with self._asking("GET", path) as answer:
             if answer.status_code in _GONE:
                 return None
@@ -54,6 +66,8 @@ class WebMirror:
                 taken += piece
                 if len(taken) > bytes_max:
                     break
+                if time.monotonic() > until:
+                    raise MirrorDown(self.name, f"takes more than {self._read_seconds_max:.0f} s for a file")
         return bytes(taken[: bytes_max + 1])
 
     def write(self, path: str, data: bytes) -> None:

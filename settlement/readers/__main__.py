@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import psycopg
 
 from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
+from proofs.json_form import hex_bytes
 from settlement.publish import Recipient
 from settlement.readers import ReaderRefused, admit, dismiss, readers
 
@@ -54,7 +55,7 @@ def _done(conn: psycopg.Connection[object], options: argparse.Namespace) -> str:
 
 def _key(text: str) -> bytes:
     try:
-        return bytes.fromhex(text.removeprefix("0x"))
+        return hex_bytes(text)
     except ValueError as error:
         raise ReaderRefused(f"{text!r} is no hex") from error
 

@@ -18,10 +18,12 @@ from ledger.accounts import Family
 from ledger.answers import Leg, LegRef
 from ledger.journal import JournalEntry
 from proofs.accounts import member_account
+from proofs.json_form import hex_bytes
 from proofs.kinds import Kind
 from proofs.messages import AcceptanceReceipt, PointsEvent, signed_digest
 from proofs.signature import address_of, sign
 from proofs.words import WORD_BYTES
+from settlement.carrying import hub_wanted
 from settlement.sealing.ends import ACTIVE, Ends
 from settlement.sealing.lanes import LaneId, Roster, Signature
 from settlement.sealing.leaves import LeafMaker, needs
@@ -142,7 +144,7 @@ NO_RECEIPT = bytes(2 * WORD_BYTES)
 
 
 class ReceiptSigner(Protocol):
-    """Whatever holds the operator's receipt key."""
+    """Whatever holds the operator's receipt key, in this process: it signs while the lane's lock is held."""
 
     @property
     def address(self) -> bytes:
@@ -173,7 +175,7 @@ def adopt_lanes(conn: Conn, registry: Contract, hosted: Roster, *, first_block: 
     for event in registry.events("KeySet", first=first_block, last="finalized"):
         merchant, key = event.fields["merchantId"], event.fields["keyId"]
         if hosted.get((merchant, key)) is None:
-            address = bytes.fromhex(event.fields["signer"].removeprefix("0x"))
+            address = hex_bytes(event.fields["signer"])
             fields = {"merchant": merchant, "key": key, "address": address, "mask": event.fields["kindMask"]}
             conn.execute(_ADOPT, {**fields, "seq": seq})
     for event in registry.events("KeyRevoked", first=first_block, last="latest"):
@@ -310,10 +312,11 @@ def take_in(
         check(signed, prepared=prepared, lane=lane, last_nonce=last_nonce(conn, lane.id), separator=separator)
         promise = receipt(signed, accepted_at=now)
         promised = key.sign(signed_digest(separator, promise.hash_struct()))
-        source = signed.source or (None, None)
-        signature = signed.signature[0] + signed.signature[1]
+        source, signature = signed.source or (None, None), signed.signature[0] + signed.signature[1]
         fields = [*lane.id, event.nonce, event.words(), signature, *source, now, promise.merge_by]
         conn.execute(_TAKE, [*fields, promised[0] + promised[1]])
+        if (wanted := hub_wanted(conn, separator)) is not None:  # asked now: who moves the ledger waits for this row
+            raise IntakeRefused(Why.HUB, "domain", expected=wanted, actual="another hub")
         return promise, promised
 
 

@@ -115,6 +115,8 @@ class AuditorProcess:
             found[number] = self._with_hash(own, number, wanted)
             if number <= header.nets_since_batch and published_header(own, number) == found[number]:
                 break
+            if not found[number].leaf_count:
+                break  # a hub's first header, which names no header of this hub
         return dict(sorted(found.items()))
 
     def _with_hash(self, own: Mirror, number: int, header_hash: bytes) -> BatchHeader:

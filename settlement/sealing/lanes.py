@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from coincurve import PrivateKey
 
 from proofs.accounts import OPERATOR_ID, lane_account
+from proofs.json_form import hex_bytes
 from proofs.kinds import Kind
 from proofs.messages import PointsEvent
 from proofs.signature import address_of, sign
@@ -214,7 +215,7 @@ def _read(path: Path) -> dict[LaneId, tuple[PrivateKey, frozenset[Kind]]]:
 
 
 def _lane(entry: Mapping[str, Any]) -> tuple[LaneId, tuple[PrivateKey, frozenset[Kind]]]:
-    key = PrivateKey(bytes.fromhex(entry["privateKey"].removeprefix("0x")))
+    key = PrivateKey(hex_bytes(entry["privateKey"]))
     return LaneId(int(entry["merchantId"]), int(entry["keyId"])), (
         key,
         frozenset(Kind(kind) for kind in entry["kinds"]),

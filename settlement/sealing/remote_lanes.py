@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import structlog
 
-from proofs.json_form import to_json
+from proofs.json_form import hex_bytes, to_json
 from proofs.kinds import Kind
 from proofs.words import WORD_BYTES
 from settlement.chain.secret_files import secret_line
@@ -140,7 +140,7 @@ class RemoteLanes:
 def _answer(told: Mapping[str, Any]) -> Signature | str:
     """A signature, or the reason why there is none."""
     if "signature" in told:
-        return _halves(bytes.fromhex(told["signature"].removeprefix("0x")))
+        return _halves(hex_bytes(told["signature"]))
     reason = str(told["refused"])
     if not reason or len(reason) > REASON_LETTERS_MAX or not reason.isascii() or not reason.isprintable():
         raise ValueError("no reason is given")
@@ -189,7 +189,7 @@ def read_signers(path: Path) -> dict[int, Route]:
 
 
 def _lane(told: Mapping[str, Any]) -> Lane:
-    address = bytes.fromhex(told["address"].removeprefix("0x"))
+    address = hex_bytes(told["address"])
     kinds = frozenset(Kind(kind) for kind in told["kinds"])
     return Lane(int(told["merchant_id"]), int(told["key_id"]), address, kinds)
 

@@ -110,6 +110,8 @@ class Why(StrEnum):
     """Not the number after the lane's last one."""
     SIGNATURE = "signature"
     """Malformed or high-s, or of another key."""
+    HUB = "hub"
+    """For another hub than the one that the ledger is at; or it is on its way to another one."""
     SIGNED = "signed"
     """The leg was signed before, otherwise."""
 

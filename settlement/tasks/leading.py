@@ -22,11 +22,11 @@ RENEWALS_PER_LEASE = 4
 
 
 @contextmanager
-def leading(conn: Conn, dsn: str, name: str, *, wait_s_max: float) -> Iterator[Lease]:
+def leading(conn: Conn, dsn: str, name: str, *, wait_s_max: float, lease_s: int = LEASE_S) -> Iterator[Lease]:
     """Lead `name` while inside. Raises `LeaseHeld` when somebody else still does after the wait."""
-    lease = leases.take_within(conn, name, holder=leases.this_process(), seconds=LEASE_S, wait_s_max=wait_s_max)
+    lease = leases.take_within(conn, name, holder=leases.this_process(), seconds=lease_s, wait_s_max=wait_s_max)
     over = threading.Event()
-    renewing = threading.Thread(target=_renew, args=(dsn, lease, over), name="lease", daemon=True)
+    renewing = threading.Thread(target=_renew, args=(dsn, lease, over, lease_s), name="lease", daemon=True)
     renewing.start()
     try:
         yield lease
@@ -37,12 +37,12 @@ def leading(conn: Conn, dsn: str, name: str, *, wait_s_max: float) -> Iterator[L
             lease.release(conn)
 
 
-def _renew(dsn: str, lease: Lease, over: threading.Event) -> None:
+def _renew(dsn: str, lease: Lease, over: threading.Event, lease_s: int) -> None:
     """Until `over`, or until the lease is somebody else's; a database that is away is tried again."""
-    while not over.wait(LEASE_S // RENEWALS_PER_LEASE):
+    while not over.wait(lease_s / RENEWALS_PER_LEASE):
         try:
             with psycopg.connect(dsn, autocommit=True) as conn:
-                lease.renew(conn)
+                lease.renew(conn, seconds=lease_s)
         except (LeaseHeld, LeaseLost):
             return
         except psycopg.Error:

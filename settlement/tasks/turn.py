@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import structlog
 
-from settlement.alliance import NotFounded
+from settlement.alliance import BetweenHubs, NotFounded
 from settlement.chain.client import ChainError
 from settlement.embedded_chain.process import NodeFailed
 from settlement.lease import LeaseHeld, LeaseLost
@@ -30,8 +30,8 @@ AWAY = (psycopg.OperationalError, psycopg.InterfaceError, ChainError, NodeFailed
 """A server does not answer, or refuses to (a node that is asked too often): nobody's fault here, and nothing a release
 could mend.
 """
-OVERTAKEN = (LeaseHeld, LeaseLost, StateMoved)
-"""Somebody else sends, or took over in the middle; they go on with what is stored."""
+OVERTAKEN = (LeaseHeld, LeaseLost, StateMoved, BetweenHubs)
+"""Somebody else sends, took over in the middle, or takes the ledger to another hub; they go on with what is stored."""
 log = structlog.get_logger("tongdui.tasks")
 
 

@@ -20,6 +20,7 @@ import psycopg
 from ledger.answers import Answer
 from ledger.commands import Command
 from ledger.store import BATCH_COMMANDS_MAX, Store, open_store
+from proofs.json_form import hex_bytes
 from proofs.tier.decoding import decode
 from proofs.tier.grid import PolicyGrid
 from settlement import tables
@@ -207,17 +208,20 @@ class Works:
         return self.lanes().roster
 
     def _sender(self) -> TransactionSigner:
-        """Who pays and signs: a signer elsewhere, an encrypted keystore, or a development key, as the settings say."""
-        settings = self.settings
-        if settings.signer_url is not None and settings.signer_address is not None:
-            return RemoteSigner(settings.signer_url, bytes.fromhex(settings.signer_address.removeprefix("0x")))
-        if settings.signer_password_file is not None:
-            signer = senders.open_keystore(settings.keys_folder / "operator.json", settings.signer_password_file)
-        else:
-            signer = LocalSigner(self._secret(settings.keys_folder / "operator.key"))
-        if settings.environment == "production":
+        """Who pays and signs, which in production is nobody whose key everybody has, wherever it is kept."""
+        signer = self._told_sender()
+        if self.settings.environment == "production":
             senders.refuse_test_keys(signer)
         return signer
+
+    def _told_sender(self) -> TransactionSigner:
+        """A signer elsewhere, an encrypted keystore, or a development key, as the settings say."""
+        settings = self.settings
+        if settings.signer_url is not None and settings.signer_address is not None:
+            return RemoteSigner(settings.signer_url, hex_bytes(settings.signer_address))
+        if settings.signer_password_file is not None:
+            return senders.open_keystore(settings.keys_folder / "operator.json", settings.signer_password_file)
+        return LocalSigner(self._secret(settings.keys_folder / "operator.key"))
 
     def _secret(self, path: Path) -> bytes:
         """The 32 bytes of a key file: one line of hex, in production for its owner's eyes only."""

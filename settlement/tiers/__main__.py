@@ -5,7 +5,8 @@
     revoke EPOCH        let an epoch count no more, here at once and on the chain; after a hand-over the chain takes it
                         from a guardian alone: --guardian KEYSTORE --password-file FILE, or it says who has to call what
     new-key             draw a key that signs headers into the vault, and print its address for governance
-    erase MEMBER        destroy what the member's witnesses are made from, in every epoch
+    withdraw MEMBER     let the member be in no later epoch, until a new commitment is registered
+    erase MEMBER        the same, and destroy what the member's witnesses are made from, in every epoch
 
 Exit codes: 0 done, or well; 1 refused or stuck, and why; 2 it could not run. Takes the settings of `settlement.tasks`
 from the environment. Never shows a secret, a salt or a path.
@@ -81,6 +82,9 @@ def _do(works: Works, conn: Conn, options: argparse.Namespace) -> int:
             return _told(by_hand.seal_epochs(works, conn))
         case "revoke":
             return _revoke(works, conn, options)
+        case "withdraw":
+            ended = forgetting.withdraw(conn, options.member, now=works.now_s())
+            say(f"{options.member}: withdrawn; {ended} keys have ended")
         case "erase":
             left = forgetting.erase(conn, works.vault(), options.member, now=works.now_s())
             say(f"{options.member}: erased; {left} leaves are left as hashes")
@@ -165,13 +169,15 @@ def _parser() -> argparse.ArgumentParser:
             "seal": "take all epochs as far as they go, now",
             "revoke": "let an epoch count no more, here at once and on the chain",
             "new-key": "draw a key that signs headers, and print its address",
-            "erase": "destroy what a member's witnesses are made from",
+            "withdraw": "let a member be in no later epoch, until it registers a new commitment",
+            "erase": "the same, and destroy what the member's witnesses are made from",
         },
     )
     commands["revoke"].add_argument("epoch", type=int)
     commands["revoke"].add_argument("--guardian", type=Path, metavar="FILE", help="a guardian's V3 keystore")
     commands["revoke"].add_argument("--password-file", type=Path, metavar="FILE", help="what opens it")
-    commands["erase"].add_argument("member")
+    for name in ("withdraw", "erase"):
+        commands[name].add_argument("member")
     return parser
 
 

@@ -3,7 +3,7 @@
 Invariants: every published root still verifies, because a leaf of an erased member stays in its tree as the hash it is;
 erasing takes the member's blinds, so that their salts are gone with the epoch's secret still there, and their
 attributes in every epoch; which commitments were theirs stays, for a commitment is never given to anybody else. Done
-again it does nothing. Called by the door and the command.
+again it does nothing. Called by the command.
 """
 
 from __future__ import annotations

@@ -9,18 +9,15 @@ forge; and the key of development is that, whatever a manifest calls it. Called 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
 from pathlib import Path
-from typing import Any
 
 from proofs.groth16 import VerificationKey
-from proofs.json_form import hex_text
+from proofs.json_form import hex_bytes, hex_text
 from proofs.keccak import keccak256
-from proofs.tier.statement import CIRCUIT_ID
-from proofs.tier.trusted import setup_of
+from proofs.tier.circuit_folder import CircuitUnfit, object_in, read_keys
+from proofs.tier.trusted import Setup
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
 from settlement.chain.outbox import Outbox
@@ -30,7 +27,6 @@ from settlement.tiers.place import RegistryPlace, registry_place, set_registry_p
 
 GRACE_S = 86_400
 REGISTER_GAS = 250_000
-FILE_BYTES_MAX = 64 * 1024
 ARTIFACT_BYTES_MAX = 1024 * 1024
 WORD_BYTES = 32
 
@@ -38,20 +34,8 @@ _SOURCES = Path(__file__).resolve().parents[2]
 DEVELOPMENT = _SOURCES / "proofs" / "circuits" / "dev"
 VERIFIER = _SOURCES / "contracts" / "generated" / "TierProofVerifier.json"
 """The development keys and their verifier, where the sources are; in no wheel, being under another licence."""
-
-
-class CircuitUnfit(ValueError):
-    """A folder of circuit files, or a verifier's artifact, is not what it should be, or they do not belong together."""
-
-
-class Setup(IntEnum):
-    """Where a circuit's keys come from, by the contract's numbers."""
-
-    DEVELOPMENT = 0
-    CEREMONY = 1
-
-
-SETUPS = {"dev": Setup.DEVELOPMENT, "ceremony": Setup.CEREMONY}
+SETUP_NUMBERS = {Setup.DEV: 0, Setup.CEREMONY: 1}
+"""As the contract has them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,33 +59,15 @@ class TierFounding:
 
 
 def read_circuit(folder: Path, artifact: Path = VERIFIER) -> NewCircuit:
-    """The circuit of a folder (`circuit.json` and `verification_key.json`) and the verifier that was exported with its
-    keys. Raises `CircuitUnfit`.
-    """
-    told = _object(folder / "circuit.json", FILE_BYTES_MAX)
-    key = _object(folder / "verification_key.json", FILE_BYTES_MAX)
-    built = _object(artifact, ARTIFACT_BYTES_MAX)
+    """The circuit of a folder and the verifier that was exported with its keys. Raises `CircuitUnfit`."""
+    circuit, built = read_keys(folder).circuit, object_in(artifact, ARTIFACT_BYTES_MAX)
     try:
-        circuit_id, vk_hash, verifier = (
-            bytes.fromhex(text.removeprefix("0x")) for text in (told["circuit_id"], told["vk_hash"], built["bytecode"])
-        )
-        setup, checked = SETUPS[setup_of(told["setup"], vk_hash)], VerificationKey.from_json(key)
-    except (KeyError, AttributeError, TypeError, ValueError) as error:
-        raise CircuitUnfit(f"{folder} and {artifact}: not a circuit and its verifier: {error!r}") from error
-    if circuit_id != CIRCUIT_ID or vk_hash != checked.hash():
-        raise CircuitUnfit(f"{folder}: of another circuit, or a key with another hash than its manifest says")
-    if not all(_word(number) in verifier for number in _numbers(checked)):
+        verifier = hex_bytes(built["bytecode"])
+    except (KeyError, AttributeError, ValueError) as error:
+        raise CircuitUnfit(f"{artifact}: not a verifier: {error!r}") from error
+    if not all(_word(number) in verifier for number in _numbers(circuit.key)):
         raise CircuitUnfit(f"{artifact}: was made for another key than that of {folder}")
-    return NewCircuit(circuit_id=circuit_id, vk_hash=vk_hash, setup=setup, verifier=verifier)
-
-
-def setup_in(folder: Path) -> Setup:
-    """Where the keys of a folder come from, by its manifest alone. Raises `CircuitUnfit`."""
-    told = _object(folder / "circuit.json", FILE_BYTES_MAX)
-    try:
-        return SETUPS[setup_of(told["setup"], bytes.fromhex(told["vk_hash"].removeprefix("0x")))]
-    except (KeyError, AttributeError, TypeError, ValueError) as error:
-        raise CircuitUnfit(f"{folder}: circuit.json is no manifest of a circuit: {error!r}") from error
+    return NewCircuit(circuit_id=circuit.circuit_id, vk_hash=circuit.vk_hash, setup=circuit.setup, verifier=verifier)
 
 
 def _numbers(key: VerificationKey) -> Iterator[int]:
@@ -141,21 +107,9 @@ def found_tiers(conn: Conn, chain: Chain, outbox: Outbox, founding: TierFounding
 def _register(registry: Contract, outbox: Outbox, circuit: NewCircuit) -> None:
     name = circuit.vk_hash.hex()[:16]
     verifier, _ = create_code(outbox, f"deploy:TierProofVerifier:{name}", circuit.verifier)
-    arguments = circuit.circuit_id, verifier, circuit.vk_hash, int(circuit.setup)
+    arguments = circuit.circuit_id, verifier, circuit.vk_hash, SETUP_NUMBERS[circuit.setup]
     call(outbox, f"registerCircuit:{name}", registry, "registerCircuit", *arguments, gas=REGISTER_GAS)
 
 
 def _address(raw: bytes) -> str:
     return hex_text(raw.rjust(20, b"\0"))
-
-
-def _object(path: Path, bytes_max: int) -> dict[str, Any]:
-    if not path.is_file() or path.stat().st_size > bytes_max:
-        raise CircuitUnfit(f"{path}: no such file, or one of more than {bytes_max} bytes")
-    try:
-        told = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise CircuitUnfit(f"{path}: not JSON") from error
-    if not isinstance(told, dict):
-        raise CircuitUnfit(f"{path}: not a JSON object")
-    return told

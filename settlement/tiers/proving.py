@@ -22,17 +22,19 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 import proofs
+from proofs.json_form import hex_text
 from proofs.tier.decoding import DecodingError, Fields, decode
 from proofs.tier.request import SignedRequest
 from settlement.tables import Conn
 from settlement.tiers.trees import Trees
-from settlement.tiers.witness import NoWitness, witness
+from settlement.tiers.witness import OPERATORS_TROUBLE, NoWitness, witness
 from settlement.vault import Vault, VaultError
 
 KEY_S_MAX: Final = 3_600
@@ -52,6 +54,7 @@ ANSWER_BYTES_MAX: Final = 4 * 1024
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 CIRCUITS: Final = Path(proofs.__file__).parent / "circuits"
+log = structlog.get_logger(__name__)
 _INFO: Final = b"tongdui assisted proving"
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _FIELDS: Final = ("member", "secret", "use_index", "request", "reply_key")
@@ -172,7 +175,7 @@ def ask(
         "secret": str(secret),
         "use_index": use_index,
         "request": request.to_json(),
-        "reply_key": asked.reply_key.hex(),
+        "reply_key": hex_text(asked.reply_key),
     }
     sealed = _SUITE.encrypt(
         json.dumps(told).encode(), X25519PublicKey.from_public_bytes(public), info=_info(str(asked.id))
@@ -261,7 +264,7 @@ def _opened(conn: Conn, vault: Vault, sealed: Sealed) -> _Told | None:
             secret=str(fields.element("secret")),
             use_index=fields.small("use_index", 8),
             request=SignedRequest.from_json(fields.form["request"]).to_json(),
-            reply_key=bytes.fromhex(str(fields.form["reply_key"])),
+            reply_key=fields.raw("reply_key", KEY_BYTES),
         )
     except (ValueError, InvalidTag, VaultError, DecodingError):
         return None
@@ -273,6 +276,9 @@ def _made(conn: Conn, prover: Prover, told: _Told) -> Answer:
         mine = witness(conn, prover.vault, prover.trees, told.member, number=request.request.epoch)
     except NoWitness:
         return Answer(None, "witness-missing")
+    except OPERATORS_TROUBLE as error:
+        log.warning("no witness", epoch=request.request.epoch, reason=type(error).__name__)
+        return Answer(None, "failed")
     given = {
         "secret": told.secret,
         "use_index": told.use_index,

@@ -9,30 +9,30 @@ command.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
-from proofs.json_form import hex_text
+from proofs.json_form import hex_bytes, hex_text
 from proofs.keccak import keccak256
 from proofs.tier.header import SignedHeader
 from proofs.tier.statement import CIRCUIT_ID
+from proofs.tier.trusted import Setup
 from settlement import second_node
 from settlement.alliance import NotFounded, OtherCode
 from settlement.chain.client import Chain, ChainUnclear, Head, Tag
-from settlement.chain.contracts import Contract, Refused
+from settlement.chain.contracts import Contract
 from settlement.chain.nonces import open_purposes
 from settlement.chain.outbox import Intent, Outbox
 from settlement.steps import Fate, stuck
 from settlement.tables import Conn
+from settlement.tiers.founding import SETUP_NUMBERS
 from settlement.tiers.place import registry_place
 
-PURPOSES = "tier-"
+PURPOSES: Final = "tier-"
 """With this begins what the outbox knows a transaction about epochs by."""
-PUBLISH_GAS = 400_000
-REVOKE_GAS = 120_000
-NO_HASH = bytes(32)
-DEVELOPMENT = 0
-"""Setup of a circuit whose key one machine made."""
-LEAD_WAIT_S = 20.0
+PUBLISH_GAS: Final = 400_000
+REVOKE_GAS: Final = 120_000
+NO_HASH: Final = bytes(32)
+LEAD_WAIT_S: Final = 20.0
 
 
 class Circuit(NamedTuple):
@@ -149,10 +149,10 @@ class OnChain:
         if not number:
             raise NoCircuit(f"the contract has no circuit {CIRCUIT_ID.hex()}")
         circuit_id, vk_hash, _, setup, _ = self.contract.read("circuit", number)
-        return Circuit(circuit_id, vk_hash, setup == DEVELOPMENT)
+        return Circuit(circuit_id, vk_hash, setup == SETUP_NUMBERS[Setup.DEV])
 
     def signer(self) -> bytes:
-        return bytes.fromhex(self.contract.read("epochKey").removeprefix("0x"))
+        return hex_bytes(self.contract.read("epochKey"))
 
     def grace_seconds(self) -> int:
         return int(self.contract.read("graceSeconds"))
@@ -211,7 +211,7 @@ class OnChain:
         """Who may revoke now, of those to whom it was ever given since the contract's first block."""
         role = self.contract.read("GUARDIAN_ROLE")
         given = self.contract.events("RoleGranted", first=self.deploy_block, topics=[role])
-        accounts = {bytes.fromhex(event.fields["account"].removeprefix("0x")) for event in given}
+        accounts = {hex_bytes(event.fields["account"]) for event in given}
         return sorted(filter(self._guards, accounts))
 
     def _guards(self, account: bytes) -> bool:
@@ -249,6 +249,3 @@ def attach(conn: Conn, chain: Chain, outbox: Outbox, *, second: Chain | None = N
     if place.chain_id != outbox.chain_id or keccak256(chain.code(place.address)) != place.code_hash:
         raise OtherCode(f"0x{place.address.hex()} does not hold the TierRegistry that was deployed there")
     return OnChain(conn, Contract(chain, "TierRegistry", place.address), outbox, place.deploy_block, second)
-
-
-__all__ = ["BorneOut", "Circuit", "GuardianNeeded", "Held", "NoCircuit", "OnChain", "Refused", "Registry", "attach"]

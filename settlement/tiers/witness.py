@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from proofs.tier.attributes import Attributes
+from proofs.tier.epoch_tree import TreeBusy
 from proofs.tier.header import SignedHeader
 from settlement.tables import Conn
 from settlement.tiers import commitments, epoch_secrets, rows
 from settlement.tiers.clock import EPOCH_NO_MAX
 from settlement.tiers.rows import Epoch, State
-from settlement.tiers.trees import Trees
-from settlement.vault import Vault
+from settlement.tiers.trees import TreeDiffers, Trees
+from settlement.vault import Vault, VaultError
 
+OPERATORS_TROUBLE: Final = (TreeDiffers, TreeBusy, VaultError, epoch_secrets.Erased)
+"""Why a witness cannot be made that its owner should have."""
 _WIDE: Final = frozenset({"points", "spend"})
 
 _LEAF = """
@@ -86,8 +89,7 @@ class Witness:
 def witness(conn: Conn, vault: Vault, trees: Trees, member: str, *, number: int | None = None) -> Witness:
     """The member's witness in an epoch, the newest on the chain when none is named.
 
-    Raises, in this order, `EpochNotInForce`, `NotEnrolled`, `NotYet`, `NotInEpoch`; and `TreeDiffers`, `TreeBusy`,
-    `VaultError`, which are the operator's trouble.
+    Raises, in this order, `EpochNotInForce`, `NotEnrolled`, `NotYet`, `NotInEpoch`; and `OPERATORS_TROUBLE`.
     """
     epoch = in_force(conn, number)
     row = conn.execute(_LEAF, {"member": member, "epoch": epoch.epoch}, binary=True).fetchone()

@@ -12,6 +12,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from proofs.json_form import hex_bytes
 from settlement import second_node, tables
 from settlement.alliance import Alliance
 from settlement.chain.client import Head
@@ -36,7 +37,8 @@ ON CONFLICT (sole) DO UPDATE SET taken_at = excluded.taken_at, body = excluded.b
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collateral:
     """A party's money in the hub, in base units; `owed` is what it still owes to claims of earlier defaults, `leaving`
-    what it has announced to take out, from `leaving_at` (Unix seconds) on.
+    what it has announced to take out, from `leaving_at` (Unix seconds) on. Into a hub that winds down (`ending_since`,
+    0 while it does not) no net can come any more but those that are locked.
     """
 
     merchant_id: int
@@ -46,6 +48,7 @@ class Collateral:
     owed: int
     leaving: int = 0
     leaving_at: int = 0
+    ending_since: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,7 @@ def look(conn: Conn, alliance: Alliance, *, sender: bytes, parties: Sequence[int
     """Look at everything now. Raises `ChainUnclear`, `AllianceError`, `NodesDisagree`."""
     alliance.require_same_chain()
     chain, hub = alliance.chain, alliance.hub
-    final, cursor = second_node.settled(alliance), watcher.cursor(conn)
+    final, cursor = second_node.settled(alliance), watcher.cursor(conn, alliance)
     held, owed = hub.read("solvency", tag=final.number)
     watched = chain.head(cursor.number if cursor else alliance.anchor.deploy_block)
     return Look(
@@ -110,7 +113,7 @@ def look(conn: Conn, alliance: Alliance, *, sender: bytes, parties: Sequence[int
         fee_wei=chain.fees().max_fee_wei,
         nonce_latest=chain.nonce(sender),
         nonce_pending=chain.nonce(sender, "pending"),
-        collateral=second_node.agreed(alliance, "collateral", lambda each: _collateral(each, parties, final)),
+        collateral=collateral(alliance, parties, final),
         batches=_batches(conn, alliance, final.number),
         mirrors=[_mirror(conn, mirror) for mirror in mirrors],
     )
@@ -129,7 +132,7 @@ def kept(conn: Conn) -> tuple[Head, list[Collateral]] | None:
     if row is None:
         return None
     final = {name: value for name, value in row[0]["final"].items() if name != "hash"}
-    head = Head(hash=bytes.fromhex(row[0]["final"]["hash"].removeprefix("0x")), **_whole(final))
+    head = Head(hash=hex_bytes(row[0]["final"]["hash"]), **_whole(final))
     return head, [Collateral(**_whole(each)) for each in row[0]["collateral"]]
 
 
@@ -137,9 +140,14 @@ def _whole(told: dict[str, Any]) -> dict[str, int]:
     return {name: int(value) for name, value in told.items()}
 
 
+def collateral(alliance: Alliance, parties: Sequence[int], final: Head) -> list[Collateral]:
+    """Of these parties at a final block, by both nodes where there are two. Raises `NodesDisagree`, `ChainUnclear`."""
+    return second_node.agreed(alliance, "collateral", lambda each: _collateral(each, parties, final))
+
+
 def _collateral(alliance: Alliance, parties: Sequence[int], final: Head) -> list[Collateral]:
     hub, policy, fund, at = alliance.hub, alliance.policy, alliance.fund, final.number
-    winds_down = hub.read("windDownAt", tag=at) != 0
+    winds_down = hub.read("windDownAt", tag=at)
     found = []
     for party in parties:
         free, locked = hub.read("balanceOf", party, tag=at)
@@ -156,6 +164,7 @@ def _collateral(alliance: Alliance, parties: Sequence[int], final: Head) -> list
                 owed=owed,
                 leaving=leaving,
                 leaving_at=leaving_at,
+                ending_since=winds_down,
             )
         )
     return found

@@ -32,7 +32,12 @@ _LOOK = "SELECT taken_at, body FROM settlement.chain_look"
 _ALERTS = """
 SELECT severity, count(*) FROM settlement.alert WHERE resolved_at IS NULL GROUP BY severity ORDER BY severity
 """
-_CURSOR = "SELECT block_number, moved_at FROM settlement.chain_cursor WHERE name = 'contracts'"
+_CURSOR = """
+SELECT block_number, moved_at FROM settlement.chain_cursor WHERE name = (
+    SELECT CASE max(first_batch) WHEN 0 THEN 'contracts' ELSE 'contracts@' || max(first_batch) END
+    FROM settlement.chain_anchor
+)
+"""
 ON_THE_WAY_SHOWN_MAX = 100
 
 

@@ -23,7 +23,7 @@ from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
 from ledger.store import open_store
 from settlement.alliance import Alliance, AllianceError, attach
 from settlement.chain.client import Chain, ChainError
-from settlement.commands import refuse, say
+from settlement.commands import add_node, asked_chain, refuse, say
 from settlement.lease import LEASE_S, LeaseHeld
 from settlement.posting import leads_elsewhere
 from settlement.tables import Conn
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         dsn = asked_dsn(asked.dsn)
         with psycopg.connect(dsn, autocommit=True) as conn:
-            alliance = attach(conn, Chain(asked.rpc, confirmations=asked.confirmations), second=second)
+            alliance = attach(conn, asked_chain(asked), second=second)
             if not asked.yes:
                 return _looked(conn, _reread(conn, alliance, asked))
             with leading(conn, dsn, SETTLEMENT, wait_s_max=2 * LEASE_S):
@@ -109,9 +109,8 @@ def _parser() -> argparse.ArgumentParser:
         "3 chain or database cannot be asked.",
     )
     add_dsn(parser)
-    parser.add_argument("--rpc", required=True, metavar="URL", help="the node that is believed")
+    add_node(parser, "the node that is believed")
     parser.add_argument("--check-rpc", metavar="URL", help="a second one, which has to say the same")
-    parser.add_argument("--confirmations", type=int, help="blocks that make one final, without a finalized tag")
     parser.add_argument("--from-block", type=int, metavar="N", help="the contracts' first block when left out")
     parser.add_argument("--reorganised", action="store_true", help="blocks that were read are gone for good")
     parser.add_argument("--yes", action="store_true", help="put it right")

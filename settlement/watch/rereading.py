@@ -33,10 +33,10 @@ _READ = """
 SELECT block_number, log_index, block_hash, tx_hash, contract, name, batch_no, merchant_id, amount, fields
 FROM settlement.chain_event WHERE block_number BETWEEN %s AND %s ORDER BY block_number, log_index
 """
-_HOLD = "SELECT block_number FROM settlement.chain_cursor WHERE name = %s FOR UPDATE"
+_HOLD = "SELECT block_number FROM settlement.chain_cursor WHERE starts_with(name, %s) FOR UPDATE"
 _SET_RIGHT = """
 UPDATE settlement.chain_cursor SET block_hash = %(true)s
-WHERE name = %(name)s AND block_number = %(number)s AND block_hash = %(gone)s
+WHERE starts_with(name, %(name)s) AND block_number = %(number)s AND block_hash = %(gone)s
 """
 _ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _FORGET = "DELETE FROM settlement.chain_event WHERE block_number = %(block_number)s AND log_index = %(log_index)s"
@@ -71,7 +71,7 @@ def reread(conn: Conn, alliance: Alliance, *, first: int | None = None, reorgani
     where the block of the cursor has given way to another one. Raises `NothingRead`, `FinalityBroken`, `ChainError`.
     """
     alliance.require_same_chain()
-    seen, begin = _cursor(conn), max(first or 0, alliance.anchor.deploy_block)
+    seen, begin = _cursor(conn, alliance), max(first or 0, alliance.anchor.deploy_block)
     if begin > seen.number:
         raise NothingRead(f"nothing was read beyond block {seen.number} yet")
     standing = second_node.block(alliance, seen.number)
@@ -140,7 +140,7 @@ def _told(conn: Conn) -> list[Step]:
 
 def tell_rest(conn: Conn, alliance: Alliance, post: Callable[[Sequence[Command]], Sequence[Answer]]) -> None:
     """Tell the ledger what it was told too little. Raises `LedgerRefused`, `NothingRead`, `ChainUnclear`."""
-    seen, rest = _cursor(conn), untold(conn)
+    seen, rest = _cursor(conn, alliance), untold(conn)
     if not rest:
         return
     last = max((step.batch_no for step in _told(conn)), default=None)
@@ -162,8 +162,8 @@ def tell_rest(conn: Conn, alliance: Alliance, post: Callable[[Sequence[Command]]
         raise LedgerRefused(f"{answer.outcome.code}: {answer.outcome.message}")
 
 
-def _cursor(conn: Conn) -> Place:
-    seen = watcher.cursor(conn)
+def _cursor(conn: Conn, alliance: Alliance) -> Place:
+    seen = watcher.cursor(conn, alliance)
     if seen is None:
         raise NothingRead("no event was read yet")
     return seen

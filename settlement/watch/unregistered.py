@@ -20,11 +20,11 @@ from settlement.watch.alerts import Alert
 SOURCE = "registrations"
 _KEYED = """
 SELECT DISTINCT (fields->>'merchantId')::bigint FROM settlement.chain_event
-WHERE name = 'KeySet' AND contract = 'MerchantRegistry'
+WHERE name = 'KeySet' AND contract = 'MerchantRegistry' AND block_number >= %s
 """
 _TERMS = """
 SELECT (fields->>'termsId')::bigint FROM settlement.chain_event
-WHERE name = 'TermsAdded' AND contract = 'MerchantRegistry'
+WHERE name = 'TermsAdded' AND contract = 'MerchantRegistry' AND block_number >= %s
 """
 
 
@@ -38,16 +38,18 @@ def tell_unregistered(s: Settlement) -> list[Alert]:
             expected="keys and terms in the registry, and a lane that signs",
             actual=f"{lacks}: python -m settlement register says what to do",
         )
-        for merchant, lacks in lacking(s.conn, hosted)
+        for merchant, lacks in lacking(s.conn, hosted, first_block=s.alliance.anchor.deploy_block)
     ]
     alerts.keep(s.conn, SOURCE, told)
     return told
 
 
-def lacking(conn: Conn, hosted: set[int]) -> Iterator[tuple[int, str]]:
-    """Each merchant that lacks something, and what; `hosted` have lanes of which keys are kept."""
-    keyed = {merchant for (merchant,) in conn.execute(_KEYED).fetchall()}
-    registered = {number for (number,) in conn.execute(_TERMS).fetchall()}
+def lacking(conn: Conn, hosted: set[int], *, first_block: int) -> Iterator[tuple[int, str]]:
+    """Each merchant that lacks something, and what; `hosted` have lanes of which keys are kept. What another hub's
+    registry had before `first_block` is not there.
+    """
+    keyed = {merchant for (merchant,) in conn.execute(_KEYED, [first_block]).fetchall()}
+    registered = {number for (number,) in conn.execute(_TERMS, [first_block]).fetchall()}
     signing = hosted | {lane.merchant_id for lane in desk.lanes(conn)}
     missing: dict[int, list[int]] = {}
     for terms in queries.terms(conn):

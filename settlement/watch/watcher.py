@@ -1,11 +1,12 @@
 """Reads the contracts' events from finalised blocks into rows, each once, in chain order.
 
-Invariants: a cursor (block and its hash) says how far everything was read; it moves forward only, in the SQL
-transaction that stores the events up to it, and only for the one who saw it where it is, so that two watchers, or one
-that is late, store nothing twice. The hash of the cursor's block is looked at first: a final block that is gone is an
-alert and the end of reading, never a rewind. A log whose block does not stand in the chain is not believed; where there
-is a second node, nothing is stored but what both tell of a block that both call final. No SQL transaction is open while
-the network is asked. Called by the entry points and by periodic tasks; the rows are read by `reconcile` and `overview`.
+Invariants: each hub has a cursor (block and its hash) that says how far everything was read of it; it stands at final
+blocks and moves forward only, in the SQL transaction that stores the events up to it, and only for the one who saw it
+where it is, so that two watchers, or one that is late, or still at the hub before, store nothing twice and pass over
+nothing. The hash of the cursor's block is looked at first: a final block that is gone is an alert and the end of
+reading, never a rewind. A log whose block does not stand in the chain is not believed; where there is a second node,
+nothing is stored but what both tell of a block that both call final. No SQL transaction is open while the network is
+asked. Called by the entry points and by periodic tasks; the rows are read by `reconcile` and `overview`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from settlement.watch.alerts import Alert
 BLOCKS_PER_READ_MAX = 2_000
 READS_PER_WATCH_MAX = 256
 CURSOR = "contracts"
+"""Its name for the first hub; for one that a ledger went on to, `contracts@` and the number of its first batch."""
 
 _CURSOR = "SELECT block_number, block_hash FROM settlement.chain_cursor WHERE name = %s"
 _START = """
@@ -80,7 +82,7 @@ def watch(conn: Conn, alliance: Alliance) -> Watched:
 def _watch(conn: Conn, alliance: Alliance) -> Watched:
     alliance.require_same_chain()
     final, stored, span = second_node.settled(alliance), 0, BLOCKS_PER_READ_MAX
-    seen = cursor(conn) or _start(conn, alliance)
+    seen = cursor(conn, alliance) or _start(conn, alliance, final)
     for _ in range(READS_PER_WATCH_MAX):
         if seen.number >= final.number:
             break
@@ -94,24 +96,29 @@ def _watch(conn: Conn, alliance: Alliance) -> Watched:
                 raise
             span = max(1, span // 2)  # nodes bound what one question may answer, each in its own way
             continue
-        if not _store(conn, seen, last, found):
+        if not _store(conn, alliance, seen, last, found):
             break
         seen, stored = Place(last.number, last.hash or b""), stored + len(found)
     alerts.keep(conn, "watcher", [])
     return Watched(upto=seen.number, final=final.number, stored=stored)
 
 
-def cursor(conn: Conn) -> Place | None:
-    """How far everything was read, None before the first time."""
-    row = conn.execute(_CURSOR, [CURSOR]).fetchone()
+def cursor(conn: Conn, alliance: Alliance) -> Place | None:
+    """How far everything was read of this hub, None before the first time."""
+    row = conn.execute(_CURSOR, [_name(alliance)]).fetchone()
     return None if row is None else Place(row[0], bytes(row[1]))
 
 
-def _start(conn: Conn, alliance: Alliance) -> Place:
+def _name(alliance: Alliance) -> str:
+    first = alliance.anchor.first_batch
+    return f"{CURSOR}@{first}" if first else CURSOR
+
+
+def _start(conn: Conn, alliance: Alliance, final: Head) -> Place:
     """Before the first contract there is nothing to read."""
-    before = second_node.block(alliance, max(0, alliance.anchor.deploy_block - 1))
-    conn.execute(_START, {"name": CURSOR, "number": before.number, "hash": before.hash})
-    found = cursor(conn)
+    before = second_node.block(alliance, max(0, min(alliance.anchor.deploy_block - 1, final.number)))
+    conn.execute(_START, {"name": _name(alliance), "number": before.number, "hash": before.hash})
+    found = cursor(conn, alliance)
     assert found is not None
     return found
 
@@ -148,11 +155,11 @@ def _events(alliance: Alliance, first: int, last: Head) -> list[Event]:
     return sorted(found, key=lambda event: (event.log.block_number, event.log.log_index))
 
 
-def _store(conn: Conn, seen: Place, last: Head, found: Iterable[Event]) -> bool:
+def _store(conn: Conn, alliance: Alliance, seen: Place, last: Head, found: Iterable[Event]) -> bool:
     """Events and cursor together; False when another watcher was faster."""
     places = {"seen_number": seen.number, "seen_hash": seen.hash, "number": last.number, "hash": last.hash}
     with conn.transaction():
-        if conn.execute(_MOVE, {"name": CURSOR, **places}).rowcount != 1:
+        if conn.execute(_MOVE, {"name": _name(alliance), **places}).rowcount != 1:
             return False
         with conn.cursor() as many:
             many.executemany(STORE, [as_stored(row_of(event)) for event in found])

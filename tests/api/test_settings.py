@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from api.settings import DEVELOPMENT_CIRCUIT, Settings
-from api.tiers.circuits import CircuitRefused
+from proofs.tier.circuit_folder import CircuitUnfit
 from proofs.tier.trusted import Setup
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 # the setting under test; nothing listens
@@ -75,7 +75,7 @@ def test_production_checks_no_proof_with_keys_that_everybody_can_make(
     assert Settings().tier_circuits() == (), "none instead of the clone's"
     for setup in ("dev", "ceremony"):
         (tmp_path / "circuit.json").write_text(json.dumps(manifest | {"setup": setup}))
-        with pytest.raises(CircuitRefused, match="development key"):
+        with pytest.raises(CircuitUnfit, match="development key"):
             strict.tier_circuits()
     for change, words in (
         ({"vk_hash": "0x" + "22" * 32}, "not vk_hash"),
@@ -83,5 +83,5 @@ def test_production_checks_no_proof_with_keys_that_everybody_can_make(
         ({"setup": "trust me"}, "dev or ceremony"),
     ):
         (tmp_path / "circuit.json").write_text(json.dumps(manifest | change))
-        with pytest.raises(CircuitRefused, match=words):
+        with pytest.raises(CircuitUnfit, match=words):
             given.tier_circuits()

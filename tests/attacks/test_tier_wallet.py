@@ -14,6 +14,7 @@ from proofs.tier.cohorts import Cohorts
 from proofs.tier.consent import Consent, Declined, Known, Refusal, consent
 from proofs.tier.grid import PolicyGrid, Predicate
 from proofs.tier.header import SignedHeader
+from proofs.tier.narrowing import Question
 from proofs.tier.policy import Metric, Policy, at_least
 from proofs.tier.request import SignedRequest
 from proofs.tier.statement import scope
@@ -68,6 +69,13 @@ def small_cohorts() -> Known:
     asks = Predicate.of(request().request.predicate)
     fewer = Cohorts({each: count for each, count in COHORTS.members.items() if each != asks})
     return replace(KNOWN, cohorts=fewer, epoch=headed(cohorts=fewer.hash()))
+
+
+def closing_in() -> list[tuple[Question, int]]:
+    """The same policy over four ages of keys: no door saw any, and each alone is allowed."""
+    honest = request().request
+    ages = [replace(honest.predicate, key_epoch_max=age) for age in range(1, 5)]
+    return [(Question.of(each, not_before=HEADER.not_before), honest.epoch) for each in ages]
 
 
 REQUESTS: list[tuple[str, Callable[[], SignedRequest], Declined, str]] = [
@@ -132,6 +140,7 @@ FORMS: list[tuple[str, Callable[[], Known], Declined]] = [
     ("a finer grid for one partner", lambda: replace(KNOWN, grid=replace(GRID, max_uses_max=13)), Declined.GRID),
     ("cohorts made to look larger", lambda: replace(KNOWN, cohorts=Cohorts({})), Declined.GRID),
     ("a cohort too small to be published", small_cohorts, Declined.COHORT),
+    ("a partner that closes in", lambda: replace(KNOWN, asked_before=closing_in()), Declined.CLOSING),
 ]
 
 

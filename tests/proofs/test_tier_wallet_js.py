@@ -17,11 +17,12 @@ from coincurve import PrivateKey
 from proofs.json_form import hex_text
 from proofs.signature import address_of
 from proofs.tier.attributes import Attributes
-from proofs.tier.cohorts import Cohorts
+from proofs.tier.cohorts import STEPS, Cohorts
 from proofs.tier.consent import Declined, Known, Refusal, consent
 from proofs.tier.decoding import DecodingError
 from proofs.tier.grid import PolicyGrid, Predicate
 from proofs.tier.header import EpochHeader
+from proofs.tier.narrowing import Question
 from proofs.tier.policy import AMOUNT_MAX, ANY_TIER, EPOCH_MAX, SECONDS_MAX, Metric, Policy, at_least
 from proofs.tier.request import ProofRequest, SignedRequest
 from proofs.tier.statement import CIRCUIT_ID, alliance_id, scope
@@ -110,6 +111,11 @@ def case(asked: SignedRequest | None = None, of: Known | None = None, now: int =
     return asked or asking(), of or known(), now, use
 
 
+def beside(*before: Policy, epoch: int = EPOCH) -> Known:
+    """A wallet that this partner asked these policies before."""
+    return known(asked_before=[(Question.of(policy, not_before=BEGINS), epoch) for policy in before])
+
+
 def for_another_registry() -> SignedRequest:
     elsewhere = b"\x78" * 20
     moved = replace(request(), scope=scope(CHAIN_ID, elsewhere, PARTNER_ID, request().purpose, WINDOW))
@@ -152,6 +158,12 @@ CASES: list[tuple[Declined | None, Case]] = [
     (Declined.GRID, case(asking(request(replace(POLICY, valid_on=ENDS + 1))))),
     (Declined.GRID, case(asking(request(replace(POLICY, max_uses=13))))),
     (Declined.COHORT, case(asking(request(replace(POLICY, tier_mask=at_least(3)))))),
+    (None, case(of=beside(replace(POLICY, lo=500)))),
+    (None, case(of=beside(POLICY, replace(POLICY, tier_mask=at_least(1)), epoch=EPOCH - 1))),
+    (None, case(of=beside(replace(POLICY, tier_mask=1), replace(POLICY, max_uses=9, valid_on=0)))),
+    (Declined.CLOSING, case(of=beside(*(replace(POLICY, key_epoch_max=age) for age in (1, 2, 3, 4))))),
+    (Declined.CLOSING, case(of=beside(replace(POLICY, since_max=1_600_000_000)))),
+    (Declined.CLOSING, case(of=beside(POLICY, replace(POLICY, tier_mask=at_least(1))))),
     (Declined.UNMET, case(of=known(attributes=replace(OWNER, tier=1)))),
     (Declined.UNMET, case(use=1)),
 ]
@@ -173,6 +185,7 @@ def sent(each: Case) -> dict[str, Any]:
         "cohorts": of.cohorts.to_json(),
         "attributes": {names.get(name, name): str(value) for name, value in told.items()},
         "answered_scopes": [str(each) for each in of.answered_scopes],
+        "asked_before": [[str(each.as_policy().packed()), epoch] for each, epoch in of.asked_before],
     }
     return {"asked": asked.to_json(), "known": world, "now": now, "use_index": use, "tier_names": NAMES}
 
@@ -221,12 +234,24 @@ def anything(chance: Random) -> Policy:
     )
 
 
+def counted_somehow(chance: Random) -> Known:
+    """Cohorts of any size, and a partner that asked this and that before, in this epoch or another."""
+    cohorts = Cohorts({each: chance.choice(STEPS[:8]) for each in COHORTS.members if chance.random() < 0.9})
+    before = [Question.of(anything(chance), not_before=BEGINS) for _ in range(chance.choice([0, 0, 1, 2, 6]))]
+    asked = [(each, chance.choice([EPOCH, EPOCH - 1])) for each in before]
+    return known(header(cohorts=cohorts.hash()), cohorts=cohorts, asked_before=asked)
+
+
 def test_random_policies_are_judged_and_said_alike() -> None:
     chance = Random(11)
-    cases = [case(asking(request(anything(chance))), use=chance.choice([0, 1])) for _ in range(SAMPLES)]
+    cases = [
+        case(asking(request(anything(chance))), counted_somehow(chance), use=chance.choice([0, 1]))
+        for _ in range(SAMPLES)
+    ]
     ours = [here(each) for each in cases]
     assert there(cases) == ours
-    assert {found.get("refused") for found in ours} >= {None, "policy", "grid", "cohort", "unmet"}
+    assert {found.get("refused") for found in ours} >= {None, "policy", "grid", "cohort", "closing", "unmet"}
+    assert {found["detail"] for found in ours if found.get("refused") == "closing"} == {"cohort", "policies"}
 
 
 def any_mask(chance: Random) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from settlement.chain.senders import KeyRefused
 from settlement.sealing.lanes import KeystoreRefused, create_keystore
 from settlement.sealing.remote_lanes import RemoteLanes, RosterRefused, Route, read_signers, write_roster
 from settlement.settings import SettlementSettings
@@ -35,6 +36,16 @@ def test_every_batch_is_inspected_or_it_is_said_why_not(monkeypatch: pytest.Monk
     monkeypatch.delenv("TONGDUI_UNINSPECTED_BECAUSE")
     (tmp_path / "keys" / "auditor.reader.json").write_text("{}")
     assert SettlementSettings().inspector_file == tmp_path / "keys" / "auditor.reader.json"
+
+
+def test_nobody_pays_with_a_key_that_everybody_has() -> None:
+    """Wherever it is kept: the first account of every test node, behind a signer that is not even asked."""
+    first = "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf"
+    settings = SettlementSettings(
+        uninspected_because="a test", signer_url="http://127.0.0.1:1", signer_address=first, rpc_url=None
+    )
+    with pytest.raises(KeyRefused, match="everybody has its key"):
+        Works(settings=settings, dsn="", now_ms=lambda: 0).rpc_url()
 
 
 def test_lanes_are_signed_for_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ class Member:
             "now": self.ground.now(),
             "tiers": self.tiers,
         }
-        answered = self.device.wallet.answer(told)
+        answered = self.device.answer(told)
         if "response" not in answered:
             raise NotAnswered(str(answered.get("refused")))
         return answered

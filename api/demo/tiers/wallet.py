@@ -1,8 +1,8 @@
 """A member's device: the wallet in a page of a headless Chromium, or in node where there is none.
 
-Invariants: the secret is drawn on the device and kept in the device's own file, readable by its owner alone; nothing of
-ours reads it but to hand it back; the page comes from loopback and may load from nowhere else. Called by `showing` and
-tests.
+Invariants: the secret is drawn on the device and kept in the device's own file beside what partners asked, readable by
+its owner alone; nothing of ours reads it but to hand it back; the page comes from loopback and may load from nowhere
+else. Called by `showing` and tests.
 """
 
 from __future__ import annotations
@@ -41,8 +41,12 @@ class Wallet(Protocol):
     @property
     def how(self) -> str: ...
 
-    def open(self, kept: Mapping[str, str] | None) -> dict[str, str]:
+    def open(self, kept: Mapping[str, Any] | None) -> dict[str, Any]:
         """Take up what the device kept, or draw a secret; what it is to keep."""
+        ...
+
+    def kept(self) -> dict[str, Any]:
+        """What it is to keep by now."""
         ...
 
     def answer(self, told: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,9 +61,13 @@ class InBrowser:
     page: Page
     how: str
 
-    def open(self, kept: Mapping[str, str] | None) -> dict[str, str]:
-        opened: dict[str, str] = self.page.evaluate("kept => wallet.open(kept)", kept)
+    def open(self, kept: Mapping[str, Any] | None) -> dict[str, Any]:
+        opened: dict[str, Any] = self.page.evaluate("kept => wallet.open(kept)", kept)
         return opened
+
+    def kept(self) -> dict[str, Any]:
+        held: dict[str, Any] = self.page.evaluate("() => wallet.kept()")
+        return held
 
     def answer(self, told: Mapping[str, Any]) -> dict[str, Any]:
         answered: dict[str, Any] = self.page.evaluate("told => wallet.answer(told)", told)
@@ -74,8 +82,11 @@ class InNode:
     stdout: IO[str]
     how: str = "node, without a browser"
 
-    def open(self, kept: Mapping[str, str] | None) -> dict[str, str]:
+    def open(self, kept: Mapping[str, Any] | None) -> dict[str, Any]:
         return self._asked({"open": kept})
+
+    def kept(self) -> dict[str, Any]:
+        return self._asked({"kept": None})
 
     def answer(self, told: Mapping[str, Any]) -> dict[str, Any]:
         return self._asked({"answer": told})
@@ -163,15 +174,25 @@ class Device:
     """Whose device it is, and the file in which it keeps its secret."""
 
     wallet: Wallet
+    path: Path
     member: str
     commitment: str
+
+    def answer(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """As the wallet does; what was asked is kept."""
+        answered = self.wallet.answer(told)
+        self.save(self.wallet.kept())
+        return answered
+
+    def save(self, held: Mapping[str, Any]) -> None:
+        keep(self.path, json.dumps({"member": self.member, **held}) + "\n")
 
 
 def taken_up(found: Wallet, path: Path, member: str) -> Device:
     """The device of `path` as it was left, or a new one for `member`."""
     kept = json.loads(path.read_text(encoding="ascii")) if path.exists() else None
-    opened = found.open(None if kept is None else {name: kept[name] for name in ("secret", "commitment")})
-    owner = str(member if kept is None else kept["member"])
-    if kept is None:
-        keep(path, json.dumps({"member": owner} | opened) + "\n")
-    return Device(found, owner, opened["commitment"])
+    owner = str(member if kept is None else kept.pop("member"))
+    opened = found.open(kept)
+    device = Device(found, path, owner, opened["commitment"])
+    device.save(opened)
+    return device

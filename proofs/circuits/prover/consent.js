@@ -1,14 +1,14 @@
 // What a wallet looks at before it proves anything, and what it shows its owner. The same checks in the same order as
-// proofs/tier/consent.py: the request, the epoch, the policy, the cohort, the owner. No clock and no network: what the
-// chain holds and the time come in.
+// proofs/tier/consent.py: the request, the epoch, the policy, the cohort, what the partner asked before, the owner. No clock
+// and no network: what the chain holds and the time come in.
 
 import { unmet, policyOf } from "./witness.js";
 import { signerOf, scopeOf } from "./request.js";
 import { canonicalHash, cohortOf, headerSigner, knownTree, offGrid } from "./header.js";
+import { MEMBERS_MIN, closing, questionOf } from "./narrowing.js";
 import { allianceId } from "./statement.js";
 import { inWords } from "./words.js";
 
-export const MEMBERS_MIN = 50;
 const POLICY_BITS = 249;
 
 /** The value of `make`, or undefined where it throws: a signature of which nobody can be the signer. */
@@ -63,7 +63,8 @@ function policyFlaw(policy, { epoch: { header }, grid, cohorts }) {
  *
  * `asked` is from parseRequest. `known` holds what the chain says (chainId, registry, partnerKey or null, epochKey,
  * anchoredRoot or 0n), the operator's `epoch` (from parseHeader), `grid` and `cohorts` as published, the owner's
- * `attributes`, and `answeredScopes`, in which something was shown before. Times and numbers are BigInt.
+ * `attributes`, `answeredScopes`, in which something was shown before, and `askedBefore`, what this partner asked the owner
+ * in the last 30 days ({ question, epoch }, the word of questionOf). Times and numbers are BigInt.
  */
 export function checkRequest(asked, known, { now, useIndex = 0n, tierNames = [] }) {
   if (known.partnerKey === null) return { refused: "stranger", detail: "the registry holds no key for this partner" };
@@ -74,6 +75,9 @@ export function checkRequest(asked, known, { now, useIndex = 0n, tierNames = [] 
   if (off) return { refused: off[0], detail: off[1] };
   const cohort = cohortOf(known.cohorts, policy);
   if (cohort < MEMBERS_MIN) return { refused: "cohort", detail: "" };
+  const { header } = known.epoch;
+  const close = closing(questionOf(policy, header.notBefore), known.askedBefore ?? [], header.epoch, known.cohorts);
+  if (close) return { refused: "closing", detail: close };
   const reason = unmet(policy, known.attributes, useIndex);
   if (reason) return { refused: "unmet", detail: reason };
   const { partnerId, audience, purpose, scope, expiresAt } = asked.request;

@@ -2,8 +2,9 @@
 //
 //   node proofs/circuits/prover/device.mjs KEYS
 //
-//   {"open": null | {"secret", "commitment"}}  ->  {"secret", "commitment"}
-//   {"answer": {..}}                           ->  {"predicate", "cohort", "response", "ms"} or {"refused": "why"}
+//   {"open": null | {..}}  ->  {"secret", "commitment", "asked"}: what it is to keep
+//   {"answer": {..}}       ->  {"predicate", "cohort", "response", "ms"} or {"refused": "why"}
+//   {"kept": null}         ->  as of open, by now
 
 import { createInterface } from "node:readline";
 import { loaded } from "../build/manifest.mjs";
@@ -15,7 +16,8 @@ const wallet = makeWallet(prover, { wasm, zkey });
 
 for await (const line of createInterface({ input: process.stdin })) {
   const asked = JSON.parse(line);
-  const told = "open" in asked ? wallet.open(asked.open) : await wallet.answer(asked.answer);
+  const [[what, given]] = Object.entries(asked);
+  const told = await { open: wallet.open, answer: wallet.answer, kept: wallet.kept }[what](given);
   process.stdout.write(`${JSON.stringify(told)}\n`);
 }
 process.exit(0);

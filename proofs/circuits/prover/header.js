@@ -4,7 +4,7 @@
 import { keccak256 } from "../../js/keccak.js";
 import { ascii, toHex } from "../../js/words.js";
 import { element, hex, number, object } from "./decoding.js";
-import { DEPTH } from "./statement.js";
+import { AMOUNT_MAX, ANY_TIER, DEPTH, EPOCH_MAX, SECONDS_MAX } from "./statement.js";
 import { digest, signer } from "./typed.js";
 
 export const HEADER_TYPE =
@@ -52,11 +52,6 @@ function canonical(form) {
     .map((name) => `${JSON.stringify(name)}:${canonical(form[name])}`);
   return `{${entries.join(",")}}`;
 }
-
-const AMOUNT_MAX = 2n ** 64n - 1n;
-const SECONDS_MAX = 2n ** 32n - 1n;
-const EPOCH_MAX = 2n ** 32n - 1n;
-const ANY_TIER = 0xffffn;
 
 /** The pairs of bounds between edges: everything, from an edge on, below it, and between neighbours. */
 function isBand(edges, lo, hi) {

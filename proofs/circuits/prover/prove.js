@@ -38,7 +38,8 @@ export async function prove(input, { wasm, zkey, instantiate }) {
 }
 
 export { CIRCUIT_ID, allianceId, epochTag, makeCommitment } from "./statement.js";
-export { checkWitness, makeInput, parseWitness } from "./witness.js";
+export { checkWitness, makeInput, parseWitness, policyOf } from "./witness.js";
 export { challengeOf, parseRequest } from "./request.js";
 export { parseHeader } from "./header.js";
 export { checkRequest } from "./consent.js";
+export { WINDOW_SECONDS, questionOf } from "./narrowing.js";

@@ -21,6 +21,12 @@ const SCOPE_TAG = keccak256(ascii("LAZK-scope-v1"));
 export const ATTRIBUTES = { points: 64, spend: 64, since: 32, validUntil: 32, keyEpoch: 32, tier: 4, programme: 8 };
 export const POLICY = { lo: 64, hi: 64, sinceMax: 32, validOn: 32, keyEpochMax: 32, tierMask: 16, metric: 1, maxUses: 8 };
 
+// Bounds of a policy that bind nobody: no upper end, any time of joining, a key of any age, any tier.
+export const AMOUNT_MAX = 2n ** 64n - 1n;
+export const SECONDS_MAX = 2n ** 32n - 1n;
+export const EPOCH_MAX = 2n ** 32n - 1n;
+export const ANY_TIER = 0xffffn;
+
 const bitsOf = (fields) => Object.values(fields).reduce((sum, bits) => sum + bits, 0);
 
 /** One number of many; throws on a field that is missing or does not fit its width. */

@@ -1,9 +1,8 @@
 // A policy in words for a person to read: word for word what proofs/tier/policy.py says (a mini-program translates it);
 // both are held to proofs/vectors/tier_words.json.
 
-const AMOUNT_MAX = 2n ** 64n - 1n;
-const SECONDS_MAX = 2n ** 32n - 1n;
-const EPOCH_MAX = 2n ** 32n - 1n;
+import { AMOUNT_MAX, EPOCH_MAX, SECONDS_MAX } from "./statement.js";
+
 const RANKS = 16;
 
 /** The predicate, one clause after the other; `tierNames` are names by rank. */

@@ -21,12 +21,12 @@ import psycopg
 from coincurve import PrivateKey
 
 from api.door import Door
-from api.tiers.circuits import read_circuits
 from api.tiers.desk import TierDesk
 from proofs.groth16 import VerificationKey
 from proofs.json_form import hex_text
 from proofs.keccak import keccak256
 from proofs.signature import address_of
+from proofs.tier.circuit_folder import read_keys
 from proofs.tier.grid import PolicyGrid
 from proofs.tier.policy import Policy, at_least
 from proofs.tier.request import NOBODY, ProofRequest
@@ -80,7 +80,7 @@ def spent(member: str) -> int:
 
 def desk_of(folder: Path) -> TierDesk:
     """What a door needs to check proofs and hand out witnesses."""
-    circuits = read_circuits([KEYS], production=False)
+    circuits = (read_keys(KEYS),)
     return TierDesk(circuits=circuits, clock=CLOCK, vault=VAULT, trees=Trees(folder / "tiers"))
 
 

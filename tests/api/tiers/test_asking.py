@@ -8,12 +8,12 @@ import pytest
 
 from api.tiers import asking
 from api.tiers.asking import History, Place, Published, TooFew
-from api.tiers.narrowing import Question
 from api.tiers.rows import Partner
 from proofs.signature import address_of
 from proofs.tier.cohorts import Cohorts
 from proofs.tier.grid import PolicyGrid, Predicate
 from proofs.tier.header import EpochHeader
+from proofs.tier.narrowing import Question
 from proofs.tier.policy import Policy, at_least
 from proofs.tier.request import ProofRequest, SignedRequest
 from proofs.tier.statement import CIRCUIT_ID, DEPTH, scope

@@ -64,6 +64,16 @@ def test_a_member_draws_no_end_of_keys(tea: Caller) -> None:
     assert [code(each) for each in answers] == [(200, "none")] * 4 + [(429, "too-many-keys")]
 
 
+def test_whoever_was_merged_into_one_who_left_has_left(tea: Caller, operator: Caller) -> None:
+    """The pass was opened before, and is of the first name."""
+    for member in ("wang", "li"):
+        tea.taken("member.joined", member=member)
+    wang = let_in(operator, "wang")
+    operator.done("/v1/members/wang/merge", into="li")
+    operator.done("/v1/members/li/close")
+    assert code(put(wang, MINE, {"commitment": str(own_commitment("wang"))})) == (409, "member-closed")
+
+
 def test_a_witness_leads_to_the_root_that_is_anchored(tea: Caller, epoch: int) -> None:
     member = MEMBERS[7]
     delivered = let_in(tea, member).get(f"/v1/me/tier-witness?epoch={epoch}").json()

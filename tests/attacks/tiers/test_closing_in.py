@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from api.tiers import rows
-from api.tiers.narrowing import Question
+from proofs.tier.narrowing import Question
 from proofs.tier.policy import Metric, Policy
 from tests.api.conftest import START
 from tests.api.tiers.alliance import CLOCK, SILVER, TODAY

@@ -119,12 +119,32 @@ describe("the bundle for mini-programs", () => {
     const shown = wallet.look(asked);
     assert.deepEqual([shown.audience, shown.purpose, shown.linkable], ["Café Lindenhof", "breakfast for gold members", false]);
     assert.match(shown.predicate, /^tier platinum;/);
+    const [{ partner, epoch, at }] = wallet.kept().asked;
+    assert.deepEqual([partner, epoch, at], [3, asked.request.request.epoch, asked.now]);
     assert.equal(wallet.look({ ...asked, answered_scopes: [asked.request.request.scope] }).linkable, true);
     assert.match(wallet.look({ ...asked, use_index: 1 }).refused, /unmet: use/);
     const { response, predicate } = await wallet.answer(asked);
+    assert.equal(wallet.kept().asked.length, 1, "the same question is one");
     assert.equal(predicate, shown.predicate);
     assert.equal(await accepts(Object.values(signals), JSON.parse(JSON.stringify(response.proof))), true);
     assert.deepEqual([...new Set(own.opened)].sort(), ["/tier/circuit.wasm.br", "/tier/curve.wasm"]);
+  });
+
+  it("answers none of a partner that closes in on its owner, and forgets after thirty days", () => {
+    const { module } = started({});
+    const { secret, told: asked } = told();
+    const [{ partner_id: partner, epoch, policy }, { now }] = [asked.request.request, asked];
+    const policyOf = (age) => module.questionOf({ ...module.policyOf(BigInt(policy)), keyEpochMax: BigInt(age) }, BigInt(now));
+    const before = (at, who = partner) =>
+      [1, 2, 3, 4].map((age) => ({ partner: who, question: policyOf(age).toString(), epoch, at }));
+    const looked = (kept) => {
+      const wallet = module.makeWallet(module, {});
+      wallet.open({ secret, commitment: "", asked: kept });
+      return [wallet.look(asked).refused, wallet.kept().asked.length];
+    };
+    assert.deepEqual(looked(before(now - 1)), ["closing: policies", 4]);
+    assert.deepEqual(looked(before(now - 1, partner + 1)), [undefined, 5], "another partner's are its own");
+    assert.deepEqual(looked(before(now - module.WINDOW_SECONDS)), [undefined, 1]);
   });
 
   it("makes none without randomness, nor when the pool is empty", async () => {

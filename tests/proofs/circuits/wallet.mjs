@@ -18,6 +18,7 @@ function known(form) {
     cohorts: form.cohorts,
     attributes: Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, BigInt(value)])),
     answeredScopes: form.answered_scopes.map(BigInt),
+    askedBefore: form.asked_before.map(([question, epoch]) => ({ question: BigInt(question), epoch: BigInt(epoch) })),
   };
 }
 

@@ -14,9 +14,11 @@ from ledger.commands import Command, OpenMerchant, Redeem
 from proofs.kinds import BASE_UNITS_PER_AU
 from settlement import reconcile
 from settlement.alliance import UNIT
-from settlement.batches import Settlement
+from settlement.batches import Settlement, seal_next
 from settlement.chain.transactions import call
 from settlement.embedded_chain.process import EmbeddedNode
+from settlement.steps import ATTESTATION_WAIT_S
+from settlement.submitter import drive
 from settlement.watch.backing import tell_backing
 from tests.settlement.chain.field import AT_MS, Field, day, registry_commands
 
@@ -30,6 +32,10 @@ def with_limit(command: Command) -> Command:
     if isinstance(command, OpenMerchant) and command.merchant_id == 1:
         return changed(command, credit_limit_au=LIMIT_AU)
     return command
+
+
+def all_limited(command: Command) -> Command:
+    return changed(command, credit_limit_au=LIMIT_AU) if isinstance(command, OpenMerchant) else command
 
 
 @pytest.fixture
@@ -93,3 +99,29 @@ def test_what_has_left_counts_no_more(limited: Field) -> None:
         s.alliance.chain.advance_time(DAYS_7)
         on_hub(s, "gone", "executeWithdraw", 1)
         assert compared(s) == (False, 1, KEPT_AU)
+
+
+def test_what_paid_a_debt_is_gone_before_the_debt_is(database: str, embedded: EmbeddedNode, tmp_path: Path) -> None:
+    """Else a merchant owes as much again in the minute before the next comparison."""
+    collateral = LIMIT_AU * BASE_UNITS_PER_AU
+    field = Field(dsn=database, url=embedded.url, folder=tmp_path, collateral=collateral)
+    field.post([*map(all_limited, registry_commands()), *day(1)])
+    with field.settlement() as s:
+        batch = seal_next(s, settling=True)
+        assert batch is not None
+        drive(s)
+        for seconds in (ATTESTATION_WAIT_S, DAYS_7):
+            s.alliance.chain.advance_time(seconds)
+            drive(s)
+        assert any(each.settled for each in queries.positions(s.conn).values())
+        limits = {number: each.credit_limit_au for number, each in queries.registry(s.conn).merchants.items()}
+        paid = {party: -amount for party, amount in batch.done.nets if amount < 0 and party in limits}
+        assert paid
+        left = {party: (collateral - paid.get(party, 0)) // BASE_UNITS_PER_AU for party in limits}
+        assert limits == left
+
+
+def test_a_hub_that_takes_no_batch_any_more_bears_no_new_debt(limited: Field) -> None:
+    with limited.settlement() as s:
+        on_hub(s, "end", "beginWindDown")
+        assert compared(s) == (False, 1, 0)

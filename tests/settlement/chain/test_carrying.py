@@ -23,28 +23,25 @@ from auditor.rpc import Node, Nodes
 from ledger import queries
 from proofs.accounts import RESERVE_ID, cash_account
 from proofs.headers import carried_anchor
-from proofs.keccak import keccak256
-from proofs.kinds import Kind
 from settlement import tables
 from settlement.alliance import Alliance, BetweenHubs, attach
 from settlement.batches import Settlement, seal_next
 from settlement.carrying import Carry
-from settlement.chain.outbox import LocalSigner, Outbox
+from settlement.chain.outbox import Outbox
 from settlement.chain.transactions import call
 from settlement.deploy import found
-from settlement.deployment.leaving import StillHeld, going_on, old_alliance, require_free, wind_down
+from settlement.deployment.leaving import StillHeld, going_on, old_alliance, require_free, wind_down, winds_down
 from settlement.deployment.record import scope_of
 from settlement.founding import Founding
 from settlement.reconcile import reconcile
 from settlement.sealing import desk
 from settlement.sealing.inclusions import Inclusions
-from settlement.sealing.self_signed import IntakeRefused
+from settlement.sealing.self_signed import IntakeRefused, void
 from settlement.steps import State
 from settlement.submitter import drive
 from settlement.tables import Batch
 from tests.settlement.chain.field import ATTESTERS, LEASE_S, MERCHANTS, OPERATOR, Field, cycle, day, founding
 from tests.settlement.chain.field import attest as attested
-from tests.settlement.chain.test_forced import force, lane_for
 from tests.settlement.chain.test_self_signed import lane_of, register, sign_all, signed, take_in
 
 HOURS_6 = 6 * 3_600
@@ -82,19 +79,26 @@ class Hubs:
         first = tables.last_finalised(s.conn) + 1
         made = founding(s.conn, s.lanes, field.collateral)  # type: ignore[arg-type] # the field's own keystore
         self.field, self.s = field, s
-        self.founding: Founding = going_on(s.conn, made, first)
+        self.founding: Founding = going_on(s.conn, s.alliance.chain, made, first)
         self.outbox = Outbox(s.conn, s.alliance.chain, OPERATOR, lease_s=LEASE_S, scope=scope_of(first))
         self.old = old_alliance(s.conn, s.alliance.chain)
 
     def require_free(self) -> None:
-        require_free(self.s.conn, self.old, self.outbox, self.founding)
+        require_free(self.s.conn, self.old, self.outbox, self.founding, self.s.publication.mirrors)
 
     def step(self, carry: Carry | None = None) -> Alliance:
         self.require_free()
-        wind_down(self.old, self.outbox)
-        self.require_free()
+        if not winds_down(self.old):
+            wind_down(self.old, self.outbox)
+            self.require_free()
         founding = self.founding if carry is None else replace(self.founding, carry=carry)
         return found(self.s.conn, self.s.alliance.chain, self.outbox, founding, self.s.publication)
+
+
+def names(hubs: Hubs) -> list[str]:
+    with pytest.raises(StillHeld) as held:
+        hubs.require_free()
+    return [line.partition(":")[0] for line in str(held.value).splitlines()]
 
 
 def means(field: Field) -> Means:
@@ -207,40 +211,6 @@ def test_a_balance_carried_over_with_one_unit_more_is_found_and_nobody_signs_aft
         assert told.signed == []
 
 
-def test_what_is_pending_at_the_old_hub_is_named_and_nothing_is_done(settled: Field) -> None:
-    with settled.settlement() as s:
-        sealed = seal_next(s)
-        drive(s)
-        hubs = Hubs(settled, s)
-        assert names(hubs) == ["batch-unfinished"]
-        assert sealed is not None
-        attested(s, settled.folder, [(sealed.batch_no, sealed.header_hash)], KEYS)
-        drive(s)
-        assert {"batch-not-final", "batch-unfinished", "last-batch-unsettled"} <= set(names(hubs))
-        s.alliance.chain.advance_time(HOURS_6)
-        drive(s)
-        assert names(hubs) == ["last-batch-unsettled"]
-        cut = Outbox(s.conn, s.alliance.chain, OPERATOR, lease_s=LEASE_S, checkpoint=dies)
-        with pytest.raises(KeyboardInterrupt), cut.leading() as led:
-            call(led, "mint:late", s.alliance.token, "mint", led.sender, 1)
-        force(s, lane_for(s, Kind.EXCHANGE_OUT))
-        stranger = LocalSigner(keccak256(b"a stranger"))
-        hubs.outbox = Outbox(s.conn, s.alliance.chain, stranger, lease_s=LEASE_S, scope=hubs.outbox.scope)
-        assert names(hubs) == ["last-batch-unsettled", "forced-open", "outbox-open", "not-winding-down"]
-        assert s.alliance.hub.read("windDownAt") == 0
-
-
-def dies(point: str) -> None:
-    if point == "signed":
-        raise KeyboardInterrupt
-
-
-def names(hubs: Hubs) -> list[str]:
-    with pytest.raises(StillHeld) as held:
-        hubs.require_free()
-    return [line.partition(":")[0] for line in str(held.value).splitlines()]
-
-
 def test_what_the_old_hub_can_never_take_is_sealed_anew_and_nobody_works_between(settled: Field) -> None:
     with settled.settlement() as s:
         hubs = Hubs(settled, s)
@@ -261,6 +231,9 @@ def test_what_the_old_hub_can_never_take_is_sealed_anew_and_nobody_works_between
             found(s.conn, s.alliance.chain, cut, hubs.founding, s.publication)
         with pytest.raises(BetweenHubs, match="batch 2 opens another hub"):
             attach(s.conn, s.alliance.chain)
+        nonce = desk.last_nonce(s.conn, lane_of(s).id) + 1
+        with pytest.raises(IntakeRefused, match="hub at domain: expected the hub that is being founded"):
+            take_in(s, signed(s, void(lane_of(s), nonce=nonce, occurred_at=1), None))
         found(s.conn, s.alliance.chain, hubs.outbox, hubs.founding, s.publication)
     with settled.settlement() as s:
         again = seal_next(s)

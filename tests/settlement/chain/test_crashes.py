@@ -25,7 +25,7 @@ from tests.settlement.chain.nodes import Instant, Node
 from tests.settlement.chain.test_forced import force, lane_for
 
 NODES = ["embedded", *(["anvil"] if ANVIL.exists() else [])]
-POINTS = ["opened", "sealed", "published", "signed", "sent", "included"]
+POINTS = ["opened", "sealed", "published", "decided", "answered", "signed", "sent", "included"]
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def made_stuck(field: Field, node: Anvil) -> None:
 
 
 @pytest.mark.parametrize("node", NODES[1:], indirect=True)
-@pytest.mark.parametrize("point", ["replaced", "resent"])
+@pytest.mark.parametrize("point", ["answered", "replaced", "resent"])
 def test_a_kill_while_a_stuck_commit_is_replaced_leaves_one_of_the_two(alone: Field, node: Anvil, point: str) -> None:
     made_stuck(alone, node)
     assert killed_at(alone, point)
@@ -119,7 +119,7 @@ OTHERS = ["signed", "sent", "included"]
 
 
 @pytest.mark.parametrize("node", NODES, indirect=True)
-@pytest.mark.parametrize("point", OTHERS)
+@pytest.mark.parametrize("point", ["answered", *OTHERS])
 def test_a_kill_while_it_is_finalised_leaves_one_effect(alone: Field, node: Node, point: str) -> None:
     confirm(alone, node)
     with alone.settlement() as s:
@@ -156,7 +156,7 @@ def test_a_kill_while_locks_are_released_leaves_one_effect(alone: Field, node: N
 
 
 @pytest.mark.parametrize("node", NODES, indirect=True)
-@pytest.mark.parametrize("point", OTHERS)
+@pytest.mark.parametrize("point", ["answered", *OTHERS])
 @pytest.mark.parametrize("verb", ["discharge", "cover"])
 def test_a_kill_while_the_forced_queue_is_tended_leaves_one_effect(
     alone: Field, node: Node, verb: str, point: str

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from proofs.accounts import ROW_SALT_SEQ, salt
 from proofs.kinds import Kind
 from proofs.messages import AccountRow, PointsEvent
@@ -44,14 +46,20 @@ def commit(s: Settlement, field: Field) -> None:
     drive(s)
 
 
-def test_a_forced_void_and_a_forced_earning_are_taken_in_and_sealed(field: Field) -> None:
+@pytest.fixture
+def lane(field: Field) -> Field:
+    """A lane of a merchant's own, whose row is in a committed batch; and another day of purchases."""
     field.post(day(1))
     with field.settlement() as s:
         register(s)
         sealed(s)
         commit(s, field)
     field.post(day(2))
-    with field.settlement() as s:
+    return field
+
+
+def test_a_forced_void_and_a_forced_earning_are_taken_in_and_sealed(lane: Field) -> None:
+    with lane.settlement() as s:
         now = s.alliance.chain.now()
         desk.prepare(s.conn, s.publication.vault, s.lanes.roster, batch_no=2)
         source, earning = next(
@@ -74,28 +82,22 @@ def test_a_forced_void_and_a_forced_earning_are_taken_in_and_sealed(field: Field
             "SELECT event_id, journal_seq, leg_no FROM settlement.batch_leaf WHERE batch_no = %s ORDER BY leaf_no",
             [batch.batch_no],
         ).fetchall()
-        lane = LANE.merchant_id.to_bytes(4, "big") + LANE.key_id.to_bytes(4, "big")
-        own = [(bytes(event)[8:16], seq, no) for event, seq, no in found if bytes(event)[:8] == lane]
+        place = LANE.merchant_id.to_bytes(4, "big") + LANE.key_id.to_bytes(4, "big")
+        own = [(bytes(event)[8:16], seq, no) for event, seq, no in found if bytes(event)[:8] == place]
         assert [int.from_bytes(nonce, "big") for nonce, _, _ in own] == [1, 2]
         assert (own[0][2], own[1][1:]) == (0, tuple(source))
         assert due_at(s.conn) is None
         assert desk.last_nonce(s.conn, LANE) == 2
 
 
-def test_a_batch_that_is_sealed_anew_takes_in_what_was_forced_meanwhile(field: Field) -> None:
+def test_a_batch_that_is_sealed_anew_takes_in_what_was_forced_meanwhile(lane: Field) -> None:
     """After a day without the operator the hub takes no batch that was sealed before."""
-    field.post(day(1))
-    with field.settlement() as s:
-        register(s)
-        sealed(s)
-        commit(s, field)
-    field.post(day(2))
-    with field.settlement() as s:
+    with lane.settlement() as s:
         force(s, void(lane_of(s), nonce=1, occurred_at=s.alliance.chain.now()))
         sealed(s)
         s.alliance.chain.advance_time(25 * 3_600)
         drive(s)
-        commit(s, field)
+        commit(s, lane)
         assert [(batch.incarnation, batch.state) for batch in status(s.conn, first=1)] == [
             (0, "FINALISED"),
             (1, "CONFIRMED"),
@@ -119,35 +121,23 @@ def purposes(s: Settlement, batch_no: int) -> list[str]:
     return [tx.purpose for tx in status(s.conn, first=batch_no)[0].transactions]
 
 
-def test_an_overdue_earning_that_the_ledger_has_posted_is_in_the_next_batch(field: Field) -> None:
+def test_an_overdue_earning_that_the_ledger_has_posted_is_in_the_next_batch(lane: Field) -> None:
     """Whatever became of its points since: the batch holds the leg of then."""
-    field.post(day(1))
-    with field.settlement() as s:
-        register(s)
-        sealed(s)
-        commit(s, field)
-    field.post(day(2))
-    with field.settlement() as s:
+    with lane.settlement() as s:
         forced_earning(s)
         assert take_forced(s, now=s.alliance.chain.now()) == []
         sealed(s)
-        commit(s, field)
+        commit(s, lane)
         assert purposes(s, 2) == ["cover:1.2.0", "commit:2.0"]
         assert [event.fields["late"] for event in s.alliance.queue.events("ForcedDischarged", first=0)] == [True]
 
 
-def test_an_overdue_earning_that_the_ledger_cannot_post_goes_when_its_merchant_is_suspended(field: Field) -> None:
-    field.post(day(1))
-    with field.settlement() as s:
-        register(s)
-        sealed(s)
-        commit(s, field)
-    field.post(day(2))
-    with field.settlement() as s:
+def test_an_overdue_earning_that_the_ledger_cannot_post_goes_when_its_merchant_is_suspended(lane: Field) -> None:
+    with lane.settlement() as s:
         unknown = forced_earning(s, points=1)
         assert [each.signed.event for each in take_forced(s, now=s.alliance.chain.now())] == [unknown]
         sealed(s)
-        commit(s, field)
+        commit(s, lane)
         assert status(s.conn, first=2)[0].state == "ATTESTED"
         assert {row.code for row in alerts(s.conn)} >= {"forced-due"}
         registry = s.alliance.registry

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -167,6 +169,7 @@ def test_who_has_the_token_is_signed_for(tmp_path: Path) -> None:
             assert told["error"]["code"] == -32602
         for method in ("eth_sign", "lane_signDigests"):
             assert refused(url, {"method": method, "params": []})["error"]["code"] == -32601
+        assert [status_of(url, length) for length in ("\u00b2", "9" * 5_000, "-1", "0")] == [413] * 4
     assert reasons(RemoteLanes(url, roster, token=TOKEN), asked[:1]) == [SILENT]
 
 
@@ -176,6 +179,16 @@ def reasons(lanes: RemoteLanes, asked: list[SignRequest]) -> list[str]:
         lanes.sign(asked)
     assert not found.value.given
     return [found.value.refused[at] for at in range(len(asked))]
+
+
+def status_of(url: str, length: str) -> int:
+    """What is answered to a request that says it is so long."""
+    with closing(HTTPConnection(urlsplit(url).netloc, timeout=10)) as asking:
+        asking.putrequest("POST", "/")
+        for name, value in (("Authorization", f"Bearer {TOKEN}"), ("Content-Length", length)):
+            asking.putheader(name, value)
+        asking.endheaders()
+        return asking.getresponse().status
 
 
 def refused(url: str, body: dict[str, object]) -> dict[str, dict[str, int]]:

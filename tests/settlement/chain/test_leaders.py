@@ -93,8 +93,9 @@ def test_two_processes_at_once_make_one_commit(alone: Field) -> None:
         assert [tx.purpose for tx in status(s.conn)[1].transactions] == ["commit:1.0"]
 
 
-def test_a_leader_that_slept_through_its_lease_sends_nothing_more(alone: Field) -> None:
-    sleeper = started(alone, "stop:signed")
+@pytest.mark.parametrize("point", ["answered", "signed"])
+def test_a_leader_that_slept_through_its_lease_sends_nothing_more(alone: Field, point: str) -> None:
+    sleeper = started(alone, f"stop:{point}")
     _, ended = os.waitpid(sleeper.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(ended)
     run(alone)
@@ -102,6 +103,8 @@ def test_a_leader_that_slept_through_its_lease_sends_nothing_more(alone: Field) 
     os.kill(sleeper.pid, signal.SIGCONT)
     assert sleeper.wait(PROCESS_S_MAX) == 1, "it ended with LeaseLost"
     one_commit(alone)
+    with alone.settlement() as s:
+        assert [tx.purpose for tx in status(s.conn)[1].transactions] == ["commit:1.0"]
 
 
 @pytest.mark.parametrize("skews_s", [(86_400, -86_400), (-86_400, 0)])
@@ -175,7 +178,7 @@ def test_while_one_leads_another_is_told_who(alone: Field) -> None:
         assert drive(second) == []
 
 
-@pytest.mark.parametrize("point", ["sealed", "signed"])
+@pytest.mark.parametrize("point", ["sealed", "answered", "signed"])
 def test_a_database_from_an_older_backup_finds_what_it_did_later(alone: Field, backup: Backup, point: str) -> None:
     stopped = started(alone, point)
     assert stopped.wait(PROCESS_S_MAX) == -signal.SIGKILL

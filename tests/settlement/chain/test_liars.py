@@ -2,7 +2,7 @@
 chain does not bear out, and once the node is honest again the batch goes on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -56,8 +56,9 @@ def commits(s: Settlement) -> list[tuple[str, str]]:
     return [(tx.purpose, tx.status) for tx in status(s.conn)[1].transactions]
 
 
-def settles(s: Settlement) -> None:
+def settles(s: Settlement, liar: Liar) -> None:
     """Honest again: to the end, with one effect each."""
+    liar.honest()
     for _ in range(3):
         drive(s)
     assert status(s.conn)[1].state == "CONFIRMED"
@@ -76,8 +77,7 @@ def test_a_send_that_nobody_answers_counts_as_sent(alone: tuple[Field, Settlemen
     assert only(drive(s)) == ("SUBMITTED", "")
     assert commits(s) == [("commit:1.0", "SENT")]
     assert s.alliance.hub.read("nextBatchNo") == 1, "the node never got it"
-    liar.honest()
-    settles(s)
+    settles(s, liar)
     assert commits(s) == [("commit:1.0", "MINED"), ("finalise:1.0", "MINED")]
 
 
@@ -86,8 +86,7 @@ def test_an_answer_that_comes_too_late_is_no_second_transaction(alone: tuple[Fie
     liar.late_s = {"eth_sendRawTransaction": PATIENCE_S}
     drive(s)
     assert s.alliance.hub.read("nextBatchNo") == 2, "the node got it, only its word came late"
-    liar.honest()
-    settles(s)
+    settles(s, liar)
     assert commits(s) == [("commit:1.0", "MINED"), ("finalise:1.0", "MINED")]
 
 
@@ -100,14 +99,26 @@ def test_a_question_that_is_never_answered_holds_everything_and_breaks_nothing(
     with suppress(ChainUnclear):  # without the chain's id not even the look begins
         assert drive(s)[0].alarm in {"chain-unclear", ""}
     assert len(commits(s)) <= 1
-    liar.honest()
-    settles(s)
+    settles(s, liar)
     assert commits(s) == [("commit:1.0", "MINED"), ("finalise:1.0", "MINED")]
 
 
-def invented(hash_of_block: str) -> dict[str, Any]:
-    """A receipt of a transaction that is in no block, so far without its own hash and outcome."""
-    return {"blockNumber": "0x1", "blockHash": hash_of_block, "gasUsed": "0x1", "logs": [], "contractAddress": None}
+def inventing(hash_of_block: str, outcome: str) -> Distortion:
+    """A node that has a receipt for each transaction that is in no block."""
+    receipt: dict[str, Any] = {
+        "blockNumber": "0x1",
+        "blockHash": hash_of_block,
+        "gasUsed": "0x1",
+        "logs": [],
+        "contractAddress": None,
+    }
+
+    def lie(method: str, params: list[Any], result: Any) -> Any:
+        if method == "eth_getTransactionReceipt" and result is None:
+            return {**receipt, "transactionHash": params[0], "status": outcome}
+        return result
+
+    return lie
 
 
 @pytest.mark.parametrize("outcome", ["0x0", "0x1"])
@@ -115,18 +126,11 @@ def test_a_receipt_of_what_never_was_in_a_block_is_not_believed(
     alone: tuple[Field, Settlement], liar: Liar, outcome: str
 ) -> None:
     _, s = alone
-
-    def lie(method: str, params: list[Any], result: Any) -> Any:
-        if method == "eth_getTransactionReceipt" and result is None:
-            return {**invented("0x" + "ab" * 32), "transactionHash": params[0], "status": outcome}
-        return result
-
-    liar.distort, liar.deaf = lie, {"eth_sendRawTransaction"}
+    liar.distort, liar.deaf = inventing("0x" + "ab" * 32, outcome), {"eth_sendRawTransaction"}
     drive(s)
     drive(s)
     assert commits(s) == [("commit:1.0", "SENT")]
-    liar.honest()
-    settles(s)
+    settles(s, liar)
     assert commits(s) == [("commit:1.0", "MINED"), ("finalise:1.0", "MINED")]
 
 
@@ -135,18 +139,11 @@ def test_a_receipt_in_a_real_block_decides_nothing_that_nonce_and_contract_deny(
 ) -> None:
     _, s = alone
     real = "0x" + (s.alliance.chain.head(1).hash or b"").hex()
-
-    def lie(method: str, params: list[Any], result: Any) -> Any:
-        if method == "eth_getTransactionReceipt" and result is None:
-            return {**invented(real), "transactionHash": params[0], "status": "0x0"}
-        return result
-
-    liar.distort, liar.deaf = lie, {"eth_sendRawTransaction"}
+    liar.distort, liar.deaf = inventing(real, "0x0"), {"eth_sendRawTransaction"}
     drive(s)
     drive(s)
     assert {purpose for purpose, _ in commits(s)} == {"commit:1.0"}, "no second commit was signed"
-    liar.honest()
-    settles(s)
+    settles(s, liar)
 
 
 def test_a_mined_transaction_without_a_receipt_is_seen_by_its_effect(
@@ -157,45 +154,30 @@ def test_a_mined_transaction_without_a_receipt_is_seen_by_its_effect(
     for _ in range(3):
         drive(s)
     assert status(s.conn)[1].state == "CONFIRMED"
-    liar.honest()
-    settles(s)
+    settles(s, liar)
 
 
-def test_a_chain_id_that_changes_midway_ends_the_drive_before_anything_is_signed(
-    alone: tuple[Field, Settlement], liar: Liar
+@pytest.mark.parametrize(
+    ("lies", "words"),
+    [(lambda asked: asked > 1, "now serves chain 7"), (lambda asked: asked == 1, "would sign for chain 7")],
+    ids=["midway", "once, when the drive's outbox is made"],
+)
+def test_a_chain_id_that_changes_ends_the_drive_before_anything_is_signed(
+    alone: tuple[Field, Settlement], liar: Liar, lies: Callable[[int], bool], words: str
 ) -> None:
-    _, s = alone
-    seen = 0
-
-    def lie(method: str, _params: list[Any], result: Any) -> Any:
-        nonlocal seen
-        seen += method == "eth_chainId"
-        return "0x7" if method == "eth_chainId" and seen > 1 else result
-
-    liar.distort = lie
-    with pytest.raises(OtherChain, match="now serves chain 7"):
-        drive(s)
-    assert commits(s) == []
-    liar.honest()
-    settles(s)
-
-
-def test_an_outbox_that_was_told_another_chain_signs_nothing(alone: tuple[Field, Settlement], liar: Liar) -> None:
-    """The node says so once, when the drive's outbox is made."""
     _, s = alone
     asked = 0
 
     def lie(method: str, _params: list[Any], result: Any) -> Any:
         nonlocal asked
         asked += method == "eth_chainId"
-        return "0x7" if method == "eth_chainId" and asked == 1 else result
+        return "0x7" if method == "eth_chainId" and lies(asked) else result
 
     liar.distort = lie
-    with pytest.raises(OtherChain, match="would sign for chain 7"):
+    with pytest.raises(OtherChain, match=words):
         drive(s)
     assert commits(s) == []
-    liar.honest()
-    settles(s)
+    settles(s, liar)
 
 
 def test_another_header_that_only_the_newest_block_shows_is_no_conflict(
@@ -229,8 +211,7 @@ def test_a_node_that_answers_from_two_states_is_asked_again(alone: tuple[Field, 
     liar.distort = answering("nextBatchNo()", f"0x{2:064x}")
     assert only(drive(s)) == ("PUBLISHED", "chain-unclear")
     assert commits(s) == []
-    liar.honest()
-    settles(s)
+    settles(s, liar)
 
 
 def counting(more: int, *tags: str) -> Distortion:
@@ -253,8 +234,7 @@ def test_a_count_that_is_false_everywhere_leaves_one_commit_and_no_jam(
     liar.distort = counting(more)
     for _ in range(2):
         drive(s)
-    liar.honest()
-    settles(s)
+    settles(s, liar)
 
 
 @pytest.mark.parametrize(("more", "tags"), [(1, ("latest",)), (7, ("latest", "pending")), (10_000, ())])
@@ -265,8 +245,7 @@ def test_a_count_that_no_final_block_bears_out_signs_nothing(
     liar.distort = counting(more, *tags)
     assert only(drive(s)) == ("ATTESTED", "sender-shared")
     assert commits(s) == []
-    liar.honest()
-    settles(s)
+    settles(s, liar)
 
 
 def test_a_count_that_says_our_nonce_is_gone_makes_no_second_effect(
@@ -279,8 +258,7 @@ def test_a_count_that_says_our_nonce_is_gone_makes_no_second_effect(
     liar.distort = counting(3)
     for _ in range(2):
         drive(s)
-    liar.honest()
-    settles(s)
+    settles(s, liar)
 
 
 def test_a_node_behind_which_two_take_turns_holds_nothing_up_for_good(
@@ -303,8 +281,7 @@ def test_a_node_behind_which_two_take_turns_holds_nothing_up_for_good(
         with suppress(ChainUnclear):
             drive(s)
     assert {purpose for purpose, _ in commits(s)} <= {"commit:1.0"}
-    liar.honest()
-    settles(s)
+    settles(s, liar)
 
 
 @pytest.mark.parametrize("method", ["eth_call", "eth_getTransactionCount", "eth_getBlockByNumber", "eth_getLogs"])

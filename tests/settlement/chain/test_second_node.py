@@ -181,12 +181,12 @@ def test_events_that_one_node_leaves_out_are_not_passed_over(unfounded: Field, e
     poor = poor_field(unfounded, 2)
     with poor.settlement() as s:
         repay(s, 50_000, "unseen")
-        seen = watcher.cursor(s.conn)
+        seen = watcher.cursor(s.conn, s.alliance)
     with lying(unfounded.url) as liar, replace(poor, url=liar.url, second_url=embedded.url).settlement() as s:
         liar.distort = without("DebtRepaid(uint64,uint32,uint256,uint256)")
         with pytest.raises(NodesDisagree, match="events of blocks"):
             watcher.watch(s.conn, s.alliance)
-        assert (watcher.cursor(s.conn), tell(s)) == (seen, 0)
+        assert (watcher.cursor(s.conn, s.alliance), tell(s)) == (seen, 0)
         assert [row.code for row in alerts(s.conn)] == ["nodes-disagree"]
         liar.honest()
         watcher.watch(s.conn, s.alliance)
@@ -208,7 +208,7 @@ def test_what_is_looked_at_by_one_node_alone_is_told(field: Field, embedded: Emb
         liar.distort = long_ago(before)
         with pytest.raises(NodesDisagree, match=f"block {before}"):
             watcher.watch(s.conn, s.alliance)
-        assert watcher.cursor(s.conn) is None
+        assert watcher.cursor(s.conn, s.alliance) is None
         liar.distort = answering("balanceOf(uint32)", WORD.format(7) + WORD.format(0)[2:])
         with pytest.raises(NodesDisagree, match="collateral: free 7 by "):
             reconcile.reconcile(s.conn, s.alliance, sender=s.outbox.sender)

@@ -142,6 +142,15 @@ def test_a_signer_that_cheats_is_found_out(reply: Reply, why: str) -> None:
         RemoteSigner(url, ADDRESS).sign(FIELDS)
 
 
+def test_a_creation_that_comes_back_as_a_call_is_refused() -> None:
+    creation = {name: value for name, value in FIELDS.items() if name != "to"}
+    with signer_that(signed) as url:
+        RemoteSigner(url, ADDRESS).sign(creation)
+    called = signer_that(lambda asked: signed(asked, to="0x" + "08" * 20))
+    with called as url, pytest.raises(SignerRefused, match="changed to"):
+        RemoteSigner(url, ADDRESS).sign(creation)
+
+
 @contextmanager
 def trickling() -> Iterator[str]:
     """Whoever asks is answered one byte after another, in time each, and never to the end of the first line."""

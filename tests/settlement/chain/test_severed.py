@@ -17,7 +17,16 @@ from tests.settlement.chain.field import ATTESTERS, LEASE_S, Field, attest, day
 from tests.settlement.chain.test_settling import HOURS_6, sealed_hashes
 
 SEALING = ["opened", "sealed", "published"]
-SENDING = ["signed:commit", "handing", "sent:commit", "included:commit", "signed:finalise", "included:finalise"]
+SENDING = [
+    "decided:commit",
+    "answered:commit",
+    "signed:commit",
+    "handing",
+    "sent:commit",
+    "included:commit",
+    "signed:finalise",
+    "included:finalise",
+]
 ROUNDS_MAX = 4 * len(SENDING)
 _END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s"
 

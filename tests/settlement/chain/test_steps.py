@@ -68,6 +68,7 @@ def step(state: State, **seen: object) -> Step:
         (State.PUBLISHED, {"quorum": True}, Become(State.ATTESTED)),
         (State.PUBLISHED, {"now": SEALED_AT + ATTESTATION_WAIT_S}, Become(State.ATTESTED)),
         (State.ATTESTED, {}, Do.COMMIT),
+        (State.ATTESTED, {"commit": Fate.ASKED}, Do.COMMIT),
         (State.ATTESTED, {"commit": Fate.WAITING}, Become(State.SUBMITTED)),
         (State.SUBMITTED, {}, Do.COMMIT),
         (State.SUBMITTED, {"commit": Fate.WAITING}, Do.COMMIT),
@@ -84,6 +85,7 @@ def step(state: State, **seen: object) -> Step:
         (State.SUBMITTED, {**ON_CHAIN, "overtaken": True, "commit": Fate.MINED}, Become(State.CONFIRMED)),
         (State.CONFIRMED, {}, Become(State.SUBMITTED)),
         (State.CONFIRMED, PAST_WINDOW, Do.FINALISE),
+        (State.CONFIRMED, {**PAST_WINDOW, "finalise": Fate.ASKED}, Do.FINALISE),
         (State.CONFIRMED, {**PAST_WINDOW, "finalise": Fate.WAITING}, Become(State.FINALISING)),
         (State.CONFIRMED, {**PAST_WINDOW, "open_demands": 1}, Become(State.CHALLENGED)),
         (State.CHALLENGED, PAST_WINDOW, Become(State.CONFIRMED)),
@@ -130,6 +132,7 @@ def test_a_batch_too_old_is_sealed_anew_only_when_nothing_of_it_can_be_mined(sta
     assert step(state, **LATE, commit=Fate.DROPPED) is Do.RESEAL
     assert step(state, **LATE, commit=Fate.REVERTED) is Do.RESEAL
     assert step(state, **LATE, commit=Fate.WAITING) is Do.VOID_COMMIT
+    assert step(state, **LATE, commit=Fate.ASKED) is Do.VOID_COMMIT
     for unsettled in (Fate.MINED, Fate.ENDING):
         assert isinstance(step(state, **LATE, commit=unsettled), Wait)
 
@@ -176,6 +179,7 @@ def test_what_waits(state: State, seen: dict[str, object]) -> None:
     ("seen", "expected"),
     [
         ({}, Do.RELEASE),
+        ({"release": Fate.ASKED}, Do.RELEASE),
         ({"release": Fate.WAITING}, Do.RELEASE),
         ({"release": Fate.WAITING, "age_s": STUCK_S + 1}, Do.BUMP_RELEASE),
         ({"release": Fate.REVERTED}, Do.RETRY_RELEASE),
@@ -234,7 +238,7 @@ def test_every_state_and_observation_has_a_step_and_none_undoes_what_is_frozen(s
     if taken is Do.RESEAL:
         assert not seen.attested or seen.now_final > SEALED_AT + SEAL_LAG_SECONDS_BOUND
         assert seen.now >= seen.paused_until
-        assert seen.commit not in {Fate.WAITING, Fate.MINED, Fate.ENDING}
+        assert seen.commit in {Fate.NEVER, Fate.DROPPED, Fate.REVERTED}
         assert OURS not in {seen.hash_latest, seen.hash_final}
     if taken in {Do.COMMIT, Do.RETRY_COMMIT, Do.BUMP_COMMIT}:
         assert (seen.hash_latest, seen.next_batch_no) == (ABSENT, BATCH.batch_no)

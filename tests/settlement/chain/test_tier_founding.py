@@ -10,6 +10,8 @@ import pytest
 from proofs.groth16 import VerificationKey
 from proofs.json_form import hex_text
 from proofs.keccak import keccak256
+from proofs.tier.circuit_folder import CircuitUnfit
+from proofs.tier.trusted import Setup
 from settlement.alliance import OtherCode, attach
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract, Refused
@@ -19,7 +21,7 @@ from settlement.handover import Governance, hand_over
 from settlement.networks import NotAddresses, require_addresses, write_addresses
 from settlement.sealing.lanes import create_keystore
 from settlement.tables import Conn
-from settlement.tiers.founding import DEVELOPMENT, VERIFIER, CircuitUnfit, NewCircuit, Setup, TierFounding, read_circuit
+from settlement.tiers.founding import DEVELOPMENT, VERIFIER, NewCircuit, TierFounding, read_circuit
 from settlement.tiers.place import registry_place
 from tests.settlement.chain.field import MERCHANTS, Field, address, founding
 from tests.settlement.chain.test_handover import GUARDIAN, REFUSED, SUBMITTER, TO
@@ -32,7 +34,7 @@ PARTNER = address(keccak256(b"tongdui-test-partner"))
 CIRCUIT = NewCircuit(
     circuit_id=keccak256(b"TierProofV1(24)"),
     vk_hash=keccak256(b"a key"),
-    setup=Setup.DEVELOPMENT,
+    setup=Setup.DEV,
     verifier=EMPTY_CODE,
 )
 TIERS = TierFounding(epoch_key=EPOCH_KEY, circuit=CIRCUIT, partners={7: PARTNER})
@@ -185,7 +187,7 @@ def test_the_file_of_addresses_names_registry_and_verifiers(field: Field, tmp_pa
 def test_a_circuit_is_read_with_the_verifier_of_its_very_key(tmp_path: Path) -> None:
     """A ceremony's name over the development verifier, the mistake that costs most, is refused with all others."""
     committed = read_circuit(DEVELOPMENT)
-    assert (committed.circuit_id, committed.setup) == (CIRCUIT.circuit_id, Setup.DEVELOPMENT)
+    assert (committed.circuit_id, committed.setup) == (CIRCUIT.circuit_id, Setup.DEV)
     told, key = (json.loads((DEVELOPMENT / f"{name}.json").read_text()) for name in ("circuit", "verification_key"))
     built = json.loads(VERIFIER.read_text())
     artifact = tmp_path / "verifier.json"
@@ -197,7 +199,7 @@ def test_a_circuit_is_read_with_the_verifier_of_its_very_key(tmp_path: Path) -> 
         return read_circuit(tmp_path, artifact)
 
     assert reads() == committed
-    assert reads({**told, "setup": "ceremony"}).setup is Setup.DEVELOPMENT, "whatever it calls itself"
+    assert reads({**told, "setup": "ceremony"}).setup is Setup.DEV, "whatever it calls itself"
     x, y, one = key["vk_delta_2"]
     other = {**key, "vk_delta_2": [x, [str(P - int(part)) for part in y], one]}
     other_hash = hex_text(VerificationKey.from_json(other).hash())
@@ -211,7 +213,7 @@ def test_a_circuit_is_read_with_the_verifier_of_its_very_key(tmp_path: Path) -> 
     for wrong in ({"setup": "production"}, {"vk_hash": other_hash}, {"vk_hash": 5}, {"circuit_id": "0x" + "00" * 32}):
         with pytest.raises(CircuitUnfit):
             reads({**told, **wrong})
-    with pytest.raises(CircuitUnfit, match="not a circuit"):
+    with pytest.raises(CircuitUnfit, match="verification_key"):
         reads(verification_key={**key, "vk_delta_2": key["vk_gamma_2"]})
     broken: list[object] = [{}, {"bytecode": "0x"}, {"bytecode": ["0x00"]}, {"bytecode": built["bytecode"][:2_000]}, []]
     for code in broken:

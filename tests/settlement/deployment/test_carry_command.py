@@ -4,6 +4,8 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ from settlement.deployment.deploy_command import main as deploy
 from settlement.deployment.verify_command import main as verify
 from settlement.settings import SettlementSettings
 from settlement.submitter import drive
+from settlement.tasks.leading import leading
+from settlement.tasks.ticks import SETTLEMENT
 from settlement.tasks.works import Works
 from tests.settlement.chain.anvil import Anvil
 from tests.settlement.chain.driver import ROOT
@@ -75,6 +79,16 @@ def carry_over(town: Town, *more: str) -> list[str]:
     return told
 
 
+@contextmanager
+def without_mirror(town: Town) -> Iterator[None]:
+    published, aside = town.folder / "published", town.folder / "aside"
+    published.rename(aside)
+    published.write_text("no folder")
+    yield
+    published.unlink()
+    aside.rename(published)
+
+
 def next_file(town: Town) -> Path:
     return town.folder / "next.json"
 
@@ -91,18 +105,25 @@ def test_a_ledger_goes_on_at_one_other_hub_wherever_the_command_was_cut(
     first = settle(works, town, anvil)
     capsys.readouterr()
     before = Chain(town.url).nonce(ADDRESS)
+    with works.connection() as conn, leading(conn, town.dsn, SETTLEMENT, wait_s_max=0):
+        assert main(carry_over(town), lease_s=1) == 3
+    assert "tongdui.settlement is led by" in capsys.readouterr().err, "a task is at the old hub"
     assert main(carry_over(town)) == 0
     said = capsys.readouterr().out
     assert f"goes on as batch {first + 1} after header" in said
     assert (Chain(town.url).nonce(ADDRESS), next_file(town).exists()) == (before, False)
-    for nth in (1, 3, 13, 6, 5):  # the last two: before its hub stands in the database, and after
+    for nth in (1, 3, 13, 6):
         assert cut_at(town, nth) == -signal.SIGKILL
+    with without_mirror(town):  # its first batch is stored, its hub is not in the database yet
+        assert main(carry_over(town, "--yes"), lease_s=2) == 3
+    assert "not on every mirror" in capsys.readouterr().err
+    assert cut_at(town, 5) == -signal.SIGKILL  # and now it is
     assert main(carry_over(town, "--yes")) == 0
     told = json.loads(next_file(town).read_text())
     assert told["carried"]["hub"] == json.loads(town.addresses.read_text())["hub"] != told["hub"]
     purposes = [purpose for _, purpose, _ in town.purposes()]
     assert len(set(purposes)) == len(purposes) == Chain(town.url).nonce(ADDRESS)
-    wound_down = purposes.index(f"wind-down@{first + 1}")
+    wound_down = purposes.index("wind-down@0")
     assert len(purposes) - wound_down - 1 == len(planned(said)), "once each, as planned"
     assert main(carry_over(town, "--yes")) == 0, "done is done"
     assert verify(["--rpc", town.url, "--addresses", str(next_file(town))]) == 0

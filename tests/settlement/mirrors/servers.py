@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +20,7 @@ import httpx2
 
 TOKEN = "a-token-that-nobody-may-see"
 START_SECONDS_MAX = 60
+TRICKLE_SECONDS = 0.02
 
 
 def free_port() -> int:
@@ -65,12 +66,13 @@ def _wait(endpoint: str, process: subprocess.Popen[bytes]) -> None:
 @dataclass
 class Shelf:
     """What the HTTP server keeps, and how it behaves: `forgets` takes writes and loses them, `spoils` hands out other
-    bytes than it was given, `down` fails with 503, `guarded` wants the token.
+    bytes than it was given, `trickles` a byte at a time, `down` fails with 503, `guarded` wants the token.
     """
 
     kept: dict[str, bytes] = field(default_factory=dict)
     forgets: bool = False
     spoils: bool = False
+    trickles: bool = False
     down: bool = False
     guarded: bool = False
     puts: int = 0
@@ -139,4 +141,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if not self.state.trickles:
+            self.wfile.write(body)
+            return
+        with suppress(OSError):  # until the other side has enough of it
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                time.sleep(TRICKLE_SECONDS)

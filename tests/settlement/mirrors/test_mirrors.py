@@ -75,6 +75,14 @@ def test_no_more_is_read_than_asked_for(mirror: Mirror) -> None:
     assert mirror.read("blobs/long", bytes_max=10) == bytes(11)
 
 
+def test_a_mirror_that_lets_a_file_trickle_is_down(shelf: Shelf) -> None:
+    """Each byte comes in time: without a bound for the whole a publisher would wait as long as the mirror likes."""
+    WebMirror(shelf.address).write("blobs/x", bytes(1_000))
+    shelf.trickles = True
+    with pytest.raises(MirrorDown, match="takes more than"):
+        WebMirror(shelf.address, read_seconds_max=0.2).read("blobs/x", bytes_max=1_000)
+
+
 def test_a_mirror_that_nobody_answers_for_is_down(tmp_path: Path) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     (tmp_path / "file").write_bytes(b"no folder")

@@ -218,6 +218,8 @@ def test_the_command_seals_shows_revokes_erases_and_makes_keys(
     assert command.main(["erase", "m2"]) == 0
     assert "1 leaves are left as hashes" in capsys.readouterr().out
     assert command.main(["erase", "nobody"]) == 1
+    assert command.main(["withdraw", "m3"]) == 0
+    assert "1 keys have ended" in capsys.readouterr().out
     with anchored.ground.conn() as conn:
         (epoch,) = rows.epochs(conn)
     assert command.main(["status"]) == 0

@@ -184,6 +184,14 @@ def test_a_prover_that_fails_or_takes_too_long_says_so(sealed: Ground, conn: Con
     assert prove(conn, slow, asked_for(conn, "m1")[1], now=NOW) == "failed"
 
 
+def test_a_witness_that_cannot_be_made_fails_in_a_word(sealed: Ground, conn: Conn) -> None:
+    """Whoever waits hears of it, and does not wait out its time."""
+    asked, job = asked_for(conn, "m1")
+    conn.execute("DELETE FROM vault.tier_secret")
+    assert prove(conn, prover(sealed), job, now=NOW) == "failed"
+    assert fetched(conn, asked) == Answer(None, "failed")
+
+
 def test_production_proves_with_no_development_keys(sealed: Ground, conn: Conn) -> None:
     _, job = asked_for(conn, "m1")
     assert prove(conn, replace(prover(sealed), production=True), job, now=NOW) == "failed"

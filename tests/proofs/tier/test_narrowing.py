@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from api.tiers.narrowing import Question, common, narrowings, overlap, stands_out, within
 from proofs.tier.attributes import Attributes
 from proofs.tier.cohorts import MEMBERS_MIN, counted
 from proofs.tier.grid import PolicyGrid, Predicate
+from proofs.tier.narrowing import Question, common, narrowings, overlap, stands_out, within
 from proofs.tier.policy import ANY_TIER, SECONDS_MAX, Metric, Policy, at_least
 
 

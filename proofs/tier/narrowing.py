@@ -9,7 +9,8 @@ policy by itself, or nobody at all.
 
 Predicates of different amounts cannot be joined into one predicate: they cost a narrowing, and of what they have in
 common or apart no count is published. The same holds for two ages of keys, or two days on which the tier has to hold:
-who fits the one and not the other enrolled, or falls, between them. Called by `api.tiers.asking`.
+who fits the one and not the other enrolled, or falls, between them. Called by the doors, over all that a partner asks,
+and by wallets (`consent`), over what it asked of this owner.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
-from proofs.tier.cohorts import MEMBERS_MIN, STEPS
+from proofs.tier.cohorts import MEMBERS_MIN, STEPS, Cohorts
 from proofs.tier.grid import Predicate
 from proofs.tier.policy import AMOUNT_MAX, EPOCH_MAX, Policy
 
 WINDOW_DAYS = 30
 """How long what was asked is remembered against the asker. Attributes change with each epoch, members less often."""
+NARROWINGS_MAX = 3
+"""Of a partner that was registered with no other number, and of any partner at one wallet."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,6 +54,14 @@ class Question:
     def uncounted(self, epoch: int) -> bool:
         """Whether fewer members of an epoch may fit than fit the predicate, which is all that the epoch published."""
         return self.key_epoch_max < epoch or self.valid_on > 0
+
+
+def apart(new: Question, asked: Iterable[Question], of_epoch: Iterable[Question], cohorts: Cohorts) -> bool:
+    """Whether with one of those asked before somebody might be among too few. A question that was asked before is free,
+    and compared with those about this epoch, whose cohorts are not what they were.
+    """
+    others = narrowings(asked, new) or beside(of_epoch, new)
+    return any(stands_out(new.predicate, each.predicate, cohorts.members) for each in others)
 
 
 def narrowings(asked: Iterable[Question], new: Question) -> list[Question]:
