@@ -214,10 +214,8 @@ def _act(s: Settlement, batch: Batch, step: Become | Do) -> None:
 
 
 def _submit(s: Settlement, batch: Batch, intent: Intent, then: State) -> None:
-    """Ask the contract first: what it refuses is never decided. Then decide, sign, store, send, and write the state
-    down.
-    """
-    if s.outbox.nonce_of(intent.purpose) is None:
+    """Ask the contract first: what it refuses is never signed. Then sign, store, send, and write the state down."""
+    if not s.outbox.is_signed(intent.purpose):
         s.alliance.hub.try_out(intent.data, sender=s.outbox.sender, gas=intent.gas, tag="pending")
     outcome = s.outbox.submit(intent)
     if batch.state is not then and outcome.fate not in {Fate.NEVER, Fate.ASKED}:

@@ -13,8 +13,9 @@ from typing import Any
 from psycopg import Connection
 
 from settlement.chain.client import Chain, Receipt
-from settlement.chain.intents import Outcome, Reached, is_filler, outcome_of
+from settlement.chain.intents import Outcome, is_filler, outcome_of
 from settlement.chain.nonces import NonceBook, StoredTx
+from settlement.chain.points import Reached
 from settlement.steps import Fate
 
 IN_A_BLOCK = frozenset({"MINED", "REVERTED"})

@@ -5,7 +5,6 @@ Pure: a stored transaction's bytes say what it does, so that its replacement doe
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +16,6 @@ from settlement.chain.nonces import StoredTx
 from settlement.steps import Fate
 
 FILLER_GAS = 21_000
-
-Reached = Callable[[str, str], None]
-"""Told a point of the way and the purpose that came to it."""
 
 
 @dataclass(frozen=True, slots=True)

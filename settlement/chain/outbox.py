@@ -10,7 +10,7 @@ deployment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from time import sleep
 from typing import Any
@@ -26,6 +26,7 @@ from settlement.chain.gas import Fees, raised
 from settlement.chain.intents import FILLER_GAS, Intent, Outcome, intent_of, is_filler
 from settlement.chain.nonces import NonceBook, StoredTx
 from settlement.chain.pen import ForeignPending, Pen
+from settlement.chain.points import Checkpoint, telling, unwatched
 from settlement.chain.senders import LocalSigner, TransactionSigner
 from settlement.lease import LEASE_S, Lead, Lease
 from settlement.steps import BUMPS_MAX, Fate, stuck
@@ -63,18 +64,6 @@ class NotAutocommit(RuntimeError):
     """The connection would hold a transaction open while the network is asked."""
 
 
-Checkpoint = Callable[[str], None]
-"""Called at named points, so that a crash test can end the process there: decided (what is to be signed is written
-down), answered (by the signer, and nothing is kept yet), signed (and kept), sent, included (seen in a block, not yet
-written down), reorganised, each also with the verb of its purpose (signed:commit), handing (over to the node, at once),
-replaced, resent; and of a batch opened, sealed, published.
-"""
-
-
-def unwatched(_point: str) -> None:
-    """The checkpoint of everyday."""
-
-
 class Outbox:
     """The outgoing transactions of one sender on one chain."""
 
@@ -95,7 +84,7 @@ class Outbox:
         self._lease, self._lease_s, self._checkpoint, self.scope = lease, lease_s, checkpoint, scope
         self._holder = leases.this_process()
         self.sender, self.chain_id = signer.address, chain.chain_id()
-        self._lead = Lead(conn, lease, lease_s)
+        self._lead, self._reached = Lead(conn, lease, lease_s), telling(checkpoint)
         self._book = NonceBook(conn, chain_id=self.chain_id, sender=self.sender)
         self._drafts = DraftBook(conn, chain_id=self.chain_id, sender=self.sender)
         self._fates = Fates(conn, chain, sender=self.sender, book=self._book, reached=self._reached)
@@ -147,9 +136,7 @@ class Outbox:
             self._lease.renew(self._conn, seconds=self._lease_s)
 
     def submit(self, intent: Intent) -> Outcome:
-        """Make sure that the intent is signed, stored and sent; what has become of it. Where it was decided before, it
-        is signed as it was decided.
-        """
+        """Make sure that the intent is signed, stored and sent; what has become of it."""
         stored = self._book.of_purpose(intent.purpose)
         if not stored:
             self._clear_way(intent.purpose)
@@ -187,6 +174,10 @@ class Outbox:
         """The nonce reserved for a purpose, None while nothing was decided for it."""
         reserved = self._book.reserved(purpose)
         return None if reserved is None else reserved[0]
+
+    def is_signed(self, purpose: str) -> bool:
+        """Whether anything is kept for a purpose: then it is what it is, and may be mined."""
+        return bool(self._book.of_purpose(purpose))
 
     def mined(self, purpose: str) -> list[bytes]:
         """The hashes of what was found in a block for a purpose."""
@@ -316,8 +307,3 @@ class Outbox:
         for raw in self._book.open_below(tx.nonce):
             self._chain.send(raw)
         return self._chain.send(tx.raw)
-
-    def _reached(self, point: str, purpose: str) -> None:
-        """Two names for one point: by itself, and with the verb of the purpose (`signed:commit`)."""
-        self._checkpoint(point)
-        self._checkpoint(f"{point}:{purpose.partition(':')[0]}")

@@ -3,8 +3,8 @@
 Invariants (docs/protocol §5, R1 and R3): what is decided is in the database, with its nonce, before the signer is
 asked; no SQL transaction is open while it is asked, so that whoever takes long holds up nobody; what it answers is kept
 only by who still leads and holds the draft that was asked about, and what is not kept is thrown away and never sent. A
-draft that nobody answered is asked about again, to the byte; a signer that says no gives the nonce back. Called by the
-outbox, which sends what comes from here.
+draft that nobody answered is asked about again, to the byte unless its owner wants something else by now; a signer that
+says no gives the nonce back. Called by the outbox, which sends what comes from here.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from psycopg.pq import TransactionStatus
 from settlement.chain.client import Chain
 from settlement.chain.drafts import Draft, DraftBook
 from settlement.chain.gas import Fees
-from settlement.chain.intents import FILLER_GAS, Intent, Reached
+from settlement.chain.intents import FILLER_GAS, Intent
 from settlement.chain.nonces import NonceBook, StoredTx
+from settlement.chain.points import Reached
 from settlement.chain.refused import SignerRefused, SignerSilent
 from settlement.chain.senders import TransactionSigner
 from settlement.lease import Lead
@@ -94,7 +95,7 @@ class Pen:
             self._book.lock()
             self._lead.extend()
             if self._book.reserved(intent.purpose) is not None:
-                return self._drafts.again(intent.purpose)
+                return self._decided(intent, fees)
             if pending > max(used, self._book.next()):
                 raise ForeignPending(
                     f"the pool holds {pending - max(used, self._book.next())} transactions of "
@@ -102,6 +103,13 @@ class Pen:
                 )
             nonce = self._book.reserve(intent.purpose, batch_no=intent.batch_no, used=used)
             return self._drafts.put(nonce, intent, fees)
+
+    def _decided(self, intent: Intent, fees: Fees) -> Draft | None:
+        """The draft that is there, to the byte; another one where the purpose asks for something else by now."""
+        draft = self._drafts.again(intent.purpose)
+        if draft is None or draft.intent == intent:
+            return draft
+        return self._drafts.put(draft.nonce, intent, fees)
 
     def _require_explained(self, used: int) -> None:
         """More transactions than this database signed are believed when a final block has them, and within bounds: a

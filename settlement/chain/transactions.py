@@ -43,7 +43,7 @@ def creation_gas(data: bytes) -> int:
 def call(outbox: Outbox, purpose: str, contract: Contract, function: str, *arguments: Any, gas: int = CALL_GAS) -> None:
     """One call that takes effect once. Raises `Refused` with the contract's own word before anything is signed."""
     intent = Intent(purpose + outbox.scope, contract.address, contract.data(function, *arguments), gas)
-    if outbox.nonce_of(intent.purpose) is None:
+    if not outbox.is_signed(intent.purpose):
         contract.try_out(intent.data, sender=outbox.sender, gas=gas)
     outbox.complete(intent)
 

@@ -226,7 +226,7 @@ class OnChain:
                 return
             if seen.fate in {Fate.REVERTED, Fate.DROPPED}:
                 outbox.retire(purpose)
-            if outbox.nonce_of(purpose) is None:
+            if not outbox.is_signed(purpose):
                 self.contract.try_out(data, sender=outbox.sender, gas=gas, tag="pending")
             outbox.submit(Intent(purpose, self.contract.address, data, gas))
 

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from socketserver import BaseRequestHandler, ThreadingTCPServer
-from threading import Thread
+from socketserver import BaseRequestHandler
 from typing import Any
 
 import pytest
 
 from auditor.outcome import Verdict
 from tests.attacks.forge import World, found, store
+from tests.loopback import listening
 
 Spoil = Callable[[World], None]
 
@@ -228,23 +228,15 @@ def saying(answer: bytes) -> Iterator[str]:
             self.request.recv(65_536)
             self.request.sendall(answer)
 
-    with ThreadingTCPServer(("127.0.0.1", 0), Same) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-        thread.join()
+    with listening(Same) as url:
+        yield f"{url}/"
 
 
 @contextmanager
 def served(folder: Path, handler: type[SimpleHTTPRequestHandler] | None = None) -> Iterator[str]:
     """A folder behind HTTP on loopback."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler or _Quiet, directory=str(folder))) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-        thread.join()
+    with listening(partial(handler or _Quiet, directory=str(folder))) as url:
+        yield f"{url}/"
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.attacks.forge import ATTESTERS, address
-from tests.attacks.liar import Liar
+from tests.attacks.liar import lying
 from tests.attacks.on_chain import Settled, settle
 from tests.attacks.test_files import served
 
@@ -169,8 +169,8 @@ def test_withheld_data_is_incomplete(settled: Settled, tmp_path: Path) -> None:
 
 
 def test_two_honest_nodes_agree(settled: Settled, tmp_path: Path) -> None:
-    with Liar(settled.url, lambda _method, result: result) as second:
-        code, report = audited(settled, tmp_path / "report.json", "--rpc2", second.url)
+    with lying(settled.url, lambda _method, result: result) as second:
+        code, report = audited(settled, tmp_path / "report.json", "--rpc2", second)
     assert (code, len(report["rpc"])) == (0, 2)
 
 
@@ -196,20 +196,16 @@ def another_block(method: str, result: Any) -> Any:
 
 @pytest.mark.parametrize("lie", [no_last_log, another_header, another_code, another_block])
 def test_a_node_that_lies_stops_the_audit(settled: Settled, tmp_path: Path, lie: Callable[[str, Any], Any]) -> None:
-    with Liar(settled.url, lie) as second:
-        run = settled.auditor(
-            "audit", "--data", settled.published, "--out", tmp_path / "report.json", "--rpc2", second.url
-        )
+    with lying(settled.url, lie) as second:
+        run = settled.auditor("audit", "--data", settled.published, "--out", tmp_path / "report.json", "--rpc2", second)
     assert run.returncode == 3, run.stderr
     assert "disagree" in run.stderr
     assert not (tmp_path / "report.json").exists()
 
 
 def test_a_node_that_talks_nonsense_leaves_the_audit_incomplete(settled: Settled, tmp_path: Path) -> None:
-    with Liar(settled.url, nonsense) as second:
-        run = settled.auditor(
-            "audit", "--data", settled.published, "--out", tmp_path / "report.json", "--rpc2", second.url
-        )
+    with lying(settled.url, nonsense) as second:
+        run = settled.auditor("audit", "--data", settled.published, "--out", tmp_path / "report.json", "--rpc2", second)
     assert run.returncode == 2, run.stderr
     assert "another form" in run.stderr
 

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from playwright.sync_api import Browser, Error, Page
 from api.demo.tiers.programs import NODE, browser
 from proofs import groth16
 from tests.conftest import ROOT
+from tests.loopback import listening
 
 pytestmark = pytest.mark.timeout(300)
 KEPT = json.loads((ROOT / "proofs" / "vectors" / "tier_proof.json").read_text())
@@ -55,13 +55,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     (folder / "index.html").write_text(PAGE)
     (folder / "page.js").write_text(SCRIPT)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Served, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join(10)
+    with listening(partial(Served, directory=str(folder))) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx2
@@ -28,6 +27,7 @@ from settlement.embedded_chain.process import EmbeddedNode
 from settlement.sealing.inclusions import Inclusions, place_of
 from settlement.submitter import drive
 from tests.conftest import ROOT
+from tests.loopback import Quiet, listening
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
 
 pytestmark = pytest.mark.timeout(300)
@@ -60,36 +60,19 @@ def provider(
     """Somebody's public node: passes questions on to the real one, and tells browsers that they may ask. `asks` turns
     questions into others, `change` answers.
     """
+    allowed = {"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "content-type"}
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_OPTIONS(self) -> None:
-            self._answer(b"")
+            self.answer(headers=allowed)
 
         def do_POST(self) -> None:
-            asked = asks(self.rfile.read(int(self.headers["Content-Length"])))
+            asked = asks(self.asked())
             answer = httpx2.post(url, content=asked, headers={"content-type": "application/json"}, trust_env=False)
-            self._answer(change(answer.content))
+            self.answer(change(answer.content), headers=allowed)
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-        def _answer(self, body: bytes) -> None:
-            self.send_response(200)
-            self.send_header("Access-Control-Allow-Origin", "*")
-            self.send_header("Access-Control-Allow-Headers", "content-type")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
+    with listening(Handler) as place:
+        yield place
 
 
 @pytest.fixture(scope="module")

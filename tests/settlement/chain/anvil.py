@@ -7,43 +7,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-import requests
-
+from tests.settlement.chain.nodes import Instant, Mining, Node
 from tests.settlement.chain.tiny import SENDER
 
 ROOT = Path(__file__).resolve().parents[3]
 ANVIL = ROOT / "node_modules" / "@foundry-rs" / "anvil-linux-amd64" / "bin" / "anvil"
 FLAGS = ["--port", "0", "--chain-id", "31337", "--slots-in-an-epoch", "1", "--accounts", "1", "--hardfork", "prague"]
 
+NODES = ["embedded", *(["anvil"] if ANVIL.exists() else [])]
+"""What a test may run on here."""
 START_SECONDS_MAX = 20
 START_POLL_SECONDS = 0.01
 
 
-class Anvil:
+class Anvil(Mining):
     """One running node."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def ask(self, method: str, *params: Any) -> Any:
-        """One raw call, for what only anvil can do."""
-        with requests.Session() as session:
-            session.trust_env = False
-            body: Any = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-            answer = session.post(self.url, json=body, timeout=10).json()
-        assert "error" not in answer, answer
-        return answer["result"]
-
-    def mine_at_once(self, *, on: bool) -> None:
-        """A block for each transaction, or only when asked for."""
-        self.ask("evm_setAutomine", on)
-
-    def finalise(self) -> None:
-        """Mine until everything so far is finalised."""
-        for _ in range(3):
-            self.ask("evm_mine")
 
 
 @contextmanager
@@ -59,6 +39,17 @@ def running() -> Iterator[Anvil]:
         finally:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def started(kind: str, embedded: str) -> Iterator[Node]:
+    """One of `NODES`: the embedded chain at that address, or anvil with a block of its own."""
+    if kind == "embedded":
+        yield Instant(embedded)
+        return
+    with running() as anvil:
+        anvil.ask("evm_mine")
+        yield anvil
 
 
 def _address(process: subprocess.Popen[bytes], said: IO[str]) -> str:

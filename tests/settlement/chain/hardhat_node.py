@@ -9,10 +9,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import requests
-
+from tests.settlement.chain.nodes import Mining
 from tests.settlement.chain.tiny import SENDER
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -21,29 +19,8 @@ NODE = shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.
 ARGUMENTS = ["node", "--port", "0", "--hostname", "127.0.0.1"]
 
 
-class HardhatNode:
+class HardhatNode(Mining):
     """One running node."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def ask(self, method: str, *params: Any) -> Any:
-        """One raw call."""
-        with requests.Session() as session:
-            session.trust_env = False
-            body: Any = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-            answer = session.post(self.url, json=body, timeout=20).json()
-        assert "error" not in answer, answer
-        return answer["result"]
-
-    def mine_at_once(self, *, on: bool) -> None:
-        """A block for each transaction, or only when asked for."""
-        self.ask("evm_setAutomine", on)
-
-    def finalise(self) -> None:
-        """Mine a little."""
-        for _ in range(3):
-            self.ask("evm_mine")
 
 
 @contextmanager

@@ -5,9 +5,7 @@ It is the outside of the submitter, so a test may make it misbehave; what is beh
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from typing import Any
 import requests
 
 from proofs.keccak import keccak256
+from tests.loopback import Quiet, listening
 
 Distortion = Callable[[str, list[Any], Any], Any]
 """(method, parameters, the node's true result) -> the result that is told."""
@@ -92,31 +91,16 @@ def lying(behind: str) -> Iterator[Liar]:
     """A proxy in front of `behind`, honest at first."""
     liar = Liar(behind)
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            body = liar.answer(asked)
+            body = liar.answer(json.loads(self.asked()))
             if body is None:
                 self.close_connection = True
                 return
             try:
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.answer(body)
             except OSError:
                 self.close_connection = True  # who asked has stopped waiting
 
-        def log_message(self, *_: Any) -> None:
-            return
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    liar.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with listening(Handler) as liar.url:
         yield liar
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -1,8 +1,12 @@
-"""The nodes that a test may settle on, behind one small face: a chain that is final at once, and one that is not."""
+"""The nodes that a test may settle on, behind one small face: a chain that is final at once, and those that are not."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
+
+import requests
+
+ANSWER_SECONDS_MAX = 20
 
 
 class Node(Protocol):
@@ -24,3 +28,28 @@ class Instant:
 
     def finalise(self) -> None:
         """It is."""
+
+
+class Mining:
+    """A node that mines when it is asked to, and is asked for more than a client of ours would."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def ask(self, method: str, *params: Any) -> Any:
+        """One raw call."""
+        with requests.Session() as session:
+            session.trust_env = False
+            body: Any = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+            answer = session.post(self.url, json=body, timeout=ANSWER_SECONDS_MAX).json()
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def mine_at_once(self, *, on: bool) -> None:
+        """A block for each transaction, or only when asked for."""
+        self.ask("evm_setAutomine", on)
+
+    def finalise(self) -> None:
+        """Mine until everything so far is as deep as these chains ask for."""
+        for _ in range(3):
+            self.ask("evm_mine")

@@ -1,8 +1,6 @@
 """The client against nodes that misbehave: every wording has its case, every broken answer is `ChainUnclear`."""
 
-import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +14,7 @@ from settlement.chain.contracts import Contract, Refused, artifact
 from settlement.chain.gas import FEE_WEI_MAX, TRANSACTION_GAS_MAX, commit_gas, finalise_gas
 from settlement.chain.send_cases import WORDINGS, SendCase, Wording, send_case
 from settlement.embedded_chain.process import EmbeddedNode
+from tests.loopback import Quiet, listening
 from tests.settlement.chain.liar import lying
 
 
@@ -65,26 +64,13 @@ def test_gas_by_formula_is_bounded() -> None:
 def node_that_says(body: bytes, status: int = 200) -> Iterator[str]:
     """A server that answers everything with the same bytes."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.asked()
+            self.answer(body, status)
 
-        def log_message(self, *_: Any) -> None:
-            return
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(Handler) as url:
+        yield url
 
 
 def result(value: Any) -> bytes:

@@ -18,24 +18,19 @@ from settlement.publish import published_header
 from settlement.status import TransactionStatus, status
 from settlement.submitter import drive
 from settlement.tables import batch as batch_row
-from tests.settlement.chain.anvil import ANVIL, Anvil, running
+from tests.settlement.chain.anvil import NODES, Anvil, started
 from tests.settlement.chain.driver import killed_at, run
 from tests.settlement.chain.field import Field, day, registry_commands
 from tests.settlement.chain.nodes import Instant, Node
 from tests.settlement.chain.test_forced import force, lane_for
 
-NODES = ["embedded", *(["anvil"] if ANVIL.exists() else [])]
 POINTS = ["opened", "sealed", "published", "decided", "answered", "signed", "sent", "included"]
 
 
 @pytest.fixture
 def node(request: pytest.FixtureRequest, embedded: EmbeddedNode) -> Iterator[Node]:
-    if request.param == "embedded":
-        yield Instant(embedded.url)
-        return
-    with running() as anvil:
-        anvil.ask("evm_mine")
-        yield anvil
+    with started(request.param, embedded.url) as node:
+        yield node
 
 
 @pytest.fixture

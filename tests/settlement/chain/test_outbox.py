@@ -1,5 +1,6 @@
 """The outbox on a real node and database: once for each purpose, whatever happens; and the lease before it."""
 
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -125,6 +126,11 @@ def test_a_voided_purpose_is_proven_dead(conn: Conn, chain: Chain) -> None:
     assert statuses(conn, "dead") == ["DROPPED", "MINED"]
     assert outbox.submit(Intent("dead", address, b"dead", 60_000)).fate is Fate.DROPPED
     assert chain.logs(address, first=0) == []
+
+
+def test_one_that_is_dropped_lets_go_of_its_node_at_once(conn: Conn, chain: Chain) -> None:
+    dropped = weakref.ref(Outbox(conn, chain, LocalSigner(SENDER.key)))
+    assert dropped() is None
 
 
 def test_it_refuses_a_connection_that_would_hold_a_transaction_open(database: str, chain: Chain) -> None:

@@ -194,6 +194,15 @@ def test_what_was_left_unsigned_is_signed_or_its_nonce_filled(
     assert outbox.submit(intent).fate is fate
 
 
+def test_what_is_to_be_something_else_by_now_is_decided_anew(conn: Conn, chain: Chain) -> None:
+    intent = Intent("left", deploy(chain), b"left", 60_000)
+    outbox = cut_when_decided(conn, chain, intent)
+    nonce = outbox.nonce_of("left")
+    assert outbox.submit(replace(intent, data=b"right")).fate is Fate.MINED
+    assert [log.data for log in chain.logs(intent.to or b"", first=0)] == [b"right"]
+    assert (outbox.nonce_of("left"), len(raws(conn))) == (nonce, 1)
+
+
 def test_a_nonce_that_another_used_before_it_was_signed_for_is_dropped(conn: Conn, chain: Chain) -> None:
     intent = Intent("left", deploy(chain), b"left", 60_000)
     outbox = cut_when_decided(conn, chain, intent)

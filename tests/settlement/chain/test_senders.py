@@ -1,6 +1,5 @@
 """Keys: made encrypted, opened by password, asked of a signer elsewhere that may cheat, refused where all have them."""
 
-import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from web3 import Web3
 
 from settlement.chain.client import Chain, ChainUnclear
 from settlement.chain.outbox import Intent, Outbox
-from settlement.chain.refused import SignerRefused
+from settlement.chain.refused import SignerRefused, SignerSilent
 from settlement.chain.senders import (
     KeyRefused,
     LocalSigner,
@@ -25,6 +24,7 @@ from settlement.chain.senders import (
 )
 from settlement.networks import main
 from settlement.steps import Fate
+from tests.loopback import Quiet, listening
 from tests.settlement.chain.tiny import ADDRESS, SENDER, deploy
 
 CUT_OFF_S_MAX = 10.0
@@ -88,27 +88,13 @@ Reply = Callable[[dict[str, Any]], Any]
 def signer_that(reply: Reply) -> Iterator[str]:
     """A signer elsewhere: an HTTP server that answers `eth_signTransaction`."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            body = json.dumps({"jsonrpc": "2.0", "id": 1, "result": reply(asked["params"][0])}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            asked = json.loads(self.asked())
+            self.answer(json.dumps({"jsonrpc": "2.0", "id": 1, "result": reply(asked["params"][0])}).encode())
 
-        def log_message(self, *_: Any) -> None:
-            return
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(Handler) as url:
+        yield url
 
 
 def signed(asked: dict[str, Any], key: bytes = SENDER.key, **changes: Any) -> str:
@@ -156,26 +142,18 @@ def trickling() -> Iterator[str]:
     """Whoever asks is answered one byte after another, in time each, and never to the end of the first line."""
     over = threading.Event()
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
             self.close_connection = True
             with suppress(OSError):
                 while not over.wait(0.1):
                     self.wfile.write(b"H")
 
-        def log_message(self, *_: Any) -> None:
-            return
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        over.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with listening(Handler) as url:
+        try:
+            yield url
+        finally:
+            over.set()
 
 
 def ask_signer(url: str) -> None:
@@ -199,6 +177,12 @@ def test_who_trickles_is_cut_off_within_its_time(ask: Callable[[str], None]) -> 
     assert not hangs
 
 
-def test_a_signer_that_is_not_there_gives_no_signature() -> None:
-    with pytest.raises(SignerRefused, match="no signature"):
+def dies(_asked: dict[str, Any]) -> Any:
+    raise ConnectionAbortedError
+
+
+def test_of_a_signer_that_is_not_there_or_dies_nobody_knows_whether_it_signed() -> None:
+    with pytest.raises(SignerSilent, match="no signature"):
         RemoteSigner("http://127.0.0.1:9", ADDRESS).sign(FIELDS)
+    with signer_that(dies) as url, pytest.raises(SignerSilent, match="no signature"):
+        RemoteSigner(url, ADDRESS).sign(FIELDS)

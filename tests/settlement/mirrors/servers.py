@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import httpx2
+
+from tests.loopback import Quiet, listening
 
 TOKEN = "a-token-that-nobody-may-see"
 START_SECONDS_MAX = 60
@@ -87,19 +87,12 @@ def web_server() -> Iterator[Shelf]:
     class Handler(_Handler):
         state = shelf
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    shelf.address = f"http://127.0.0.1:{server.server_port}/alliance"
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listening(Handler) as url:
+        shelf.address = f"{url}/alliance"
         yield shelf
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet):
     state: Shelf
     protocol_version = "HTTP/1.1"
 
@@ -113,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, data[:-1] + b"\x00" if self.state.spoils else data)
 
     def do_PUT(self) -> None:
-        data = self.rfile.read(int(self.headers["Content-Length"]))
+        data = self.asked()
         if self._refused():
             return
         self.state.puts += 1
@@ -125,9 +118,6 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._refused():
             self._answer(204 if self.state.kept.pop(self.path, None) is not None else 404)
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
     def _refused(self) -> bool:
         if self.state.down:
             self._answer(503, b"secret backend words")
@@ -138,12 +128,12 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def _answer(self, status: int, body: bytes = b"") -> None:
+        if not self.state.trickles:
+            self.answer(body, status)
+            return
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if not self.state.trickles:
-            self.wfile.write(body)
-            return
         with suppress(OSError):  # until the other side has enough of it
             for byte in body:
                 self.wfile.write(bytes([byte]))

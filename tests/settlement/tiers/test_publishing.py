@@ -26,25 +26,20 @@ from settlement.tiers.registry import NO_HASH
 from settlement.tiers.rows import State
 from settlement.tiers.steps import GONE
 from settlement.watch.alerts import alerts
-from tests.settlement.chain.anvil import ANVIL, Anvil, running
-from tests.settlement.chain.nodes import Instant, Node
+from tests.settlement.chain.anvil import NODES, Anvil, started
+from tests.settlement.chain.nodes import Node
 from tests.settlement.tiers.anchored import LENGTH_S, NUMBER, Anchored, on, works_of
 from tests.settlement.tiers.driver import killed_on_chain
 from tests.settlement.tiers.ground import Ground
 
-NODES = ["embedded", *(["anvil"] if ANVIL.exists() else [])]
 POINTS = ["signed", "signed:tier-epoch", "sent:tier-epoch", "included:tier-epoch", "published"]
 ONCE = [(f"tier-epoch:{NUMBER}", "MINED", True)]
 
 
 @pytest.fixture
 def node(request: pytest.FixtureRequest, embedded: EmbeddedNode) -> Iterator[Node]:
-    if request.param == "embedded":
-        yield Instant(embedded.url)
-        return
-    with running() as anvil:
-        anvil.ask("evm_mine")
-        yield anvil
+    with started(request.param, embedded.url) as node:
+        yield node
 
 
 @pytest.fixture
