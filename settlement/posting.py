@@ -126,11 +126,11 @@ class Line:
 
     def post(self, body: bytes, *, seconds_max: float, bytes_max: int) -> Answer:
         """What is answered, whatever its status. Raises `NOT_POSTED`."""
-        at, until = place(self._url), monotonic() + seconds_max
+        at, until_s = place(self._url), monotonic() + seconds_max
         if self._open is not None:
             with suppress(*_CLOSED):  # since the last time
-                return self._posted(at, self._open, body, until, bytes_max)
-        return self._posted(at, self._dialled(at, until), body, until, bytes_max)
+                return self._posted(at, self._open, body, until_s, bytes_max)
+        return self._posted(at, self._dialled(at, until_s), body, until_s, bytes_max)
 
     def close(self) -> None:
         """Let go of the connection; the next request opens one."""
@@ -138,30 +138,30 @@ class Line:
             self._open.close()
         self._open = None
 
-    def _dialled(self, at: Place, until: float) -> HTTPConnection:
-        connected = _connected(at, until)
+    def _dialled(self, at: Place, until_s: float) -> HTTPConnection:
+        connected = _connected(at, until_s)
         if at.scheme == "https":
-            connected = self._secured(connected, at.host, until)
+            connected = self._secured(connected, at.host, until_s)
         self._open = HTTPConnection(at.host, at.port)
         self._open.sock, self._open.auto_open = connected, 0  # it would dial by itself, and nobody would watch it
         self._open.default_port = PORTS[at.scheme]
         return self._open
 
-    def _secured(self, connected: socket.socket, host: str, until: float) -> ssl.SSLSocket:
+    def _secured(self, connected: socket.socket, host: str, until_s: float) -> ssl.SSLSocket:
         if self._tls is None:
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])
         try:
-            connected.settimeout(_left(until))  # which a whole handshake has, unlike an answer
+            connected.settimeout(_left_s(until_s))  # which a whole handshake has, unlike an answer
             return self._tls.wrap_socket(connected, server_hostname=host)
         except BaseException:
             connected.close()
             raise
 
-    def _posted(self, at: Place, connection: HTTPConnection, body: bytes, until: float, bytes_max: int) -> Answer:
+    def _posted(self, at: Place, connection: HTTPConnection, body: bytes, until_s: float, bytes_max: int) -> Answer:
         whole = False
         try:
-            with _cut_off(connection.sock, until):
+            with _cut_off(connection.sock, until_s):
                 connection.request("POST", at.path, body, self._headers(at))
                 answer = connection.getresponse()
                 taken = answer.read(bytes_max + 1)
@@ -184,7 +184,7 @@ class Line:
         return headers
 
 
-def _connected(at: Place, until: float) -> socket.socket:
+def _connected(at: Place, until_s: float) -> socket.socket:
     """To the first address that answers; each has its part of the time that is left, so that one whose packets vanish
     does not keep us from the next.
     """
@@ -193,10 +193,10 @@ def _connected(at: Place, until: float) -> socket.socket:
     for tried, (family, kind, protocol, _, address) in enumerate(found):
         dialled = socket.socket(family, kind, protocol)
         try:
-            dialled.settimeout(_left(until) / (len(found) - tried))
+            dialled.settimeout(_left_s(until_s) / (len(found) - tried))
             dialled.connect(address)
             dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            dialled.settimeout(_left(until))
+            dialled.settimeout(_left_s(until_s))
         except OSError as error:
             dialled.close()
             failed = error
@@ -205,20 +205,20 @@ def _connected(at: Place, until: float) -> socket.socket:
     raise failed
 
 
-def _left(until: float) -> float:
+def _left_s(until_s: float) -> float:
     """Seconds. Raises TimeoutError when there are none."""
-    left = until - monotonic()
+    left = until_s - monotonic()
     if left <= 0:
         raise TimeoutError
     return left
 
 
 @contextmanager
-def _cut_off(connected: socket.socket, until: float) -> Iterator[None]:
+def _cut_off(connected: socket.socket, until_s: float) -> Iterator[None]:
     """Whatever is read or written inside ends with its time. Raises TimeoutError."""
     over = Event()
-    connected.settimeout(_left(until))
-    watch = Timer(_left(until), _cut, [connected, over])
+    connected.settimeout(_left_s(until_s))
+    watch = Timer(_left_s(until_s), _cut, [connected, over])
     watch.daemon = True
     watch.start()
     try:
