@@ -49,6 +49,7 @@ LEAVES_WORTH_PROCESSES = 2**16
 """Fewer leaves are checked in this process: others take seconds to start on a busy machine."""
 
 
+RIVALS_SHOWN_MAX = 8
 _SECONDS_PER_DAY = 86_400
 
 
@@ -80,7 +81,8 @@ def audit(chain: Chain, commits: Sequence[Commit], means: Means, *, first: int =
         _check_headers(era, outcome.findings)
         _check_contracts(era.chain, outcome.findings)
     for old, new in pairwise(eras):
-        outcome.on_trust += map(_alone, new.chain.rivals)
+        if new.chain.rivals:
+            outcome.on_trust.append(_alone(new.chain.rivals))
         if new.commits:
             check_carried(old.chain, new.chain, new.commits[0], outcome.findings)
     _require_predecessor(eras[0], first, outcome)
@@ -136,9 +138,11 @@ def _require_predecessor(oldest: _Era, first: int, outcome: Outcome) -> None:
         outcome.incomplete.append(f"batch {oldest.first} goes on after {where}, which was not read (--old-rpc)")
 
 
-def _alone(rival: bytes) -> str:
+def _alone(rivals: Sequence[bytes]) -> str:
     """Anybody can found a hub that says so, and the old one names none: which is the alliance's no figure can tell."""
-    return f"that the ledger did not go on at {shown(rival)}, which says that it goes on after the same header"
+    named, more = ", ".join(map(shown, rivals[:RIVALS_SHOWN_MAX])), len(rivals) - RIVALS_SHOWN_MAX
+    others = f" and {more} more" if more > 0 else ""
+    return f"that the ledger did not go on at {named}{others}: said there of the same header"
 
 
 def _check_contracts(chain: Chain, findings: Findings) -> None:

@@ -28,7 +28,7 @@ from settlement.chain.gas import bounded_gas
 from settlement.chain.outbox import Outbox
 from settlement.chain.transactions import CALL_GAS, call, create
 from settlement.founding import Founding, Publication, genesis_batch
-from settlement.handover import hand_over
+from settlement.handover import hand_merchant, hand_over
 from settlement.sealing.lanes import Lane
 from settlement.tables import Anchor, Batch, Conn
 from settlement.tiers.founding import found_tiers
@@ -73,6 +73,8 @@ def found(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, publicat
         alliance = attach(conn, chain) if _stands(conn, founding) else _deploy(conn, chain, led, founding, publication)
         call(led, "bind-hub", alliance.registry, "bindHub", alliance.anchor.hub)
         _fund(alliance, led, founding)
+        for merchant_id, seat in sorted(founding.seats.items()):
+            hand_merchant(alliance, led, merchant_id, seat)
         if founding.tiers is not None:
             found_tiers(conn, chain, led, founding.tiers)
             alliance = attach(conn, chain)

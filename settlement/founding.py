@@ -9,7 +9,7 @@ anew. Called by deployment.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ledger.commands import PublishTerms
 from proofs.accounts import OPERATOR_ID, RESERVE_ID
@@ -17,7 +17,7 @@ from proofs.headers import genesis_anchor
 from settlement import keys, readers, tables
 from settlement.alliance import FOUNDING_CONFIG, PARAMS, Attester, Params
 from settlement.carrying import Carry
-from settlement.handover import Handover
+from settlement.handover import Handover, MerchantSeat
 from settlement.mirrors import Mirror
 from settlement.publish import Recipient, pack, publish
 from settlement.sealing.lanes import Roster
@@ -49,6 +49,8 @@ class Founding:
     handover: Handover | None = None
     carry: Carry | None = None
     """With it the ledger goes on at this hub after another one; without it it begins here."""
+    seats: Mapping[int, MerchantSeat] = field(default_factory=dict)
+    """Merchants that administer themselves: each gets its place when everything is registered."""
 
     @property
     def first_batch(self) -> int:

@@ -60,6 +60,17 @@ class Governance:
     fast: Contract
 
 
+class MerchantSeat(NamedTuple):
+    """Who administers a merchant, and who receives its payouts: addresses."""
+
+    admin: bytes
+    payout: bytes
+
+    def purpose(self, merchant_id: int) -> str:
+        """The name in the outbox of handing it over."""
+        return f"setAddresses:{merchant_id}:{self.admin.hex()}"
+
+
 class Seat(NamedTuple):
     """One role of one contract, and who is to hold it."""
 
@@ -149,10 +160,14 @@ def _hand_merchants(alliance: Alliance, outbox: Outbox, admin: bytes) -> None:
     """The hosted merchants to another administrator, who also receives their payouts until it says otherwise."""
     events = alliance.registry.events("MerchantSet", first=alliance.anchor.deploy_block)
     for merchant_id in sorted({event.fields["merchantId"] for event in events}):
-        held, *_ = alliance.registry.read("merchant", merchant_id)
-        if bytes.fromhex(held[2:]) == outbox.sender:
-            purpose = f"setAddresses:{merchant_id}:{admin.hex()}"
-            call(outbox, purpose, alliance.registry, "setAddresses", merchant_id, admin, admin)
+        hand_merchant(alliance, outbox, merchant_id, MerchantSeat(admin, admin))
+
+
+def hand_merchant(alliance: Alliance, outbox: Outbox, merchant_id: int, to: MerchantSeat) -> None:
+    """To another administrator, if the founding account still is it."""
+    held, *_ = alliance.registry.read("merchant", merchant_id)
+    if bytes.fromhex(held[2:]) == outbox.sender:
+        call(outbox, to.purpose(merchant_id), alliance.registry, "setAddresses", merchant_id, *to)
 
 
 def role_purpose(function: str, seat: Seat, account: bytes) -> str:

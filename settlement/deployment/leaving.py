@@ -9,14 +9,14 @@ anew for the next hub. A reason has a name. Called by `python -m settlement carr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from proofs.accounts import GUARANTEE_ID
-from proofs.json_form import hex_text
+from proofs.accounts import GUARANTEE_ID, OPERATOR_ID
+from proofs.json_form import hex_bytes, hex_text
 from proofs.words import ZERO_WORD
 from settlement import tables
 from settlement.alliance import Alliance
@@ -27,11 +27,12 @@ from settlement.chain.outbox import Intent, Outbox
 from settlement.chain.transactions import CALL_GAS
 from settlement.deployment.record import DRAFT, FIRST_BATCH, SCOPE, OtherFounding
 from settlement.founding import Founding
+from settlement.handover import MerchantSeat
 from settlement.mirrors import Mirror, MirrorError
 from settlement.networks import read_told
 from settlement.publish import published_header
 from settlement.sealing import desk, ends
-from settlement.sealing.lanes import Lane, LaneId, Roster
+from settlement.sealing.lanes import Lane, Roster
 from settlement.sealing.openings import parties
 from settlement.steps import State
 from settlement.tables import Conn
@@ -82,22 +83,31 @@ def first_batch(conn: Conn, out: Path) -> int:
 
 
 def going_on(conn: Conn, chain: Chain, founding: Founding, first: int) -> Founding:
-    """The founding of a hub that takes over everything; lanes that merchants sign themselves come along, and none that
-    the registry before has revoked: whoever got hold of its key would have it back.
+    """The founding of a hub that takes over everything. Lanes that merchants sign themselves come along, and none that
+    the registry before has revoked: whoever got hold of its key would have it back. Merchants that administered
+    themselves get their place.
     """
-    over = _revoked(conn, chain, first)
+    left = tables.anchor(conn, batch_no=first - 1)
     own = [Lane(*lane.id, lane.address, lane.kinds) for lane in desk.lanes(conn) if lane.to_batch is None]
     known = {lane.id for lane in founding.roster}
     lanes = [*founding.roster, *(lane for lane in own if lane.id not in known)]
-    roster = Roster([lane for lane in lanes if lane.id not in over])
-    return replace(founding, roster=roster, carry=carry(conn, first))
+    going = replace(founding, roster=Roster(lanes), carry=carry(conn, first))
+    if left is None or chain.chain_id() != left.chain_id:
+        return going  # told by name before anything is done
+    registry = Contract(chain, "MerchantRegistry", left.registry)
+    over = ends.read(registry, first_block=left.deploy_block).keys
+    seats = _own_seats(registry, founding, first_block=left.deploy_block)
+    return replace(going, roster=Roster([lane for lane in lanes if lane.id not in over]), seats=seats)
 
 
-def _revoked(conn: Conn, chain: Chain, first: int) -> Collection[LaneId]:
-    anchor = tables.anchor(conn, batch_no=first - 1)
-    if anchor is None or chain.chain_id() != anchor.chain_id:
-        return ()  # told by name before anything is done
-    return ends.read(Contract(chain, "MerchantRegistry", anchor.registry), first_block=anchor.deploy_block).keys
+def _own_seats(registry: Contract, founding: Founding, *, first_block: int) -> dict[int, MerchantSeat]:
+    """Merchants whose administrator is another than the alliance's host, who administers the operator's own party."""
+    held = {
+        told["merchantId"]: MerchantSeat(*(hex_bytes(told[name]) for name in ("admin", "payoutAddress")))
+        for told in (event.fields for event in registry.events("MerchantSet", first=first_block))
+    }
+    host = held[OPERATOR_ID].admin
+    return {party: held[party] for party in founding.merchants if party in held and held[party].admin != host}
 
 
 def has_left(conn: Conn, first: int) -> bool:

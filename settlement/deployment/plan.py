@@ -20,7 +20,16 @@ from settlement.chain.gas import Fees
 from settlement.chain.transactions import CALL_GAS, creation_gas
 from settlement.deploy import MONEY_GAS, NOTHING_CARRIED, registrations
 from settlement.founding import Founding
-from settlement.handover import ANYBODY, DELAYS_S, Handover, council_arguments, given_up, role_purpose, seats
+from settlement.handover import (
+    ANYBODY,
+    DELAYS_S,
+    Handover,
+    MerchantSeat,
+    council_arguments,
+    given_up,
+    role_purpose,
+    seats,
+)
 from settlement.tiers.founding import REGISTER_GAS, TierFounding
 
 WEI_PER_GWEI = 10**9
@@ -108,6 +117,8 @@ def _contracts(founding: Founding, founder: bytes) -> Iterator[_Draft]:
         yield _Draft("bond:founding", MONEY_GAS)
     for merchant_id in sorted(founding.collateral):
         yield _Draft(f"deposit:{merchant_id}:founding", MONEY_GAS)
+    for merchant_id, seat in sorted(founding.seats.items()):
+        yield _Draft(seat.purpose(merchant_id), CALL_GAS)
 
 
 def _creation(name: Name, *arguments: object, purpose: str | None = None) -> _Draft:
@@ -135,8 +146,10 @@ def _handover(founding: Founding, to: Handover, founder: bytes, line: _Line) -> 
         lock = line.step(_creation("Timelock", delay, [NOBODY], [ANYBODY], purpose=f"deploy:Timelock:{name}"))
         locks[name] = lock.address
         yield lock
+    host = MerchantSeat(to.merchants_admin, to.merchants_admin)
     for merchant_id in founding.parties:
-        yield line.step(_Draft(f"setAddresses:{merchant_id}:{to.merchants_admin.hex()}", CALL_GAS))
+        if merchant_id not in founding.seats:
+            yield line.step(_Draft(host.purpose(merchant_id), CALL_GAS))
     slow, fast = locks["slow"], locks["fast"]
     assert council is not None, "what is created has an address"
     assert slow is not None, "what is created has an address"

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from coincurve import PrivateKey
+from structlog.testing import capture_logs
 
 from proofs.accounts import OPERATOR_ID
 from proofs.json_form import to_json
@@ -30,6 +31,7 @@ from settlement.sealing.remote_lanes import (
     METHOD,
     RemoteLanes,
     RosterRefused,
+    Route,
     read_roster,
 )
 from tests.settlement.chain.field import MERCHANTS
@@ -171,6 +173,15 @@ def test_who_has_the_token_is_signed_for(tmp_path: Path) -> None:
             assert refused(url, {"method": method, "params": []})["error"]["code"] == -32601
         assert [status_of(url, length) for length in ("\u00b2", "9" * 5_000, "-1", "0")] == [413] * 4
     assert reasons(RemoteLanes(url, roster, token=TOKEN), asked[:1]) == [SILENT]
+
+
+def test_a_signer_that_is_away_is_named_without_its_password(tmp_path: Path) -> None:
+    roster = keystore_of(open_keys(made(tmp_path, 1), PASSWORD)).roster
+    route = Route(f"http://u:{PASSWORD}@127.0.0.1:1", TOKEN)
+    with capture_logs() as said:
+        assert reasons(RemoteLanes(route.url, roster, token=route.token), [request(earning(1))]) == [SILENT]
+    assert [each["signer"] for each in said] == ["http://127.0.0.1:1"]
+    assert TOKEN not in repr(route)
 
 
 def reasons(lanes: RemoteLanes, asked: list[SignRequest]) -> list[str]:

@@ -28,6 +28,7 @@ from settlement.submitter import drive
 from settlement.tiers.founding import DEVELOPMENT, TierFounding, read_circuit
 from settlement.tiers.place import RegistryPlace, set_registry_place
 from settlement.watch import watcher
+from settlement.watch.unregistered import lacking
 from tests.settlement.chain.field import LEASE_S, MERCHANTS, OPERATOR, Field
 from tests.settlement.chain.field import attest as attested
 from tests.settlement.chain.test_carrying import HOURS_6, KEYS, Hubs, made_final, means, names, nodes, reading, settled
@@ -116,6 +117,8 @@ def test_what_came_in_after_the_last_settlement_is_settled_at_the_next_hub(settl
     with settled.settlement() as s:
         leaked = next(lane for lane in s.lanes.roster if lane.merchant_id == 3 and Kind.EXCHANGE_OUT in lane.kinds)
         call(s.outbox, "leaked", s.alliance.registry, "revokeKey", *leaked.id)
+        own = bytes([0x51]) * 20, bytes([0x52]) * 20
+        call(s.outbox, "own", s.alliance.registry, "setAddresses", 2, *own)
         late = made_final(s, settled, seal_next(s))
         first = tables.batch(s.conn, 1)
         assert first is not None
@@ -127,6 +130,8 @@ def test_what_came_in_after_the_last_settlement_is_settled_at_the_next_hub(settl
         force(s, lane_for(s, Kind.EXCHANGE_OUT))  # in vain, and nobody's duty any more
         new = hubs.step()
         assert int(new.registry.read("key", *leaked.id)[0], 16) == 0, "what was revoked is not registered"
+        places = [tuple(bytes.fromhex(each[2:]) for each in new.registry.read("merchant", no)[:2]) for no in (1, 2)]
+        assert places == [(OPERATOR.address, OPERATOR.address), own], "who administers itself goes on to"
     with settled.settlement() as s:
         sign_all(s)
         before = {merchant: s.alliance.hub.read("balanceOf", merchant)[0] for merchant in MERCHANTS}
@@ -177,9 +182,12 @@ def test_who_was_at_the_old_hub_when_the_ledger_left_works_at_neither(settled: F
         seen = watcher.cursor(s.conn, new)
         assert seen is not None
         assert seen.number <= cautious.chain.head("finalized").number < new.anchor.deploy_block
+        first = new.anchor.deploy_block
+        assert [no for no, _ in lacking(s.conn, set(MERCHANTS), first_block=first)] == list(MERCHANTS)
         watcher.watch(s.conn, new)
+        assert list(lacking(s.conn, set(MERCHANTS), first_block=first)) == [], "the next registry has them"
         told = s.conn.execute(
             "SELECT count(*) FROM settlement.chain_event WHERE name = 'Deposited' AND block_number >= %s",
-            [new.anchor.deploy_block],
+            [first],
         ).fetchone()
         assert told == (len(MERCHANTS),)

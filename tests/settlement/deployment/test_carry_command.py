@@ -13,11 +13,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from auditor.__main__ import main as auditor
+from proofs.json_form import hex_bytes
 from settlement import tables
 from settlement.batches import Settlement, seal_next
 from settlement.chain.client import Chain
+from settlement.chain.contracts import Contract
 from settlement.deployment.carry_command import main
 from settlement.deployment.deploy_command import main as deploy
+from settlement.deployment.record import Origin
 from settlement.deployment.verify_command import main as verify
 from settlement.settings import SettlementSettings
 from settlement.submitter import drive
@@ -29,7 +32,7 @@ from tests.settlement.chain.driver import ROOT
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
 from tests.settlement.chain.tiny import ADDRESS, SENDER
 from tests.settlement.deployment.test_deploy_command import PROCESS_S_MAX, Said, planned
-from tests.settlement.deployment.town import Town, in_environment, keystore
+from tests.settlement.deployment.town import CHAIN_ID, SUBMITTER, Town, in_environment, keystore, shown
 
 READER = X25519PrivateKey.from_private_bytes(b"\x05" * 32)
 HOURS_6 = 6 * 3_600
@@ -39,10 +42,15 @@ HOURS_6 = 6 * 3_600
 def works(town: Town, monkeypatch: pytest.MonkeyPatch) -> Works:
     """An alliance whose founding account still rules, with a day in its ledger."""
     town.tell(handover=None)
+    return founded(town, monkeypatch, bytes(SENDER.key))
+
+
+def founded(town: Town, monkeypatch: pytest.MonkeyPatch, submitter: bytes) -> Works:
+    """Deployed, and what its tasks work with."""
     public = READER.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     (town.folder / "keys" / "recipients.json").write_text(json.dumps({"auditor": public.hex()}))
     assert deploy(town.deploy("--yes")) == 0
-    keystore(town.folder / "keys" / "operator.json", bytes(SENDER.key))
+    keystore(town.folder / "keys" / "operator.json", submitter)
     told = {"RPC_URL": town.url, "CONFIRMATIONS": "0", "SIGNER_PASSWORD_FILE": str(town.folder / "password")}
     for name, value in told.items():
         monkeypatch.setenv(f"TONGDUI_{name}", value)
@@ -89,6 +97,12 @@ def without_mirror(town: Town) -> Iterator[None]:
     aside.rename(published)
 
 
+def begun_a_batch_ago(town: Town, number: int) -> None:
+    """A draft as it stands when another batch came in before anything was founded."""
+    origin = Origin(chain_id=CHAIN_ID, genesis_hash=Chain(town.url).genesis_hash(), founder=ADDRESS, scope=f"@{number}")
+    next_file(town).write_text(json.dumps({"founding": origin.as_json() | {"transactions": {}}}))
+
+
 def next_file(town: Town) -> Path:
     return town.folder / "next.json"
 
@@ -108,7 +122,9 @@ def test_a_ledger_goes_on_at_one_other_hub_wherever_the_command_was_cut(
     with works.connection() as conn, leading(conn, town.dsn, SETTLEMENT, wait_s_max=0):
         assert main(carry_over(town), lease_s=1) == 3
     assert "tongdui.settlement is led by" in capsys.readouterr().err, "a task is at the old hub"
+    begun_a_batch_ago(town, first)
     assert main(carry_over(town)) == 0
+    next_file(town).unlink()
     said = capsys.readouterr().out
     assert f"goes on as batch {first + 1} after header" in said
     assert (Chain(town.url).nonce(ADDRESS), next_file(town).exists()) == (before, False)
@@ -130,6 +146,34 @@ def test_a_ledger_goes_on_at_one_other_hub_wherever_the_command_was_cut(
     trade(town, 2)
     assert settle(works, town, anvil) == first + 2
     assert audited(town, told["hub"]) == ("clean", [0, 1, 2, 3])
+
+
+def test_where_a_council_rules_it_ends_the_hub_and_rules_the_next_one(
+    town: Town, anvil: Anvil, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    works = founded(town, monkeypatch, SUBMITTER)
+    anvil.ask("anvil_setBalance", shown(SUBMITTER), hex(10**18))
+    trade(town, 1)
+    first = settle(works, town, anvil)
+    capsys.readouterr()
+    assert main(carry_over(town, "--yes")) == 1
+    assert [line.split(":")[1].strip() for line in capsys.readouterr().err.splitlines()] == ["not-winding-down"]
+    old = json.loads(town.addresses.read_text())
+    ends_by(anvil, old["deployment"]["governance"]["slow"]["address"], old["hub"])
+    assert main(carry_over(town, "--yes")) == 0
+    new = json.loads(next_file(town).read_text())
+    assert new["deployment"]["governance"]["slow"]["address"] != old["deployment"]["governance"]["slow"]["address"]
+    trade(town, 2)
+    assert settle(works, town, anvil) == first + 2
+
+
+def ends_by(anvil: Anvil, timelock: str, hub: str) -> None:
+    """What the timelock does when its time is over."""
+    anvil.ask("anvil_setBalance", timelock, hex(10**18))
+    anvil.ask("anvil_impersonateAccount", timelock)
+    data = Contract(Chain(anvil.url), "SettlementHub", hex_bytes(hub)).data("beginWindDown")
+    anvil.ask("eth_sendTransaction", {"from": timelock, "to": hub, "data": "0x" + data.hex()})
+    anvil.finalise()
 
 
 def cut_at(town: Town, nth: int) -> int:
