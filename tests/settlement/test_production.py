@@ -128,3 +128,14 @@ def test_nothing_is_proven_with_keys_that_everybody_can_make(monkeypatch: pytest
     for folder, words in ((None, "no development keys"), (tmp_path / "nowhere", "no such file")):
         with pytest.raises(ValidationError, match=words):
             SettlementSettings(tier_circuit=folder)
+
+
+def test_a_second_node_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TONGDUI_UNINSPECTED_BECAUSE", "a test")
+    one = "https://someone@node.example/key"
+    with pytest.raises(ValidationError, match="TONGDUI_RPC_CHECK_URL"):
+        SettlementSettings(rpc_url=one, rpc_check_url=f"{one}/")
+    settings = SettlementSettings(rpc_url=one, rpc_check_url="https://other.example/key")
+    second = Works(settings=settings, dsn="", now_ms=lambda: 0).second()
+    assert second is not None
+    assert second.place == "https://other.example"
