@@ -34,7 +34,9 @@ _drawn.filters["figure"] = lambda value: "" if value is None else f"{value:,}".r
 class StatementSettings(BaseSettings):
     """Which database is asked where --dsn is not given: the one named, else the embedded one that runs under `var`."""
 
-    model_config = SettingsConfigDict(env_prefix="TONGDUI_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TONGDUI_", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     database_url: str | None = None
     var: Path = Path("var")

@@ -16,7 +16,7 @@ from ledger.answers import Answer, parse_receipt, parse_refusal
 from ledger.commands import OpenMerchant, PublishTerms
 from ledger.points.lots import Draw, spendable
 from ledger.registry import Registry
-from ledger.slice import Lot, Slice
+from ledger.slice import Lot, Slice, Used
 from ledger.storage import loading, selects
 
 Connection = psycopg.Connection[Any]
@@ -57,6 +57,7 @@ SELECT DISTINCT ON (family, unit, party) family, unit, party, balance
 FROM ledger.posting WHERE shard = 0 AND family = ANY(%s)
 ORDER BY family, unit, party, n DESC
 """
+_SETTLEMENTS = "SELECT name FROM ledger.claim WHERE shard = 0 AND used = %s"
 _OF_MEMBER = """
 SELECT i.issuer, f.family, last.balance
 FROM (SELECT merchant_id AS issuer FROM ledger.merchant WHERE shard = 0) i
@@ -143,6 +144,12 @@ def positions(conn: Connection) -> dict[int, Position]:
 def _position(mine: dict[int, int]) -> Position:
     cash, fees, settled = (mine.get(family, 0) for family in (Family.CASH, Family.FEES, Family.SETTLED))
     return Position(cash, fees, settled, cash + fees - settled)
+
+
+def settlements(conn: Connection) -> set[tuple[int, int]]:
+    """(batch, block) of everything the ledger was told that the chain moved; block 0 for a batch's own nets."""
+    found = (name.partition("@") for (name,) in conn.execute(_SETTLEMENTS, [Used.SETTLED_BATCH.value]))
+    return {(int(batch), int(block or 0)) for batch, _, block in found}
 
 
 def outstanding(conn: Connection) -> dict[int, IssuerPoints]:

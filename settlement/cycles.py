@@ -16,7 +16,7 @@ from settlement.sealing.cadence import Month, months_over
 class CycleSettings(BaseSettings):
     """Environment variables TONGDUI_CYCLES and TONGDUI_UTC_OFFSET_MINUTES."""
 
-    model_config = SettingsConfigDict(env_prefix="TONGDUI_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TONGDUI_", frozen=True, hide_input_in_errors=True)
 
     cycles: Literal["monthly", "by-hand"] = "monthly"
     """Whether fees are charged for each month that is over, or only when the operator ends a cycle."""

@@ -15,8 +15,9 @@ from settlement.attestations import has_quorum
 from settlement.batches import Settlement
 from settlement.chain.client import ChainUnclear, Head
 from settlement.chain.contracts import Event
+from settlement.chain.nonces import NonceBook
 from settlement.sealing import ends
-from settlement.steps import ABSENT, Become, Fate, Observation, State, Step, Submission, next_step
+from settlement.steps import ABSENT, Become, Do, Fate, Observation, State, Step, Submission, next_step
 from settlement.tables import Batch
 
 VERBS = ("commit", "finalise", "release")
@@ -28,28 +29,61 @@ _BORNE_OUT = frozenset(
 
 
 def decided(s: Settlement, batch: Batch) -> Step:
-    """The next step, borne out by a second node where there is one and the step says what is final. Raises
+    """The next step, borne out by a second node where there is one and the step rests on what is final. Raises
     `NodesDisagree`, `ChainUnclear`.
     """
     seen = observe(s, batch)
     step = next_step(_submission(batch), seen)
-    if s.alliance.second is None or not isinstance(step, Become) or step.state not in _BORNE_OUT:
+    if s.alliance.second is None or not _rests_on_finality(step, seen):
         return step
     at = second_node.settled(s.alliance)
-    final = second_node.agreed(
-        s.alliance, f"batch {batch.batch_no} at block {at.number}", lambda each: _view(each, batch.batch_no, at)
-    )
-    both = replace(
-        seen,
-        hash_final=final.header_hash,
-        next_final_no_final=final.next_final_no,
-        reverted_final=seen.reverted_final and final.reverted,
-    )
-    if next_step(_submission(batch), both) != step:
+    if next_step(_submission(batch), _by_both(s, batch, seen, at)) != step:
         raise ChainUnclear(f"waits for {s.alliance.second.place}, which calls block {at.number} final")
+    if step is Do.RESEAL:
+        _require_dead(s, batch, at)
     hashes = [each for verb in ("commit", "finalise") for each in s.outbox.mined(purpose(batch, verb))]
     second_node.require_receipts(s.alliance, hashes)
     return step
+
+
+def _rests_on_finality(step: Step, seen: Observation) -> bool:
+    """Whether it cannot be taken back: a state that says what a final block holds, or another header in the place of
+    one that was signed into a transaction.
+    """
+    if isinstance(step, Become):
+        return step.state in _BORNE_OUT
+    return step is Do.RESEAL and (seen.commit is not Fate.NEVER or seen.attempts > 0)
+
+
+def _by_both(s: Settlement, batch: Batch, seen: Observation, at: Head) -> Observation:
+    """What both nodes show at a block that both call final, in the place of what the first one said of its own."""
+    number = batch.batch_no
+    final = second_node.agreed(s.alliance, f"batch {number} at block {at.number}", lambda each: _view(each, number, at))
+    reverted = seen.reverted_final and final.reverted
+    follows = reverted and second_node.agreed(
+        s.alliance, f"why batch {number} was thrown out", lambda each: _follows_another(each, batch, at.number)
+    )
+    return replace(
+        seen,
+        now_final=at.timestamp,
+        hash_final=final.header_hash,
+        next_final_no_final=final.next_final_no,
+        reverted_final=reverted,
+        predecessor_reverted_final=follows,
+    )
+
+
+def _require_dead(s: Settlement, batch: Batch, at: Head) -> None:
+    """No transaction that was ever signed for its commit can be mined any more: the account has used their nonces in
+    blocks that both nodes call final, and there the hub has no header. Raises `ChainUnclear`.
+    """
+    sender = s.outbox.sender
+    used = second_node.agreed(
+        s.alliance, f"our transactions up to block {at.number}", lambda each: each.chain.nonce(sender, at.number)
+    )
+    book = NonceBook(s.conn, chain_id=s.outbox.chain_id, sender=sender)
+    if any(nonce >= used for nonce in book.ever(purpose(batch, "commit"))):
+        raise ChainUnclear(f"its commit may still be mined: {used} of our transactions are final by both nodes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +131,7 @@ def observe(s: Settlement, batch: Batch) -> Observation:
     latest = _view(s.alliance, number, newest)
     final = latest if newest == settled else _view(s.alliance, number, settled)
     failed = verb == "release"
-    reverted = final.reverted and not failed and _threw_out(s, batch)
+    reverted = final.reverted and not failed and _threw_out(s.alliance, batch, settled.number)
     return Observation(
         now=chain.now(),
         now_final=settled.timestamp,
@@ -109,7 +143,7 @@ def observe(s: Settlement, batch: Batch) -> Observation:
         final_after=latest.final_after,
         open_demands=latest.open_demands,
         reverted_final=reverted,
-        predecessor_reverted_final=reverted and not _is_first_thrown_out(s, batch),
+        predecessor_reverted_final=reverted and _follows_another(s.alliance, batch, settled.number),
         paused_until=policy.read("pausedUntil"),
         winding_down=s.alliance.hub.read("windDownAt") != 0,
         seal_lag_s_max=policy.read("params")[2],
@@ -118,7 +152,7 @@ def observe(s: Settlement, batch: Batch) -> Observation:
         commit=ours.fate if verb == "commit" else Fate.NEVER,
         finalise=ours.fate if verb == "finalise" else Fate.NEVER,
         release=ours.fate if failed else Fate.NEVER,
-        released=failed and bool(_events(s, "LocksReleased", batch)),
+        released=failed and bool(_events(s.alliance, "LocksReleased", batch, settled.number)),
         forced=_is_next(batch, latest) and forced.in_the_way(s, batch, now=newest.timestamp),
         overtaken=verb == "commit" and latest.header_hash == ABSENT and _is_overtaken(s, batch, newest),
         age_s=ours.newest.age_s if ours.newest else 0,
@@ -133,24 +167,24 @@ def _is_next(batch: Batch, latest: _View) -> bool:
     return ready and latest.next_batch_no == batch.batch_no and latest.header_hash == ABSENT
 
 
-def _events(s: Settlement, name: str, batch: Batch, *, by_header: bool = True) -> list[Event]:
-    """The hub's events of this name about a batch, in finalised blocks: about this very header, or about its number."""
+def _events(alliance: Alliance, name: str, batch: Batch, last: int, *, by_header: bool = True) -> list[Event]:
+    """The hub's events of this name about a batch, up to a block: about this very header, or about its number."""
     topics = [batch.batch_no.to_bytes(32, "big"), *([batch.header_hash] if by_header else [])]
-    return s.alliance.hub.events(name, first=s.alliance.anchor.deploy_block, last="finalized", topics=topics)
+    return alliance.hub.events(name, first=alliance.anchor.deploy_block, last=last, topics=topics)
 
 
-def _threw_out(s: Settlement, batch: Batch) -> bool:
+def _threw_out(alliance: Alliance, batch: Batch, last: int) -> bool:
     """Whether the record that says reverted is about this incarnation: the hub's events name the header."""
-    return bool(_events(s, "BatchCommitted", batch))
+    return bool(_events(alliance, "BatchCommitted", batch, last))
 
 
-def _is_first_thrown_out(s: Settlement, batch: Batch) -> bool:
-    """Whether a proof was about this batch, and not about one before it: the hub names the first one."""
-    committed = max((event.log.block_number for event in _events(s, "BatchCommitted", batch)), default=None)
-    if committed is None:
-        raise ChainUnclear(f"the node knows of no commit of batch {batch.batch_no} any more")
-    reverted = _events(s, "BatchReverted", batch, by_header=False)
-    return any(event.log.block_number >= committed for event in reverted)
+def _follows_another(alliance: Alliance, batch: Batch, last: int) -> bool:
+    """Whether a proof was about a batch before this one: the hub names the first that it throws out."""
+    committed = [event.log.block_number for event in _events(alliance, "BatchCommitted", batch, last)]
+    if not committed:
+        raise ChainUnclear(f"{alliance.chain.place} knows of no commit of batch {batch.batch_no} any more")
+    reverted = _events(alliance, "BatchReverted", batch, last, by_header=False)
+    return all(event.log.block_number < max(committed) for event in reverted)
 
 
 def _is_overtaken(s: Settlement, batch: Batch, at: Head) -> bool:

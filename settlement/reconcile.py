@@ -29,11 +29,12 @@ from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
 from ledger.reports import positions as recorded
 from proofs.json_form import hex_bytes
 from proofs.kinds import BASE_UNITS_PER_AU
-from settlement import tables
+from settlement import second_node, tables
 from settlement.alliance import Alliance, AllianceError, attach
 from settlement.chain.client import Chain, ChainError
 from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
+from settlement.posting import leads_elsewhere
 from settlement.sealing import desk, openings
 from settlement.sealing.seal import cash_balances
 from settlement.settings import SettlementSettings
@@ -104,7 +105,11 @@ class Facts:
 def reconcile(conn: Conn, alliance: Alliance, *, sender: bytes, mirrors: Sequence[Mirror] = ()) -> list[Alert]:
     """Read on, look, compare, and keep what was found. Raises `ChainUnclear`, `AllianceError`, `FinalityBroken`."""
     watcher.watch(conn, alliance)
-    facts = gather(conn, alliance, sender=sender, mirrors=mirrors)
+    try:
+        facts = gather(conn, alliance, sender=sender, mirrors=mirrors)
+    except ChainError as error:
+        alerts.report(conn, "reconcile", second_node.alert(alliance, error))
+        raise
     found = differences(facts)
     look.keep(conn, facts.look)
     alerts.keep(conn, "reconcile", found)
@@ -340,10 +345,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _chains(asked: argparse.Namespace, settings: SettlementSettings) -> tuple[Chain, Chain | None]:
-    """The node that is named here, else the workers', and the one that has to say the same. Raises ValueError."""
-    url, check = (asked.rpc, asked.check_rpc) if asked.rpc else (settings.rpc_url, settings.rpc_check_url)
+    """The node that is named here, else the workers'; and the one that has to say the same, by the same rule, unless it
+    is the one that is named. Raises ValueError.
+    """
+    url, check = asked.rpc or settings.rpc_url, asked.check_rpc or settings.rpc_check_url
     if url is None:
         raise ValueError("no node: say --rpc, or set TONGDUI_RPC_URL as the workers have it")
+    if check is not None and not leads_elsewhere(check, url):
+        if asked.check_rpc:
+            raise ValueError("--check-rpc: has to be another node than the first")
+        check = None
     confirmations = settings.confirmations if asked.confirmations is None else asked.confirmations
     return Chain(url, confirmations=confirmations), None if check is None else Chain(check, confirmations=confirmations)
 

@@ -4,17 +4,17 @@ same way, is not believed.
 Invariants: without a second node everything here answers what the first one says; what both say is compared at one
 block, which both call final and know by the same hash; where they differ nothing goes on (`NodesDisagree`), whoever of
 them is right. A second node that lags or is away holds up what is final and nothing else. Reading only. Called by the
-watcher, the submitter and the look. Source: docs/decisions/0218.
+watcher, the submitter, the look and the sealing of epochs. Source: docs/decisions/0218.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from itertools import zip_longest
-from typing import TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
-from settlement.alliance import Alliance
-from settlement.chain.client import ChainError, ChainUnclear, Head, Receipt
+from settlement.chain.client import Chain, ChainError, ChainUnclear, Head, Receipt
 from settlement.watch.alerts import Alert
 
 ALARM = "nodes-disagree"
@@ -27,33 +27,53 @@ class NodesDisagree(ChainUnclear):
     """The two nodes say different things about the same final block. Nothing is called final; a person looks."""
 
 
-def settled(alliance: Alliance) -> Head:
+class Shown(Protocol):
+    """Contracts as a node shows them, and perhaps another: an alliance's, or the registry of tiers."""
+
+    @property
+    def chain(self) -> Chain: ...
+
+    @property
+    def second(self) -> Chain | None: ...
+
+    def by_second(self) -> Self:
+        """The same as the second node shows them."""
+        ...
+
+
+C = TypeVar("C", bound=Shown)
+
+
+def settled(shown: Shown) -> Head:
     """The newest block that both nodes call final. Raises `NodesDisagree`, `ChainUnclear`."""
-    final = alliance.chain.head("finalized")
-    if alliance.second is None:
+    final = shown.chain.head("finalized")
+    if shown.second is None:
         return final
-    number = min(final.number, alliance.second.head("finalized").number)
-    return agreed(alliance, f"block {number}", lambda each: each.chain.head(number))
+    number = min(final.number, shown.second.head("finalized").number)
+    return block(shown, number)
 
 
-def agreed(alliance: Alliance, what: str, read: Callable[[Alliance], T]) -> T:
-    """What `read` answers of the alliance, by both nodes the same. Raises `NodesDisagree`, and what `read` raises."""
-    ours = read(alliance)
-    if alliance.second is None:
+def block(shown: Shown, number: int) -> Head:
+    """A block by its number, the same by both nodes. Raises `NodesDisagree`, `ChainUnclear`."""
+    return agreed(shown, f"block {number}", lambda each: each.chain.head(number))
+
+
+def agreed(shown: C, what: str, read: Callable[[C], T]) -> T:
+    """What `read` answers of it, by both nodes the same. Raises `NodesDisagree`, and what `read` raises."""
+    ours = read(shown)
+    if shown.second is None:
         return ours
-    theirs = read(alliance.by_second())
+    theirs = read(shown.by_second())
     if ours != theirs:
         one, other = _apart(ours, theirs)
-        raise NodesDisagree(
-            f"{what}: {_short(one)} by {alliance.chain.place}, {_short(other)} by {alliance.second.place}"
-        )
+        raise NodesDisagree(f"{what}: {one} by {shown.chain.place}, {other} by {shown.second.place}")
     return ours
 
 
-def require_receipts(alliance: Alliance, hashes: list[bytes]) -> None:
+def require_receipts(shown: Shown, hashes: list[bytes]) -> None:
     """Both nodes say the same of these transactions of ours: in which block, and with which outcome."""
     for tx_hash in hashes:
-        agreed(alliance, f"transaction 0x{tx_hash.hex()}", lambda each, of=tx_hash: _mined(each.chain.receipt(of)))  # type: ignore[misc] # the default binds this round's hash
+        agreed(shown, f"transaction 0x{tx_hash.hex()}", lambda each, of=tx_hash: _mined(each.chain.receipt(of)))  # type: ignore[misc] # the default binds this round's hash
 
 
 def alarm_of(error: ChainError) -> str:
@@ -61,22 +81,33 @@ def alarm_of(error: ChainError) -> str:
     return ALARM if isinstance(error, NodesDisagree) else "chain-unclear"
 
 
-def alert(alliance: Alliance, error: NodesDisagree) -> Alert:
+def alert(shown: Shown, error: ChainError) -> Alert:
     """What a person is told."""
-    return Alert(code=ALARM, place=alliance.chain.place, expected="both nodes say the same", actual=str(error))
+    expected = "both nodes say the same" if isinstance(error, NodesDisagree) else "the node answers"
+    return Alert(code=alarm_of(error), place=shown.chain.place, expected=expected, actual=str(error))
 
 
 def _mined(receipt: Receipt | None) -> tuple[str, bool] | None:
     return None if receipt is None else (receipt.block_hash.hex(), receipt.succeeded)
 
 
-def _apart(ours: object, theirs: object) -> tuple[object, object]:
-    """What of the two differs: of lists the first that do."""
+def _apart(ours: Any, theirs: Any) -> tuple[str, str]:
+    """What of the two differs: of lists the first that do, of what has fields those that do."""
     if isinstance(ours, list) and isinstance(theirs, list):
-        return next(pair for pair in zip_longest(ours, theirs) if pair[0] != pair[1])
-    return ours, theirs
+        ours, theirs = next(pair for pair in zip_longest(ours, theirs) if pair[0] != pair[1])
+    if is_dataclass(ours) and type(ours) is type(theirs):
+        names = [field.name for field in fields(ours) if getattr(ours, field.name) != getattr(theirs, field.name)]
+        return _short(_said(ours, names)), _short(_said(theirs, names))
+    return _short(_plainly(ours)), _short(_plainly(theirs))
 
 
-def _short(told: object) -> str:
-    said = repr(told)
+def _said(told: Any, names: list[str]) -> str:
+    return ", ".join(f"{name} {_plainly(getattr(told, name))}" for name in names)
+
+
+def _plainly(told: Any) -> str:
+    return f"0x{told.hex()}" if isinstance(told, bytes) else repr(told)
+
+
+def _short(said: str) -> str:
     return said if len(said) <= SHOWN_CHARS_MAX else f"{said[:SHOWN_CHARS_MAX]}…"

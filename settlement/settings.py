@@ -17,6 +17,7 @@ from proofs.tier.circuit_folder import CircuitUnfit, setup_in
 from proofs.tier.trusted import Setup
 from settlement.cycles import CycleSettings
 from settlement.mirrors.settings import MirrorsSettings
+from settlement.posting import leads_elsewhere
 from settlement.tiers.proving import CIRCUITS, JOB_S_MAX, PROVE_S_MAX
 
 BROKERS = ("amqp://", "amqps://")
@@ -124,7 +125,7 @@ class SettlementSettings(MirrorsSettings, CycleSettings):
                 "TONGDUI_INSPECTOR_KEYS: production has every batch examined before it is published; "
                 "or say in TONGDUI_UNINSPECTED_BECAUSE why not"
             )
-        if self.rpc_check_url is not None and self.rpc_check_url in {None, self.rpc_url}:
+        if self.rpc_url and self.rpc_check_url and not leads_elsewhere(self.rpc_check_url, self.rpc_url):
             raise ValueError("TONGDUI_RPC_CHECK_URL: has to be another node than TONGDUI_RPC_URL")
         if (self.signer_url is None) != (self.signer_address is None):
             raise ValueError("TONGDUI_SIGNER_URL and TONGDUI_SIGNER_ADDRESS: neither without the other")

@@ -67,11 +67,12 @@ _ALARMS: dict[type[Exception], str] = {
     forced.ForcedWaits: "forced-due",
     forced.GivenUp: "transaction-failed",
     moved.Unbalanced: "events-missing",
+    watcher.FinalityBroken: "finality-broken",
 }
 _CANNOT_GO_ON = (
     *(Refused, FeeCeiling, ForeignPending, LedgerRefused, SignerRefused),
     *(batches.NotReproducible, BatchFaulty, PublicationError, forced.ForcedWaits, forced.GivenUp),
-    *(ChainError, moved.Unbalanced),
+    *(ChainError, moved.Unbalanced, watcher.FinalityBroken),
 )
 
 
@@ -251,7 +252,7 @@ def _record_nets(s: Settlement, batch: Batch) -> None:
     nets = moved.newly_settled([step.moved for step in known], at)
     command = SettleNets(
         key=f"settle-nets:{batch.batch_no}",
-        at_ms=s.alliance.chain.head(known[at].block_number).timestamp * MS_PER_SECOND,
+        at_ms=second_node.block(s.alliance, known[at].block_number).timestamp * MS_PER_SECOND,
         batch_no=batch.batch_no,
         nets=tuple(Net(merchant_id=party, au=au) for party, au in nets.items()),
     )

@@ -18,7 +18,7 @@ class DemoSettings(BaseSettings):
     leaves the tier part out; TONGDUI_VAR is where everything is kept.
     """
 
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
 
     events: Path | None = Field(default=None, validation_alias="EVENTS")
     refund_links: Path | None = Field(default=None, validation_alias="REFUND_LINKS")

@@ -1,7 +1,8 @@
 """Answers of a node, from JSON to types: what a block, a receipt, a log and a refusal look like.
 
 Invariants: no answer is believed beyond its type; a malformed one is `ChainUnclear`, also where a number is larger than
-any that a chain counts to. Pure. Called by `chain`.
+any that a chain counts to. What a node says in words is shown short, and without what no log line or table can hold.
+Pure. Called by `chain` and `contracts`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ PLACE_BITS = 31
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ALL_BUT_SEPARATORS = bytes(set(range(256)) - set(b"[]{},"))
 EXECUTION_REVERTED = 3
+SAID_CHARS_MAX = 500
+CODE_BITS = 63
 QUANTITY_CHARS_MAX = 2 + 2 * WORD_BYTES
 
 
@@ -108,15 +111,22 @@ def parsed(body: bytes) -> Any:
 def refusal_of(error: Any) -> NodeRefused:
     """The kind of error that a node answered with."""
     if not isinstance(error, Mapping):
-        return NodeRefused(0, str(error))
-    code, message = error.get("code"), str(error.get("message", ""))
-    code = code if isinstance(code, int) else 0
+        return NodeRefused(0, said(error))
+    code, message = error.get("code"), said(error.get("message", ""))
+    code = code if isinstance(code, int) and not abs(code) >> CODE_BITS else 0
     data = _revert_data(error.get("data"))
     if code == METHOD_NOT_FOUND or "does not exist" in message or "unsupported method" in message.lower():
         return NoSuchMethod(code, message)
     if code == EXECUTION_REVERTED or "revert" in message.lower():
         return Reverted(code, message, data)
     return NodeRefused(code, message, data)
+
+
+def said(words: object) -> str:
+    """Somebody else's words as they may stand in a log line, in a table and on a screen."""
+    whole = words if isinstance(words, str) else str(words)
+    shown = "".join(each if each.isprintable() else "?" for each in whole[:SAID_CHARS_MAX])
+    return shown if len(whole) <= SAID_CHARS_MAX else f"{shown}…"
 
 
 def _revert_data(data: Any) -> bytes:
@@ -130,7 +140,7 @@ def shaped(make: Any, value: Any) -> Any:
     try:
         return make(value)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ChainUnclear(f"an answer has not the expected shape: {error}") from error
+        raise ChainUnclear(f"an answer has not the expected shape: {said(error)}") from error
 
 
 def head_of(found: Mapping[str, Any]) -> Head:
@@ -172,7 +182,7 @@ def log_of(found: Mapping[str, Any]) -> Log:
 def quantity_of(value: Any) -> int:
     """A hex quantity."""
     if not isinstance(value, str) or not re.fullmatch(r"0x[0-9a-fA-F]+", value):
-        raise ChainUnclear(f"{value!r} is not a hex quantity")
+        raise ChainUnclear(f"{said(value)} is not a hex quantity")
     if len(value) > QUANTITY_CHARS_MAX:
         raise ChainUnclear("a quantity of more than 256 bits")
     return int(value, 16)
@@ -189,7 +199,7 @@ def count_of(value: Any, *, bits: int = COUNT_BITS) -> int:
 def data_of(value: Any) -> bytes:
     """Hex data of any length."""
     if not isinstance(value, str) or not re.fullmatch(r"0x([0-9a-fA-F]{2})*", value):
-        raise ChainUnclear(f"{value!r} is not hex data")
+        raise ChainUnclear(f"{said(value)} is not hex data")
     return bytes.fromhex(value[2:])
 
 

@@ -2,8 +2,8 @@
 
 Invariants: no answer is believed beyond its type (a malformed one is `ChainUnclear`); a send whose outcome is unknown
 counts as sent, for the bytes may be on their way; what nodes say in a dozen wordings comes out as one `SendCase`;
-nothing is retried here, the caller decides. No clock, no keys, no SQL. Called by the submitter, deployment,
-orchestration and the watcher.
+nothing is retried here, the caller decides. No clock but for how long answers may take, no keys, no SQL. Called by the
+submitter, deployment, orchestration and the watcher.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
+from time import monotonic
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from settlement.chain.answers import (
     ChainError,
@@ -37,7 +37,7 @@ from settlement.chain.answers import (
 )
 from settlement.chain.gas import Fees, offer
 from settlement.chain.send_cases import SendCase, send_case
-from settlement.posting import NOT_POSTED, Line
+from settlement.posting import NOT_POSTED, OK, Line, Unusable, shown, why
 
 __all__ = [
     "Chain",
@@ -61,6 +61,8 @@ LOG_QUESTIONS_MAX = 4_096
 """Into so many stretches of blocks one question for logs is cut at most."""
 DEFAULT_TIP_WEI = 10**9
 WITHOUT_TRANSACTIONS = False
+REFUSING = frozenset({400, 413})
+"""HTTP's status under which providers answer with a JSON-RPC error, to a question about too many blocks above all."""
 
 Tag = Literal["latest", "safe", "finalized", "pending", "earliest"] | int
 
@@ -77,6 +79,7 @@ class Chain:
     """One node at one address, over one connection: use one per thread.
 
     `confirmations` is for networks without the `finalized` tag: a block counts as final when this many follow it.
+    `patience_s` is for all answers together; when it is over nothing more is asked.
     """
 
     def __init__(
@@ -86,11 +89,12 @@ class Chain:
         answer_s_max: float = ANSWER_S_MAX,
         confirmations: int | None = None,
         log_questions_max: int = LOG_QUESTIONS_MAX,
+        patience_s: float | None = None,
     ) -> None:
-        self.url, self.place = url, place_of(url)
+        self.url, self.place = url, shown(url)
         self._confirmations = confirmations
         self._log_questions_max, self._stretch = log_questions_max, 0
-        self._answer_s_max = answer_s_max
+        self._answer_s_max, self._patience_s = answer_s_max, patience_s
         self._line = Line(url)
         self._ids = count(1)
 
@@ -229,19 +233,42 @@ class Chain:
         return found
 
     def _ask(self, method: str, *params: Any) -> Any:
-        asked = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
+        number = next(self._ids)
+        asked = {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
         try:
-            body = json.dumps(asked).encode()
-            answer = parsed(self._line.post(body, seconds_max=self._answer_s_max, bytes_max=ANSWER_BYTES_MAX))
+            answer = self._answered(json.dumps(asked).encode())
+            if answer.get("id") != number and not (answer.get("id") is None and "error" in answer):
+                self._line.close()  # whatever else comes over it belongs to some other question as well
+                raise Unusable("the answer to another question")
         except NOT_POSTED as error:
-            raise ChainUnclear(f"{method} at {self.place}: {type(error).__name__}") from error
-        if not isinstance(answer, Mapping):
-            raise ChainUnclear(f"{method} at {self.place}: not a JSON-RPC answer")
-        if "error" in answer:
+            raise ChainUnclear(f"{method} at {self.place}: {why(error)}") from None
+        if answer.get("error") is not None:
             raise refusal_of(answer["error"])
         if "result" not in answer:
             raise ChainUnclear(f"{method} at {self.place}: not a JSON-RPC answer")
         return answer["result"]
+
+    def _answered(self, body: bytes) -> Mapping[str, Any]:
+        """A JSON-RPC answer. Raises `NOT_POSTED`."""
+        began, seconds_max = monotonic(), self._answer_s_max
+        if self._patience_s is not None:
+            if self._patience_s <= 0:
+                raise Unusable("not asked again so soon: it took too long")
+            seconds_max = min(seconds_max, self._patience_s)
+        try:
+            status, told = self._line.post(body, seconds_max=seconds_max, bytes_max=ANSWER_BYTES_MAX)
+        finally:
+            if self._patience_s is not None:
+                self._patience_s -= monotonic() - began
+        if status != OK and status not in REFUSING:
+            raise Unusable(f"answered {status}")
+        try:
+            answer = parsed(told)
+        except ValueError:
+            raise Unusable("not a JSON-RPC answer" if status == OK else f"answered {status}") from None
+        if not isinstance(answer, Mapping) or (status != OK and answer.get("error") is None):
+            raise Unusable("not a JSON-RPC answer" if status == OK else f"answered {status}")
+        return answer
 
 
 def _is_asked(log: Log, asked: Mapping[str, Any]) -> bool:
@@ -256,9 +283,3 @@ def _is_asked(log: Log, asked: Mapping[str, Any]) -> bool:
 
 def _hex(data: bytes) -> str:
     return "0x" + data.hex()
-
-
-def place_of(url: str) -> str:
-    """An address as it may be shown: without the path, query and password in which providers put their keys."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")

@@ -20,6 +20,7 @@ from web3.contract import Contract as WebContract
 from web3.exceptions import Web3Exception
 
 from proofs.keccak import keccak256
+from settlement.chain.answers import said
 from settlement.chain.client import Chain, ChainUnclear, Log, Reverted, Tag
 
 ADDRESS_BYTES = 20
@@ -42,8 +43,14 @@ class Refused(Exception):
 
     def __init__(self, name: str, arguments: tuple[Any, ...], data: bytes) -> None:
         shown = ", ".join(f"0x{one.hex()}" if isinstance(one, bytes) else str(one) for one in arguments)
-        super().__init__(f"{name}({shown})" if name else f"reverted with 0x{data.hex()}")
+        super().__init__(said(f"{name}({shown})" if name else f"reverted with 0x{data.hex()}"))
         self.name, self.arguments, self.data = name, arguments, data
+
+
+class ViewRefused(Refused, ChainUnclear):
+    """A view said no. Most of ours have an answer to everything: then it is the node that does not know better, and
+    whoever waits for nodes waits for this one.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +184,14 @@ class Contract:
         return encode_call(self.name, function, [plain(one) for one in arguments])
 
     def read(self, function: str, *arguments: Any, tag: Tag = "latest") -> Any:
-        """The answer of a view: one value, or a tuple of several (structs are tuples in field order)."""
-        answer = self.try_out(self.data(function, *arguments), tag=tag)
+        """The answer of a view: one value, or a tuple of several (structs are tuples in field order). Raises
+        `ViewRefused`.
+        """
+        try:
+            answer = self.chain.call(self.address, self.data(function, *arguments), tag=tag)
+        except Reverted as error:
+            refused = self.refusal(error.data)
+            raise ViewRefused(refused.name, refused.arguments, refused.data) from error
         if not answer:
             raise ChainUnclear(f"no {self.name} at 0x{self.address.hex()}: another chain, or a node that lags behind")
         item = next(one for one in artifact(self.name)["abi"] if one["type"] == "function" and one["name"] == function)

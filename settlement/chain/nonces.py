@@ -110,9 +110,18 @@ _OPEN = """
 SELECT purpose FROM settlement.chain_nonce WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND NOT done
 ORDER BY nonce
 """
+_OPEN_OF_ALL = """
+SELECT sender, purpose FROM settlement.chain_nonce
+WHERE chain_id = %(chain_id)s AND NOT done AND starts_with(purpose, %(prefix)s) ORDER BY sender, nonce
+"""
 _RETIRE = """
 UPDATE settlement.chain_nonce SET purpose = purpose || %(mark)s || nonce
 WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND purpose = %(purpose)s
+"""
+_EVER = """
+SELECT nonce FROM settlement.chain_nonce
+WHERE chain_id = %(chain_id)s AND sender = %(sender)s
+    AND (purpose = %(purpose)s OR starts_with(purpose, %(purpose)s || %(mark)s))
 """
 _RETIRED = """
 SELECT count(*) FROM settlement.chain_nonce
@@ -236,6 +245,11 @@ class NonceBook:
         """Every purpose whose nonce no finalised block has used yet, in nonce order."""
         return [purpose for (purpose,) in self._conn.execute(_OPEN, self._mine).fetchall()]
 
+    def ever(self, purpose: str) -> list[int]:
+        """Every nonce that this purpose has or had."""
+        rows = self._conn.execute(_EVER, {**self._mine, "purpose": purpose, "mark": FAILED}).fetchall()
+        return [int(nonce) for (nonce,) in rows]
+
     def retire(self, purpose: str) -> None:
         """Rename a purpose that ended without its effect, so that it may have a new nonce."""
         self._conn.execute(_RETIRE, {**self._mine, "purpose": purpose, "mark": FAILED})
@@ -253,3 +267,9 @@ class NonceBook:
         """How many nonces this purpose has used up in vain."""
         row = self._conn.execute(_RETIRED, {**self._mine, "purpose": purpose, "mark": FAILED}).fetchone()
         return int(row[0]) if row else 0
+
+
+def open_purposes(conn: Connection[Any], *, chain_id: int, prefix: str) -> list[tuple[bytes, str]]:
+    """(sender, purpose) of whatever begins so and whose nonce no finalised block has used yet, whoever sent it."""
+    rows = conn.execute(_OPEN_OF_ALL, {"chain_id": chain_id, "prefix": prefix}).fetchall()
+    return [(bytes(sender), purpose) for sender, purpose in rows]

@@ -22,7 +22,7 @@ from web3 import Web3
 from proofs.keccak import keccak256
 from settlement.chain.refused import SignerRefused, SignerSilent
 from settlement.chain.secret_files import SecretRefused, secret_line
-from settlement.posting import posted
+from settlement.posting import posted, why
 
 SIGN_S_MAX = 20.0
 """For the whole answer: well within a lease, so that who waits for a signer still leads when it comes."""
@@ -101,9 +101,9 @@ class RemoteSigner:
             result = answer["result"]
             return bytes.fromhex((result["raw"] if isinstance(result, dict) else result).removeprefix("0x"))
         except (OSError, HTTPException) as error:
-            raise SignerSilent(f"the signer gave no signature: {type(error).__name__}") from error
+            raise SignerSilent(f"the signer gave no signature: {why(error)}") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise SignerRefused(f"the signer gave no signature: {type(error).__name__}") from error
+            raise SignerRefused(f"the signer gave no signature: {why(error)}") from None
 
     def _wire(self, fields: dict[str, Any]) -> dict[str, str]:
         """The fields as JSON-RPC writes them, with the sender named."""

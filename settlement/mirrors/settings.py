@@ -84,7 +84,8 @@ MirrorSettings = Annotated[FolderSettings | S3Settings | WebSettings, Field(disc
 class MirrorsSettings(BaseSettings):
     """The mirrors of this alliance."""
 
-    model_config = SettingsConfigDict(env_prefix="TONGDUI_", frozen=True)
+    # What is wrong is said without what was set: addresses have passwords and keys in them.
+    model_config = SettingsConfigDict(env_prefix="TONGDUI_", frozen=True, hide_input_in_errors=True)
 
     environment: Literal["development", "production"] = "development"
     var: Path = Path("var")

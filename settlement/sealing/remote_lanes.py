@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from proofs.json_form import hex_bytes, to_json
 from proofs.kinds import Kind
 from proofs.words import WORD_BYTES
 from settlement.chain.secret_files import secret_line
-from settlement.posting import NOT_POSTED, posted
+from settlement.posting import NOT_POSTED, posted, shown, why
 from settlement.sealing.lanes import SILENT, Lane, LaneId, Roster, Signature, SignRequest, Unsigned
 
 METHOD: Final = "lane_signEvents"
@@ -51,7 +51,7 @@ class Route:
     """Where a signer listens, and the token it asks for."""
 
     url: str
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 class _NoAnswer(Exception):
@@ -106,7 +106,7 @@ class RemoteLanes:
             try:
                 answers = self._asked(route, [requests[at] for at in piece])
             except _NoAnswer as error:
-                log.warning("lanes' signer gave no answer", signer=route.url, problem=str(error))
+                log.warning("lanes' signer gave no answer", signer=shown(route.url), problem=str(error))
                 self._silent.add(route)
                 answers = [SILENT] * len(piece)
             found |= dict(zip(piece, answers, strict=True))
@@ -125,7 +125,7 @@ class RemoteLanes:
             told = json.loads(answer)["result"]
             answers = [_answer(each) for each in told]
         except (*NOT_POSTED, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise _NoAnswer(type(error).__name__) from error
+            raise _NoAnswer(why(error)) from None
         if len(answers) != len(piece):
             raise _NoAnswer(f"{len(answers)} answers to {len(piece)} requests")
         return answers

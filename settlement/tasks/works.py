@@ -49,6 +49,7 @@ from settlement.tiers.trees import Trees
 from settlement.vault import Vault
 
 LEAD_WAIT_S = 20.0
+SECOND_PART = 5
 GRID_BYTES_MAX = 64 * 1024
 MS_PER_SECOND = 1_000
 
@@ -117,9 +118,13 @@ class Works:
         return made
 
     def second(self) -> Chain | None:
-        """Another node that has to say the same about what is final, if there is one."""
-        url = self.settings.rpc_check_url
-        return None if url is None else Chain(url, confirmations=self.settings.confirmations)
+        """Another node that has to say the same about what is final, if there is one. It gets a part of a turn's time,
+        so that one which is slow or silent holds up what is final and nothing else.
+        """
+        settings, patience_s = self.settings, self.settings.task_seconds_max / SECOND_PART
+        if settings.rpc_check_url is None:
+            return None
+        return Chain(settings.rpc_check_url, confirmations=settings.confirmations, patience_s=patience_s)
 
     @contextmanager
     def settlement(self, conn: Conn) -> Iterator[Settlement]:
@@ -168,7 +173,12 @@ class Works:
             vault=self.vault(),
             clock=EpochClock(settings.tier_epoch_seconds, settings.tier_epochs_start),
             trees=self.trees(),
-            registry=registry.attach(conn, chain, Outbox(conn, chain, self._sender(), checkpoint=self.checkpoint)),
+            registry=registry.attach(
+                conn,
+                chain,
+                Outbox(conn, chain, self._sender(), checkpoint=self.checkpoint),
+                second=self.second(),
+            ),
             now=self.now_s(),
             grid=None if settings.tier_grid is None else read_grid(settings.tier_grid),
             production=settings.environment == "production",

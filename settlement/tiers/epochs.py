@@ -8,7 +8,7 @@ and sandboxes bring their own. Called by the periodic task and the command.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -22,7 +22,8 @@ from proofs.tier.header import EpochHeader
 from proofs.tier.policy import at_least
 from proofs.tier.statement import DEPTH, alliance_id
 from proofs.tier.trusted import DEVELOPMENT_KEY
-from settlement.chain.client import ChainUnclear
+from settlement import second_node
+from settlement.chain.client import ChainError, ChainUnclear
 from settlement.chain.contracts import Refused
 from settlement.chain.outbox import Checkpoint, FeeCeiling, ForeignPending, unwatched
 from settlement.chain.refused import SignerRefused
@@ -35,7 +36,7 @@ from settlement.tiers.registry import NO_HASH, GuardianNeeded, NoCircuit, Regist
 from settlement.tiers.rows import Epoch, State
 from settlement.tiers.signing_keys import EpochKeyMissing
 from settlement.tiers.snapshot import EpochFull, NoTiers
-from settlement.tiers.steps import LATE, Do, Observation, Retire, Wait, next_step
+from settlement.tiers.steps import LATE, Do, Observation, Retire, Step, Wait, next_step, rests_on_finality
 from settlement.tiers.trees import TreeDiffers, Trees
 from settlement.vault import Vault, VaultError
 from settlement.watch import alerts
@@ -101,7 +102,16 @@ def drive(desk: Desk) -> list[Standing]:
     standings = [_drive_one(desk, each.epoch) for each in rows.unfinished(desk.conn)]
     desk.trees.sweep({each.epoch for each in rows.unfinished(desk.conn)})
     alerts.keep(desk.conn, SOURCE, [_alert(standing) for standing in standings if standing.alarm])
+    _settle(desk)
     return standings
+
+
+def _settle(desk: Desk) -> None:
+    """Bring what was sent to its end in the outbox too. No epoch waits for it; the next drive tries again."""
+    try:
+        desk.registry.settle()
+    except ChainError as error:
+        log.warning("what was sent is not looked at", reason=str(error))
 
 
 def _draw(desk: Desk) -> None:
@@ -149,7 +159,7 @@ def _drive_one(desk: Desk, number: int) -> Standing:
         epoch = rows.epoch(desk.conn, number)
         assert epoch is not None, "epochs are never deleted"
         try:
-            step = next_step(observe(desk, epoch))
+            step = _decided(desk, epoch)
             if isinstance(step, Wait):
                 return Standing(number, epoch.state, step.reason, step.alarm)
             if step is taken:
@@ -159,12 +169,25 @@ def _drive_one(desk: Desk, number: int) -> Standing:
         except TreeBusy:
             return Standing(number, epoch.state, "another worker hashes it")
         except ChainUnclear as error:
-            return Standing(number, epoch.state, str(error), "chain-unclear")
+            return Standing(number, epoch.state, str(error), second_node.alarm_of(error))
         except GuardianNeeded as error:
             return Standing(number, epoch.state, str(error), UNREVOKED)
         except _CANNOT_GO_ON as error:
             return Standing(number, epoch.state, f"{type(error).__name__}: {error}", "tier-epoch-stuck")
     return Standing(number, State.RETIRED, "goes on at the next drive")
+
+
+def _decided(desk: Desk, epoch: Epoch) -> Step:
+    """The next step, borne out by both nodes where it cannot be taken back. Raises `NodesDisagree`, `ChainUnclear`."""
+    seen = observe(desk, epoch)
+    step = next_step(seen)
+    if not rests_on_finality(seen, step):
+        return step
+    final = desk.registry.borne_out(epoch.epoch)
+    sure = replace(seen, held_hash=final.header_hash, held_revoked=final.revoked, last_on_chain=final.last)
+    if next_step(sure) != step:
+        raise ChainUnclear(f"epoch {epoch.epoch}: what the newest blocks say is not final yet by every node")
+    return step
 
 
 def observe(desk: Desk, epoch: Epoch) -> Observation:

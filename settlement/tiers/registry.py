@@ -1,29 +1,34 @@
 """The contract that holds roots, as the sealing of epochs sees it: a port, and the real one over the outbox.
 
-Invariants: what the contract holds at a finalised block decides, not what was sent; a transaction has a purpose in the
-outbox, so it is sent once however often it is asked for; what the contract would refuse is found out by asking and
-is not signed. Called by `epochs` and the command.
+Invariants: what the contract holds at a finalised block decides, not what was sent, and where there is a second node
+what cannot be taken back rests on both; a transaction has a purpose in the outbox, so it is sent once however often it
+is asked for; what the contract would refuse is found out by asking and is not signed. Called by `epochs` and the
+command.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple, Protocol
 
 from proofs.json_form import hex_bytes, hex_text
 from proofs.keccak import keccak256
 from proofs.tier.header import SignedHeader
 from proofs.tier.statement import CIRCUIT_ID
 from proofs.tier.trusted import Setup
+from settlement import second_node
 from settlement.alliance import NotFounded, OtherCode
-from settlement.chain.client import Chain, Tag
+from settlement.chain.client import Chain, ChainUnclear, Head, Tag
 from settlement.chain.contracts import Contract
+from settlement.chain.nonces import open_purposes
 from settlement.chain.outbox import Intent, Outbox
 from settlement.steps import Fate, stuck
 from settlement.tables import Conn
 from settlement.tiers.founding import SETUP_NUMBERS
 from settlement.tiers.place import registry_place
 
+PURPOSES: Final = "tier-"
+"""With this begins what the outbox knows a transaction about epochs by."""
 PUBLISH_GAS: Final = 400_000
 REVOKE_GAS: Final = 120_000
 NO_HASH: Final = bytes(32)
@@ -43,6 +48,14 @@ class Held(NamedTuple):
 
     header_hash: bytes
     revoked: bool
+
+
+class BorneOut(NamedTuple):
+    """The same, with the number of the newest epoch there (0 before the first), as final blocks have it."""
+
+    header_hash: bytes
+    revoked: bool
+    last: int
 
 
 class NoCircuit(RuntimeError):
@@ -85,6 +98,12 @@ class Registry(Protocol):
         """What is there under this number for good."""
         ...
 
+    def borne_out(self, epoch: int) -> BorneOut:
+        """What two nodes show there at a block that both call final, or the one there is. Raises `ChainUnclear`, and
+        `NodesDisagree` where they show different things.
+        """
+        ...
+
     def publish(self, signed: SignedHeader) -> None:
         """See to it that the header comes there. Returns at once; `held` says when it is there."""
         ...
@@ -93,14 +112,29 @@ class Registry(Protocol):
         """See to it that the epoch counts no more. Raises `GuardianNeeded`."""
         ...
 
+    def settle(self) -> None:
+        """Write down how what was sent has ended, as far as it has. Raises `ChainError`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class OnChain:
     """TierRegistry on its chain, written to by the operator's account."""
 
+    conn: Conn
     contract: Contract
     outbox: Outbox
     deploy_block: int = 0
+    second: Chain | None = None
+
+    @property
+    def chain(self) -> Chain:
+        return self.contract.chain
+
+    def by_second(self) -> OnChain:
+        """The same as the second node shows it; nothing is sent by it."""
+        assert self.second is not None, "there is one"
+        return replace(self, contract=replace(self.contract, chain=self.second), second=None)
 
     @property
     def chain_id(self) -> int:
@@ -130,6 +164,22 @@ class OnChain:
     def held(self, epoch: int) -> Held:
         return self._held(epoch, "finalized")
 
+    def borne_out(self, epoch: int) -> BorneOut:
+        at = second_node.settled(self)
+        return second_node.agreed(self, f"epoch {epoch} at block {at.number}", lambda each: each.final(epoch, at))
+
+    def final(self, epoch: int, at: Head) -> BorneOut:
+        """As this node shows it at a block that is final."""
+        found = BorneOut(*self._held(epoch, at.number), self.contract.read("lastEpoch", tag=at.number)[0])
+        if self.chain.head(at.number).hash != at.hash:
+            raise ChainUnclear(f"block {at.number} was replaced while it was read")
+        return found
+
+    def settle(self) -> None:
+        """Whoever sent it, a guardian too: what has ended is open no more."""
+        for sender, purpose in open_purposes(self.conn, chain_id=self.chain_id, prefix=PURPOSES):
+            Outbox(self.conn, self.chain, _Onlooker(sender)).observe(purpose)
+
     def _held(self, epoch: int, tag: Tag) -> Held:
         _, header_hash, _, _, _, revoked = self.contract.read("epochOf", epoch, tag=tag)
         return Held(bytes(header_hash), bool(revoked))
@@ -139,7 +189,7 @@ class OnChain:
         if self._held(signed.header.epoch, "latest").header_hash == signed.header.struct_hash():
             return  # there already, and on its way to being final
         self._send(
-            f"tier-epoch:{signed.header.epoch}",
+            f"{PURPOSES}epoch:{signed.header.epoch}",
             self.contract.data("publishEpoch", signed.header, signed.signature),
             PUBLISH_GAS,
         )
@@ -151,7 +201,7 @@ class OnChain:
         data = self.revocation(epoch)
         if not self._guards(self.outbox.sender):
             raise GuardianNeeded(self.address, data)
-        self._send(f"tier-revoke:{epoch}", data, REVOKE_GAS)
+        self._send(f"{PURPOSES}revoke:{epoch}", data, REVOKE_GAS)
 
     def revocation(self, epoch: int) -> bytes:
         """What a guardian calls the contract with."""
@@ -181,11 +231,21 @@ class OnChain:
             outbox.submit(Intent(purpose, self.contract.address, data, gas))
 
 
-def attach(conn: Conn, chain: Chain, outbox: Outbox) -> OnChain:
+@dataclass(frozen=True, slots=True)
+class _Onlooker:
+    """An account whose transactions are looked at, and whose key is elsewhere."""
+
+    address: bytes
+
+    def sign(self, fields: dict[str, Any]) -> tuple[bytes, bytes]:
+        raise AssertionError(f"nothing is signed by whoever looks at nonce {fields['nonce']}")
+
+
+def attach(conn: Conn, chain: Chain, outbox: Outbox, *, second: Chain | None = None) -> OnChain:
     """The contract of this database on this chain. Raises `NotFounded`, `OtherCode`."""
     place = registry_place(conn)
     if place is None:
         raise NotFounded("no TierRegistry is recorded in this database")
     if place.chain_id != outbox.chain_id or keccak256(chain.code(place.address)) != place.code_hash:
         raise OtherCode(f"0x{place.address.hex()} does not hold the TierRegistry that was deployed there")
-    return OnChain(Contract(chain, "TierRegistry", place.address), outbox, place.deploy_block)
+    return OnChain(conn, Contract(chain, "TierRegistry", place.address), outbox, place.deploy_block, second)

@@ -86,6 +86,17 @@ def next_step(seen: Observation) -> Step:
             assert_never(seen.state)
 
 
+def rests_on_finality(seen: Observation, step: Step) -> bool:
+    """Whether a step that cannot be taken back follows from what the contract holds: witnesses are handed out, or the
+    secret is erased before the epoch's time is over.
+    """
+    if step is Do.RECORD:
+        return True
+    if not isinstance(step, Retire) or seen.now > seen.not_after + seen.grace_seconds:
+        return False
+    return step.ended_as == OVERTAKEN or seen.state in {State.SIGNED, State.ANCHORED}
+
+
 def _unsigned(seen: Observation) -> Step:
     if seen.revoked:
         return Retire(REVOKED)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from ledger.answers import Refusal
 from ledger.commands import Net, SettleNets
-from settlement import tables
+from settlement import second_node, tables
 from settlement.batches import Settlement
 from settlement.chain.client import ChainError
 from settlement.sealing.leaves import MS_PER_SECOND
@@ -82,7 +82,8 @@ def tell_recoveries(s: Settlement) -> list[Alert]:
     except LedgerRefused as error:
         found = [Alert(code="ledger-refused", place=SOURCE, expected="recoveries are posted", actual=str(error))]
     except ChainError as error:
-        found = [Alert(code="chain-unclear", place=SOURCE, expected="recoveries are posted", actual=str(error))]
+        code = second_node.alarm_of(error)
+        found = [Alert(code=code, place=SOURCE, expected="recoveries are posted", actual=str(error))]
     except moved.Unbalanced as error:
         found = [Alert(code="events-missing", place=SOURCE, expected="what moved sums to zero", actual=str(error))]
     alerts.keep(s.conn, SOURCE, found)
@@ -94,7 +95,7 @@ def _post(s: Settlement, known: Sequence[Step], at: int) -> None:
     nets = moved.newly_settled([each.moved for each in known], at)
     command = SettleNets(
         key=f"recovered:{step.batch_no}:{step.block_number}",
-        at_ms=s.alliance.chain.head(step.block_number).timestamp * MS_PER_SECOND,
+        at_ms=second_node.block(s.alliance, step.block_number).timestamp * MS_PER_SECOND,
         batch_no=step.batch_no,
         recovered_in=step.block_number,
         nets=tuple(Net(merchant_id=party, au=au) for party, au in nets.items()),

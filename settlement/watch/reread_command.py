@@ -1,12 +1,13 @@
 """`python -m settlement reread`: read the contracts' events again, by a node that is believed, and put right what an
 earlier reading left out or made up.
 
-    python -m settlement reread --rpc URL [--check-rpc URL] [--from-block N] [--yes]
+    python -m settlement reread --rpc URL [--check-rpc URL] [--from-block N] [--reorganised] [--yes]
 
 Without --yes nothing is changed. With it the rows are put right and the ledger is told what it was told too little,
-while no task of settlement runs. To take out rows of events that never were takes a login that may delete them: the
-owner's. Exit codes: 0 nothing differs, or all is right now; 1 something differs, and --yes was not said; 2 it could not
-be put right; 3 the chain or the database cannot be asked.
+while no task of settlement runs. --reorganised where blocks that were read as final have given way to others: then the
+watcher goes on from the block that stands there now. To take out rows of events that never were takes a login that may
+delete them: the owner's. Exit codes: 0 nothing differs, or all is right now; 1 something differs, and --yes was not
+said; 2 it could not be put right; 3 the chain or the database cannot be asked.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from settlement.alliance import Alliance, AllianceError, attach
 from settlement.chain.client import Chain, ChainError
 from settlement.commands import add_node, asked_chain, refuse, say
 from settlement.lease import LEASE_S, LeaseHeld
+from settlement.posting import leads_elsewhere
 from settlement.tables import Conn
 from settlement.tasks.leading import leading
 from settlement.tasks.ticks import SETTLEMENT
@@ -40,19 +42,25 @@ PROGRAM: Final = "settlement reread"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read, tell, and with --yes put right; answers the exit code."""
     asked = _parser().parse_args(arguments)
+    if asked.check_rpc is not None and not leads_elsewhere(asked.check_rpc, asked.rpc):
+        return refuse(PROGRAM, NOT_RIGHT, "--check-rpc: has to be another node than the first")
     second = None if asked.check_rpc is None else Chain(asked.check_rpc, confirmations=asked.confirmations)
     try:
         dsn = asked_dsn(asked.dsn)
         with psycopg.connect(dsn, autocommit=True) as conn:
             alliance = attach(conn, asked_chain(asked), second=second)
             if not asked.yes:
-                return _looked(conn, rereading.reread(conn, alliance, first=asked.from_block))
+                return _looked(conn, _reread(conn, alliance, asked))
             with leading(conn, dsn, SETTLEMENT, wait_s_max=2 * LEASE_S):
-                return _put_right(conn, dsn, alliance, first=asked.from_block)
+                return _put_right(conn, dsn, alliance, asked)
     except (NothingRead, LedgerRefused, Unbalanced, LeaseHeld, psycopg.errors.InsufficientPrivilege) as error:
         return refuse(PROGRAM, NOT_RIGHT, str(error))
     except (ChainError, AllianceError, FinalityBroken, psycopg.OperationalError, NoDatabase) as error:
         return refuse(PROGRAM, CANNOT_ASK, str(error))
+
+
+def _reread(conn: Conn, alliance: Alliance, asked: argparse.Namespace) -> Reread:
+    return rereading.reread(conn, alliance, first=asked.from_block, reorganised=asked.reorganised)
 
 
 def _looked(conn: Conn, found: Reread) -> int:
@@ -68,8 +76,8 @@ def _looked(conn: Conn, found: Reread) -> int:
     return DIFFERENT
 
 
-def _put_right(conn: Conn, dsn: str, alliance: Alliance, *, first: int | None) -> int:
-    found = rereading.reread(conn, alliance, first=first)
+def _put_right(conn: Conn, dsn: str, alliance: Alliance, asked: argparse.Namespace) -> int:
+    found = _reread(conn, alliance, asked)
     for line in _lines(found):
         say(line)
     rereading.put_right(conn, found)
@@ -82,6 +90,8 @@ def _put_right(conn: Conn, dsn: str, alliance: Alliance, *, first: int | None) -
 
 
 def _lines(found: Reread) -> Iterator[str]:
+    if found.gone:
+        yield f"gone\tblock {found.last}\tread as 0x{found.gone.hex()}, now 0x{found.true.hex()}"
     yield from (_line("missing", row) for row in found.missing)
     yield from (_line("untrue", row) for row in found.untrue)
 
@@ -102,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     add_node(parser, "the node that is believed")
     parser.add_argument("--check-rpc", metavar="URL", help="a second one, which has to say the same")
     parser.add_argument("--from-block", type=int, metavar="N", help="the contracts' first block when left out")
+    parser.add_argument("--reorganised", action="store_true", help="blocks that were read are gone for good")
     parser.add_argument("--yes", action="store_true", help="put it right")
     return parser
 

@@ -15,6 +15,7 @@ import structlog
 from ledger import queries
 from ledger.answers import Refusal
 from ledger.commands import FreezeMerchant
+from settlement import second_node
 from settlement.batches import Settlement
 from settlement.sealing.ends import ACTIVE
 from settlement.sealing.leaves import MS_PER_SECOND
@@ -63,7 +64,7 @@ def freeze_restricted(s: Settlement) -> list[Alert]:
 
 
 def _freeze(s: Settlement, each: Restricted) -> FreezeMerchant:
-    at = s.alliance.chain.head(each.block_number).timestamp
+    at = second_node.block(s.alliance, each.block_number).timestamp
     return FreezeMerchant(
         key=f"chain-status:{each.merchant_id}:{each.block_number}.{each.log_index}",
         at_ms=at * MS_PER_SECOND,

@@ -19,9 +19,8 @@ from psycopg.types.json import Jsonb
 
 from settlement import second_node
 from settlement.alliance import Alliance
-from settlement.chain.client import ChainUnclear, Head, NodeRefused
+from settlement.chain.client import ChainError, ChainUnclear, Head, NodeRefused
 from settlement.chain.contracts import Event
-from settlement.second_node import NodesDisagree
 from settlement.tables import Conn
 from settlement.watch import alerts
 from settlement.watch.alerts import Alert
@@ -75,8 +74,8 @@ def watch(conn: Conn, alliance: Alliance) -> Watched:
     """
     try:
         return _watch(conn, alliance)
-    except NodesDisagree as error:
-        alerts.keep(conn, "watcher", [second_node.alert(alliance, error)])
+    except ChainError as error:
+        alerts.report(conn, "watcher", second_node.alert(alliance, error))
         raise
 
 
@@ -88,7 +87,8 @@ def _watch(conn: Conn, alliance: Alliance) -> Watched:
         if seen.number >= final.number:
             break
         _require_standing(conn, alliance, seen)
-        last = alliance.chain.head(min(final.number, seen.number + span))
+        upto = min(final.number, seen.number + span)
+        last = final if upto == final.number else second_node.block(alliance, upto)
         try:
             found = events(alliance, seen.number + 1, last)
         except NodeRefused:
@@ -116,7 +116,7 @@ def _name(alliance: Alliance) -> str:
 
 def _start(conn: Conn, alliance: Alliance, final: Head) -> Place:
     """Before the first contract there is nothing to read."""
-    before = alliance.chain.head(max(0, min(alliance.anchor.deploy_block - 1, final.number)))
+    before = second_node.block(alliance, max(0, min(alliance.anchor.deploy_block - 1, final.number)))
     conn.execute(_START, {"name": _name(alliance), "number": before.number, "hash": before.hash})
     found = cursor(conn, alliance)
     assert found is not None
@@ -124,7 +124,7 @@ def _start(conn: Conn, alliance: Alliance, final: Head) -> Place:
 
 
 def _require_standing(conn: Conn, alliance: Alliance, seen: Place) -> None:
-    standing = alliance.chain.head(seen.number).hash
+    standing = second_node.block(alliance, seen.number).hash
     if standing == seen.hash:
         return
     actual = f"block {seen.number} is {(standing or b'').hex()}"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from api.settings import Settings
 from settlement.chain.senders import KeyRefused
 from settlement.sealing.lanes import KeystoreRefused, create_keystore
 from settlement.sealing.remote_lanes import RemoteLanes, RosterRefused, Route, read_signers, write_roster
@@ -16,6 +17,7 @@ from settlement.tasks.works import Works
 from settlement.tiers.founding import DEVELOPMENT
 from settlement.tiers.proving import JOB_S_MAX, PROVE_S_MAX
 
+PASSWORD = "nobody-may-see"
 MIRRORS = [{"kind": "http", "address": f"https://{name}.example/a"} for name in ("one", "two")]
 
 
@@ -46,6 +48,22 @@ def test_nobody_pays_with_a_key_that_everybody_has() -> None:
     )
     with pytest.raises(KeyRefused, match="everybody has its key"):
         Works(settings=settings, dsn="", now_ms=lambda: 0).rpc_url()
+
+
+@pytest.mark.parametrize("settings", [SettlementSettings, Settings])
+def test_what_is_wrong_with_settings_tells_no_password(
+    monkeypatch: pytest.MonkeyPatch, settings: type[SettlementSettings | Settings]
+) -> None:
+    """It stands beside what is wrong, which a process says on its way out: nothing of the settings is repeated."""
+    monkeypatch.setenv("TONGDUI_DATABASE_URL", f"postgresql://u:{PASSWORD}@db.example/tongdui")
+    monkeypatch.setenv("TONGDUI_SIGNER_URL", f"https://u:{PASSWORD}@signer.example")
+    monkeypatch.setenv("TONGDUI_PUBLIC", "true")
+    monkeypatch.delenv("TONGDUI_ENVIRONMENT")
+    with pytest.raises(ValidationError) as refused:
+        settings()
+    assert "TONGDUI_" in str(refused.value)
+    assert PASSWORD not in str(refused.value)
+    assert "input_value" not in str(refused.value), "which shows the beginning and the end of all settings"
 
 
 def test_lanes_are_signed_for_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -110,3 +128,14 @@ def test_nothing_is_proven_with_keys_that_everybody_can_make(monkeypatch: pytest
     for folder, words in ((None, "no development keys"), (tmp_path / "nowhere", "no such file")):
         with pytest.raises(ValidationError, match=words):
             SettlementSettings(tier_circuit=folder)
+
+
+def test_a_second_node_is_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TONGDUI_UNINSPECTED_BECAUSE", "a test")
+    one = "https://someone@node.example/key"
+    with pytest.raises(ValidationError, match="TONGDUI_RPC_CHECK_URL"):
+        SettlementSettings(rpc_url=one, rpc_check_url=f"{one}/")
+    settings = SettlementSettings(rpc_url=one, rpc_check_url="https://other.example/key")
+    second = Works(settings=settings, dsn="", now_ms=lambda: 0).second()
+    assert second is not None
+    assert second.place == "https://other.example"

@@ -21,7 +21,12 @@ from tests.settlement.chain.liar import Distortion, Liar, answering, lying
 
 ANSWER_S_MAX = 2.0
 PATIENCE_S = 3.0
-GARBAGE = [b"", b"[]", b"null", b"[" * 100_000, b'{"result": [[]]}', b'{"error": {"code": -32005}}']
+WORDS_MAX = 1_000
+GARBAGE = [
+    *(b"", b"[]", b"null", b"[" * 100_000, b'{"result": [[]]}', b'{"error": {"code": -32005}}'),
+    b'{"error": {"code": 3, "message": "execution reverted"}}',
+    b'{"error": {"code": -32000, "message": "no\\u0000table takes \\ud800 this%s"}}' % (b"!" * 100_000),
+]
 
 
 @pytest.fixture
@@ -288,6 +293,7 @@ def test_an_answer_that_is_none_breaks_nothing(alone: tuple[Field, Settlement], 
         said = only(drive(s))[1]
         assert said == "chain-unclear", "a refusal too: a node that is asked too often is no more than away"
         assert commits(s) == [], answer[:20]
+        assert all(len(row.actual) < WORDS_MAX and row.actual.isprintable() for row in alerts(s.conn))
     liar.honest()
     drive(s)
     assert status(s.conn)[1].state == "CONFIRMED"

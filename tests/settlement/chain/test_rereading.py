@@ -13,11 +13,12 @@ from settlement.__main__ import main
 from settlement.batches import Settlement, seal_next
 from settlement.chain.client import ChainUnclear
 from settlement.submitter import drive
-from settlement.watch import moved, watcher
+from settlement.watch import moved, recoveries, watcher
 from settlement.watch.recoveries import tell
+from settlement.watch.watcher import FinalityBroken
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
 from tests.settlement.chain.liar import lying
-from tests.settlement.chain.test_recoveries import on_fund, repay
+from tests.settlement.chain.test_recoveries import on_fund, repay, settled_au
 from tests.settlement.chain.test_second_node import without
 from tests.settlement.chain.test_settling import HOURS_6, in_default, poor_field
 
@@ -78,6 +79,40 @@ def test_a_recovery_that_was_left_out_is_read_again_and_told(
         assert (codes(s), agrees(s), main(words)) == (set(), True, 0)
 
 
+def test_who_believed_the_wrong_node_reads_again_at_once(unfounded: Field) -> None:
+    """Twice at one cursor: what the first reading told too much the second takes back; and a node that keeps no old
+    events is not believed to begin with.
+    """
+    in_default(unfounded, 2)
+    with lying(unfounded.url) as liar, poor_field(unfounded, 2).settlement() as s:
+        repay(s, REPAID, "seen")
+        watcher.watch(s.conn, s.alliance)
+        assert tell(s) == 1
+        true = settled_au(s)
+        words = ["reread", "--dsn", unfounded.dsn, "--yes", "--rpc"]
+        liar.distort = lambda method, _params, result: [] if method == "eth_getLogs" else result
+        assert main([*words, liar.url]) == 3
+        assert settled_au(s) == true
+        liar.distort = without("DebtRepaid(uint64,uint32,uint256,uint256)")
+        assert main([*words, liar.url]) == 0
+        assert settled_au(s) != true
+        assert main([*words, unfounded.url]) == 0
+        assert (settled_au(s), agrees(s), codes(s)) == (true, True, set())
+
+
+def test_who_died_before_noting_what_was_told_is_not_taken_for_untold(unfounded: Field) -> None:
+    in_default(unfounded, 2)
+    with poor_field(unfounded, 2).settlement() as s:
+        repay(s, REPAID, "seen")
+        watcher.watch(s.conn, s.alliance)
+        assert tell(s) == 1
+        true = settled_au(s)
+        s.conn.execute("DELETE FROM settlement.chain_cursor WHERE name = %s", [recoveries.CURSOR])
+        s.conn.execute("UPDATE settlement.batch SET state = 'FINALISING' WHERE batch_no = 1")
+        assert main(["reread", "--dsn", unfounded.dsn, "--rpc", unfounded.url, "--yes"]) == 0
+        assert settled_au(s) == true
+
+
 def test_a_batch_whose_nets_were_left_out_goes_on_when_they_are_read(field: Field) -> None:
     field.post(day(1))
     with lying(field.url) as liar, replace(field, url=liar.url).settlement() as s:
@@ -104,5 +139,14 @@ def test_what_cannot_be_read_again_is_said(field: Field, capsys: pytest.CaptureF
         watcher.watch(s.conn, s.alliance)
         assert main(words) == 0
         assert main(["reread", "--dsn", field.dsn, "--rpc", "http://127.0.0.1:9"]) == 3
+        assert main([*words, "--from-block", str(2**40)]) == 2
+        assert main([*words, "--check-rpc", f"{field.url}/"]) == 2
         s.conn.execute("UPDATE settlement.chain_cursor SET block_hash = %s", [b"x" * 32])
         assert main(words) == 3
+        s.alliance.chain.advance_time(60)
+        with pytest.raises(FinalityBroken):
+            watcher.watch(s.conn, s.alliance)
+        assert main([*words, "--reorganised"]) == 1
+        assert main([*words, "--reorganised", "--yes"]) == 0
+        assert main(words) == 0
+        watcher.watch(s.conn, s.alliance)

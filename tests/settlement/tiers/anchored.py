@@ -43,6 +43,7 @@ class Anchored:
     ground: Ground
     chain: Chain
     clock: EpochClock
+    second: Chain | None = None
 
     def outbox(self, conn: psycopg.Connection[object], checkpoint: Checkpoint = unwatched) -> Outbox:
         return Outbox(conn, self.chain, LocalSigner(SENDER.key), lease_s=LEASE_S, checkpoint=checkpoint)
@@ -67,7 +68,7 @@ class Anchored:
         return made
 
     def port(self, conn: psycopg.Connection[object], checkpoint: Checkpoint = unwatched) -> OnChain:
-        return registry.attach(conn, self.chain, self.outbox(conn, checkpoint))
+        return registry.attach(conn, self.chain, self.outbox(conn, checkpoint), second=self.second)
 
     def drive(self, later_s: int = 0, checkpoint: Checkpoint = unwatched) -> list[Standing]:
         """Take the epochs as far as they go; the checkpoint is told of the outbox' points as well."""
@@ -87,12 +88,11 @@ class Anchored:
         with self.ground.conn() as conn:
             return rows.epochs(conn)
 
-    def sent(self) -> list[tuple[str, str]]:
-        """Purpose and status of every transaction that was signed for an epoch, as the chain has them now."""
+    def sent(self) -> list[tuple[str, str, bool]]:
+        """Purpose and status of every transaction that was signed for an epoch, and whether it is settled for good."""
         with self.ground.conn() as conn:
-            self.outbox(conn).reconcile()
             return conn.execute(
-                "SELECT n.purpose, t.status FROM settlement.chain_nonce n JOIN settlement.chain_tx t"
+                "SELECT n.purpose, t.status, n.done FROM settlement.chain_nonce n JOIN settlement.chain_tx t"
                 " USING (chain_id, sender, nonce) WHERE n.purpose LIKE 'tier-%' ORDER BY n.nonce, t.tx_hash"
             ).fetchall()
 

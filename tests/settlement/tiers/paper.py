@@ -16,7 +16,7 @@ from proofs.signature import address_of
 from proofs.tier.header import EpochHeader, SignedHeader
 from proofs.tier.statement import CIRCUIT_ID
 from settlement.chain.contracts import Refused
-from settlement.tiers.registry import NO_HASH, Circuit, Held
+from settlement.tiers.registry import NO_HASH, BorneOut, Circuit, Held
 
 EPOCH_KEY = keccak256(b"tongdui-test-epoch")
 SIGNER = address_of(PrivateKey(EPOCH_KEY).public_key)
@@ -64,6 +64,12 @@ class Paper:
             if each["header"]["epoch"] == epoch and not self.slow:
                 return Held(EpochHeader.from_json(each["header"]).struct_hash(), epoch in written["revoked"])
         return Held(NO_HASH, revoked=False)
+
+    def borne_out(self, epoch: int) -> BorneOut:
+        return BorneOut(*self.held(epoch), self.last()[0])
+
+    def settle(self) -> None:
+        """Nothing is sent on paper."""
 
     def publish(self, signed: SignedHeader) -> None:
         written, (last, previous) = self.read(), self.last()

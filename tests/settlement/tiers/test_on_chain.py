@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account import Account
@@ -27,8 +29,10 @@ from settlement.tiers.epochs import Desk
 from settlement.tiers.registry import NO_HASH, REVOKE_GAS, Held, NoCircuit
 from settlement.tiers.rows import State
 from settlement.tiers.witness import witness
+from settlement.watch.alerts import alerts
 from tests.settlement.chain import tiny
-from tests.settlement.tiers.anchored import GRACE_S, LENGTH_S, Anchored, on, works_of
+from tests.settlement.chain.liar import Distortion, answering, lying
+from tests.settlement.tiers.anchored import GRACE_S, LENGTH_S, NUMBER, Anchored, on, works_of
 from tests.settlement.tiers.ground import VAULT, Ground
 from tests.settlement.tiers.paper import SIGNER
 
@@ -75,6 +79,50 @@ def test_a_revoked_epoch_is_inactive_on_the_chain(anchored: Anchored) -> None:
     assert contract.read("epochOf", 10)[-1]
     assert not contract.read("isActive", 10, anchored.chain.now())
     assert anchored.drive() == []
+
+
+REVOKED = f"{1:064x}"
+
+
+def revoked(method: str, params: list[Any], result: Any) -> Any:
+    """A node that says of every epoch that it was taken back: the last word of its record."""
+    is_epoch = method == "eth_call" and params[0]["data"].startswith("0x" + keccak256(b"epochOf(uint32)")[:4].hex())
+    return result[: -len(REVOKED)] + REVOKED if is_epoch else result
+
+
+FALSE: dict[str, Distortion] = {
+    "taken back": revoked,
+    "overtaken": answering("lastEpoch()", "0x" + 2 * f"{NUMBER + 7:064x}"),
+}
+
+
+@pytest.mark.parametrize("what", FALSE)
+def test_nothing_is_erased_on_one_nodes_word(ground: Ground, punctual: Chain, what: str) -> None:
+    """An epoch that is in force, and one that is to be signed."""
+    with lying(punctual.url) as liar:
+        anchored = replace(on(ground, Chain(liar.url)), second=punctual)
+        anchored.found()
+        anchored.drive()
+        liar.distort = FALSE[what]
+        standings = anchored.drive(LENGTH_S)
+        assert {each.alarm for each in standings} - {""} == {"nodes-disagree"}, standings
+        assert State.RETIRED not in {each.state for each in anchored.rows()}
+        liar.honest()
+        assert [each.state for each in anchored.drive(LENGTH_S)] == [State.ANCHORED] * 2
+        with ground.conn() as conn:
+            assert alerts(conn) == []
+
+
+def test_a_second_node_that_is_away_holds_up_what_is_final_and_no_publication(ground: Ground, punctual: Chain) -> None:
+    with lying(punctual.url) as liar:
+        anchored = replace(on(ground, punctual), second=Chain(liar.url, answer_s_max=1))
+        contract = anchored.found()
+        liar.deaf = {"eth_getBlockByNumber"}
+        (standing,) = anchored.drive()
+        assert (standing.state, standing.alarm) == (State.SIGNED, "chain-unclear")
+        assert contract.read("lastEpoch")[0] == NUMBER
+        liar.honest()
+        assert [each.state for each in anchored.drive()] == [State.ANCHORED]
 
 
 def test_without_a_circuit_the_epoch_waits_and_says_so(anchored: Anchored) -> None:
@@ -254,6 +302,7 @@ def test_a_guardian_revokes_with_its_keystore(
     assert f"by the guardian {GUARDIAN.address.lower()}" in capsys.readouterr().out
     anchored.drive()
     assert anchored.rows()[0].state is State.RETIRED
+    assert sorted(anchored.sent()) == [("tier-epoch:10", "MINED", True), ("tier-revoke:10", "MINED", True)]
 
 
 def test_a_revoked_epoch_is_erased_in_its_time_whatever_its_guardian_does(

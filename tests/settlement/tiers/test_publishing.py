@@ -33,7 +33,7 @@ from tests.settlement.tiers.driver import killed_on_chain
 from tests.settlement.tiers.ground import Ground
 
 POINTS = ["signed", "signed:tier-epoch", "sent:tier-epoch", "included:tier-epoch", "published"]
-ONCE = [(f"tier-epoch:{NUMBER}", "MINED")]
+ONCE = [(f"tier-epoch:{NUMBER}", "MINED", True)]
 
 
 @pytest.fixture
