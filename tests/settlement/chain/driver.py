@@ -46,10 +46,10 @@ def main(dsn: str, url: str, folder: str, point: str = "-") -> None:
         drive(s)
 
 
-def started(field: Field, point: str, *, skew_s: int = 0) -> subprocess.Popen[bytes]:
-    """The process, running."""
+def started(field: Field, point: str, *, skew_s: int = 0, said: int | None = None) -> subprocess.Popen[bytes]:
+    """The process, running; what it says of errors goes to `said`."""
     command = [sys.executable, "-m", "tests.settlement.chain.driver", field.dsn, field.url, str(field.folder), point]
-    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "SKEW_S": str(skew_s)})
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "SKEW_S": str(skew_s)}, stderr=said)
 
 
 def killed_at(field: Field, point: str) -> bool:
