@@ -18,14 +18,13 @@ import argparse
 import hmac
 import json
 import os
-import re
 import secrets
 import sqlite3
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,6 +40,7 @@ from proofs.messages import PointsEvent
 from settlement.chain.secret_files import SecretRefused, secret_line
 from settlement.lane_budget import Budget
 from settlement.lane_limits import LimitsRefused, Policy, Refusal, read_policy
+from settlement.listening import Listener, body_length
 from settlement.sealing.lanes import HOSTED_KINDS, Keystore, LaneId, Signature, SignRequest
 from settlement.sealing.remote_lanes import EVENTS_PER_REQUEST_MAX, METHOD, write_roster
 
@@ -98,10 +98,8 @@ def keystore_of(keys: Keys) -> Keystore:
     return Keystore({lane_id: (key, kinds[lane_id.key_id]) for lane_id, key in keys.items()})
 
 
-class Server(ThreadingHTTPServer):
+class Server(Listener):
     """Signs within the limits for whoever shows the token."""
-
-    daemon_threads = True
 
     def __init__(
         self, place: tuple[str, int], keystore: Keystore, token: str, *, policy: Policy, budget: Budget
@@ -146,9 +144,6 @@ def _hex(signature: Signature) -> str:
     return f"0x{b''.join(signature).hex()}"
 
 
-_LENGTH = re.compile(r"[0-9]{1,9}")
-
-
 class _Handler(BaseHTTPRequestHandler):
     """One request: the token first, then its size, then what it asks."""
 
@@ -158,11 +153,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         given = self.headers.get("Authorization", "").encode("latin-1", "replace")
-        told = self.headers.get("Content-Length", "0")
-        length = int(told) if _LENGTH.fullmatch(told) else -1
+        length = body_length(self)
         if not hmac.compare_digest(given, f"Bearer {self.server.token}".encode()):
             self._answer(401, {"error": {"code": -32000, "message": "the token is missing or another"}})
-        elif not 0 < length <= REQUEST_BYTES_MAX:
+        elif not length or length > REQUEST_BYTES_MAX:
             self._answer(413, {"error": {"code": -32600, "message": f"1 to {REQUEST_BYTES_MAX} bytes"}})
         else:
             self._answer(*self._signed(self.rfile.read(length)))

@@ -13,19 +13,19 @@ import json
 import socket
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
 from typing_extensions import override
 
 from settlement.embedded_chain.blocks import EmbeddedChain
 from settlement.embedded_chain.methods import RpcError, answer
+from settlement.listening import Listener, body_length
 
 BODY_BYTES_MAX = 4 * 1024 * 1024
 BATCH_CALLS_MAX = 100
 OPENINGS_MAX = 10 * BATCH_CALLS_MAX
 """Brackets that open in one body. The virtual machine lifts Python's own bound on depth, so nesting would crash it."""
-CONNECTIONS_MAX = 64
 SILENCE_S_MAX = 120.0
 POLL_S = 0.5
 
@@ -36,13 +36,10 @@ class NotLoopback(ValueError):
     """The node has no protection of its own and therefore listens on loopback only."""
 
 
-class Node(ThreadingHTTPServer):
+class Node(Listener):
     """The server of one chain. `idle_s` seconds without a request end `serve`, None means never; so does it that no
     process holds a share of `users`, a file's descriptor.
     """
-
-    daemon_threads = True
-    request_queue_size = CONNECTIONS_MAX
 
     def __init__(
         self, chain: EmbeddedChain, *, host: str, port: int, idle_s: float | None, users: int | None = None
@@ -52,7 +49,6 @@ class Node(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)
         self.chain, self.lock = chain, threading.Lock()
-        self._slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
         self._idle_s, self.last_request, self._users = idle_s, time.monotonic(), users
 
     @property
@@ -60,22 +56,6 @@ class Node(ThreadingHTTPServer):
         """Where clients find it."""
         host = f"[{self.server_address[0]!s}]" if self.address_family == socket.AF_INET6 else self.server_address[0]
         return f"http://{host!s}:{self.server_address[1]}"
-
-    @override
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """One thread a connection, a bounded number of them: one too many is closed, not queued."""
-        if not self._slots.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        super().process_request(request, client_address)
-
-    @override
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """As the library does it, giving the connection's slot back."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._slots.release()
 
     @override
     def service_actions(self) -> None:
@@ -161,11 +141,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get_content_type() != "application/json":
             self._refuse(415, "Content-Type has to be application/json")
             return
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > BODY_BYTES_MAX:
+        length = body_length(self)
+        if length is None or length > BODY_BYTES_MAX:
             self._refuse(413, f"Content-Length is required and at most {BODY_BYTES_MAX}")
             return
-        self._send(200, self.server.reply(self.rfile.read(int(length))))
+        self._send(200, self.server.reply(self.rfile.read(length)))
 
     def _refuse(self, status: int, why: str) -> None:
         """The body stays unread, so the connection cannot go on: what was left would be taken for the next request."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from socket import create_connection
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from proofs.signature import recover
 from settlement.lane_budget import Budget
 from settlement.lane_limits import Limits, Policy
 from settlement.lane_signer import KeysRefused, Server, keystore_of, main, open_keys
+from settlement.listening import CONNECTIONS_MAX
 from settlement.sealing.lanes import POS, SILENT, Keystore, LaneId, SignRequest, Unsigned
 from settlement.sealing.remote_lanes import (
     EVENTS_PER_REQUEST_MAX,
@@ -35,6 +37,7 @@ from settlement.sealing.remote_lanes import (
     read_roster,
 )
 from tests.settlement.chain.field import MERCHANTS
+from tests.settlement.tasks.stage import eventually
 
 TOKEN, PASSWORD = "a token of some letters", "correct horse battery staple"
 TILL = LaneId(1, POS)
@@ -173,6 +176,25 @@ def test_who_has_the_token_is_signed_for(tmp_path: Path) -> None:
             assert refused(url, {"method": method, "params": []})["error"]["code"] == -32601
         assert [status_of(url, length) for length in ("\u00b2", "9" * 5_000, "-1", "0")] == [413] * 4
     assert reasons(RemoteLanes(url, roster, token=TOKEN), asked[:1]) == [SILENT]
+
+
+def test_connections_are_bounded_and_one_that_ends_makes_room(tmp_path: Path) -> None:
+    """Whoever opens many, without a token or a word, takes no thread for each."""
+    keystore = keystore_of(open_keys(made(tmp_path, 1), PASSWORD))
+    with served(keystore, tmp_path) as url, ExitStack() as stack:
+        place = urlsplit(url).hostname or "", urlsplit(url).port or 0
+        held = [stack.enter_context(create_connection(place, timeout=10)) for _ in range(CONNECTIONS_MAX)]
+        with create_connection(place, timeout=10) as one_more:
+            assert one_more.recv(1) == b""
+        held[0].close()
+        eventually(lambda: answers(url))
+
+
+def answers(url: str) -> bool:
+    """Whether there is room for one more."""
+    with suppress(HTTPException, OSError):
+        return status_of(url, "0") == 413
+    return False
 
 
 def test_a_signer_that_is_away_is_named_without_its_password(tmp_path: Path) -> None:
