@@ -117,7 +117,7 @@ def _attest(options: argparse.Namespace, nodes: Nodes) -> int:
         chain = _read_through(options, nodes, anchor, "latest")
         for name, expected, actual in _differences(anchor, chain):
             raise AttestRefused(_apart(name, expected, actual))
-        means = _means(options, data_key, watch)
+        means = _means(options, data_key, watch, _evidence(options, None))
         attested = attest(chain, means, key=key, state=options.state, final=lambda: finalised(nodes, options.hub))
     outcome = attested.outcome
     told = {
@@ -365,7 +365,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     sign.add_argument("--signer", required=True, type=Path, help="the attester's key file")
     sign.add_argument("--state", required=True, type=Path, help="file that remembers what was signed")
-    sign.set_defaults(run=_attest)
+    sign.add_argument("--checkpoint", type=Path, help="a report, of the hub before too: its headers must still stand")
+    sign.set_defaults(run=_attest, receipts=[], journal=None)
     look = commands.add_parser(
         "examine", parents=[both, through], epilog=_EXITS, help="check one batch that is sealed; sign nothing"
     )

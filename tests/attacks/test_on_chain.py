@@ -80,6 +80,20 @@ def test_an_attester_refuses_a_chain_that_is_not_its_anchors(settled: Settled, t
     assert not (tmp_path / "out.json").exists()
 
 
+def test_an_attester_signs_nothing_where_a_header_that_it_knows_is_another_one(
+    settled: Settled, tmp_path: Path
+) -> None:
+    """As behind a hub that goes on after a forged one: what it saw of the true one is not there."""
+    _, report = audited(settled, tmp_path / "first.json")
+    known = tmp_path / "known.json"
+    known.write_text(json.dumps(report | {"batches": [report["batches"][0] | {"headerHash": "0x" + "11" * 32}]}))
+    files = ["--signer", settled.folder / "stranger.key", "--state", tmp_path / "state", "--out", tmp_path / "out.json"]
+    run = settled.auditor("attest", "--data", settled.published, "--checkpoint", known, *files)
+    assert run.returncode == 1, run.stderr
+    told = json.loads((tmp_path / "out.json").read_text())
+    assert ([each["code"] for each in told["findings"]], told["attestations"]) == (["checkpoint-differs"], [])
+
+
 def test_a_range_says_what_it_takes_on_trust(settled: Settled, tmp_path: Path) -> None:
     code, report = audited(settled, tmp_path / "report.json", "--from", 3, "--to", 4)
     assert (code, [batch["no"] for batch in report["batches"]]) == (0, [3, 4])
