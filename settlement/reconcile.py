@@ -345,16 +345,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _chains(asked: argparse.Namespace, settings: SettlementSettings) -> tuple[Chain, Chain | None]:
-    """The node that is named here, else the workers'; and the one that has to say the same, by the same rule, unless it
-    is the one that is named. Raises ValueError.
+    """The node that is named here, else the workers'; and one that has to say the same: what is named, else that of the
+    workers' two which the first one is not. Raises ValueError.
     """
-    url, check = asked.rpc or settings.rpc_url, asked.check_rpc or settings.rpc_check_url
+    url, two = asked.rpc or settings.rpc_url, (settings.rpc_check_url, settings.rpc_url)
     if url is None:
         raise ValueError("no node: say --rpc, or set TONGDUI_RPC_URL as the workers have it")
-    if check is not None and not leads_elsewhere(check, url):
-        if asked.check_rpc:
-            raise ValueError("--check-rpc: has to be another node than the first")
-        check = None
+    others = [asked.check_rpc] if asked.check_rpc else two if settings.rpc_check_url else []
+    check = next((each for each in others if each and leads_elsewhere(each, url)), None)
+    if check is None and asked.check_rpc:
+        raise ValueError("--check-rpc: has to be another node than the first")
     confirmations = settings.confirmations if asked.confirmations is None else asked.confirmations
     return Chain(url, confirmations=confirmations), None if check is None else Chain(check, confirmations=confirmations)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -15,6 +13,7 @@ from api.beside import LEDGER_TASKS, environment
 from api.settings import Settings
 from settlement.tasks import attempts
 from tests.api.test_serve import serving
+from tests.waiting import eventually
 
 PATIENCE_SECONDS = 90.0
 
@@ -29,13 +28,6 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
     except OSError:
         return False
-
-
-def eventually(true: Callable[[], object]) -> None:
-    until = time.monotonic() + PATIENCE_SECONDS
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.1)
 
 
 @pytest.mark.slow

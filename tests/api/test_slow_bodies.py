@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -19,6 +19,7 @@ from api.door import Door
 from api.serve import KEEP_ALIVE_SECONDS
 from ledger import journal
 from tests.api.conftest import Caller
+from tests.waiting import eventually
 
 PATIENCE_SECONDS = 10
 BODY_SECONDS = 0.5
@@ -38,19 +39,11 @@ def port(door: Door, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    until(lambda: server.started)
+    eventually(lambda: server.started, seconds=PATIENCE_SECONDS)
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
     thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
-
-
-def until(reached: Callable[[], object]) -> None:
-    """Wait for something that comes."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not reached():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def asked(port: int, head: str, body: bytes) -> socket.socket:
@@ -96,7 +89,7 @@ def test_a_byte_now_and_then_gains_no_time(port: int, tea: Caller) -> None:
         time.sleep(BODY_SECONDS / 10)
         return False
 
-    until(send_on)
+    eventually(send_on, seconds=PATIENCE_SECONDS)
     connection.close()
 
 
@@ -104,7 +97,7 @@ def test_a_caller_that_goes_away_leaves_nothing(port: int, door: Door, tea: Call
     before = entries(door)
     with capture_logs() as logs:
         asked(port, post(HOT, tea.token, len(BODY)), BODY[:-1]).close()
-        until(lambda: logs)
+        eventually(lambda: logs, seconds=PATIENCE_SECONDS)
     assert [(each["event"], each["log_level"]) for each in logs] == [("gone", "info")], "nobody's fault, no traceback"
     assert (entries(door), door.flights.held) == (before, 0)
     assert tea.post(HOT, PAID).status_code == 201

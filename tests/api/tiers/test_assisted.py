@@ -28,7 +28,8 @@ from tests.api.conftest import Caller, Clock
 from tests.api.test_serve import serving
 from tests.api.tiers import alliance
 from tests.api.tiers.alliance import GOLD, MEMBERS, VAULT, Partner, let_in, own_nullifier, secret
-from tests.settlement.tasks.stage import Stage, eventually, keep_keys, stage
+from tests.settlement.tasks.stage import Stage, keep_keys, stage
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(400)
 GOLD_OR_HIGHER = Policy(tier_mask=GOLD)

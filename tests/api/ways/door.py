@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -21,6 +19,7 @@ from api.signing import EXAMPLE
 from settlement.sealing.desk import LocalReceiptKey
 from tests.api.conftest import BOOKS, LATER, TEA
 from tests.api.ways.stage import AT, Stage, Way
+from tests.waiting import eventually
 
 PATIENCE_SECONDS = 10.0
 
@@ -47,7 +46,7 @@ def in_flight(stage: Stage) -> Any:
     with ThreadPoolExecutor(1) as pool:
         with stage.stuck_ledger():
             first = pool.submit(stage.redeem, 1)
-            until(lambda: stage.door.flights.held)
+            eventually(lambda: stage.door.flights.held, seconds=PATIENCE_SECONDS)
             second = stage.redeem(1)
         assert first.result(PATIENCE_SECONDS).status_code == 201
     return second
@@ -65,9 +64,9 @@ def busy(stage: Stage) -> Any:
     with ThreadPoolExecutor(3) as pool:
         with stage.stuck_ledger() as waits:
             asked = [pool.submit(join, 0)]
-            until(waits)
+            eventually(waits, seconds=PATIENCE_SECONDS)
             asked += [pool.submit(join, no) for no in (1, 2)]
-            until(lambda: any(each.done() for each in asked))
+            eventually(lambda: any(each.done() for each in asked), seconds=PATIENCE_SECONDS)
         answers = [each.result(PATIENCE_SECONDS) for each in asked]
     assert sorted(each.status_code for each in answers) == [201, 201, 429]
     return next(each for each in answers if each.status_code == 429)
@@ -112,21 +111,13 @@ def reading_busy(stage: Stage) -> Any:
             asked = []
             for no, caller in enumerate(callers, start=1):
                 asked += [pool.submit(caller.get, path) for _ in range(slow.EACH_MAX)]
-                until(partial(taken, no * slow.EACH_MAX))
+                eventually(partial(taken, no * slow.EACH_MAX), seconds=PATIENCE_SECONDS)
                 assert caller.get(path).status_code == 503
             assert stage.door.slow.taken == places
             told = stage.operator.get(f"{path}?merchant={TEA}")
             assert stage.of(TEA).get("/v1/clearing/positions").status_code == 200, "a new key is looked up meanwhile"
         assert {each.result(PATIENCE_SECONDS).status_code for each in asked} == {200}
     return told
-
-
-def until(true: Callable[[], object]) -> None:
-    """Wait for it, not for ever."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def unavailable(stage: Stage) -> Any:

@@ -27,8 +27,9 @@ from settlement.tiers.proving import Sealed
 from tests.api.conftest import START, TEA, Caller
 from tests.api.tiers import alliance
 from tests.api.tiers.alliance import CLOCK, GOLD, MEMBERS, Partner, let_in, own_commitment, put, registered
-from tests.api.ways.door import PATIENCE_SECONDS, until
+from tests.api.ways.door import PATIENCE_SECONDS
 from tests.api.ways.stage import Stage, Way
+from tests.waiting import eventually
 
 NOBODY = "0x" + "00" * 32
 GOLD_OR_HIGHER = Policy(tier_mask=GOLD)
@@ -104,7 +105,7 @@ def verifying_busy(stage: Stage) -> Any:
                 for _ in range(min(each_max, places - count)):
                     asked.append(pool.submit(one.show, NOBODY, EXAMPLE["response"]))
                     count += 1
-                    until(partial(taken, count))
+                    eventually(partial(taken, count), seconds=PATIENCE_SECONDS)
             told = partners[-1].show(NOBODY, EXAMPLE["response"])
         assert {each.result(PATIENCE_SECONDS).status_code for each in asked} == {422}
     return told

@@ -37,7 +37,7 @@ from settlement.sealing.remote_lanes import (
     read_roster,
 )
 from tests.settlement.chain.field import MERCHANTS
-from tests.settlement.tasks.stage import eventually
+from tests.waiting import eventually
 
 TOKEN, PASSWORD = "a token of some letters", "correct horse battery staple"
 TILL = LaneId(1, POS)

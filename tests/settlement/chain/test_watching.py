@@ -135,6 +135,9 @@ def test_the_command_says_what_it_cannot_ask(
     monkeypatch.setenv("TONGDUI_RPC_URL", field.url)
     assert reconcile.main(["--dsn", field.dsn]) == 0, "as the workers have it"
     assert "agree" in capsys.readouterr().out
+    monkeypatch.setenv("TONGDUI_RPC_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("TONGDUI_RPC_CHECK_URL", field.url)
+    assert reconcile.main(["--dsn", field.dsn, "--rpc", field.url]) == 3, "the second node's word alone is not enough"
 
 
 CHANGES: dict[str, tuple[Callable[[Facts], Facts], tuple[str, str]]] = {

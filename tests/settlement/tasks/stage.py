@@ -7,8 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,14 +26,6 @@ from tests.conftest import ROOT
 from tests.settlement.tasks import driver
 
 PATIENCE_S = 90.0
-
-
-def eventually(true: Callable[[], object], *, seconds: float = PATIENCE_S) -> None:
-    """Wait until it is so."""
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.05)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,8 @@ import pytest
 
 from ledger.postgres.embedded import EmbeddedServer, start
 from tests.conftest import migrate, one
-from tests.settlement.tasks.stage import Stage, eventually, stage
+from tests.settlement.tasks.stage import Stage, stage
+from tests.waiting import eventually
 
 BEFORE, AFTER = 20, 5
 

@@ -21,7 +21,8 @@ from settlement.watch.alerts import Alert, alerts, report
 from tests.conftest import ROOT, one
 from tests.settlement.chain.field import ATTESTERS, MERCHANTS, Field, day
 from tests.settlement.chain.tiny import SENDER
-from tests.settlement.tasks.stage import Stage, eventually, keep_keys, stage
+from tests.settlement.tasks.stage import Stage, keep_keys, stage
+from tests.waiting import eventually
 
 DAY_S, WINDOW_S = 86_400, 6 * 3_600
 CHECK_S_MAX = 100

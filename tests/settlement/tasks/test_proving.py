@@ -10,10 +10,11 @@ from settlement.tasks.app import publisher
 from settlement.tiers.proving import Answer, Asked, Asker, answer, ask
 from tests.attacks.test_tier_privacy import every_cell, spellings
 from tests.ledger.tier_scene import traffic
-from tests.settlement.tasks.stage import Stage, eventually, keep_keys
+from tests.settlement.tasks.stage import Stage, keep_keys
 from tests.settlement.tiers.ground import VAULT, Ground, secret
 from tests.settlement.tiers.paper import Paper
 from tests.settlement.tiers.test_proving import GOLD, request
+from tests.waiting import eventually
 
 M1 = Asker(7, "m1")
 

@@ -16,7 +16,8 @@ from celery import Celery
 
 from settlement.tasks import broker
 from tests.settlement.tasks.brokers import ROOT, RabbitMq
-from tests.settlement.tasks.stage import eventually, stage
+from tests.settlement.tasks.stage import stage
+from tests.waiting import eventually
 
 BEFORE, AFTER = 20, 5
 QUEUE_KEPT_S = 8

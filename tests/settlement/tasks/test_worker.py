@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from tests.settlement.tasks.stage import Stage, eventually
+from tests.settlement.tasks.stage import Stage
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(300)
 
