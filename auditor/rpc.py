@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -61,7 +61,7 @@ class Node:
         body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
         for attempt in range(1, TRIES_MAX + 1):
             try:
-                return _result(self._post(body), method)
+                return _result(self._post(body), body)
             except httpx2.TransportError as error:
                 if attempt == TRIES_MAX:
                     raise RpcError(f"{self.name} cannot be reached: {error}") from error
@@ -85,7 +85,9 @@ class Node:
             return bytes(answer)
 
 
-def _result(answer: bytes, method: str) -> Any:
+def _result(answer: bytes, asked: Mapping[str, object]) -> Any:
+    """An error may answer no question in particular; a result has to answer the one that was asked."""
+    method = asked["method"]
     try:
         told = json.loads(answer)
     except (ValueError, RecursionError) as error:
@@ -94,6 +96,8 @@ def _result(answer: bytes, method: str) -> Any:
         raise RpcError(f"{method}: the answer is not JSON-RPC: {answer[:80]!r}")
     if told.get("error") is not None:
         raise RpcRefused(f"{method}: {json.dumps(told['error'])[:400]}")
+    if told.get("id") != asked["id"]:
+        raise RpcError(f"{method}: the answer is to another question: {answer[:80]!r}")
     return told["result"]
 
 
