@@ -36,7 +36,7 @@ DELETE FROM settlement.signed_event AS own WHERE NOT EXISTS (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carry:
-    """What is carried over: the last batch of the hub before, which is final and settles, and its name."""
+    """What is carried over: the last batch of the hub before, which is final and need not settle, and its name."""
 
     last: Batch
     before: Predecessor

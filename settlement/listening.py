@@ -33,7 +33,11 @@ class Listener(ThreadingHTTPServer):
         if not self._slots.acquire(blocking=False):
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread to be had: nobody else gives the slot back
+            self._slots.release()
+            raise
 
     @override
     def process_request_thread(self, request: Any, client_address: Any) -> None:

@@ -167,7 +167,7 @@ class Line:
                 taken = answer.read(bytes_max + 1)
             if len(taken) > bytes_max:
                 raise Unusable("longer than an answer may be")
-            if not answer.isclosed():
+            if answer.length:  # of what was promised; without a length the end of the connection is the answer's
                 raise IncompleteRead(b"")
             whole = not answer.will_close
         finally:

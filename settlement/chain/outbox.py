@@ -278,9 +278,15 @@ class Outbox:
                 self._send(tx)
 
     def _clear_way(self, purpose: str) -> None:
-        """What was decided before, and is not signed, is signed first: nothing gets past its nonce."""
+        """What was decided before, and is not signed, is signed first: nothing gets past its nonce. What was tried anew
+        on another nonce would take effect twice: its first one is used up.
+        """
         for other in self._drafts.unsigned():
-            if other != purpose and self.observe(other).fate is Fate.ASKED:
+            if other == purpose or self.observe(other).fate is not Fate.ASKED:
+                continue
+            if self._book.is_retired(other):
+                self.void(other)
+            else:
                 self._resume(other)
 
     def _resume(self, purpose: str) -> None:

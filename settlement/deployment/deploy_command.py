@@ -45,6 +45,7 @@ from settlement.deployment.alliance_file import (
 from settlement.deployment.endings import AWAY_BY, REFUSED_BY
 from settlement.deployment.leaving import (
     StillHeld,
+    ending_step,
     first_batch,
     going_on,
     has_left,
@@ -225,11 +226,13 @@ def _planned(ready: Ready) -> list[Step]:
     if founding.handover is not None:
         require_fit(founding.handover, founder)
     known = record.recorded(ready.conn, ready.outbox)
-    after = max((each.nonce + 1 for each in known.values()), default=0)
-    steps = plan(founding, founder, next_nonce=max(after, ready.chain.nonce(founder)), recorded=known)
+    ending = ending_step(old_alliance(ready.conn, ready.chain), ready.outbox) if _leaves(ready) else []
+    taken = [each.nonce for each in known.values()] + [each.nonce for each in ending]
+    free = max((nonce + 1 for nonce in taken), default=0)
+    steps = plan(founding, founder, next_nonce=max(free, ready.chain.nonce(founder)), recorded=known)
     if not known:
         require_fit_network(ready.chain, founding, founder)
-    return steps
+    return [*ending, *steps]
 
 
 def _tell(ready: Ready, steps: Sequence[Step]) -> None:

@@ -25,6 +25,7 @@ from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
 from settlement.chain.outbox import Intent, Outbox
 from settlement.chain.transactions import CALL_GAS
+from settlement.deployment.plan import Recorded, Step
 from settlement.deployment.record import DRAFT, FIRST_BATCH, SCOPE, OtherFounding
 from settlement.founding import Founding
 from settlement.handover import MerchantSeat
@@ -145,6 +146,16 @@ def wind_down(old: Alliance, outbox: Outbox) -> None:
         if led.nonce_of(intent.purpose) is None:
             old.hub.try_out(intent.data, sender=led.sender, gas=intent.gas)
         led.complete(intent)
+
+
+def ending_step(old: Alliance, outbox: Outbox) -> list[Step]:
+    """That transaction for the plan, before every other; none where a block has the end already."""
+    if old.hub.read("windDownAt"):
+        return []
+    held = outbox.nonce_of(_ending(old))
+    recorded = None if held is None else Recorded(held, mined=False)
+    nonce = old.chain.nonce(outbox.sender) if held is None else held
+    return [Step(purpose="wind-down", nonce=nonce, gas=CALL_GAS, address=None, recorded=recorded)]
 
 
 def _ending(old: Alliance) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from socket import create_connection
+from socketserver import ThreadingMixIn
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -187,6 +188,23 @@ def test_connections_are_bounded_and_one_that_ends_makes_room(tmp_path: Path) ->
         with create_connection(place, timeout=10) as one_more:
             assert one_more.recv(1) == b""
         held[0].close()
+        eventually(lambda: answers(url))
+
+
+def test_a_connection_for_which_there_is_no_thread_takes_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(*_told: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    keystore = keystore_of(open_keys(made(tmp_path, 1), PASSWORD))
+    with served(keystore, tmp_path) as url:
+        place = urlsplit(url).hostname or "", urlsplit(url).port or 0
+        with monkeypatch.context() as patched:
+            patched.setattr(ThreadingMixIn, "process_request", none_left)
+            for _ in range(CONNECTIONS_MAX):
+                with create_connection(place, timeout=10) as refused_one:
+                    assert refused_one.recv(1) == b""
         eventually(lambda: answers(url))
 
 

@@ -99,6 +99,38 @@ def test_a_body_that_trickles_is_no_answer_though_it_could_be_one() -> None:
         Chain(url, answer_s_max=0.5).chain_id()
 
 
+@pytest.mark.parametrize("head", [b"HTTP/1.0 200 OK", b"HTTP/1.1 200 OK\r\nConnection: close"])
+def test_an_answer_without_a_length_ends_with_its_connection(head: bytes) -> None:
+    def talk(connection: socket.socket, _over: threading.Event) -> None:
+        _, _, body = told(question(connection), result="0x7").partition(b"\r\n\r\n")
+        connection.sendall(head + b"\r\n\r\n" + body)
+
+    with listening(talk) as (url, came):
+        chain = Chain(url)
+        assert [chain.chain_id() for _ in range(2)] == [7, 7]
+        assert came == [0, 1]
+
+
+def test_an_answer_without_a_length_that_never_ends_is_none() -> None:
+    def talk(connection: socket.socket, over: threading.Event) -> None:
+        _, _, body = told(question(connection), result="0x7").partition(b"\r\n\r\n")
+        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + body)
+        over.wait(CUT_OFF_S_MAX)
+
+    with listening(talk) as (url, _), pytest.raises(ChainUnclear, match="no answer in time"):
+        Chain(url, answer_s_max=0.5).chain_id()
+
+
+@pytest.mark.parametrize("kept", [0, 20])
+def test_an_answer_that_breaks_off_is_none(kept: int) -> None:
+    def talk(connection: socket.socket, _over: threading.Event) -> None:
+        head, end, body = told(question(connection), result="0x7").partition(b"\r\n\r\n")
+        connection.sendall(head + end + body[:kept])
+
+    with listening(talk) as (url, _), pytest.raises(ChainUnclear, match="breaks off"):
+        Chain(url).chain_id()
+
+
 def test_a_kept_connection_that_goes_silent_costs_one_time_and_no_second_question() -> None:
     def talk(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(told(question(connection), result="0x7"))

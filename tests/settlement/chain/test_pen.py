@@ -13,6 +13,7 @@ from settlement import lease
 from settlement.batches import seal_next
 from settlement.chain.client import Chain
 from settlement.chain.intents import is_filler
+from settlement.chain.nonces import NonceBook
 from settlement.chain.outbox import Intent, LocalSigner, Outbox
 from settlement.chain.refused import SignerRefused, SignerSilent
 from settlement.chain.senders import RemoteSigner
@@ -210,3 +211,18 @@ def test_a_nonce_that_another_used_before_it_was_signed_for_is_dropped(conn: Con
     assert [outbox.observe("left").fate, outbox.submit(intent).fate] == [Fate.DROPPED] * 2
     outbox.retire("left")
     assert outbox.submit(intent).fate is Fate.MINED
+
+
+def test_what_was_tried_again_elsewhere_is_not_signed_for_its_first_nonce_too(conn: Conn, chain: Chain) -> None:
+    intent = Intent("left", deploy(chain), b"left", 60_000)
+    outbox = cut_when_decided(conn, chain, intent)
+    nonce = outbox.nonce_of("left")
+    assert nonce is not None
+    book = NonceBook(conn, chain_id=chain.chain_id(), sender=ADDRESS)
+    book.close(nonce)  # by the word of a node that counts too high
+    outbox.retire("left")
+    book.reopen(used=nonce)
+    assert outbox.submit(intent).fate is Fate.MINED
+    assert outbox.nonce_of("left") == nonce + 1
+    assert [log.data for log in chain.logs(intent.to or b"", first=0)] == [b"left"], "once"
+    assert [is_filler(raw, ADDRESS) for raw in raws(conn)].count(True) == 1
