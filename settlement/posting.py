@@ -25,12 +25,18 @@ from urllib.parse import unquote, urlsplit
 NOT_POSTED = (OSError, HTTPException, ValueError)
 """What is raised where no answer came; `why` says it in words."""
 OK = 200
+NOBODY_BEHIND = frozenset({502, 503, 504})
+"""What a server in between says that had no answer from whom it asked."""
 PORTS = {"http": 80, "https": 443}
 _CLOSED = (ConnectionError, ssl.SSLError)
 
 
 class Unusable(ValueError):
     """An address that is none, or an answer that is none; the words are ours."""
+
+
+class NobodyBehind(Unusable):
+    """A server in between had no answer; who stands behind it may have heard the question all the same."""
 
 
 class Answer(NamedTuple):
@@ -244,5 +250,5 @@ def posted(url: str, body: Any, *, seconds_max: float, bytes_max: int, token: st
     with closing(Line(url, token=token)) as line:
         answer = line.post(json.dumps(body).encode(), seconds_max=seconds_max, bytes_max=bytes_max)
     if answer.status != OK:
-        raise Unusable(f"answered {answer.status}")
+        raise (NobodyBehind if answer.status in NOBODY_BEHIND else Unusable)(f"answered {answer.status}")
     return answer.body

@@ -22,7 +22,7 @@ from web3 import Web3
 from proofs.keccak import keccak256
 from settlement.chain.refused import SignerRefused, SignerSilent
 from settlement.chain.secret_files import SecretRefused, secret_line
-from settlement.posting import posted, why
+from settlement.posting import NobodyBehind, posted, why
 
 SIGN_S_MAX = 20.0
 """For the whole answer: well within a lease, so that who waits for a signer still leads when it comes."""
@@ -100,7 +100,7 @@ class RemoteSigner:
             answer = json.loads(posted(self._url, body, seconds_max=self._sign_s_max, bytes_max=ANSWER_BYTES_MAX))
             result = answer["result"]
             return bytes.fromhex((result["raw"] if isinstance(result, dict) else result).removeprefix("0x"))
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, NobodyBehind) as error:
             raise SignerSilent(f"the signer gave no signature: {why(error)}") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SignerRefused(f"the signer gave no signature: {why(error)}") from None

@@ -143,7 +143,7 @@ def wind_down(old: Alliance, outbox: Outbox) -> None:
     """The end of the old hub: it takes no batch any more. Once and for all, wherever the ledger goes on."""
     intent = Intent(_ending(old), old.hub.address, old.hub.data("beginWindDown"), CALL_GAS)
     with outbox.leading(wait_s_max=outbox.takeover_s) as led:
-        if led.nonce_of(intent.purpose) is None:
+        if not led.is_signed(intent.purpose):
             old.hub.try_out(intent.data, sender=led.sender, gas=intent.gas)
         led.complete(intent)
 

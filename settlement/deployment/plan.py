@@ -176,7 +176,7 @@ def step_lines(steps: Sequence[Step]) -> Iterator[str]:
     yield f"{'nonce':>6}  {'transaction':<{PURPOSE_COLUMNS}}  {'gas at most':>11}  address"
     for step in steps:
         where = "" if step.address is None else f"0x{step.address.hex()}"
-        state = "" if step.recorded is None else "  (in a block)" if step.recorded.mined else "  (signed)"
+        state = "" if step.recorded is None else "  (in a block)" if step.recorded.mined else "  (has its nonce)"
         yield f"{step.nonce:>6}  {_short(step.purpose):<{PURPOSE_COLUMNS}}  {step.gas:>11,}  {where}{state}".rstrip()
 
 

@@ -82,8 +82,9 @@ UPDATE settlement.tier_proving SET answer = %s, answered_at = %s WHERE id = %s A
 _FETCH = """
 DELETE FROM settlement.tier_proving WHERE id = %s AND member_no = %s AND answered_at >= %s RETURNING answer
 """
-_WAITS = """
-SELECT FROM settlement.tier_proving WHERE id = %s AND member_no = %s AND answer IS NULL AND asked_at >= %s
+_THERE = """
+SELECT FROM settlement.tier_proving
+WHERE id = %s AND member_no = %s AND (answered_at >= %s OR (answer IS NULL AND asked_at >= %s))
 """
 
 
@@ -212,9 +213,10 @@ def answer(conn: Conn, asked: Asked, *, member_no: int, now: int) -> Answer | No
     with conn.transaction():
         row = conn.execute(_FETCH, [asked.id, member_no, now - ANSWER_S_MAX]).fetchone()
         if row is None:
-            if conn.execute(_WAITS, [asked.id, member_no, now - JOB_S_MAX]).fetchone() is None:
+            there = conn.execute(_THERE, [asked.id, member_no, now - ANSWER_S_MAX, now - JOB_S_MAX]).fetchone()
+            if there is None:
                 raise NoSuchJob(str(asked.id))
-            return None
+            return None  # or answered only now: for whoever asks again
         data = bytes(row[0])
         told = json.loads(AESGCM(asked.reply_key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], asked.id.bytes))
     return Answer(told["response"], told["refused"])

@@ -186,3 +186,15 @@ def test_of_a_signer_that_is_not_there_or_dies_nobody_knows_whether_it_signed() 
         RemoteSigner("http://127.0.0.1:9", ADDRESS).sign(FIELDS)
     with signer_that(dies) as url, pytest.raises(SignerSilent, match="no signature"):
         RemoteSigner(url, ADDRESS).sign(FIELDS)
+
+
+@pytest.mark.parametrize(("status", "silent"), [(403, False), (500, False), (502, True), (503, True), (504, True)])
+def test_a_gateway_without_an_answer_is_silence_and_a_refusal_is_none(*, status: int, silent: bool) -> None:
+    class Handler(Quiet):
+        def do_POST(self) -> None:
+            self.asked()
+            self.answer(b"{}", status)
+
+    with listening(Handler) as url, pytest.raises(SignerRefused, match=f"answered {status}") as told:
+        RemoteSigner(url, ADDRESS).sign(FIELDS)
+    assert isinstance(told.value, SignerSilent) == silent

@@ -291,6 +291,23 @@ def test_an_answer_is_fetched_once_by_whoever_comes(sealed: Ground, conn: Conn) 
         assert sorted(pool.map(fetch, range(8))) == [False, *[True] * 7]
 
 
+def test_an_answer_that_comes_while_it_is_asked_for_waits_for_the_next_asking(sealed: Ground, conn: Conn) -> None:
+    asked, job = asked_for(conn, "m1")
+    comes = [lambda: prove(conn, replace(prover(sealed), node="no-such-program"), job, now=NOW)]
+
+    class Overtaken(psycopg.Connection[Any]):
+        def execute(self, *arguments: Any, **named: Any) -> psycopg.Cursor[Any]:
+            done = super().execute(*arguments, **named)
+            if comes:
+                comes.pop()()
+            return done
+
+    with Overtaken.connect(sealed.dsn, autocommit=True) as slow:
+        assert fetched(slow, asked) is None
+        assert comes == []
+        assert fetched(slow, asked) == Answer(None, "failed")
+
+
 def test_nothing_is_sealed_to_a_key_of_workers_that_are_away(conn: Conn) -> None:
     with pytest.raises(ProverAway):
         asked_for(conn, "m1", now=NOW + proving.KEY_S_MAX)
