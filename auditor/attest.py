@@ -24,7 +24,7 @@ from auditor.audit import Means, audit
 from auditor.chain import Chain, Commit
 from auditor.findings import shown
 from auditor.lapsed import Final, Sealing, committable_until, lapsed, sealings_in
-from auditor.mirrors import Mirror
+from auditor.mirrors import Mirror, in_turn
 from auditor.outcome import Outcome
 from proofs.json_form import JsonFormError, from_json, hex_bytes
 from proofs.messages import BatchHeader, domain_separator, signed_digest
@@ -141,7 +141,7 @@ def sealed_commits(chain: Chain, mirrors: Sequence[Mirror]) -> list[Commit]:
 def _sealed_header(mirrors: Sequence[Mirror], batch_no: int, prev: bytes | None) -> BatchHeader | None:
     """The header under a number that names `prev`: the first that stands there, else the newest of its incarnations."""
     refused: AttestRefused | None = None
-    for mirror in mirrors:
+    for mirror in in_turn(mirrors):
         try:
             standing = _numbered(mirror, f"headers/{batch_no}.json", batch_no)
         except AttestRefused as error:

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from auditor.mirrors import Folder, Mirror, blob, keep
+from auditor.mirrors import Folder, Mirror, blob, in_turn, keep
 from proofs.json_form import hex_bytes
 from proofs.lpb1 import LEAVES_MAX, NET_BYTES, NETS_MAX, RECORD_BYTES, ROW_BYTES, ROWS_MAX
 from proofs.tariff import TARIFF_CONTEXT, Tariff, read_tariff
@@ -194,7 +194,7 @@ class Source:
     def _blob(self, name: str, place: str, bytes_max: int) -> bytes:
         wrong = None
         own = None if self.kept is None else Folder(self.kept)
-        for each in (own, *self.mirrors) if own else self.mirrors:
+        for each in (own, *in_turn(self.mirrors)) if own else in_turn(self.mirrors):
             data = each.read(blob(name), bytes_max=bytes_max)
             if data is None:
                 continue

@@ -4,9 +4,10 @@
     headers/<n>.json          the header of batch n; headers/<n>/<hash>.json each of its incarnations
 
 A mirror is a folder or an http(s) address, asked in the order in which it was named and never believed: who reads
-compares with a hash. Whoever fills it can hold a reader up no longer than by leaving something out. What was compared
-can be kept in a folder of the auditor's own (`keep`), which is a mirror itself from then on: a dispute may need an old
-leaf when others have lost it. Called by `fetch`, `attest` and the command line. Source: protocol §3.6.
+compares with a hash. One that once took too long over an answer is asked last from then on (`in_turn`): whoever lets
+its answers trickle holds a reader up once, where another mirror has the rest. What was compared can be kept in a folder
+of the auditor's own (`keep`), which is a mirror itself from then on: a dispute may need an old leaf when others have
+lost it. Called by `fetch`, `attest` and the command line. Source: protocol §3.6.
 """
 
 from __future__ import annotations
@@ -14,22 +15,28 @@ from __future__ import annotations
 import os
 import stat
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-import httpx2
+from auditor.exchange import OK, Caller, NoAnswer, TookTooLong
 
-HTTP_TIMEOUT_SECONDS = 60.0
+SILENCE_SECONDS_MAX = 60.0
 """Between two pieces of an answer."""
-READ_SECONDS_MAX = 300.0
-"""For a whole file, however its mirror lets it trickle."""
+EXCHANGE_SECONDS_MAX = 300.0
+"""For asking and a whole file: from the first packet to the last byte, whatever of it trickles."""
 LISTED_MAX = 256
 """So many files of one folder are looked at."""
 
 
 class Mirror(Protocol):
     """A place that keeps published files under their paths."""
+
+    @property
+    def late(self) -> int:
+        """How often it took longer over an answer than anybody waits."""
+        ...
 
     def read(self, path: str, *, bytes_max: int) -> bytes | None:
         """The bytes kept under this path, at most `bytes_max` + 1 of them; None if it has none."""
@@ -45,6 +52,7 @@ class Folder:
     """A mirror on disk."""
 
     root: Path
+    late = 0
 
     def read(self, path: str, *, bytes_max: int) -> bytes | None:
         """As `Mirror.read`; what is no file, or cannot be read, is not there: nobody who fills a folder is trusted."""
@@ -65,28 +73,26 @@ class Folder:
         return [f"{path}/{file.name}" for file in sorted((self.root / path).glob("*.json"))[:LISTED_MAX]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Web:
     """A mirror behind HTTP. It cannot list: of a batch it has the header that stands under the number."""
 
     address: str
+    exchange_seconds_max: float = EXCHANGE_SECONDS_MAX
+    late: int = field(default=0, init=False)
 
     def read(self, path: str, *, bytes_max: int) -> bytes | None:
         """As `Mirror.read`; a mirror that cannot be reached, or does not come to an end in time, has nothing."""
-        taken, until = bytearray(), time.monotonic() + READ_SECONDS_MAX
+        until_s = time.monotonic() + self.exchange_seconds_max
         try:
-            with httpx2.stream("GET", f"{self.address.rstrip('/')}/{path}", timeout=HTTP_TIMEOUT_SECONDS) as answer:
-                if answer.status_code != httpx2.codes.OK:
-                    return None
-                for piece in answer.iter_bytes():
-                    taken += piece
-                    if len(taken) > bytes_max:
-                        break
-                    if time.monotonic() > until:
-                        return None
-        except (httpx2.HTTPError, httpx2.InvalidURL):
+            with Caller(silence_seconds_max=SILENCE_SECONDS_MAX) as caller:
+                answer = caller.get(f"{self.address.rstrip('/')}/{path}", until_s=until_s, bytes_max=bytes_max)
+        except TookTooLong:
+            self.late += 1
             return None
-        return bytes(taken)
+        except NoAnswer:
+            return None
+        return answer.body if answer.status == OK else None
 
     def listed(self, _path: str) -> list[str]:
         """As `Mirror.listed`: nothing is known of any folder."""
@@ -96,6 +102,11 @@ class Web:
 def mirror(where: str) -> Mirror:
     """The mirror a command line names: an http(s) address or a folder."""
     return Web(where) if where.startswith(("http://", "https://")) else Folder(Path(where))
+
+
+def in_turn(mirrors: Sequence[Mirror]) -> list[Mirror]:
+    """The order in which they are asked: as they were named, those that took too long last."""
+    return sorted(mirrors, key=lambda each: each.late)
 
 
 def blob(name: str) -> str:

@@ -15,13 +15,13 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-import httpx2
+from auditor.exchange import Caller, NoAnswer, OutOfTime
 
 ANSWER_BYTES_MAX = 64 * 2**20
-TIMEOUT_SECONDS = 30.0
+SILENCE_SECONDS_MAX = 30.0
 """Between two pieces of an answer."""
-ANSWER_SECONDS_MAX = 300.0
-"""For a whole answer, however it trickles."""
+EXCHANGE_SECONDS_MAX = 300.0
+"""For a question and its answer, with all tries: from the first packet to the last byte, whatever of it trickles."""
 TRIES_MAX = 3
 
 T = TypeVar("T")
@@ -47,42 +47,41 @@ class RpcsDisagree(Exception):
 class Node:
     """One JSON-RPC endpoint. Raises ValueError for an address that cannot be one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, exchange_seconds_max: float = EXCHANGE_SECONDS_MAX) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError(f"{url!r} is not an http(s) address of a node")
         self.name = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
         self._url = url
         self._ids = count(1)
-        self._client = httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._seconds_max = exchange_seconds_max
+        self._caller = Caller(silence_seconds_max=SILENCE_SECONDS_MAX)
 
     def ask(self, method: str, *params: object) -> Any:
         """The result of one call. Raises `RpcRefused` for the node's own error, `RpcError` when no answer came."""
         body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
+        until_s = time.monotonic() + self._seconds_max
         for attempt in range(1, TRIES_MAX + 1):
             try:
-                return _result(self._post(body), body)
-            except httpx2.TransportError as error:
+                return _result(self._post(body, until_s), body)
+            except OutOfTime as error:
+                raise RpcError(f"{self.name} takes more than {self._seconds_max:g} s for an answer") from error
+            except NoAnswer as error:
                 if attempt == TRIES_MAX:
                     raise RpcError(f"{self.name} cannot be reached: {error}") from error
-            except httpx2.HTTPError as error:
-                raise RpcError(f"{self.name} does not speak HTTP: {type(error).__name__}") from error
         raise AssertionError("unreachable")
 
     def close(self) -> None:
         """Close the connection."""
-        self._client.close()
+        self._caller.close()
 
-    def _post(self, body: dict[str, object]) -> bytes:
-        with self._client.stream("POST", self._url, json=body) as response:
-            answer, until = bytearray(), time.monotonic() + ANSWER_SECONDS_MAX
-            for piece in response.iter_bytes():
-                answer += piece
-                if len(answer) > ANSWER_BYTES_MAX:
-                    raise RpcError(f"{self.name} answers with more than {ANSWER_BYTES_MAX} bytes")
-                if time.monotonic() > until:
-                    raise RpcError(f"{self.name} takes more than {ANSWER_SECONDS_MAX:.0f} s for an answer")
-            return bytes(answer)
+    def _post(self, body: dict[str, object], until_s: float) -> bytes:
+        answer = self._caller.post(
+            self._url, json.dumps(body).encode(), until_s=until_s, bytes_max=ANSWER_BYTES_MAX
+        ).body
+        if len(answer) > ANSWER_BYTES_MAX:
+            raise RpcError(f"{self.name} answers with more than {ANSWER_BYTES_MAX} bytes")
+        return answer
 
 
 def _result(answer: bytes, asked: Mapping[str, object]) -> Any:

@@ -112,6 +112,7 @@ def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, public
     )
     fund, _ = create(chain, outbox, "GuaranteeFund", registry.address)
     queue, _ = create(chain, outbox, "ForcedQueue", policy.address)
+    outbox.renew()
     zero = genesis_batch(
         conn, founding, publication, chain_id=outbox.chain_id, hub=_hub_address(chain, outbox), now=chain.now()
     )
@@ -132,7 +133,9 @@ def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, public
         founded_at=zero.done.sealed_at,
         first_batch=zero.batch_no,
     )
-    step_over(conn, anchor, zero)
+    with conn.transaction():
+        outbox.require_lead()
+        step_over(conn, anchor, zero)
     return attach(conn, chain)
 
 

@@ -87,7 +87,8 @@ class Lease:
         conn.execute(_RELEASE, self._fields())
 
     def _lost(self) -> LeaseLost:
-        return LeaseLost(f"{self.name}: token {self.token} of {self.holder} is no longer in force")
+        words = f"token {self.token} of {self.holder} is no longer in force"
+        return LeaseLost(f"{self.name}: another process took the lead meanwhile; {words}")
 
     def _fields(self) -> dict[str, str | int]:
         return {"name": self.name, "holder": self.holder, "token": self.token}
@@ -95,23 +96,35 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """Whether `conn` may write as leader: as long as the lease's token is in force. Without a lease nobody else is
-    meant to write, and nothing is checked.
+    """Whether `conn` may write as leader: as long as the lease's token is in force, and that of the lease `under` which
+    the whole work goes on, which somebody else renews. Without a lease nobody else is meant to write, and nothing is
+    checked.
     """
 
     conn: Connection[Any]
     lease: Lease | None
     seconds: int
+    under: Lease | None = None
 
     def require(self) -> None:
         """In a transaction of `conn`. Raises `LeaseLost`."""
-        if self.lease is not None:
-            self.lease.require(self.conn)
+        for lease in (self.lease, self.under):
+            if lease is not None:
+                lease.require(self.conn)
 
     def extend(self) -> None:
         """The same, and the lease runs for its whole time from now. Raises `LeaseLost`."""
+        if self.under is not None:
+            self.under.require(self.conn)
         if self.lease is not None:
             self.lease.extend(self.conn, seconds=self.seconds)
+
+    def renew(self) -> None:
+        """The same outside of a transaction, also where the lease has run out. Raises `LeaseHeld` or `LeaseLost`."""
+        if self.under is not None:
+            self.under.require(self.conn)
+        if self.lease is not None:
+            self.lease.renew(self.conn, seconds=self.seconds)
 
 
 def this_process() -> str:

@@ -65,7 +65,7 @@ class NotAutocommit(RuntimeError):
 
 
 class Outbox:
-    """The outgoing transactions of one sender on one chain."""
+    """The outgoing transactions of one sender on one chain. `under` is a lease of a longer work that they belong to."""
 
     def __init__(
         self,
@@ -75,6 +75,7 @@ class Outbox:
         *,
         lease: Lease | None = None,
         lease_s: int = LEASE_S,
+        under: Lease | None = None,
         checkpoint: Checkpoint = unwatched,
         scope: str = "",
     ) -> None:
@@ -84,7 +85,7 @@ class Outbox:
         self._lease, self._lease_s, self._checkpoint, self.scope = lease, lease_s, checkpoint, scope
         self._holder = leases.this_process()
         self.sender, self.chain_id = signer.address, chain.chain_id()
-        self._lead, self._reached = Lead(conn, lease, lease_s), telling(checkpoint)
+        self._lead, self._reached = Lead(conn, lease, lease_s, under), telling(checkpoint)
         self._book = NonceBook(conn, chain_id=self.chain_id, sender=self.sender)
         self._drafts = DraftBook(conn, chain_id=self.chain_id, sender=self.sender)
         self._fates = Fates(conn, chain, sender=self.sender, book=self._book, reached=self._reached)
@@ -117,6 +118,7 @@ class Outbox:
                 self._signer,
                 lease=lease,
                 lease_s=self._lease_s,
+                under=self._lead.under,
                 checkpoint=self._checkpoint,
                 scope=self.scope,
             )
@@ -132,8 +134,11 @@ class Outbox:
 
     def renew(self) -> None:
         """Hold the lead for another while. Raises `LeaseHeld` or `LeaseLost`."""
-        if self._lease is not None:
-            self._lease.renew(self._conn, seconds=self._lease_s)
+        self._lead.renew()
+
+    def require_lead(self) -> None:
+        """In the caller's transaction: what it writes is written as leader. Raises `LeaseLost`."""
+        self._lead.require()
 
     def submit(self, intent: Intent) -> Outcome:
         """Make sure that the intent is signed, stored and sent; what has become of it."""

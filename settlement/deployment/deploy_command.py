@@ -61,7 +61,7 @@ from settlement.deployment.verification import differs, judge, table
 from settlement.deployment.verify_command import summary
 from settlement.founding import Founding, Publication
 from settlement.handover import HandoverUnfit, require_fit
-from settlement.lease import LEASE_S
+from settlement.lease import LEASE_S, Lease
 from settlement.networks import NotAddresses
 from settlement.settings import SettlementSettings
 from settlement.tables import Conn
@@ -143,14 +143,14 @@ def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int, *, c
     dsn = asked_dsn(asked.dsn or settings.database_url)
     require_newest(dsn)
     works = Works(settings=settings, dsn=dsn, now_ms=lambda: 0)
-    with psycopg.connect(dsn, autocommit=True) as conn, _alone(conn, dsn, lease_s, carrying=carrying):
+    with psycopg.connect(dsn, autocommit=True) as conn, _alone(conn, dsn, lease_s, carrying=carrying) as lease:
         founding = _founding(conn, works, told, asked.config)
         first = first_batch(conn, asked.out) if carrying else 0
         scope, founding = record.scope_of(first), going_on(conn, chain, founding, first) if carrying else founding
         genesis_hash = chain.genesis_hash()
         origin = record.Origin(chain_id=serves, genesis_hash=genesis_hash, founder=signer.address, scope=scope)
         noting = _noting(conn, origin, asked.out, checkpoint)
-        outbox = Outbox(conn, chain, signer, lease_s=lease_s, checkpoint=noting, scope=scope)
+        outbox = Outbox(conn, chain, signer, lease_s=lease_s, under=lease, checkpoint=noting, scope=scope)
         publication = Publication(
             vault=works.vault(),
             recipients=read_recipients(settings.keys_folder / "recipients.json"),
@@ -159,9 +159,9 @@ def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int, *, c
         yield Ready(conn=conn, chain=chain, outbox=outbox, founding=founding, publication=publication, out=asked.out)
 
 
-def _alone(conn: Conn, dsn: str, lease_s: int, *, carrying: bool) -> AbstractContextManager[object]:
+def _alone(conn: Conn, dsn: str, lease_s: int, *, carrying: bool) -> AbstractContextManager[Lease | None]:
     """While a ledger goes from hub to hub no task of settlement runs, at either: a turn that began at the old one would
-    go on with it.
+    go on with it. A command that lost this lease (it slept, or the database was away) ends at its next step.
     """
     return leading(conn, dsn, SETTLEMENT, wait_s_max=2 * lease_s, lease_s=lease_s) if carrying else nullcontext()
 
@@ -297,9 +297,10 @@ def _require_money(ready: Ready, steps: Sequence[Step]) -> None:
 
 
 def _wait_until_final(outbox: Outbox, seconds_max: int) -> None:
-    """Until every transaction is as deep as the network asks. Raises `NotMinedYet`."""
+    """Until every transaction is as deep as the network asks. Raises `NotMinedYet`, `LeaseLost`."""
     open_ones: list[str] = []
     for _ in range(max(1, int(seconds_max / FINAL_POLL_S))):
+        outbox.renew()
         outbox.reconcile()
         if not (open_ones := outbox.open_purposes()):
             return

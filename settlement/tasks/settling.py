@@ -22,6 +22,7 @@ from settlement.tasks.asking import Told, Turn
 from settlement.watch.backing import tell_backing
 from settlement.watch.recoveries import tell_recoveries
 from settlement.watch.restrictions import freeze_restricted
+from settlement.watch.unfinished import tell_unfinished
 from settlement.watch.unregistered import tell_unregistered
 from settlement.watch.watcher import watch
 
@@ -64,8 +65,9 @@ def _last_sealed(turn: Turn) -> Batch:
 
 def compare(turn: Turn) -> Told:
     """Read the chain's new events, tell the ledger what was recovered, and compare chain, batches and ledger; what does
-    not agree becomes an alert.
+    not agree becomes an alert. Where the ledger is between two hubs that is all there is to tell.
     """
+    tell_unfinished(turn.conn)
     with turn.works.settlement(turn.conn) as s:
         watch(turn.conn, s.alliance)
         told = tell_recoveries(s)

@@ -34,6 +34,10 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "batch-slow": (WARNING, "a batch is in one state for longer than it should be"),
     "batch-unknown": (URGENT, "the chain holds a batch that this database does not have"),
+    "carry-over-unfinished": (
+        URGENT,
+        "the step to another hub was begun and left: nothing is sealed or sent before it is taken to its end",
+    ),
     "chains-many": (WARNING, "there are more chains of referrals to look at than alerts are raised for"),
     "chain-unclear": (WARNING, "the node does not answer, or not usably"),
     "claims-open": (WARNING, "what a defaulter still owes to the creditors of a batch"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 from coincurve import PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -37,12 +38,22 @@ from settlement.reconcile import reconcile
 from settlement.sealing import desk
 from settlement.sealing.inclusions import Inclusions
 from settlement.sealing.self_signed import IntakeRefused, void
+from settlement.settings import SettlementSettings
 from settlement.steps import State
 from settlement.submitter import drive
 from settlement.tables import Batch
+from settlement.tasks import turn
+from settlement.tasks.__main__ import now_ms
+from settlement.tasks.ticks import BY_NAME
+from settlement.tasks.turn import Outcome
+from settlement.tasks.works import Works
+from settlement.watch import unfinished
+from settlement.watch.alerts import alerts
 from tests.settlement.chain.field import ATTESTERS, LEASE_S, MERCHANTS, OPERATOR, Field, cycle, day, founding
 from tests.settlement.chain.field import attest as attested
 from tests.settlement.chain.test_self_signed import lane_of, register, sign_all, signed, take_in
+from tests.settlement.chain.tiny import SENDER
+from tests.settlement.tasks.stage import keep_keys
 
 HOURS_6 = 6 * 3_600
 KEYS = list(ATTESTERS)
@@ -211,6 +222,15 @@ def test_a_balance_carried_over_with_one_unit_more_is_found_and_nobody_signs_aft
         assert told.signed == []
 
 
+def compared(field: Field) -> tuple[Outcome, list[tuple[str, str]]]:
+    """A turn of the periodic comparison, and what is open of a step to another hub after it."""
+    keep_keys(field.folder, operator=bytes(SENDER.key), vault=b"\x06" * 32, recipients={})
+    settings = SettlementSettings(var=field.folder, keys=field.folder, rpc_url=field.url)
+    outcome = turn.take(BY_NAME["reconcile"], Works(settings=settings, dsn=field.dsn, now_ms=now_ms))
+    with psycopg.connect(field.dsn, autocommit=True) as conn:
+        return outcome, [(each.code, each.severity) for each in alerts(conn) if each.source == unfinished.SOURCE]
+
+
 def test_what_the_old_hub_can_never_take_is_sealed_anew_and_nobody_works_between(settled: Field) -> None:
     with settled.settlement() as s:
         hubs = Hubs(settled, s)
@@ -231,10 +251,12 @@ def test_what_the_old_hub_can_never_take_is_sealed_anew_and_nobody_works_between
             found(s.conn, s.alliance.chain, cut, hubs.founding, s.publication)
         with pytest.raises(BetweenHubs, match="batch 2 opens another hub"):
             attach(s.conn, s.alliance.chain)
+        assert compared(settled) == (Outcome.OVERTAKEN, [("carry-over-unfinished", "urgent")])
         nonce = desk.last_nonce(s.conn, lane_of(s).id) + 1
         with pytest.raises(IntakeRefused, match="hub at domain: expected the hub that is being founded"):
             take_in(s, signed(s, void(lane_of(s), nonce=nonce, occurred_at=1), None))
         found(s.conn, s.alliance.chain, hubs.outbox, hubs.founding, s.publication)
+    assert compared(settled) == (Outcome.DONE, [])
     with settled.settlement() as s:
         again = seal_next(s)
         assert again is not None

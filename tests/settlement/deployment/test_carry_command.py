@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from auditor.__main__ import main as auditor
 from proofs.json_form import hex_bytes
-from settlement import tables
+from settlement import lease, tables
 from settlement.batches import Settlement, seal_next
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
+from settlement.chain.outbox import Checkpoint
 from settlement.deployment.carry_command import main
 from settlement.deployment.deploy_command import main as deploy
 from settlement.deployment.record import Origin
@@ -87,6 +89,18 @@ def carry_over(town: Town, *more: str) -> list[str]:
     return told
 
 
+def taken_over_at(town: Town, place: str) -> Checkpoint:
+    """As if the command had slept there for longer than its lease, and a task had come and gone."""
+
+    def sleep_here(point: str) -> None:
+        if point == place:
+            with psycopg.connect(town.dsn, autocommit=True) as conn:
+                conn.execute("UPDATE settlement.lease SET expires_at = '-infinity' WHERE name = %s", [SETTLEMENT])
+                lease.take(conn, SETTLEMENT, holder="a task").release(conn)
+
+    return sleep_here
+
+
 @contextmanager
 def without_mirror(town: Town) -> Iterator[None]:
     published, aside = town.folder / "published", town.folder / "aside"
@@ -128,6 +142,9 @@ def test_a_ledger_goes_on_at_one_other_hub_wherever_the_command_was_cut(
     said = capsys.readouterr().out
     assert f"goes on as batch {first + 1} after header" in said
     assert (Chain(town.url).nonce(ADDRESS), next_file(town).exists()) == (before, False)
+    assert main(carry_over(town, "--yes"), checkpoint=taken_over_at(town, "decided")) == 3
+    assert "tongdui.settlement: another process took the lead meanwhile" in capsys.readouterr().err
+    assert Chain(town.url).nonce(ADDRESS) == before, "what was being signed is thrown away"
     for nth in (1, 3, 13, 6):
         assert cut_at(town, nth) == -signal.SIGKILL
     with without_mirror(town):  # its first batch is stored, its hub is not in the database yet
