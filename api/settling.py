@@ -131,6 +131,7 @@ def _shown(seen: Overview) -> SettlementOut:
                 offers=each.offers,
                 max_fee_wei=str(each.max_fee_wei),
                 sent_at=_moment(each.sent_at),
+                asked_at=_moment(each.asked_at),
             )
             for each in seen.on_the_way
         ],

@@ -29,7 +29,9 @@ class CostOut(Struct, frozen=True, kw_only=True):
 
 
 class OnTheWayOut(Struct, frozen=True, kw_only=True):
-    """A nonce no finalised block has used: what for, how often it was offered, the highest fee, the first sending."""
+    """A nonce no finalised block has used: what for, how often it was signed, the highest fee, the first sending.
+    `asked_at` is since when a signature is asked for and not there: with no offer the first one, else a replacement's.
+    """
 
     nonce: int
     purpose: str
@@ -37,6 +39,7 @@ class OnTheWayOut(Struct, frozen=True, kw_only=True):
     offers: int
     max_fee_wei: str
     sent_at: str | None
+    asked_at: str | None
 
 
 class CollateralOut(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,8 @@ is kept.
 
 Invariants are the table's (migration 0030): a nonce has at most one draft; each asking gives the draft another number,
 and only who holds its number takes it away. So of all signatures that are made for one decision, by whomever they were
-asked for, one is kept. Only `pen` writes here.
+asked for, one is kept. `asked_at` is when a signer was asked for this nonce first. Only `pen` writes here; `overview`
+reads.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ _PUT = """
 INSERT INTO settlement.chain_draft (chain_id, sender, nonce, target, data, gas, max_fee, prio)
 VALUES (%(chain_id)s, %(sender)s, %(nonce)s, %(target)s, %(data)s, %(gas)s, %(max_fee)s, %(prio)s)
 ON CONFLICT (chain_id, sender, nonce) DO UPDATE SET id = DEFAULT, target = excluded.target, data = excluded.data,
-    gas = excluded.gas, max_fee = excluded.max_fee, prio = excluded.prio, asked_at = DEFAULT
+    gas = excluded.gas, max_fee = excluded.max_fee, prio = excluded.prio
 RETURNING id
 """
 _AGAIN = """
-UPDATE settlement.chain_draft AS draft SET id = DEFAULT, asked_at = DEFAULT FROM settlement.chain_nonce AS given
+UPDATE settlement.chain_draft AS draft SET id = DEFAULT FROM settlement.chain_nonce AS given
 WHERE (draft.chain_id, draft.sender, draft.nonce) = (given.chain_id, given.sender, given.nonce)
     AND given.chain_id = %(chain_id)s AND given.sender = %(sender)s AND given.purpose = %(purpose)s AND NOT given.done
 RETURNING draft.id, draft.nonce, draft.target, draft.data, draft.gas, draft.max_fee, draft.prio, given.batch_no

@@ -24,9 +24,11 @@ FROM settlement.chain_nonce JOIN settlement.chain_tx USING (chain_id, sender, no
 WHERE status IN ('MINED', 'REVERTED') GROUP BY 1 ORDER BY 1
 """
 _ON_THE_WAY = """
-SELECT nonce.nonce, nonce.purpose, nonce.batch_no, count(*), max(tx.max_fee), min(tx.sent_at)
-FROM settlement.chain_nonce AS nonce JOIN settlement.chain_tx AS tx USING (chain_id, sender, nonce)
-WHERE NOT nonce.done GROUP BY 1, 2, 3 ORDER BY 1 LIMIT %s
+SELECT nonce.nonce, nonce.purpose, nonce.batch_no, count(tx.tx_hash), coalesce(max(tx.max_fee), max(draft.max_fee)),
+    min(tx.sent_at), min(draft.asked_at)
+FROM settlement.chain_nonce AS nonce LEFT JOIN settlement.chain_tx AS tx USING (chain_id, sender, nonce)
+    LEFT JOIN settlement.chain_draft AS draft USING (chain_id, sender, nonce)
+WHERE NOT nonce.done AND (tx.tx_hash IS NOT NULL OR draft.id IS NOT NULL) GROUP BY 1, 2, 3 ORDER BY 1 LIMIT %s
 """
 _LOOK = "SELECT taken_at, body FROM settlement.chain_look"
 _ALERTS = """
@@ -63,7 +65,9 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnTheWay:
-    """A nonce that no finalised block has used yet; `offers` transactions were signed for it."""
+    """A nonce that no finalised block has used yet; `offers` transactions were signed for it. `asked_at` is since when
+    its signer is asked for the next one, the first where there is no offer, and None where none is asked for.
+    """
 
     nonce: int
     purpose: str
@@ -71,6 +75,7 @@ class OnTheWay:
     offers: int
     max_fee_wei: int
     sent_at: datetime | None
+    asked_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +109,16 @@ def overview(conn: Conn) -> Overview:
             for kind, count, gas, wei in conn.execute(_COSTS).fetchall()
         ],
         on_the_way=[
-            OnTheWay(nonce=nonce, purpose=purpose, batch_no=batch, offers=offers, max_fee_wei=int(fee), sent_at=sent_at)
-            for nonce, purpose, batch, offers, fee, sent_at in way
+            OnTheWay(
+                nonce=nonce,
+                purpose=purpose,
+                batch_no=batch,
+                offers=offers,
+                max_fee_wei=int(fee),
+                sent_at=sent_at,
+                asked_at=asked_at,
+            )
+            for nonce, purpose, batch, offers, fee, sent_at, asked_at in way
         ],
         alerts_open=dict(conn.execute(_ALERTS).fetchall()),
         claims=claims(conn),

@@ -20,7 +20,8 @@ from settlement.attestations import take_attestations
 from settlement.batches import seal_next
 from settlement.chain.intents import Intent
 from settlement.chain.outbox import Outbox
-from settlement.chain.senders import LocalSigner
+from settlement.chain.refused import SignerSilent
+from settlement.chain.senders import LocalSigner, RemoteSigner
 from settlement.mirrors.folder import FolderMirror
 from settlement.mirrors.web import WebMirror
 from settlement.reconcile import reconcile
@@ -189,6 +190,7 @@ def test_the_operator_sees_settlement_and_its_alerts_and_nobody_else_does(
     assert issuer.get("/v1/settlement").status_code == 403
     assert issuer.get("/v1/alerts").status_code == 403
     trade(issuer, acceptor)
+    asked_first = ""
     with field.settlement() as s:
         seal_next(s, settling=True)
         empty = FolderMirror(field.folder / "empty")
@@ -198,12 +200,20 @@ def test_the_operator_sees_settlement_and_its_alerts_and_nobody_else_does(
             Outbox(s.conn, s.alliance.chain, LocalSigner(SENDER.key), checkpoint=cut).submit(
                 Intent("commit:1:0", s.alliance.anchor.hub, b"", 60_000, batch_no=1)
             )
+        silent = Outbox(s.conn, s.alliance.chain, RemoteSigner("http://127.0.0.1:9", s.outbox.sender))
+        for _ in range(2):
+            with pytest.raises(SignerSilent):
+                silent.submit(Intent("waits", s.alliance.anchor.hub, b"", 60_000))
+            asked_first = asked_first or operator.get("/v1/settlement").json()["on_the_way"][1]["asked_at"]
     seen = operator.get("/v1/settlement").json()
     assert [(each["state"], each["count"]) for each in seen["batches"]] == [("finalised", 1), ("published", 1)]
     assert {each["kind"] for each in seen["costs"]} >= {"deploy", "deposit"}
     assert all(int(each["wei"]) > int(each["gas"]) > 0 for each in seen["costs"])
-    (sent,) = seen["on_the_way"]
+    sent, asked = seen["on_the_way"]
     assert (sent["purpose"], sent["batch_no"], sent["offers"], sent["sent_at"]) == ("commit:1:0", 1, 1, None)
+    assert (asked["purpose"], asked["nonce"], asked["offers"]) == ("waits", sent["nonce"] + 1, 0)
+    assert (sent["asked_at"], asked["asked_at"]) == (None, asked_first), "since it was asked first, not last"
+    assert int(asked["max_fee_wei"]) > 0
     assert (seen["chain"]["next_batch_no"], seen["chain"]["lag_s"]) == (1, 0)
     assert seen["chain"]["hub_held"] == seen["chain"]["hub_owed"]
     assert {each["merchant_id"]: each["free"] for each in seen["collateral"]}[ISSUER] == "10000000000"
