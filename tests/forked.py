@@ -9,7 +9,12 @@ import os
 import signal
 from collections.abc import Callable
 
-LOADED = ["tests.settlement.chain.driver", "tests.settlement.chain.tier_driver", "tests.settlement.tiers.driver"]
+LOADED = [
+    "tests.settlement.chain.driver",
+    "tests.settlement.chain.reread_driver",
+    "tests.settlement.chain.tier_driver",
+    "tests.settlement.tiers.driver",
+]
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(LOADED)

@@ -5,13 +5,18 @@ Called by tests of whoever asks a node, a signer or a mirror, or is asked by a b
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from random import SystemRandom
 from socketserver import BaseRequestHandler
 from threading import Thread
 
 POLL_SECONDS = 0.05
+UNASKED_PORTS = range(20_000, 32_000)
+"""Systems give no port of these to who asks for none: a connection that is opened meanwhile takes none of them."""
+PORT_TRIES_MAX = 100
 NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -46,3 +51,16 @@ def listening(handler: Callable[..., BaseRequestHandler]) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on, for a program that has to be told one, and begins to listen later.
+
+    Drawn by the system's chance: the tests' own is the same in every worker.
+    """
+    for _ in range(PORT_TRIES_MAX):
+        port = SystemRandom().choice(UNASKED_PORTS)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")

@@ -3,7 +3,8 @@
 Of something that is signed: decided (what is to be signed is written down), answered (by the signer, and nothing is
 kept yet), signed (and kept), sent, included (seen in a block, not yet written down), reorganised, each also with the
 verb of its purpose (signed:commit); handing (over to the node, at once), replaced, resent. Of a batch: opened, sealed,
-published. Called by the outbox and those who write for it.
+published. Of a second reading of events: reread (nothing is changed yet), righted (the rows), told (the ledger).
+Called by the outbox and those who write for it, and by `reread`.
 """
 
 from __future__ import annotations

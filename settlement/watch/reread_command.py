@@ -23,6 +23,7 @@ from ledger.postgres.asked import NoDatabase, add_dsn, asked_dsn
 from ledger.store import open_store
 from settlement.alliance import Alliance, AllianceError, attach
 from settlement.chain.client import Chain, ChainError
+from settlement.chain.points import Checkpoint, unwatched
 from settlement.commands import add_node, asked_chain, refuse, say
 from settlement.lease import LEASE_S, LeaseHeld
 from settlement.posting import leads_elsewhere
@@ -39,8 +40,8 @@ WELL, DIFFERENT, NOT_RIGHT, CANNOT_ASK = 0, 1, 2, 3
 PROGRAM: Final = "settlement reread"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Read, tell, and with --yes put right; answers the exit code."""
+def main(arguments: Sequence[str] | None = None, *, checkpoint: Checkpoint = unwatched) -> int:
+    """Read, tell, and with --yes put right; answers the exit code. `checkpoint` is told how far that came."""
     asked = _parser().parse_args(arguments)
     if asked.check_rpc is not None and not leads_elsewhere(asked.check_rpc, asked.rpc):
         return refuse(PROGRAM, NOT_RIGHT, "--check-rpc: has to be another node than the first")
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not asked.yes:
                 return _looked(conn, _reread(conn, alliance, asked))
             with leading(conn, dsn, SETTLEMENT, wait_s_max=2 * LEASE_S):
-                return _put_right(conn, dsn, alliance, asked)
+                return _put_right(conn, dsn, alliance, asked, checkpoint)
     except (NothingRead, LedgerRefused, Unbalanced, LeaseHeld, psycopg.errors.InsufficientPrivilege) as error:
         return refuse(PROGRAM, NOT_RIGHT, str(error))
     except (ChainError, AllianceError, FinalityBroken, psycopg.OperationalError, NoDatabase) as error:
@@ -76,15 +77,18 @@ def _looked(conn: Conn, found: Reread) -> int:
     return DIFFERENT
 
 
-def _put_right(conn: Conn, dsn: str, alliance: Alliance, asked: argparse.Namespace) -> int:
+def _put_right(conn: Conn, dsn: str, alliance: Alliance, asked: argparse.Namespace, checkpoint: Checkpoint) -> int:
     found = _reread(conn, alliance, asked)
     for line in _lines(found):
         say(line)
+    checkpoint("reread")
     rereading.put_right(conn, found)
+    checkpoint("righted")
     for party, au in rereading.untold(conn).items():
         say(f"told\tparty {party}\t{au} AU")
     with open_store(dsn) as store:
         rereading.tell_rest(conn, alliance, store.post)
+    checkpoint("told")
     say(f"blocks {found.first} to {found.last}: the rows are what the chain says")
     return WELL
 

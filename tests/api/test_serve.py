@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,16 +17,11 @@ import pytest
 
 from api import keys
 from tests.api.conftest import LATER, TEA
+from tests.loopback import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 30
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], address: str) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from http.client import HTTPResponse
 
 import pytest
 import uvicorn
@@ -58,6 +59,14 @@ def to_the_end(connection: socket.socket) -> tuple[int, bytes]:
     with closing(connection):
         said = b"".join(iter(lambda: connection.recv(65_536), b""))
     return int(said.split(b" ", 2)[1]), said
+
+
+def answered(connection: socket.socket) -> int:
+    """The status of one answer, read to its end, which may come in pieces."""
+    answer = HTTPResponse(connection, method="POST")
+    answer.begin()
+    answer.read()
+    return answer.status
 
 
 def post(path: str, token: str, length: int) -> str:
@@ -128,7 +137,7 @@ def test_a_body_in_chunks_is_a_body(port: int) -> None:
 def test_a_connection_is_kept_where_nothing_is_left_unread(port: int, tea: Caller) -> None:
     """Refused or not: two requests on one connection."""
     with closing(asked(port, post(HOT, tea.token, 1), b"{")) as connection:
-        assert b" 400 " in connection.recv(65_536)
+        assert answered(connection) == 400
         request = f"{post(HOT, tea.token, len(BODY))}\r\nhost: t\r\ncontent-type: application/json\r\n\r\n"
         connection.sendall(request.encode() + BODY)
-        assert b" 201 " in connection.recv(65_536)
+        assert answered(connection) == 201

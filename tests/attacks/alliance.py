@@ -28,7 +28,8 @@ from settlement.sealing.seal import Opening, Rules, Sealed, genesis, seal
 
 CHAIN_ID = 31337
 HUB = bytes.fromhex("5fbdb2315678afecb367f032d93f642f64180aa3")
-FOUNDED_AT = 1_800_000_000
+FOUNDED_AT = 2_000_000_000
+"""In May 2033: chains are brought here from our clock's time, and go forward only, by ten years at most."""
 BATCH_SECONDS = 900
 MERCHANTS = (1, 2, 3)
 UNITS_PER_POINT = {1: 10_000, 2: 8_000, 3: 10_000}

@@ -12,6 +12,7 @@ from auditor.attestations import Role
 from auditor.chain import OnChain
 from proofs.signature import sign
 from proofs.words import ZERO_WORD
+from tests.attacks.alliance import FOUNDED_AT
 from tests.attacks.forge import ATTESTERS, PARAMS, World, address, found
 
 
@@ -33,8 +34,8 @@ HEADERS: dict[str, tuple[Callable[[World], None], set[str]]] = {
     ),
     "a count that is not the file's": (forced(2, leaf_count=4), {"first-leaf", "record-count"}),
     "a batch of no leaf": (forced(2, leaf_count=0), {"first-leaf", "leaf-count", "record-count"}),
-    "opened after it was sealed": (forced(2, opened_at=1_900_000_000), {"times"}),
-    "sealed before the batch before": (forced(3, sealed_at=1_800_000_000 + 1_000), {"times"}),
+    "opened after it was sealed": (forced(2, opened_at=FOUNDED_AT + 10**8), {"times"}),
+    "sealed before the batch before": (forced(3, sealed_at=FOUNDED_AT + 1_000), {"times"}),
     "a history that never was": (forced(3, history_root=bytes([1]) * 32), {"history-root"}),
 }
 

@@ -100,7 +100,7 @@ def test_what_could_not_be_read_is_never_held(world: World) -> None:
 
 def test_the_page_says_of_when_it_is_and_who_pays_whom(world: World) -> None:
     made, shown = told(world)
-    assert "2027-01-15 08:00:00 UTC to 2027-01-15 09:00:00 UTC" in shown
+    assert "2033-05-18 03:33:20 UTC to 2033-05-18 04:33:20 UTC" in shown
     nets = [dict(batch.nets) for batch in (world.batches[2], world.batches[4])]
     merchants = sorted({merchant for each in nets for merchant in each})
     due = [(merchant, sum(each.get(merchant, 0) for each in nets)) for merchant in merchants]

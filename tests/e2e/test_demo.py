@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +20,7 @@ import pytest
 from api.demo.merchants import SMALL_ALLIANCE
 from tests.conftest import ROOT
 from tests.e2e.sources import Source, generated
+from tests.loopback import free_port
 from tests.oracle.alliance import OPERATOR
 
 EVENTS, MEMBERS = 900, 24
@@ -121,13 +121,6 @@ def served(var: Path) -> tuple[dict[str, Any], str]:
         assert answer.status_code == 200, answer.text
         receipt: dict[str, Any] = answer.json()
         return receipt, said + rest
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def first_purchase_of_first_merchant(events: Path) -> str:

@@ -24,7 +24,7 @@ from api.demo.tiers.outside import verifier
 from ledger.postgres.embedded import running
 from settlement.embedded_chain.process import attach
 from tests.conftest import ROOT
-from tests.e2e.test_demo import free_port
+from tests.loopback import free_port
 
 RUN_S_MAX = 400
 MEMBERS = 240

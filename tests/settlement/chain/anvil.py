@@ -1,15 +1,12 @@
 """Anvil as a test's node, from the npm package in node_modules: mempool, replacement, reorganisation."""
 
-import re
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-from tests.settlement.chain.nodes import Instant, Mining, Node
+from tests.settlement.chain.nodes import Instant, Mining, Node, listening
 from tests.settlement.chain.tiny import SENDER
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -18,8 +15,6 @@ FLAGS = ["--port", "0", "--chain-id", "31337", "--slots-in-an-epoch", "1", "--ac
 
 NODES = ["embedded", *(["anvil"] if ANVIL.exists() else [])]
 """What a test may run on here."""
-START_SECONDS_MAX = 20
-START_POLL_SECONDS = 0.01
 
 
 class Anvil(Mining):
@@ -30,10 +25,10 @@ class Anvil(Mining):
 def running() -> Iterator[Anvil]:
     """A fresh chain on which SENDER has gas money; ended with the test."""
     # What it says goes to a file: a pipe that nobody empties stops it after some hundred blocks.
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile("a+") as said:
         process = subprocess.Popen([ANVIL, *FLAGS], stdout=said, stderr=subprocess.STDOUT)
         try:
-            node = Anvil(f"http://{_address(process, said)}")
+            node = Anvil(listening(process, said))
             node.ask("anvil_setBalance", SENDER.address, hex(10**22))
             yield node
         finally:
@@ -50,16 +45,3 @@ def started(kind: str, embedded: str) -> Iterator[Node]:
     with running() as anvil:
         anvil.ask("evm_mine")
         yield anvil
-
-
-def _address(process: subprocess.Popen[bytes], said: IO[str]) -> str:
-    until = time.monotonic() + START_SECONDS_MAX
-    words = ""
-    while process.poll() is None and time.monotonic() < until:
-        said.seek(0)
-        words = said.read()
-        listening = re.search(r"Listening on (127\.0\.0\.1:\d+)", words)
-        if listening:
-            return listening[1]
-        time.sleep(START_POLL_SECONDS)
-    raise AssertionError(f"anvil did not start: {words[-500:]}")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import re
+import subprocess
+from typing import IO, Any, Protocol
 
 import requests
 
-ANSWER_SECONDS_MAX = 20
+from tests.waiting import eventually
+
+ANSWER_SECONDS_MAX = 60
+LISTENING = re.compile(r"(127\.0\.0\.1:\d+)\D")
 
 
 class Node(Protocol):
@@ -53,3 +58,19 @@ class Mining:
         """Mine until everything so far is as deep as these chains ask for."""
         for _ in range(3):
             self.ask("evm_mine")
+
+
+def listening(process: subprocess.Popen[bytes], said: IO[str]) -> str:
+    """Where a node that chose its own port says, in a file opened for appending, that it listens."""
+    words = ""
+
+    def told() -> bool:
+        nonlocal words
+        said.seek(0)
+        words = said.read()
+        return LISTENING.search(words) is not None or process.poll() is not None
+
+    eventually(told)
+    where = LISTENING.search(words)
+    assert where is not None, f"the node did not start: {words[-800:]}"
+    return f"http://{where[1]}"

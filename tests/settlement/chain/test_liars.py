@@ -18,6 +18,7 @@ from settlement.submitter import Standing, drive
 from settlement.watch.alerts import alerts
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
 from tests.settlement.chain.liar import Distortion, Liar, answering, lying
+from tests.waiting import eventually
 
 ANSWER_S_MAX = 2.0
 PATIENCE_S = 3.0
@@ -39,7 +40,7 @@ def liar(embedded: EmbeddedNode) -> Iterator[Liar]:
 def alone(field: Field, liar: Liar) -> Iterator[tuple[Field, Settlement]]:
     """A sealed, attested batch that waits for its commit."""
     field.post(day(1))
-    behind = replace(field, url=liar.url, answer_s_max=ANSWER_S_MAX)
+    behind = replace(field, url=liar.url)
     with behind.settlement() as s:
         batch = seal_next(s, settling=True)
         assert batch is not None
@@ -83,9 +84,17 @@ def test_a_send_that_nobody_answers_counts_as_sent(alone: tuple[Field, Settlemen
 
 def test_an_answer_that_comes_too_late_is_no_second_transaction(alone: tuple[Field, Settlement], liar: Liar) -> None:
     _, s = alone
+    chain = s.alliance.chain
+    patient_s_max = chain._answer_s_max
+
+    def waits_little_for_the_send(point: str) -> None:
+        chain._answer_s_max = ANSWER_S_MAX if point == "handing" else patient_s_max
+
+    s.outbox._checkpoint = waits_little_for_the_send
     liar.late_s = {"eth_sendRawTransaction": PATIENCE_S}
     drive(s)
-    assert s.alliance.hub.read("nextBatchNo") == 2, "the node got it, only its word came late"
+    chain._answer_s_max = patient_s_max
+    eventually(lambda: s.alliance.hub.read("nextBatchNo") == 2)  # the node got it, only its word comes late
     settles(s, liar)
     assert commits(s) == [("commit:1.0", "MINED"), ("finalise:1.0", "MINED")]
 

@@ -26,7 +26,6 @@ from tests.settlement.chain.test_courts import COURT, call, throw_out
 from tests.settlement.chain.test_recoveries import repay
 from tests.settlement.chain.test_settling import HOURS_6, in_default, poor_field
 
-ANSWER_S_MAX = 2.0
 WORD = "0x{:064x}"
 
 
@@ -60,7 +59,7 @@ def confirmed(field: Field, node: EmbeddedNode, *, lies: str) -> Iterator[tuple[
         attest(s, field.folder, [(1, batch.header_hash)], list(ATTESTERS))
     with lying(node.url) as liar:
         urls = (liar.url, node.url) if lies == "first" else (node.url, liar.url)
-        both = replace(field, url=urls[0], second_url=urls[1], answer_s_max=ANSWER_S_MAX)
+        both = replace(field, url=urls[0], second_url=urls[1])
         with both.settlement() as s:
             yield s, liar
 

@@ -5,7 +5,6 @@ can be told to fail or to lie.
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,18 +15,12 @@ from pathlib import Path
 
 import httpx2
 
-from tests.loopback import Quiet, listening
+from tests.loopback import Quiet, free_port, listening
 
 TOKEN = "a-token-that-nobody-may-see"
+STOP_SECONDS_MAX = 60
 START_SECONDS_MAX = 60
 TRICKLE_SECONDS = 0.02
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -48,7 +41,7 @@ def s3_server(folder: Path) -> Iterator[str]:
             yield endpoint
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(STOP_SECONDS_MAX)
 
 
 def _wait(endpoint: str, process: subprocess.Popen[bytes]) -> None:

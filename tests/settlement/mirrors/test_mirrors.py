@@ -14,7 +14,8 @@ from settlement.mirrors import Mirror, MirrorDown
 from settlement.mirrors.folder import FolderMirror
 from settlement.mirrors.s3 import S3Mirror
 from settlement.mirrors.web import WebMirror
-from tests.settlement.mirrors.servers import TOKEN, Shelf, free_port, s3_server, web_server
+from tests.loopback import free_port
+from tests.settlement.mirrors.servers import TOKEN, Shelf, s3_server, web_server
 
 SECRET = "a-secret-that-nobody-may-see"
 BUCKET = "alliance"

@@ -17,17 +17,13 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.loopback import free_port
+
 ROOT = Path(__file__).parents[3]
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 RABBITMQ_IS_HERE = SERVER.exists() and shutil.which("epmd") is not None
 START_SECONDS_MAX = 90
 STOP_SECONDS_MAX = 30
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass(slots=True)

@@ -115,7 +115,7 @@ def test_nothing_is_erased_on_one_nodes_word(ground: Ground, punctual: Chain, wh
 
 def test_a_second_node_that_is_away_holds_up_what_is_final_and_no_publication(ground: Ground, punctual: Chain) -> None:
     with lying(punctual.url) as liar:
-        anchored = replace(on(ground, punctual), second=Chain(liar.url, answer_s_max=1))
+        anchored = replace(on(ground, punctual), second=Chain(liar.url))
         contract = anchored.found()
         liar.deaf = {"eth_getBlockByNumber"}
         (standing,) = anchored.drive()
