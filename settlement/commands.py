@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from settlement.chain.client import Chain
+from settlement.posting import leads_elsewhere
+from settlement.settings import SettlementSettings
 
 DONE: Final = 0
 REFUSED: Final = 1
@@ -43,6 +45,23 @@ def add_node(command: argparse.ArgumentParser, node: str = "the node") -> None:
 def asked_chain(asked: argparse.Namespace) -> Chain:
     """The chain behind the node that was named."""
     return Chain(asked.rpc, confirmations=asked.confirmations)
+
+
+def add_check(command: argparse.ArgumentParser) -> None:
+    """The option that names a second node."""
+    words = "a second node, which has to say the same; default: TONGDUI_RPC_CHECK_URL"
+    command.add_argument("--check-rpc", metavar="URL", help=words)
+
+
+def second_url(first: str, named: str | None, settings: SettlementSettings) -> str | None:
+    """The node that has to say the same as the first one: what is named, else that of the workers' two which the first
+    one is not; None where there is none. Raises ValueError.
+    """
+    two = (settings.rpc_check_url, settings.rpc_url) if settings.rpc_check_url else ()
+    found = next((url for url in ((named,) if named else two) if url and leads_elsewhere(url, first)), None)
+    if found is None and named:
+        raise ValueError("--check-rpc: has to be another node than the first")
+    return found
 
 
 def date_of(at_s: int) -> str:

@@ -2,34 +2,37 @@
 
 Invariants: every transaction has a purpose in the outbox, so a deployment that was interrupted anywhere goes on where
 it was and no contract exists twice; nothing counts as founded before the hub's own first header is the one that
-was prepared for it. The account that deploys also administers the hosted merchants; a merchant with a signer of its own
-takes its place over by the registry's setAddresses. Called by the entry points.
+was prepared for it, by both nodes where a second one is asked. The account that deploys also administers the hosted
+merchants; a merchant with a signer of its own takes its place over by the registry's setAddresses. Called by the entry
+points. Source: docs/decisions/0253.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import gcd
+from time import sleep
 from typing import Any, NamedTuple, TypeVar
 
-import rlp
-
 from ledger.commands import PublishTerms
+from proofs.json_form import hex_text
 from proofs.keccak import keccak256
 from proofs.kinds import BASE_UNITS_PER_AU
-from settlement import tables
+from settlement import second_node, tables
 from settlement.alliance import FOUNDING_CONFIG, Alliance, attach
 from settlement.carrying import Carry, step_over
-from settlement.chain.client import Chain
+from settlement.chain.client import Chain, ChainUnclear
 from settlement.chain.contracts import Contract
 from settlement.chain.gas import bounded_gas
 from settlement.chain.outbox import Outbox
-from settlement.chain.transactions import CALL_GAS, call, create
+from settlement.chain.transactions import CALL_GAS, call, create, created
+from settlement.deployment.code import differences
 from settlement.founding import Founding, Publication, genesis_batch
 from settlement.handover import hand_merchant, hand_over
 from settlement.sealing.lanes import Lane
+from settlement.second_node import NodesDisagree
 from settlement.tables import Anchor, Batch, Conn
 from settlement.tiers.founding import found_tiers
 
@@ -38,10 +41,21 @@ MERCHANT_GAS, LANE_GAS, TERMS_GAS = 100_000, 45_000, 130_000
 UNLIMITED = 2**256 - 1
 
 MONEY_GAS = 250_000
+CLOCKS_APART_S_MAX = 900
+"""Of two nodes that follow one chain."""
+SECOND_TRIES_MAX, SECOND_POLL_S = 30, 1.0
+"""How long the second node may be behind with what was just founded."""
 NOTHING_CARRIED = 0, bytes(20), bytes(32), 0, 0, 0, 0, bytes(32)
 """The hub's `Carried` struct where a ledger begins."""
 
 T = TypeVar("T")
+
+
+class Nodes(NamedTuple):
+    """The node that is asked, and one that has to say the same."""
+
+    first: Chain
+    second: Chain | None
 
 
 class Registration(NamedTuple):
@@ -53,6 +67,19 @@ class Registration(NamedTuple):
     gas: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A hub as a node shows it: chain and block 0, its code, its first header, asset, policy and registry, and in which
+    block the registry was made, before which nothing is ever read.
+    """
+
+    chain: tuple[int, bytes]
+    code_hash: bytes
+    first_header: bytes
+    partners: tuple[str, ...]
+    first_block: int | None
+
+
 class NoGasMoney(RuntimeError):
     """The deploying account has nothing to pay with."""
 
@@ -62,22 +89,34 @@ class TermsOutOfOrder(ValueError):
 
 
 class GenesisDiffers(RuntimeError):
-    """The hub opened with another header 0 than was prepared for it."""
+    """The hub opened with another header than was prepared for it, or is another contract than ours."""
 
 
-def found(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, publication: Publication) -> Alliance:
-    """The alliance, founded now or long ago, with everything that was still missing done. Raises as `attach` does."""
+def found(
+    conn: Conn,
+    chain: Chain,
+    outbox: Outbox,
+    founding: Founding,
+    publication: Publication,
+    *,
+    second: Chain | None = None,
+) -> Alliance:
+    """The alliance, founded now or long ago, with everything that was still missing done. Raises as `attach` does, and
+    `NodesDisagree` where the `second` node does not bear out what is about to be written down for good.
+    """
     if chain.balance(outbox.sender) == 0:
         raise NoGasMoney(f"0x{outbox.sender.hex()} has no gas money on {chain.place}")
     with outbox.leading(wait_s_max=outbox.takeover_s) as led:
-        alliance = attach(conn, chain) if _stands(conn, founding) else _deploy(conn, chain, led, founding, publication)
+        if not _stands(conn, founding):
+            _deploy(conn, Nodes(chain, second), led, founding, publication)
+        alliance = attach(conn, chain, second=second)
         call(led, "bind-hub", alliance.registry, "bindHub", alliance.anchor.hub)
         _fund(alliance, led, founding)
         for merchant_id, seat in sorted(founding.seats.items()):
             hand_merchant(alliance, led, merchant_id, seat)
         if founding.tiers is not None:
             found_tiers(conn, chain, led, founding.tiers)
-            alliance = attach(conn, chain)
+            alliance = attach(conn, chain, second=second)
         if founding.handover is not None:
             hand_over(alliance if founding.carry is None else replace(alliance, tiers_at=None), led, founding.handover)
         led.reconcile()
@@ -101,7 +140,8 @@ def deposit(alliance: Alliance, outbox: Outbox, *, merchant_id: int, amount: int
     call(outbox, f"deposit:{merchant_id}:{reference}", alliance.hub, "deposit", merchant_id, amount, gas=MONEY_GAS)
 
 
-def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, publication: Publication) -> Alliance:
+def _deploy(conn: Conn, nodes: Nodes, outbox: Outbox, founding: Founding, publication: Publication) -> None:
+    chain, second = nodes
     admin = outbox.sender
     token = _asset(chain, outbox, founding)
     registry, deploy_block = create(chain, outbox, "MerchantRegistry", admin)
@@ -113,13 +153,17 @@ def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, public
     fund, _ = create(chain, outbox, "GuaranteeFund", registry.address)
     queue, _ = create(chain, outbox, "ForcedQueue", policy.address)
     outbox.renew()
+    now = _agreed_now(nodes)
     zero = genesis_batch(
-        conn, founding, publication, chain_id=outbox.chain_id, hub=_hub_address(chain, outbox), now=chain.now()
+        conn, founding, publication, chain_id=outbox.chain_id, hub=_hub_address(chain, outbox), now=now
     )
     partners = token.address, policy.address, fund.address, queue.address
     hub, _ = create(chain, outbox, "SettlementHub", *partners, admin, _genesis_argument(zero, founding.carry))
     if hub.read("headerHash", zero.batch_no) != zero.header_hash:
         raise GenesisDiffers(f"the hub at 0x{hub.address.hex()} is not the one that genesis was made for")
+    code = chain.code(hub.address)
+    if apart := differences("SettlementHub", code):
+        raise GenesisDiffers(f"the hub at 0x{hub.address.hex()} is not the one that was compiled: {apart}")
     anchor = Anchor(
         chain_id=outbox.chain_id,
         genesis_hash=chain.genesis_hash(),
@@ -127,7 +171,7 @@ def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, public
         registry=registry.address,
         policy=policy.address,
         hub=hub.address,
-        code_hash=keccak256(chain.code(hub.address)),
+        code_hash=keccak256(code),
         deploy_block=deploy_block,
         deployer=outbox.sender,
         founded_at=zero.done.sealed_at,
@@ -135,8 +179,60 @@ def _deploy(conn: Conn, chain: Chain, outbox: Outbox, founding: Founding, public
     )
     with conn.transaction():
         outbox.require_lead()
-        step_over(conn, anchor, zero)
-    return attach(conn, chain)
+        _require_borne_out(Alliance(anchor=anchor, chain=chain, second=second), outbox, zero)
+    step_over(conn, anchor, zero)
+
+
+def _agreed_now(nodes: Nodes) -> int:
+    """The chain's time, Unix seconds: a hub that opened in the future could take no batch until then. Raises
+    `NodesDisagree`, `ChainError`.
+    """
+    (chain, second), now = nodes, nodes.first.now()
+    if second is not None and abs(now - (other := second.now())) > CLOCKS_APART_S_MAX:
+        raise NodesDisagree(f"the time: {now} by {chain.place}, {other} by {second.place}")
+    return now
+
+
+def _require_borne_out(new: Alliance, outbox: Outbox, zero: Batch) -> None:
+    """What the anchor says for good of the new hub, both nodes say; the second may take a moment longer to see it.
+    Raises `NodesDisagree`, `ChainError`.
+    """
+    (registry,), held = outbox.mined("deploy:MerchantRegistry" + outbox.scope), new.anchor
+    told = Seen(
+        chain=(held.chain_id, held.genesis_hash),
+        code_hash=held.code_hash,
+        first_header=zero.header_hash,
+        partners=tuple(map(hex_text, (held.token, held.policy, held.registry))),
+        first_block=held.deploy_block,
+    )
+    (hub,) = outbox.mined("deploy:SettlementHub" + outbox.scope)
+    _wait_for_second(new, outbox, hub)
+    seen = second_node.agreed(new, "the new hub", lambda each: _seen(each, registry, zero.batch_no))
+    if seen != told:
+        raise ChainUnclear(f"{new.chain.place} says something else of the hub that was founded than before")
+
+
+def _wait_for_second(new: Alliance, outbox: Outbox, tx_hash: bytes) -> None:
+    """Until it has as many blocks, for a while."""
+    receipt = new.chain.receipt(tx_hash)
+    if new.second is None or receipt is None:
+        return
+    for _ in range(SECOND_TRIES_MAX):
+        if new.second.head().number >= receipt.block_number:
+            return
+        outbox.renew()
+        sleep(SECOND_POLL_S)
+
+
+def _seen(new: Alliance, registry: bytes, first_batch: int) -> Seen:
+    receipt = new.chain.receipt(registry)
+    return Seen(
+        chain=(new.chain.chain_id(), new.chain.genesis_hash()),
+        code_hash=keccak256(new.chain.code(new.anchor.hub)),
+        first_header=new.hub.read("headerHash", first_batch),
+        partners=tuple(str(new.hub.read(view)).lower() for view in ("asset", "policy", "registry")),
+        first_block=None if receipt is None else receipt.block_number,
+    )
 
 
 def _asset(chain: Chain, outbox: Outbox, founding: Founding) -> Contract:
@@ -158,8 +254,7 @@ def _genesis_argument(zero: Batch, carry: Carry | None) -> tuple[Any, ...]:
 def _hub_address(chain: Chain, outbox: Outbox) -> bytes:
     """Where the hub is, or is going to be: an address follows from the deploying account and its nonce."""
     nonce = outbox.nonce_of("deploy:SettlementHub" + outbox.scope)
-    at = chain.nonce(outbox.sender) if nonce is None else nonce
-    return keccak256(rlp.encode([outbox.sender, at]))[12:]
+    return created(outbox.sender, chain.nonce(outbox.sender) if nonce is None else nonce)
 
 
 def _register(registry: Contract, outbox: Outbox, founding: Founding, *, first_block: int) -> None:

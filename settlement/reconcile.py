@@ -32,9 +32,9 @@ from proofs.kinds import BASE_UNITS_PER_AU
 from settlement import second_node, tables
 from settlement.alliance import Alliance, AllianceError, attach
 from settlement.chain.client import Chain, ChainError
+from settlement.commands import add_check, second_url
 from settlement.mirrors import Mirror
 from settlement.mirrors.folder import FolderMirror
-from settlement.posting import leads_elsewhere
 from settlement.sealing import desk, openings
 from settlement.sealing.seal import cash_balances
 from settlement.settings import SettlementSettings
@@ -348,13 +348,10 @@ def _chains(asked: argparse.Namespace, settings: SettlementSettings) -> tuple[Ch
     """The node that is named here, else the workers'; and one that has to say the same: what is named, else that of the
     workers' two which the first one is not. Raises ValueError.
     """
-    url, two = asked.rpc or settings.rpc_url, (settings.rpc_check_url, settings.rpc_url)
+    url = asked.rpc or settings.rpc_url
     if url is None:
         raise ValueError("no node: say --rpc, or set TONGDUI_RPC_URL as the workers have it")
-    others = [asked.check_rpc] if asked.check_rpc else two if settings.rpc_check_url else []
-    check = next((each for each in others if each and leads_elsewhere(each, url)), None)
-    if check is None and asked.check_rpc:
-        raise ValueError("--check-rpc: has to be another node than the first")
+    check = second_url(url, asked.check_rpc, settings)
     confirmations = settings.confirmations if asked.confirmations is None else asked.confirmations
     return Chain(url, confirmations=confirmations), None if check is None else Chain(check, confirmations=confirmations)
 
@@ -375,7 +372,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_dsn(parser)
     parser.add_argument("--rpc", help="the node; default: TONGDUI_RPC_URL")
-    parser.add_argument("--check-rpc", help="a second node, which has to say the same; default: TONGDUI_RPC_CHECK_URL")
+    add_check(parser)
     parser.add_argument("--confirmations", type=int, help="blocks that make one final, where the node has no such tag")
     parser.add_argument(
         "--sender", type=hex_bytes, help="the sending account; default: the workers', else the founding one"

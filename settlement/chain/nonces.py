@@ -57,6 +57,10 @@ WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce = %(nonce)s AND 
     SELECT FROM settlement.chain_tx AS tx
     WHERE (tx.chain_id, tx.sender, tx.nonce) = (given.chain_id, given.sender, given.nonce))
 """
+_IS_SIGNED = """
+SELECT EXISTS (
+    SELECT FROM settlement.chain_tx WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce = %(nonce)s)
+"""
 _STORE = """
 INSERT INTO settlement.chain_tx (tx_hash, chain_id, sender, nonce, raw, max_fee, prio, status)
 VALUES (%(tx_hash)s, %(chain_id)s, %(sender)s, %(nonce)s, %(raw)s, %(max_fee)s, %(prio)s, 'SIGNED')
@@ -190,6 +194,11 @@ class NonceBook:
         """The nonce of a purpose, and whether a finalised block has used it; None where it has none."""
         row = self._conn.execute(_RESERVED, {**self._mine, "purpose": purpose}).fetchone()
         return None if row is None else (int(row[0]), row[1])
+
+    def is_signed(self, nonce: int) -> bool:
+        """Whether anything that was signed for a nonce is kept."""
+        row = self._conn.execute(_IS_SIGNED, {**self._mine, "nonce": nonce}).fetchone()
+        return row is not None and bool(row[0])
 
     def release(self, nonce: int) -> None:
         """Give a nonce back that nothing is kept for; one that has anything stays with its purpose."""

@@ -4,7 +4,8 @@ Invariants (docs/protocol §5, R1 and R3): what is decided is in the database, w
 asked; no SQL transaction is open while it is asked, so that whoever takes long holds up nobody; what it answers is kept
 only by who still leads and holds the draft that was asked about, and what is not kept is thrown away and never sent. A
 draft that nobody answered is asked about again, to the byte unless its owner wants something else by now; a signer that
-says no gives the nonce back. Called by the outbox, which sends what comes from here.
+says no gives the nonce back. A nonce for which somebody else's transaction is under way is not signed for (decision
+0247). Called by the outbox, which sends what comes from here.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ NONCE_JUMP_MAX = 4_096
 
 class ForeignPending(RuntimeError):
     """The pool holds transactions of our account that this database never signed: another user of the account, or
-    what an earlier life of a restored database sent. Nothing is signed before they are in a block or gone.
+    what an earlier life of a restored database sent. Nothing is signed before they are in a final block or gone, also
+    not for a nonce that was reserved before they came.
     """
 
 
@@ -125,9 +127,27 @@ class Pen:
                 f"blocks, and this database signed {known}"
             )
 
+    def _is_open(self, nonce: int) -> bool:
+        """Whether a nonce may be signed for. Where nothing of ours ever was, whatever the pool or a block has there is
+        another's (R3): False once that is final. What is signed already is out, and pays more by the rule (R4).
+        Raises `ForeignPending`.
+        """
+        sender = self._signer.address
+        # The node first: what another process of ours has sent meanwhile was stored before.
+        if self._chain.nonce(sender, "pending") <= nonce or self._book.is_signed(nonce):
+            return True
+        if self._chain.nonce(sender, self._chain.head("finalized").number) > nonce:
+            return False
+        raise ForeignPending(
+            f"nonce {nonce} of 0x{sender.hex()} is used, in no final block yet, by a transaction that this database "
+            "did not sign"
+        )
+
     def _kept(self, draft: Draft) -> StoredTx | None:
         """Ask, and keep the answer if the lead and the draft are still ours; else what somebody else has kept."""
         purpose = draft.intent.purpose
+        if not self._is_open(draft.nonce):
+            return None
         self._reached("decided", purpose)
         signed = self._signed(draft)
         self._reached("answered", purpose)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import rlp
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
-from settlement.chain.client import Chain
+from proofs.keccak import keccak256
+from settlement.chain.client import Chain, ChainUnclear
 from settlement.chain.contracts import Contract, Name, deployment_data
 from settlement.chain.gas import bounded_gas
 from settlement.chain.outbox import Intent, Outbox
@@ -29,10 +31,22 @@ def create(
 
 
 def create_code(outbox: Outbox, purpose: str, data: bytes) -> tuple[bytes, int]:
-    """Address and block of what this creation code leaves, deployed now or before."""
+    """Address and block of what this creation code leaves, deployed now or before. The address is the one that follows
+    from account and nonce, whatever a node calls it. Raises `ChainUnclear` where that is another one.
+    """
     receipt = outbox.complete(Intent(purpose + outbox.scope, None, data, creation_gas(data)))
-    assert receipt.contract is not None, "a creation that succeeded has an address"
-    return receipt.contract, receipt.block_number
+    nonce = outbox.nonce_of(purpose + outbox.scope)
+    assert nonce is not None, "what was sent has one"
+    address = created(outbox.sender, nonce)
+    if receipt.contract != address:
+        told = "nothing" if receipt.contract is None else f"0x{receipt.contract.hex()}"
+        raise ChainUnclear(f"{purpose}: the node says that it made {told}, which can only be 0x{address.hex()}")
+    return address, receipt.block_number
+
+
+def created(sender: bytes, nonce: int) -> bytes:
+    """The address of what an account creates with a nonce."""
+    return keccak256(rlp.encode([sender, nonce]))[12:]
 
 
 def creation_gas(data: bytes) -> int:

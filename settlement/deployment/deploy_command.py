@@ -32,7 +32,7 @@ from settlement.chain.client import Chain
 from settlement.chain.outbox import Checkpoint, NotMinedYet, Outbox, unwatched
 from settlement.chain.passwords import add_signer, asked_signer
 from settlement.chain.senders import refuse_test_keys
-from settlement.commands import AWAY, DONE, REFUSED, add_node, asked_chain, refuse, say
+from settlement.commands import AWAY, DONE, REFUSED, add_check, add_node, asked_chain, refuse, say, second_url
 from settlement.deploy import GenesisDiffers, NoGasMoney, found
 from settlement.deployment import record
 from settlement.deployment.alliance_file import (
@@ -97,6 +97,7 @@ class Ready:
 
     conn: Conn
     chain: Chain
+    second: Chain | None
     outbox: Outbox
     founding: Founding
     publication: Publication
@@ -136,6 +137,7 @@ def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int, *, c
     chain = asked_chain(asked)
     if (serves := chain.chain_id()) != told.chain_id:
         raise Unfit(f"{asked.config}: chain_id: is {told.chain_id}, but {chain.place} serves chain {serves}")
+    second = _second(asked, chain, settings)
     signer = asked_signer(asked)
     if settings.environment == "production":
         refuse_test_keys(signer)
@@ -146,7 +148,9 @@ def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int, *, c
     with psycopg.connect(dsn, autocommit=True) as conn, _alone(conn, dsn, lease_s, carrying=carrying) as lease:
         founding = _founding(conn, works, told, asked.config)
         first = first_batch(conn, asked.out) if carrying else 0
-        scope, founding = record.scope_of(first), going_on(conn, chain, founding, first) if carrying else founding
+        scope = record.scope_of(first)
+        if carrying:
+            founding = going_on(conn, chain, founding, first, second=second)
         genesis_hash = chain.genesis_hash()
         origin = record.Origin(chain_id=serves, genesis_hash=genesis_hash, founder=signer.address, scope=scope)
         noting = _noting(conn, origin, asked.out, checkpoint)
@@ -156,7 +160,30 @@ def _ready(asked: argparse.Namespace, checkpoint: Checkpoint, lease_s: int, *, c
             recipients=read_recipients(settings.keys_folder / "recipients.json"),
             mirrors=settings.open(),
         )
-        yield Ready(conn=conn, chain=chain, outbox=outbox, founding=founding, publication=publication, out=asked.out)
+        yield Ready(
+            conn=conn,
+            chain=chain,
+            second=second,
+            outbox=outbox,
+            founding=founding,
+            publication=publication,
+            out=asked.out,
+        )
+
+
+def _second(asked: argparse.Namespace, chain: Chain, settings: SettlementSettings) -> Chain | None:
+    """The node that has to say the same as the first one, if there is one. Raises `Unfit`."""
+    try:
+        url = second_url(asked.rpc, asked.check_rpc, settings)
+    except ValueError as error:
+        raise Unfit(str(error)) from error
+    if url is None:
+        return None
+    second = Chain(url, confirmations=asked.confirmations)
+    one, other = ((each.chain_id(), each.genesis_hash()) for each in (chain, second))
+    if one != other:
+        raise Unfit(f"{second.place} serves another chain than {chain.place}: {other[0]}, block 0 0x{other[1].hex()}")
+    return second
 
 
 def _alone(conn: Conn, dsn: str, lease_s: int, *, carrying: bool) -> AbstractContextManager[Lease | None]:
@@ -200,7 +227,11 @@ def _leaves(ready: Ready) -> bool:
 
 def _require_free(ready: Ready) -> None:
     if _leaves(ready):
-        _require_free_of(ready, old_alliance(ready.conn, ready.chain))
+        _require_free_of(ready, _old(ready))
+
+
+def _old(ready: Ready) -> Alliance:
+    return old_alliance(ready.conn, ready.chain, second=ready.second)
 
 
 def _require_free_of(ready: Ready, old: Alliance) -> None:
@@ -211,7 +242,7 @@ def _leave(ready: Ready, final_s_max: int) -> None:
     """The old hub ends, and nothing was committed there meanwhile."""
     if not _leaves(ready):
         return
-    old = old_alliance(ready.conn, ready.chain)
+    old = _old(ready)
     if not winds_down(old):
         wind_down(old, ready.outbox)
         _wait_until_final(ready.outbox, final_s_max)
@@ -226,7 +257,7 @@ def _planned(ready: Ready) -> list[Step]:
     if founding.handover is not None:
         require_fit(founding.handover, founder)
     known = record.recorded(ready.conn, ready.outbox)
-    ending = ending_step(old_alliance(ready.conn, ready.chain), ready.outbox) if _leaves(ready) else []
+    ending = ending_step(_old(ready), ready.outbox) if _leaves(ready) else []
     taken = [each.nonce for each in known.values()] + [each.nonce for each in ending]
     free = max((nonce + 1 for nonce in taken), default=0)
     steps = plan(founding, founder, next_nonce=max(free, ready.chain.nonce(founder)), recorded=known)
@@ -279,7 +310,7 @@ def _found(ready: Ready, steps: Sequence[Step], *, final_s_max: int) -> int:
     if not record.is_whole(ready.out):
         record.write_draft(ready.conn, origin, ready.out)
     _leave(ready, final_s_max)
-    alliance = found(ready.conn, ready.chain, ready.outbox, ready.founding, ready.publication)
+    alliance = found(ready.conn, ready.chain, ready.outbox, ready.founding, ready.publication, second=ready.second)
     say("everything is in blocks; waiting until they are final")
     _wait_until_final(ready.outbox, final_s_max)
     record.write_record(ready.conn, alliance, ready.outbox, ready.out)
@@ -310,9 +341,13 @@ def _wait_until_final(outbox: Outbox, seconds_max: int) -> None:
 
 def _verified(alliance: Alliance, path: Path) -> int:
     told = read_addresses(path)
-    lines = judge(told, look(alliance.chain, told))
-    sys.stdout.write(table(lines) + summary(lines))
-    return NOT_BORNE_OUT if differs(lines) else DONE
+    code = DONE
+    for chain in (alliance.chain, alliance.second):
+        if chain is not None:
+            lines = judge(told, look(chain, told))
+            sys.stdout.write(f"by {chain.place}:\n{table(lines)}{summary(lines)}")
+            code = NOT_BORNE_OUT if differs(lines) else code
+    return code
 
 
 def _program(*, carrying: bool) -> str:
@@ -329,6 +364,7 @@ def _parser(*, carrying: bool) -> argparse.ArgumentParser:
     )
     parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the alliance's file, TOML or JSON")
     add_node(parser)
+    add_check(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="where the file of addresses goes")
     parser.add_argument("--final-seconds-max", type=int, default=FINAL_S_MAX, help="how long to wait for that")
     parser.add_argument("--yes", action="store_true", help="send the transactions")

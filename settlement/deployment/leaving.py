@@ -1,10 +1,11 @@
 """What still holds a ledger at its hub, and the end of that hub, before the ledger goes on at another one.
 
-Invariants: everything is read at one final block; a ledger leaves after a batch that is final, with nothing on its way,
+Invariants: everything is read at one final block, of both nodes where a second one is asked, since nobody looks at the
+hub again; a ledger leaves after a batch that is final, with nothing on its way,
 and only a hub that takes no batch any more. As long as the hub takes batches that batch has to settle; what log batches
 hold that came after it all the same is settled at the next hub. What was sealed and can never be committed is sealed
 anew for the next hub. A reason has a name. Called by `python -m settlement carry-over`. Source: docs/decisions/0228,
-0241.
+0241, 0253.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final
 from proofs.accounts import GUARANTEE_ID, OPERATOR_ID
 from proofs.json_form import hex_bytes, hex_text
 from proofs.words import ZERO_WORD
-from settlement import tables
+from settlement import second_node, tables
 from settlement.alliance import Alliance
 from settlement.carrying import carry, under_way
 from settlement.chain.client import Chain
@@ -83,21 +84,25 @@ def first_batch(conn: Conn, out: Path) -> int:
     return tables.last_finalised(conn) + 1
 
 
-def going_on(conn: Conn, chain: Chain, founding: Founding, first: int) -> Founding:
+def going_on(conn: Conn, chain: Chain, founding: Founding, first: int, *, second: Chain | None = None) -> Founding:
     """The founding of a hub that takes over everything. Lanes that merchants sign themselves come along, and none that
     the registry before has revoked: whoever got hold of its key would have it back. Merchants that administered
-    themselves get their place.
+    themselves get their place. Both nodes have to say the same of them. Raises `NodesDisagree`, `ChainError`.
     """
     left = tables.anchor(conn, batch_no=first - 1)
+    first_block = 0 if left is None else left.deploy_block
     own = [Lane(*lane.id, lane.address, lane.kinds) for lane in desk.lanes(conn) if lane.to_batch is None]
     known = {lane.id for lane in founding.roster}
     lanes = [*founding.roster, *(lane for lane in own if lane.id not in known)]
     going = replace(founding, roster=Roster(lanes), carry=carry(conn, first))
-    if left is None or chain.chain_id() != left.chain_id:
+    assert left is not None, "asked for before"
+    old = Alliance(anchor=left, chain=chain, second=second)
+    if second_node.agreed(old, "the chain", lambda each: each.chain.chain_id()) != left.chain_id:
         return going  # told by name before anything is done
-    registry = Contract(chain, "MerchantRegistry", left.registry)
-    over = ends.read(registry, first_block=left.deploy_block).keys
-    seats = _own_seats(registry, founding, first_block=left.deploy_block)
+    over = second_node.agreed(old, "revoked keys", lambda each: ends.read(each.registry, first_block=first_block).keys)
+    seats = second_node.agreed(
+        old, "who administers merchants", lambda each: _own_seats(each.registry, founding, first_block=first_block)
+    )
     return replace(going, roster=Roster([lane for lane in lanes if lane.id not in over]), seats=seats)
 
 
@@ -127,7 +132,7 @@ def require_free(conn: Conn, old: Alliance, outbox: Outbox, founding: Founding, 
         raise StillHeld("\n".join(map(str, held)))
 
 
-def old_alliance(conn: Conn, chain: Chain) -> Alliance:
+def old_alliance(conn: Conn, chain: Chain, *, second: Chain | None = None) -> Alliance:
     """The hub that the ledger is at. Raises `StillHeld` where the node serves another chain: the program goes from hub
     to hub on one chain; contracts and auditor know of no such limit.
     """
@@ -136,7 +141,7 @@ def old_alliance(conn: Conn, chain: Chain) -> Alliance:
     if chain.chain_id() != anchor.chain_id:
         words = f"the hub is on chain {anchor.chain_id}, {chain.place} serves {chain.chain_id()}: that is not built"
         raise StillHeld(str(Held("another-chain", words)))
-    return Alliance(anchor=anchor, chain=chain)
+    return Alliance(anchor=anchor, chain=chain, second=second)
 
 
 def wind_down(old: Alliance, outbox: Outbox) -> None:
@@ -164,23 +169,48 @@ def _ending(old: Alliance) -> str:
 
 
 def winds_down(old: Alliance) -> bool:
-    """Whether that is final."""
-    return bool(old.hub.read("windDownAt", tag=old.chain.head("finalized").number))
+    """Whether that is final. Raises `NodesDisagree`, `ChainError`."""
+    at = second_node.settled(old).number
+    return bool(
+        second_node.agreed(old, f"the hub's end at block {at}", lambda each: each.hub.read("windDownAt", tag=at))
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """The hub that is left, at one block, as a node shows it."""
+
+    following: int
+    final: int
+    ending: bool
+    last_hash: bytes
+    forced: int
+    owing: tuple[int, ...]
+
+
+def _seen(old: Alliance, at: int, everybody: Sequence[int]) -> _Seen:
+    following, (head, tail) = old.hub.read("nextBatchNo", tag=at), old.queue.read("queue", tag=at)
+    return _Seen(
+        following=following,
+        final=old.hub.read("nextFinalNo", tag=at),
+        ending=old.hub.read("windDownAt", tag=at) != 0,
+        last_hash=old.hub.read("headerHash", following - 1, tag=at),
+        forced=tail - head,
+        owing=tuple(party for party in everybody if old.fund.read("owedBy", party, tag=at)),
+    )
 
 
 def _held(conn: Conn, old: Alliance, outbox: Outbox, founding: Founding, mirrors: Sequence[Mirror]) -> Iterator[Held]:
-    at, hub = old.chain.head("finalized").number, old.hub
-    following, final = hub.read("nextBatchNo", tag=at), hub.read("nextFinalNo", tag=at)
-    ending = hub.read("windDownAt", tag=at) != 0
-    if final < following:
-        yield Held("batch-not-final", f"the hub has batches {final} to {following - 1} that are not final")
-    yield from _batches(conn, old, founding, last=following - 1, at=at, ending=ending)
+    at, everybody = second_node.settled(old).number, parties(conn)
+    seen = second_node.agreed(old, f"the hub at block {at}", lambda each: _seen(each, at, everybody))
+    if seen.final < seen.following:
+        yield Held("batch-not-final", f"the hub has batches {seen.final} to {seen.following - 1} that are not final")
+    yield from _batches(conn, seen, founding)
     if (taken := _taken(conn, founding, mirrors)) is not None:
         yield Held("number-taken", taken)
-    head, tail = old.queue.read("queue", tag=at)
-    if head < tail and not ending:
-        yield Held("forced-open", f"{tail - head} forced events wait for a batch of this hub")
-    yield from _money(conn, old, at)
+    if seen.forced and not seen.ending:
+        yield Held("forced-open", f"{seen.forced} forced events wait for a batch of this hub")
+    yield from _money(conn, seen)
     outbox.reconcile()
     named = {"chain_id": outbox.chain_id, "scope": outbox.scope, "ending": _ending(old)}
     open_ones = conn.execute(_OPEN_PURPOSES, named).fetchall()
@@ -188,22 +218,23 @@ def _held(conn: Conn, old: Alliance, outbox: Outbox, founding: Founding, mirrors
         yield Held("outbox-open", f"in no final block: {_some([purpose for (purpose,) in open_ones])}")
     if founding.tiers is not None and registry_place(conn) is not None:
         yield Held("tiers-given", "the registry of tiers goes on where it is; leave [tiers] out of the file")
-    if not ending and not hub.read("hasRole", ZERO_WORD, outbox.sender):
+    if not seen.ending and not old.hub.read("hasRole", ZERO_WORD, outbox.sender):
         who = f"0x{outbox.sender.hex()} may not end it; council propose SettlementHub.beginWindDown"
         yield Held("not-winding-down", who)
 
 
-def _batches(conn: Conn, old: Alliance, founding: Founding, *, last: int, at: int, ending: bool) -> Iterator[Held]:
+def _batches(conn: Conn, seen: _Seen, founding: Founding) -> Iterator[Held]:
     """The last batch has to be ours, final here too, and to settle; of a hub that takes none any more it is as it is,
     and what was sealed after it does not matter.
     """
+    last, ending = seen.following - 1, seen.ending
     for batch in tables.unfinished(conn):
         if batch.batch_no <= last or not ending or batch.state not in UNCOMMITTED:
             yield Held("batch-unfinished", f"batch {batch.batch_no} is {batch.state.name} here")
     if last + 1 != founding.first_batch:
         yield Held("batch-unfinished", f"batch {last} came in meanwhile: run it again when it is final")
     newest = tables.batch(conn, last)
-    if newest is None or newest.sealed is None or newest.header_hash != old.hub.read("headerHash", last, tag=at):
+    if newest is None or newest.sealed is None or newest.header_hash != seen.last_hash:
         yield Held("batch-conflict", f"batch {last} of the hub is not the one of this database")
     elif newest.done.header.nets_hash == ZERO_WORD and not ending:
         yield Held("last-batch-unsettled", f"batch {last} is the hub's last one, and settles nothing")
@@ -223,10 +254,9 @@ def _taken(conn: Conn, founding: Founding, mirrors: Sequence[Mirror]) -> str | N
     return None
 
 
-def _money(conn: Conn, old: Alliance, at: int) -> Iterator[Held]:
-    owing = [party for party in parties(conn) if old.fund.read("owedBy", party, tag=at)]
-    if owing:
-        yield Held("claims-open", f"merchants {_some([str(party) for party in owing])} owe to claims of defaults")
+def _money(conn: Conn, seen: _Seen) -> Iterator[Held]:
+    if seen.owing:
+        yield Held("claims-open", f"merchants {_some([str(party) for party in seen.owing])} owe to claims of defaults")
     ended, until = tables.last_finalised(conn), recoveries.told_until(conn)
     steps = moved.steps(conn)
     kept = moved.summed(step.moved for step in steps).get(GUARANTEE_ID, 0)

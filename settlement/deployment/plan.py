@@ -11,13 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import rlp
-
-from proofs.keccak import keccak256
 from settlement.alliance import FOUNDING_CONFIG
 from settlement.chain.contracts import Name, deployment_data
 from settlement.chain.gas import Fees
-from settlement.chain.transactions import CALL_GAS, creation_gas
+from settlement.chain.transactions import CALL_GAS, created, creation_gas
 from settlement.deploy import MONEY_GAS, NOTHING_CARRIED, registrations
 from settlement.founding import Founding
 from settlement.handover import (
@@ -79,11 +76,6 @@ class _Line:
         self.next_nonce += held is None
         address = created(self.founder, nonce) if draft.creates else None
         return Step(purpose=draft.purpose, nonce=nonce, gas=draft.gas, address=address, recorded=held)
-
-
-def created(founder: bytes, nonce: int) -> bytes:
-    """The address of what an account creates with a nonce."""
-    return keccak256(rlp.encode([founder, nonce]))[12:]
 
 
 def plan(founding: Founding, founder: bytes, *, next_nonce: int, recorded: Mapping[str, Recorded]) -> list[Step]:

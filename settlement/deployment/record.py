@@ -15,12 +15,13 @@ from typing import Any, Final, get_args
 
 from proofs.json_form import hex_bytes, hex_text
 from proofs.keccak import keccak256
+from settlement import second_node
 from settlement.alliance import Alliance
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Name, artifact
 from settlement.chain.outbox import Outbox
-from settlement.chain.transactions import data_of
-from settlement.deployment.plan import Recorded, created
+from settlement.chain.transactions import created, data_of
+from settlement.deployment.plan import Recorded
 from settlement.deployment.roles import Governance, Holding, governance_of, holdings
 from settlement.networks import RECORD, addresses, read_told, replace_told
 from settlement.tables import Conn, anchor
@@ -132,7 +133,7 @@ def _where(purpose: str, founder: bytes, nonce: int) -> dict[str, str]:
 
 def write_record(conn: Conn, alliance: Alliance, outbox: Outbox, path: Path) -> dict[str, Any]:
     """The whole file, as it stays; an existing record of the same alliance is kept."""
-    told = addresses(conn, alliance)
+    told = second_node.agreed(alliance, "what the file of addresses says", lambda each: addresses(conn, each))
     held = read_told(path) if path.exists() else {}
     told[RECORD] = held.get(RECORD) or record(conn, alliance, outbox)
     replace_told(path, told)

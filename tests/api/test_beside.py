@@ -31,7 +31,6 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("door")
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGKILL])
 def test_tasks_run_beside_the_api_and_end_with_it(

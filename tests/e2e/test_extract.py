@@ -25,7 +25,6 @@ from settlement.submitter import drive
 from tests.api.conftest import START, Caller
 from tests.settlement.chain.field import ATTESTERS, Field, attest, cycle, day
 
-pytestmark = pytest.mark.timeout(300)
 PAGE_LEAVES = 4
 
 

@@ -20,7 +20,6 @@ from proofs import groth16
 from tests.conftest import ROOT
 from tests.loopback import listening
 
-pytestmark = pytest.mark.timeout(300)
 KEPT = json.loads((ROOT / "proofs" / "vectors" / "tier_proof.json").read_text())
 POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'none'"
 PAGE = '<!doctype html><title>wallet</title><script type="module" src="page.js"></script>'

@@ -30,7 +30,6 @@ from tests.conftest import ROOT
 from tests.loopback import Quiet, listening
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day
 
-pytestmark = pytest.mark.timeout(300)
 OFFLINE = ["form", "signature", "posting", "position", "root", "shown"]
 ANSWER_MS_MAX = 20_000
 

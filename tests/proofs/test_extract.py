@@ -256,7 +256,6 @@ def words_of(form: object) -> Iterator[str]:
         yield form
 
 
-@pytest.mark.timeout(300)
 def test_no_word_of_another_merchant_is_in_it_or_follows_from_it(history: History) -> None:
     """Also for somebody who knows every figure of the others: without their salts no hash in the extract tells whether
     a guess is right, and no salt of theirs is there.

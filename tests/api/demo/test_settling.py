@@ -27,7 +27,7 @@ TOO_OLD_S = 7 * 3_600
 ATTESTERS = 3
 AHEAD_S = 400 * 86_400
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 def test_a_run_resumed_too_late_for_the_commit_is_signed_again(tmp_path: Path, database: str) -> None:

@@ -29,7 +29,6 @@ from tests.settlement.tiers.conftest import bare, ground  # noqa: F401
 from tests.settlement.tiers.ground import VAULT
 from tests.settlement.tiers.test_on_chain import anchored, works  # noqa: F401
 
-pytestmark = pytest.mark.timeout(180)
 TOMORROW = TODAY + 1
 
 

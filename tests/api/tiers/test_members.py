@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
-import pytest
 
 from api.door import Door
 from proofs.poseidon import R
@@ -159,7 +158,6 @@ def test_the_trust_file_is_whole_in_one_answer(door: Door, tea: Caller, epoch: i
     assert door.tiers.circuits
 
 
-@pytest.mark.timeout(180)
 def test_the_server_proves_for_who_agreed_to_it(
     door: Door, tea: Caller, first: Partner, database: str, clock: Clock
 ) -> None:

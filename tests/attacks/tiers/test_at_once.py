@@ -23,7 +23,6 @@ from api.slow import EACH_MAX
 from tests.api.conftest import Caller, Clock
 from tests.attacks.tiers.scene import Scene
 
-pytestmark = pytest.mark.timeout(300)
 SERVERS = 6
 AT_ONCE = SERVERS * EACH_MAX
 WAIT_SECONDS = 60

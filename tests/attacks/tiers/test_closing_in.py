@@ -8,7 +8,6 @@ from datetime import timedelta
 from runpy import run_path
 
 import psycopg
-import pytest
 
 from api.tiers import rows
 from proofs.tier.narrowing import Question
@@ -18,7 +17,6 @@ from tests.api.tiers.alliance import CLOCK, SILVER, TODAY
 from tests.attacks.tiers.scene import GOLD_OR_HIGHER, Scene
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.timeout(120)
 FLOOD = 1_100
 MIGRATION = ROOT / "migrations" / "versions" / "0028_partner_questions.py"
 

@@ -21,7 +21,6 @@ from tests.api.tiers import alliance
 from tests.api.tiers.alliance import GOLD, MEMBERS, let_in
 from tests.attacks.tiers.scene import Scene
 
-pytestmark = pytest.mark.timeout(120)
 JOB = {"job": "8f1f0a52-6a2c-4a8e-9d3b-0d7a4c1c2b3a", "reply_key": "a5" * 32}
 NOBODY = "0x" + "00" * 32
 

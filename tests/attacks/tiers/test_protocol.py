@@ -39,7 +39,6 @@ from tests.api.tiers.alliance import (
 from tests.attacks.tiers.scene import GOLD_OR_HIGHER, Scene
 from tests.settlement.tiers.paper import ADDRESS, CHAIN_ID
 
-pytestmark = pytest.mark.timeout(300)
 EPOCH_SECONDS = 86_400
 
 

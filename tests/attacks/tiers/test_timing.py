@@ -21,7 +21,6 @@ from api.tiers import rows, verifying
 from api.tiers.verifying import REFUSAL_STEP_SECONDS
 from tests.attacks.tiers.scene import GOLD_OR_HIGHER, Scene
 
-pytestmark = pytest.mark.timeout(300)
 ROUNDS = 14
 DEVIATIONS_MAX = 4.5
 """Of a sum of ranks from what chance gives: chance alone comes so far once in a hundred thousand times."""

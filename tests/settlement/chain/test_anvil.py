@@ -4,7 +4,8 @@ Collected where the npm package is installed (see `conftest`).
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import pytest
 from settlement.batches import seal_next
 from settlement.chain.client import Chain, NodeRefused, Reverted, SendCase
 from settlement.chain.gas import FEE_WEI_MAX
-from settlement.chain.outbox import FeeCeiling, Intent, LocalSigner, Outbox, Outcome
+from settlement.chain.outbox import FeeCeiling, ForeignPending, Intent, LocalSigner, Outbox, Outcome
 from settlement.observing import purpose
 from settlement.status import status
 from settlement.steps import Fate
 from settlement.submitter import drive
 from tests.settlement.chain.anvil import Anvil, running
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day, registry_commands
+from tests.settlement.chain.test_pen import Conn, cut_when_decided, raws
 from tests.settlement.chain.tiny import (
     ADDRESS,
     MINED_LOOK_S,
@@ -42,9 +44,14 @@ def anvil() -> Iterator[Anvil]:
 
 
 @pytest.fixture
-def outbox(database: str, anvil: Anvil) -> Iterator[Outbox]:
-    with psycopg.connect(database, autocommit=True) as conn:
-        yield Outbox(conn, Chain(anvil.url), LocalSigner(SENDER.key))
+def conn(database: str) -> Iterator[Conn]:
+    with psycopg.connect(database, autocommit=True) as made:
+        yield made
+
+
+@pytest.fixture
+def outbox(conn: Conn, anvil: Anvil) -> Outbox:
+    return Outbox(conn, Chain(anvil.url), LocalSigner(SENDER.key))
 
 
 def seen_mined(outbox: Outbox, purpose: str) -> Outcome:
@@ -108,6 +115,51 @@ def test_what_is_stuck_is_replaced_and_takes_effect_once(anvil: Anvil, outbox: O
     assert outbox.observe("stuck").fate is Fate.MINED
     assert outbox.submit(intent).fate is Fate.MINED
     assert len(chain.logs(address, first=0)) == 1
+
+
+def test_a_nonce_that_somebody_else_holds_in_the_pool_is_not_signed_for(
+    conn: Conn, anvil: Anvil, outbox: Outbox
+) -> None:
+    """It was decided, and its signer was not asked yet; whoever has the key as well got there first."""
+    chain = Chain(anvil.url)
+    intent = Intent("left", deploy(chain), b"left", 60_000)
+    cut_when_decided(conn, chain, intent)
+    anvil.mine_at_once(on=False)
+    send(chain, to=intent.to, data=b"from elsewhere")
+    for sign in (outbox.submit, lambda later: outbox.submit(replace(later, purpose="later")), void_of(outbox)):
+        with pytest.raises(ForeignPending, match="did not sign"):
+            sign(intent)
+    anvil.ask("evm_mine")
+    with pytest.raises(ForeignPending):
+        outbox.submit(intent)
+    assert (outbox.observe("left").fate, outbox.observe("later").fate) == (Fate.ASKED, Fate.NEVER), "not final yet"
+    anvil.finalise()
+    assert (outbox.submit(intent).fate, raws(conn)) == (Fate.DROPPED, [])
+    outbox.retire("left")
+    outbox.submit(intent)
+    anvil.finalise()
+    assert outbox.observe("left").fate is Fate.MINED
+    assert [log.data for log in chain.logs(intent.to or b"", first=0)] == [b"from elsewhere", b"left"]
+
+
+def test_what_left_the_pool_again_leaves_the_nonce_to_its_purpose(conn: Conn, anvil: Anvil, outbox: Outbox) -> None:
+    chain = Chain(anvil.url)
+    intent = Intent("left", deploy(chain), b"left", 60_000)
+    cut_when_decided(conn, chain, intent)
+    anvil.mine_at_once(on=False)
+    tx_hash, raw = signed(chain, to=intent.to, data=b"from elsewhere")
+    chain.send(raw)
+    with pytest.raises(ForeignPending):
+        outbox.submit(intent)
+    anvil.ask("anvil_dropTransaction", "0x" + tx_hash.hex())
+    outbox.submit(intent)
+    anvil.finalise()
+    assert outbox.observe("left").fate is Fate.MINED
+    assert [log.data for log in chain.logs(intent.to or b"", first=0)] == [b"left"]
+
+
+def void_of(outbox: Outbox) -> Callable[[Intent], Outcome]:
+    return lambda intent: outbox.void(intent.purpose)
 
 
 def test_replacements_end_at_a_ceiling(anvil: Anvil, outbox: Outbox) -> None:

@@ -90,9 +90,9 @@ class Hubs:
         first = tables.last_finalised(s.conn) + 1
         made = founding(s.conn, s.lanes, field.collateral)  # type: ignore[arg-type] # the field's own keystore
         self.field, self.s = field, s
-        self.founding: Founding = going_on(s.conn, s.alliance.chain, made, first)
+        self.founding: Founding = going_on(s.conn, s.alliance.chain, made, first, second=s.alliance.second)
         self.outbox = Outbox(s.conn, s.alliance.chain, OPERATOR, lease_s=LEASE_S, scope=scope_of(first))
-        self.old = old_alliance(s.conn, s.alliance.chain)
+        self.old = old_alliance(s.conn, s.alliance.chain, second=s.alliance.second)
 
     def require_free(self) -> None:
         require_free(self.s.conn, self.old, self.outbox, self.founding, self.s.publication.mirrors)

@@ -151,7 +151,12 @@ def test_a_ledger_goes_on_at_one_other_hub_wherever_the_command_was_cut(
         assert main(carry_over(town, "--yes"), lease_s=2) == 3
     assert "not on every mirror" in capsys.readouterr().err
     assert cut_at(town, 5) == -signal.SIGKILL  # and now it is
-    assert main(carry_over(town, "--yes")) == 0
+    assert main(carry_over(town, "--yes", "--check-rpc", f"{town.url}/")) == 1
+    assert "--check-rpc: has to be another node than the first" in capsys.readouterr().err
+    other = town.url.replace("127.0.0.1", "localhost")  # which nobody can see from here
+    assert main(carry_over(town, "--yes", "--check-rpc", other)) == 0
+    said_by_both = capsys.readouterr().out
+    assert said_by_both.count(" 0 not\n") == 2, said_by_both
     told = json.loads(next_file(town).read_text())
     assert told["carried"]["hub"] == json.loads(town.addresses.read_text())["hub"] != told["hub"]
     purposes = [purpose for _, purpose, _ in town.purposes()]

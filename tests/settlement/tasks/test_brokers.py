@@ -40,7 +40,6 @@ def killed_and_started(server: EmbeddedServer) -> EmbeddedServer:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_killed_database_loses_no_task_and_workers_come_back(server: EmbeddedServer, durable: Stage) -> None:
     durable.ask(*["note"] * BEFORE)
     with killed_and_started(server):

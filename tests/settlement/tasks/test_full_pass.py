@@ -97,7 +97,6 @@ def positions(played: Stage) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_day_is_settled_by_beat_and_workers_alone(field: Field, settling: Stage) -> None:
     keep(inspector := field.folder / "inspector.json", json.dumps({"kid": "auditor", "x25519": (b"\x05" * 32).hex()}))
     patient = {"TONGDUI_TASK_SECONDS_MAX": "100", "TONGDUI_REDELIVERY_SECONDS": "101"}
@@ -131,7 +130,6 @@ def test_a_day_is_settled_by_beat_and_workers_alone(field: Field, settling: Stag
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("point", ["sealed", "published"])
 def test_a_worker_killed_while_sealing_leaves_one_batch(field: Field, settling: Stage, point: str) -> None:
     first = settling.begin("worker", HOLD_AT=point)

@@ -41,7 +41,6 @@ def queued(node: RabbitMq, *, vhost: str = "/") -> dict[str, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_killed_broker_loses_no_task_and_workers_come_back(node: RabbitMq, database: str, tmp_path: Path) -> None:
     with stage(database, tmp_path, node.url) as played:
         played.ask("note")
@@ -78,7 +77,6 @@ def processes_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_killed_test_leaves_no_node_and_no_port_mapper(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", STARTS, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE) as killed:
         assert killed.stdout is not None

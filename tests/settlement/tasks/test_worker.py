@@ -5,12 +5,8 @@ from __future__ import annotations
 import signal
 import time
 
-import pytest
-
 from tests.settlement.tasks.stage import Stage
 from tests.waiting import PATIENCE_SECONDS, eventually
-
-pytestmark = pytest.mark.timeout(300)
 
 
 def test_a_task_runs_and_a_worker_stops_when_told(played: Stage) -> None:

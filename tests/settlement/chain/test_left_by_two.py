@@ -1,0 +1,122 @@
+"""A hub is left, and another taken for ours, by what two nodes say: one that lies about either is not believed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+from proofs.keccak import keccak256
+from settlement import tables
+from settlement.alliance import attach
+from settlement.chain.client import Chain, ChainUnclear
+from settlement.chain.contracts import artifact
+from settlement.chain.outbox import Outbox
+from settlement.deploy import found
+from settlement.sealing.lanes import create_keystore
+from settlement.second_node import NodesDisagree
+from tests.settlement.chain.field import MERCHANTS, OPERATOR, Field, founding
+from tests.settlement.chain.liar import Distortion, answering, lying
+from tests.settlement.chain.test_carrying import Hubs, settled
+from tests.settlement.chain.test_second_node import WORD, without
+
+__all__ = ["settled"]
+
+
+def with_administrator(merchant_id: int, admin: bytes) -> Distortion:
+    """A node that says that somebody else administers a merchant."""
+    topics = "0x" + keccak256(b"MerchantSet(uint32,address,address,uint8)").hex(), WORD.format(merchant_id)
+
+    def lie(method: str, _params: list[Any], result: Any) -> Any:
+        if method != "eth_getLogs":
+            return result
+        told = "0x" + admin.rjust(32, b"\0").hex()
+        return [
+            {**log, "data": told + log["data"][66:]} if tuple(log["topics"][:2]) == topics else log for log in result
+        ]
+
+    return lie
+
+
+LIES: dict[str, tuple[Distortion, str]] = {
+    "has moved nothing": (without("NetSettled(uint64,uint32,int256,uint256)"), "events of blocks"),
+    "takes no batch any more": (answering("windDownAt()", WORD.format(1)), "the hub at block"),
+    "has another last header": (answering("headerHash(uint64)", WORD.format(7)), "the hub at block"),
+    "is owed": (answering("owedBy(uint32)", WORD.format(7)), "the hub at block"),
+    "knows another administrator": (with_administrator(1, b"\x0d" * 20), "who administers merchants"),
+}
+"""What one node says of the hub that is left, and about what they differ; events first, for they are read once."""
+
+
+def test_no_hub_is_left_on_one_nodes_word(settled: Field) -> None:
+    """Nor are a merchant's keys and its administrator carried over by it: it would be another's for good."""
+    with (
+        lying(settled.url) as liar,
+        replace(settled, url=liar.url, second_url=settled.url).settlement() as s,
+    ):
+        s.conn.execute("DELETE FROM settlement.chain_cursor")
+        s.conn.execute("DELETE FROM settlement.chain_event")  # as if nothing had been watched yet
+        for lie, about in LIES.values():
+            liar.distort = lie
+            with pytest.raises(NodesDisagree, match=about):
+                Hubs(settled, s).require_free()
+        liar.honest()
+        Hubs(settled, s).require_free()
+
+
+def with_code(name: str) -> Distortion:
+    """A node that shows this contract with another partner built into its code."""
+    places = [
+        slice(2 + 2 * at["start"], 2 + 2 * (at["start"] + at["length"])) for at in artifact(name)["immutableReferences"]
+    ]
+    length = len(artifact(name)["deployedBytecode"])
+
+    def lie(method: str, _params: list[Any], result: Any) -> Any:
+        if method != "eth_getCode" or len(result) != length:
+            return result
+        return result[: places[0].start] + "0d" * 32 + result[places[0].stop :]
+
+    return lie
+
+
+def ahead(method: str, params: list[Any], result: Any) -> Any:
+    """A node that says that it is a century later."""
+    asked = method == "eth_getBlockByNumber" and params[0] == "pending"
+    return {**result, "timestamp": hex(int(result["timestamp"], 16) + 100 * 31_557_600)} if asked else result
+
+
+def elsewhere(method: str, _params: list[Any], result: Any) -> Any:
+    """A node that says of every contract that it was made at another address."""
+    made = method == "eth_getTransactionReceipt" and result is not None and result["contractAddress"]
+    return {**result, "contractAddress": "0x" + "0d" * 20} if made else result
+
+
+def test_no_hub_is_taken_for_ours_on_one_nodes_word(unfounded: Field) -> None:
+    """What stands in the anchor stays: its address, its code, its first header, its partners."""
+    lanes = create_keystore(unfounded.folder / "lanes.json", MERCHANTS)
+    with lying(unfounded.url) as liar, psycopg.connect(unfounded.dsn, autocommit=True) as conn:
+        chain, second = Chain(liar.url), Chain(unfounded.url)
+        outbox, made = Outbox(conn, chain, OPERATOR), founding(conn, lanes)
+
+        def found_it() -> None:
+            found(conn, chain, outbox, made, unfounded.publication(), second=second)
+
+        liar.distort = ahead
+        with pytest.raises(NodesDisagree, match="the time: "):
+            found_it()
+        liar.distort = elsewhere
+        with pytest.raises(ChainUnclear, match=r"made 0x(0d){20}, which can only be 0x"):
+            found_it()
+        for lie, about in (
+            (with_code("SettlementHub"), "the new hub: code_hash"),
+            (answering("policy()", WORD.format(7)), "the new hub: partners"),
+        ):
+            liar.distort = lie
+            with pytest.raises(NodesDisagree, match=about):
+                found_it()
+            assert tables.anchor(conn) is None
+        liar.honest()
+        found_it()
+        assert attach(conn, second).anchor.deploy_block > 0
