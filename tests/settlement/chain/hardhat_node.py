@@ -28,7 +28,7 @@ def running() -> Iterator[HardhatNode]:
     """A fresh chain on which SENDER has gas money; ended with the test."""
     assert NODE is not None
     environment = {**os.environ, "HARDHAT_CONFIG": "hardhat/hardhat.config.ts", "NO_COLOR": "1"}
-    # It tells of every request: into a pipe that nobody empties it falls silent after some hundred of them.
+    # It tells of every request; writing into a pipe that nobody emptied, it was seen to answer nothing any more.
     with tempfile.TemporaryFile("a+") as said:
         process = subprocess.Popen(
             [NODE, str(CLI), *ARGUMENTS],
