@@ -1,11 +1,11 @@
-"""JSON posted over HTTP to a node or signer, within a time and a size, whatever trickles in.
+"""Requests over HTTP within a time and a size, whatever trickles in: JSON to nodes and signers, files to mirrors.
 
-Invariants: one time counts for everything, from dialling to the last byte; when it is over the connection is cut, in
+Invariants: one time counts for everything, from dialling to the last byte; when it is over the connection is closed, in
 the middle of a TLS handshake or a header too (looking up a name alone takes as long as the system's resolver does).
-Redirections are not followed and the environment's proxies not used, so a token goes to no other host. A connection
-that the other side closed between two requests is opened anew, once: so what is posted may arrive twice, and has to
-bear that. What is said of a failure names no address, and repeats nothing that the other side said. Called by the
-chain's client, and by those who ask signers elsewhere. Why not a library: docs/decisions/0239.
+Redirections are not followed and the environment's proxies not used, so a token goes to no other host; nothing is
+unpacked. A connection that the other side closed between two requests is opened anew, once: so what is posted may
+arrive twice, and has to bear that. What is said of a failure names no address, and repeats nothing that the other side
+said. Called by the chain's client, by those who ask signers elsewhere, and by mirrors. Source: docs/decisions/0254.
 """
 
 from __future__ import annotations
@@ -14,20 +14,27 @@ import json
 import socket
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from http.client import HTTPConnection, HTTPException, IncompleteRead
-from threading import Event, Timer
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from math import inf
+from string import punctuation
 from time import monotonic
+from types import MappingProxyType
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-NOT_POSTED = (OSError, HTTPException, ValueError)
+import httpcore2
+
+from settlement.wire import Answer, BrokenOff, Connection, dialled, system_tls
+
+NOT_POSTED = (OSError, ValueError)
 """What is raised where no answer came; `why` says it in words."""
 OK = 200
 NOBODY_BEHIND = frozenset({502, 503, 504})
 """What a server in between says that had no answer from whom it asked."""
 PORTS = {"http": 80, "https": 443}
+ALWAYS_SENT = {"User-Agent": b"tongdui", "Accept-Encoding": b"identity"}
+NO_WAITS: Mapping[str, float] = MappingProxyType({})
 _CLOSED = (ConnectionError, ssl.SSLError)
 
 
@@ -37,13 +44,6 @@ class Unusable(ValueError):
 
 class NobodyBehind(Unusable):
     """A server in between had no answer; who stands behind it may have heard the question all the same."""
-
-
-class Answer(NamedTuple):
-    """HTTP's status and the body's bytes."""
-
-    status: int
-    body: bytes
 
 
 class Place(NamedTuple):
@@ -67,6 +67,7 @@ def place(url: str) -> Place:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
+        path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=punctuation)
     except ValueError:
         raise Unusable("not an http(s) address") from None
     if parts.scheme not in PORTS or not host:
@@ -74,7 +75,6 @@ def place(url: str) -> Place:
     named = None
     if parts.username is not None:
         named = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Place(parts.scheme, host, port or PORTS[parts.scheme], path, named)
 
 
@@ -108,8 +108,8 @@ def why(error: BaseException) -> str:
             return "no answer in time"
         case socket.gaierror():
             return "nobody knows its name"
-        case IncompleteRead():
-            return "an answer that breaks off"
+        case BrokenOff():
+            return "an answer that breaks off, or is none of HTTP"
         case ConnectionRefusedError():
             return "nobody listens there"
         case _:
@@ -118,131 +118,69 @@ def why(error: BaseException) -> str:
 
 class Line:
     """A connection to one address, kept open between requests; for one thread. A name and password in the address are
-    given as they are meant.
+    given as they are meant. `waits` are seconds for one step each, by httpcore2's names: "connect", "read", "write".
     """
 
-    def __init__(self, url: str, *, token: str | None = None) -> None:
-        self._open: HTTPConnection | None = None
-        self._tls: ssl.SSLContext | None = None
-        self._url, self._token = url, token
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        waits: Mapping[str, float] = NO_WAITS,
+    ) -> None:
+        self._open: Connection | None = None
+        self._url, self._token, self._tls, self._waits = url, token, tls, waits
 
     def __del__(self) -> None:
         """Clients of a node are made and dropped everywhere; whoever drops one is done with its connection."""
         self.close()
 
     def post(self, body: bytes, *, seconds_max: float, bytes_max: int) -> Answer:
-        """What is answered, whatever its status. Raises `NOT_POSTED`."""
+        """What is answered to this JSON, whatever its status. Raises `NOT_POSTED`."""
+        answer = self.ask("POST", body, seconds_max=seconds_max, bytes_max=bytes_max)
+        if len(answer.body) > bytes_max:
+            raise Unusable("longer than an answer may be")
+        return answer
+
+    def ask(self, method: str, body: bytes | None = None, *, seconds_max: float, bytes_max: int) -> Answer:
+        """What is answered, whatever its status; of the body at most one byte too many. Raises `NOT_POSTED`."""
         at, until_s = place(self._url), monotonic() + seconds_max
-        if self._open is not None:
-            with suppress(*_CLOSED):  # since the last time
-                return self._posted(at, self._open, body, until_s, bytes_max)
-        return self._posted(at, self._dialled(at, until_s), body, until_s, bytes_max)
+        request = self._request(at, method, body)
+        try:
+            if self._open is not None and self._open.is_kept:
+                with suppress(*_CLOSED):  # since the last time
+                    return self._open.answered(request, until_s, bytes_max)
+            self._open = Connection(request.url.origin, self._dialled(at, until_s))
+            return self._open.answered(request, until_s, bytes_max)
+        except httpcore2.LocalProtocolError:
+            raise Unusable("a token that cannot be sent") from None
 
     def close(self) -> None:
         """Let go of the connection; the next request opens one."""
         if self._open is not None:
             self._open.close()
-        self._open = None
 
-    def _dialled(self, at: Place, until_s: float) -> HTTPConnection:
-        connected = _connected(at, until_s)
-        if at.scheme == "https":
-            connected = self._secured(connected, at.host, until_s)
-        self._open = HTTPConnection(at.host, at.port)
-        self._open.sock, self._open.auto_open = connected, 0  # it would dial by itself, and nobody would watch it
-        self._open.default_port = PORTS[at.scheme]
-        return self._open
+    def _dialled(self, at: Place, until_s: float) -> socket.socket:
+        if at.scheme == "https" and self._tls is None:
+            self._tls = system_tls()
+        until_s = min(until_s, monotonic() + self._waits.get("connect", inf))
+        return dialled(at.host, at.port, self._tls if at.scheme == "https" else None, until_s)
 
-    def _secured(self, connected: socket.socket, host: str, until_s: float) -> ssl.SSLSocket:
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-            self._tls.set_alpn_protocols(["http/1.1"])
-        try:
-            connected.settimeout(_left_s(until_s))  # which a whole handshake has, unlike an answer
-            return self._tls.wrap_socket(connected, server_hostname=host)
-        except BaseException:
-            connected.close()
-            raise
-
-    def _posted(self, at: Place, connection: HTTPConnection, body: bytes, until_s: float, bytes_max: int) -> Answer:
-        whole = False
-        try:
-            with _cut_off(connection.sock, until_s):
-                connection.request("POST", at.path, body, self._headers(at))
-                answer = connection.getresponse()
-                taken = answer.read(bytes_max + 1)
-            if len(taken) > bytes_max:
-                raise Unusable("longer than an answer may be")
-            if answer.length:  # of what was promised; without a length the end of the connection is the answer's
-                raise IncompleteRead(b"")
-            whole = not answer.will_close
-        finally:
-            if not whole:  # what comes next on this connection would be taken for another answer
-                self.close()
-        return Answer(answer.status, taken)
-
-    def _headers(self, at: Place) -> dict[str, str]:
-        headers = {"Content-Type": "application/json"}
+    def _request(self, at: Place, method: str, body: bytes | None) -> httpcore2.Request:
+        headers = {"Host": at.shown.partition("://")[2].encode("idna"), **ALWAYS_SENT}
+        if body is not None:
+            headers["Content-Length"] = b"%d" % len(body)
+        if method == "POST":
+            headers["Content-Type"] = b"application/json"
         if self._token is not None:
-            headers["Authorization"] = f"Bearer {self._token}"
+            headers["Authorization"] = f"Bearer {self._token}".encode()
         elif at.named is not None:
-            headers["Authorization"] = f"Basic {b64encode(at.named.encode()).decode()}"
-        return headers
-
-
-def _connected(at: Place, until_s: float) -> socket.socket:
-    """To the first address that answers; each has its part of the time that is left, so that one whose packets vanish
-    does not keep us from the next.
-    """
-    found = socket.getaddrinfo(at.host, at.port, type=socket.SOCK_STREAM)
-    failed: OSError = socket.gaierror()
-    for tried, (family, kind, protocol, _, address) in enumerate(found):
-        dialled = socket.socket(family, kind, protocol)
-        try:
-            dialled.settimeout(_left_s(until_s) / (len(found) - tried))
-            dialled.connect(address)
-            dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            dialled.settimeout(_left_s(until_s))
-        except OSError as error:
-            dialled.close()
-            failed = error
-        else:
-            return dialled
-    raise failed
-
-
-def _left_s(until_s: float) -> float:
-    """Seconds. Raises TimeoutError when there are none."""
-    left = until_s - monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
-
-
-@contextmanager
-def _cut_off(connected: socket.socket, until_s: float) -> Iterator[None]:
-    """Whatever is read or written inside ends with its time. Raises TimeoutError."""
-    over = Event()
-    connected.settimeout(_left_s(until_s))
-    watch = Timer(_left_s(until_s), _cut, [connected, over])
-    watch.daemon = True
-    watch.start()
-    try:
-        yield
-    except NOT_POSTED:
-        if over.is_set():
-            raise TimeoutError from None
-        raise
-    finally:
-        watch.cancel()
-    if over.is_set():  # what is read to the end of the connection ends with it
-        raise TimeoutError
-
-
-def _cut(connected: socket.socket, over: Event) -> None:
-    over.set()
-    with suppress(OSError):
-        socket.socket.shutdown(connected, socket.SHUT_RDWR)  # below TLS, in the middle of which another thread is
+            headers["Authorization"] = b"Basic " + b64encode(at.named.encode())
+        url = httpcore2.URL(scheme=at.scheme, host=at.host.encode("idna"), port=at.port, target=at.path)
+        return httpcore2.Request(
+            method, url, headers=[*headers.items()], content=body, extensions={"timeout": self._waits}
+        )
 
 
 def posted(url: str, body: Any, *, seconds_max: float, bytes_max: int, token: str | None = None) -> bytes:

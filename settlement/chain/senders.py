@@ -8,7 +8,6 @@ production; no key is ever shown. Called by the entry points.
 from __future__ import annotations
 
 import json
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,7 +99,7 @@ class RemoteSigner:
             answer = json.loads(posted(self._url, body, seconds_max=self._sign_s_max, bytes_max=ANSWER_BYTES_MAX))
             result = answer["result"]
             return bytes.fromhex((result["raw"] if isinstance(result, dict) else result).removeprefix("0x"))
-        except (OSError, HTTPException, NobodyBehind) as error:
+        except (OSError, NobodyBehind) as error:
             raise SignerSilent(f"the signer gave no signature: {why(error)}") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise SignerRefused(f"the signer gave no signature: {why(error)}") from None

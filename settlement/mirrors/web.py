@@ -1,28 +1,27 @@
 """A mirror behind HTTP that takes PUT, GET and DELETE under one address: a WebDAV share, nginx with dav, a gateway.
 
-Invariants: time and answers are bounded; redirections are not followed, so the token goes to no other host; the
-environment's proxies are not used. Made by settings and tests.
+Invariants: time and answers are bounded, whatever trickles; redirections are not followed, so the token goes to no
+other host; the environment's proxies are not used. Made by settings and tests.
 """
 
 from __future__ import annotations
 
-import ssl
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
+from http import HTTPStatus
+from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
 
-import httpx2
-
 from settlement.mirrors import MirrorDown
+from settlement.posting import NOT_POSTED, Line, why
+from settlement.wire import Answer, system_tls
 
 TIMEOUT_SECONDS: Final = 60.0
-"""Between two pieces of an answer."""
+"""Between two pieces of what is sent or answered."""
 CONNECT_SECONDS: Final = 10.0
-READ_SECONDS_MAX: Final = 300.0
-"""For a whole file, however its mirror lets it trickle: who publishes waits for it."""
-_GONE: Final = frozenset({httpx2.codes.NOT_FOUND, httpx2.codes.GONE})
+FILE_SECONDS_MAX: Final = 300.0
+"""For a whole file, there or back, however its mirror lets it trickle: who publishes waits for it."""
+_GONE: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 
 
 class WebMirror:
@@ -36,17 +35,15 @@ class WebMirror:
         *,
         token: str | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
-        read_seconds_max: float = READ_SECONDS_MAX,
+        file_seconds_max: float = FILE_SECONDS_MAX,
     ) -> None:
         parts = urlsplit(address)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
             raise ValueError("a mirror's address is http(s)://host/path, without a name, password or query in it")
-        self._address = address.rstrip("/")
-        self._place = parts.netloc
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._timeout = httpx2.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_SECONDS))
-        self._read_seconds_max = read_seconds_max
-        self._tls = ssl.create_default_context()
+        self._address, self._place, self._token = address.rstrip("/"), parts.netloc, token
+        self._waits = {"connect": CONNECT_SECONDS, "read": timeout_seconds, "write": timeout_seconds}
+        self._file_seconds_max = file_seconds_max
+        self._tls = system_tls()
 
     @property
     def name(self) -> str:
@@ -57,38 +54,32 @@ class WebMirror:
         return self._place
 
     def read(self, path: str, *, bytes_max: int) -> bytes | None:
-        taken, until = bytearray(), time.monotonic() + self._read_seconds_max
-        with self._asking("GET", path) as answer:
-            if answer.status_code in _GONE:
-                return None
-            self._require(answer, "GET")
-            for piece in answer.iter_bytes():
-                taken += piece
-                if len(taken) > bytes_max:
-                    break
-                if time.monotonic() > until:
-                    raise MirrorDown(self.name, f"takes more than {self._read_seconds_max:.0f} s for a file")
-        return bytes(taken[: bytes_max + 1])
+        answer = self._asked("GET", path, bytes_max=bytes_max)
+        if answer.status in _GONE:
+            return None
+        self._require(answer, "GET")
+        return answer.body
 
     def write(self, path: str, data: bytes) -> None:
-        with self._asking("PUT", path, data) as answer:
-            self._require(answer, "PUT")
+        self._require(self._asked("PUT", path, data), "PUT")
 
     def erase(self, path: str) -> None:
-        with self._asking("DELETE", path) as answer:
-            if answer.status_code not in _GONE:
-                self._require(answer, "DELETE")
+        answer = self._asked("DELETE", path)
+        if answer.status not in _GONE:
+            self._require(answer, "DELETE")
 
-    @contextmanager
-    def _asking(self, method: str, path: str, data: bytes | None = None) -> Iterator[httpx2.Response]:
-        client = httpx2.Client(headers=self._headers, timeout=self._timeout, trust_env=False, verify=self._tls)
+    def _asked(self, method: str, path: str, data: bytes | None = None, *, bytes_max: int = 0) -> Answer:
+        began = monotonic()
+        line = Line(f"{self._address}/{path}", token=self._token, tls=self._tls, waits=self._waits)
         try:
-            with client, client.stream(method, f"{self._address}/{path}", content=data) as answer:
-                yield answer
-        except httpx2.HTTPError as error:
-            raise MirrorDown(self.name, type(error).__name__) from None
+            with closing(line):
+                return line.ask(method, data, seconds_max=self._file_seconds_max, bytes_max=bytes_max)
+        except NOT_POSTED as error:
+            over = monotonic() - began >= self._file_seconds_max
+            told = f"takes more than {self._file_seconds_max:.0f} s for a file" if over else why(error)
+            raise MirrorDown(self.name, told) from None
 
-    def _require(self, answer: httpx2.Response, method: str) -> None:
+    def _require(self, answer: Answer, method: str) -> None:
         """The answer's own words are not repeated: they may hold anything."""
-        if not answer.is_success:
-            raise MirrorDown(self.name, f"{method} answered {answer.status_code}")
+        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            raise MirrorDown(self.name, f"{method} answered {answer.status}")

@@ -33,7 +33,7 @@ Talk = Callable[[socket.socket, threading.Event], None]
 @contextmanager
 def listening(talk: Talk, *, scheme: str = "http") -> Iterator[tuple[str, list[int]]]:
     """An address, and a list that gets longer with each connection."""
-    over, came = threading.Event(), list[int]()
+    over, came, open_ = threading.Event(), list[int](), list[socket.socket]()
     server = socket.create_server(("127.0.0.1", 0))
     server.settimeout(LISTEN_S)
     threads: list[threading.Thread] = []
@@ -44,6 +44,7 @@ def listening(talk: Talk, *, scheme: str = "http") -> Iterator[tuple[str, list[i
                 connection, _ = server.accept()
                 connection.settimeout(CUT_OFF_S_MAX)
                 came.append(len(came))
+                open_.append(connection)
                 threads.append(threading.Thread(target=answer, args=(connection,)))
                 threads[-1].start()
 
@@ -57,6 +58,9 @@ def listening(talk: Talk, *, scheme: str = "http") -> Iterator[tuple[str, list[i
         yield f"{scheme}://127.0.0.1:{server.getsockname()[1]}", came
     finally:
         over.set()
+        for still in open_:
+            with suppress(OSError):  # whoever asked may keep it for another question
+                still.shutdown(socket.SHUT_RDWR)
         for each in threads:
             each.join()
         server.close()

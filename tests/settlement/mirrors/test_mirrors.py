@@ -81,7 +81,7 @@ def test_a_mirror_that_lets_a_file_trickle_is_down(shelf: Shelf) -> None:
     WebMirror(shelf.address).write("blobs/x", bytes(1_000))
     shelf.trickles = True
     with pytest.raises(MirrorDown, match="takes more than"):
-        WebMirror(shelf.address, read_seconds_max=0.2).read("blobs/x", bytes_max=1_000)
+        WebMirror(shelf.address, file_seconds_max=0.2).read("blobs/x", bytes_max=1_000)
 
 
 def test_a_mirror_that_nobody_answers_for_is_down(tmp_path: Path) -> None:
