@@ -14,10 +14,10 @@ from settlement.chain.client import Chain, ChainUnclear
 from settlement.mirrors import MirrorDown
 from settlement.mirrors.web import WebMirror
 from tests.auditor.test_exchange import EXCHANGE_S, body, handshake, header, informed
-from tests.settlement.chain.test_line import Talk, certificate, listening
+from tests.settlement.chain.test_line import CUT_OFF_S_MAX, Talk, certificate, listening
 
 FILE = b'{"id": 1}'
-LARGE_BYTES, TAKEN_BYTES, TAKEN_S = 2**24, 2**17, 0.02
+LARGE_BYTES, TAKEN_BYTES, TAKEN_S = 2**25, 2**17, 0.02
 """More than a connection holds by itself, and so slowly that all of it takes some seconds."""
 PARTS = [(header, "http"), (informed, "http"), (handshake, "https")]
 
@@ -49,12 +49,19 @@ def test_a_mirror_that_trickles_is_down(talk: Talk, scheme: str) -> None:
         WebMirror(url, file_seconds_max=EXCHANGE_S).write("blobs/x", FILE)
 
 
-def test_a_mirror_that_takes_a_file_piece_by_piece_is_down() -> None:
-    def talk(connection: socket.socket, over: threading.Event) -> None:
-        taken = 0
-        while taken < LARGE_BYTES and not over.wait(TAKEN_S):
-            taken += len(connection.recv(TAKEN_BYTES))
+def test_a_mirror_that_takes_a_file_piece_by_piece_is_sent_no_more_of_it() -> None:
+    taken, hurry, ended = list[int](), threading.Event(), threading.Event()
+
+    def talk(connection: socket.socket, _over: threading.Event) -> None:
+        while sum(taken) < LARGE_BYTES and (piece := connection.recv(TAKEN_BYTES)):
+            taken.append(len(piece))
+            hurry.wait(TAKEN_S)
+        ended.set()
         connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
 
-    with listening(talk) as (url, _), pytest.raises(MirrorDown, match="takes more than"):
-        WebMirror(url, file_seconds_max=EXCHANGE_S).write("blobs/x", bytes(LARGE_BYTES))
+    with listening(talk) as (url, _):
+        with pytest.raises(MirrorDown, match="takes more than"):
+            WebMirror(url, file_seconds_max=EXCHANGE_S).write("blobs/x", bytes(LARGE_BYTES))
+        hurry.set()
+        assert ended.wait(CUT_OFF_S_MAX)
+    assert sum(taken) < LARGE_BYTES
