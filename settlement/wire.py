@@ -52,6 +52,8 @@ class Connection:
         taken = bytearray()
         try:
             with closing(self._http.handle_request(request)) as answer:
+                if not self._steps.heard:
+                    raise BrokenOff  # it was there before it was asked for
                 for piece in answer.iter_stream():
                     taken += piece
                     if len(taken) > bytes_max:
@@ -66,18 +68,18 @@ class _Steps(httpcore2.NetworkStream):
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
-        self._until_s, self._heard = 0.0, False
+        self._until_s, self.heard = 0.0, False
 
     def begin(self, until_s: float) -> None:
-        self._until_s, self._heard = until_s, False
+        self._until_s, self.heard = until_s, False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Raises ConnectionResetError too where the other side closed before it answered at all."""
         self._socket.settimeout(_left_s(self._until_s, timeout))
         piece = self._socket.recv(max_bytes)
-        if not piece and not self._heard:
+        if not piece and not self.heard:
             raise ConnectionResetError
-        self._heard = True
+        self.heard = True
         return piece
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:

@@ -169,6 +169,20 @@ def test_an_answer_to_another_question_is_none_and_the_line_is_dropped() -> None
         assert came == [0, 1], "whatever else is on its way over the first belongs to nobody"
 
 
+def test_an_answer_that_was_there_before_its_question_is_none() -> None:
+    def talk(connection: socket.socket, _over: threading.Event) -> None:
+        while request := question(connection):
+            connection.sendall(told(request, result="0x7") + told(request, step=1, result="0x8"))
+
+    with listening(talk) as (url, came):
+        chain = Chain(url)
+        assert chain.chain_id() == 7
+        with pytest.raises(ChainUnclear, match="breaks off"):
+            chain.chain_id()
+        assert chain.chain_id() == 7
+        assert came == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("status", "answer", "error"),
     [
