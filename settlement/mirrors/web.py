@@ -41,7 +41,11 @@ class WebMirror:
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
             raise ValueError("a mirror's address is http(s)://host/path, without a name, password or query in it")
         self._address, self._place, self._token = address.rstrip("/"), parts.netloc, token
-        self._waits = {"connect": CONNECT_SECONDS, "read": timeout_seconds, "write": timeout_seconds}
+        self._waits = {
+            "connect": min(timeout_seconds, CONNECT_SECONDS),
+            "read": timeout_seconds,
+            "write": timeout_seconds,
+        }
         self._file_seconds_max = file_seconds_max
         self._tls = system_tls()
 
