@@ -177,10 +177,10 @@ def _deploy(conn: Conn, nodes: Nodes, outbox: Outbox, founding: Founding, public
         founded_at=zero.done.sealed_at,
         first_batch=zero.batch_no,
     )
+    _require_borne_out(Alliance(anchor=anchor, chain=chain, second=second), outbox, zero)
     with conn.transaction():
         outbox.require_lead()
-        _require_borne_out(Alliance(anchor=anchor, chain=chain, second=second), outbox, zero)
-    step_over(conn, anchor, zero)
+        step_over(conn, anchor, zero)
 
 
 def _agreed_now(nodes: Nodes) -> int:

@@ -90,15 +90,15 @@ def going_on(conn: Conn, chain: Chain, founding: Founding, first: int, *, second
     themselves get their place. Both nodes have to say the same of them. Raises `NodesDisagree`, `ChainError`.
     """
     left = tables.anchor(conn, batch_no=first - 1)
-    first_block = 0 if left is None else left.deploy_block
+    assert left is not None, "asked for before"
     own = [Lane(*lane.id, lane.address, lane.kinds) for lane in desk.lanes(conn) if lane.to_batch is None]
     known = {lane.id for lane in founding.roster}
     lanes = [*founding.roster, *(lane for lane in own if lane.id not in known)]
     going = replace(founding, roster=Roster(lanes), carry=carry(conn, first))
-    assert left is not None, "asked for before"
     old = Alliance(anchor=left, chain=chain, second=second)
     if second_node.agreed(old, "the chain", lambda each: each.chain.chain_id()) != left.chain_id:
         return going  # told by name before anything is done
+    first_block = left.deploy_block
     over = second_node.agreed(old, "revoked keys", lambda each: ends.read(each.registry, first_block=first_block).keys)
     seats = second_node.agreed(
         old, "who administers merchants", lambda each: _own_seats(each.registry, founding, first_block=first_block)

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from proofs.keccak import keccak256
-from settlement import tables
+from settlement import lease, tables
 from settlement.alliance import attach
 from settlement.chain.client import Chain, ChainUnclear
 from settlement.chain.contracts import artifact
@@ -17,12 +17,14 @@ from settlement.chain.outbox import Outbox
 from settlement.deploy import found
 from settlement.sealing.lanes import create_keystore
 from settlement.second_node import NodesDisagree
+from settlement.tasks.ticks import SETTLEMENT
 from tests.settlement.chain.field import MERCHANTS, OPERATOR, Field, founding
 from tests.settlement.chain.liar import Distortion, answering, lying
 from tests.settlement.chain.test_carrying import Hubs, settled
 from tests.settlement.chain.test_second_node import WORD, without
 
 __all__ = ["settled"]
+POLICY = "0x" + keccak256(b"policy()").hex()[:8]
 
 
 def with_administrator(merchant_id: int, admin: bytes) -> Distortion:
@@ -94,7 +96,9 @@ def elsewhere(method: str, _params: list[Any], result: Any) -> Any:
 
 
 def test_no_hub_is_taken_for_ours_on_one_nodes_word(unfounded: Field) -> None:
-    """What stands in the anchor stays: its address, its code, its first header, its partners."""
+    """What stands in the anchor stays: its address, its code, its first header, its partners. Nor does anybody write it
+    who lost the lead of the whole work while the nodes were asked.
+    """
     lanes = create_keystore(unfounded.folder / "lanes.json", MERCHANTS)
     with lying(unfounded.url) as liar, psycopg.connect(unfounded.dsn, autocommit=True) as conn:
         chain, second = Chain(liar.url), Chain(unfounded.url)
@@ -117,6 +121,21 @@ def test_no_hub_is_taken_for_ours_on_one_nodes_word(unfounded: Field) -> None:
             with pytest.raises(NodesDisagree, match=about):
                 found_it()
             assert tables.anchor(conn) is None
+
+        def slept(method: str, params: list[Any], result: Any) -> Any:
+            if method == "eth_call" and params[0]["data"].startswith(POLICY):
+                with psycopg.connect(unfounded.dsn, autocommit=True) as task:
+                    under.release(task)
+                    lease.take(task, under.name, holder="a task")
+            return result
+
+        under = lease.take(conn, SETTLEMENT, holder="this one")
+        outbox = Outbox(conn, chain, OPERATOR, under=under)
+        liar.distort = slept
+        with pytest.raises(lease.LeaseLost, match=SETTLEMENT):
+            found_it()
+        assert tables.anchor(conn) is None
+        outbox = Outbox(conn, chain, OPERATOR)
         liar.honest()
         found_it()
         assert attach(conn, second).anchor.deploy_block > 0
