@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import gcd
-from time import sleep
 from typing import Any, NamedTuple, TypeVar
 
 from ledger.commands import PublishTerms
@@ -43,8 +42,6 @@ UNLIMITED = 2**256 - 1
 MONEY_GAS = 250_000
 CLOCKS_APART_S_MAX = 900
 """Of two nodes that follow one chain."""
-SECOND_TRIES_MAX, SECOND_POLL_S = 30, 1.0
-"""How long the second node may be behind with what was just founded."""
 NOTHING_CARRIED = 0, bytes(20), bytes(32), 0, 0, 0, 0, bytes(32)
 """The hub's `Carried` struct where a ledger begins."""
 
@@ -115,7 +112,7 @@ def found(
         for merchant_id, seat in sorted(founding.seats.items()):
             hand_merchant(alliance, led, merchant_id, seat)
         if founding.tiers is not None:
-            found_tiers(conn, chain, led, founding.tiers)
+            found_tiers(conn, chain, led, founding.tiers, second=second)
             alliance = attach(conn, chain, second=second)
         if founding.handover is not None:
             hand_over(alliance if founding.carry is None else replace(alliance, tiers_at=None), led, founding.handover)
@@ -154,11 +151,9 @@ def _deploy(conn: Conn, nodes: Nodes, outbox: Outbox, founding: Founding, public
     queue, _ = create(chain, outbox, "ForcedQueue", policy.address)
     outbox.renew()
     now = _agreed_now(nodes)
-    zero = genesis_batch(
-        conn, founding, publication, chain_id=outbox.chain_id, hub=_hub_address(chain, outbox), now=now
-    )
+    zero = genesis_batch(conn, founding, publication, chain_id=outbox.chain_id, hub=_hub_address(outbox), now=now)
     partners = token.address, policy.address, fund.address, queue.address
-    hub, _ = create(chain, outbox, "SettlementHub", *partners, admin, _genesis_argument(zero, founding.carry))
+    hub, hub_block = create(chain, outbox, "SettlementHub", *partners, admin, _genesis_argument(zero, founding.carry))
     if hub.read("headerHash", zero.batch_no) != zero.header_hash:
         raise GenesisDiffers(f"the hub at 0x{hub.address.hex()} is not the one that genesis was made for")
     code = chain.code(hub.address)
@@ -177,10 +172,10 @@ def _deploy(conn: Conn, nodes: Nodes, outbox: Outbox, founding: Founding, public
         founded_at=zero.done.sealed_at,
         first_batch=zero.batch_no,
     )
+    _require_borne_out(Alliance(anchor=anchor, chain=chain, second=second), outbox, zero, hub_block)
     with conn.transaction():
         outbox.require_lead()
-        _require_borne_out(Alliance(anchor=anchor, chain=chain, second=second), outbox, zero)
-    step_over(conn, anchor, zero)
+        step_over(conn, anchor, zero)
 
 
 def _agreed_now(nodes: Nodes) -> int:
@@ -193,7 +188,7 @@ def _agreed_now(nodes: Nodes) -> int:
     return now
 
 
-def _require_borne_out(new: Alliance, outbox: Outbox, zero: Batch) -> None:
+def _require_borne_out(new: Alliance, outbox: Outbox, zero: Batch, hub_block: int) -> None:
     """What the anchor says for good of the new hub, both nodes say; the second may take a moment longer to see it.
     Raises `NodesDisagree`, `ChainError`.
     """
@@ -205,23 +200,10 @@ def _require_borne_out(new: Alliance, outbox: Outbox, zero: Batch) -> None:
         partners=tuple(map(hex_text, (held.token, held.policy, held.registry))),
         first_block=held.deploy_block,
     )
-    (hub,) = outbox.mined("deploy:SettlementHub" + outbox.scope)
-    _wait_for_second(new, outbox, hub)
+    second_node.wait_for(new, hub_block, meanwhile=outbox.renew)
     seen = second_node.agreed(new, "the new hub", lambda each: _seen(each, registry, zero.batch_no))
     if seen != told:
         raise ChainUnclear(f"{new.chain.place} says something else of the hub that was founded than before")
-
-
-def _wait_for_second(new: Alliance, outbox: Outbox, tx_hash: bytes) -> None:
-    """Until it has as many blocks, for a while."""
-    receipt = new.chain.receipt(tx_hash)
-    if new.second is None or receipt is None:
-        return
-    for _ in range(SECOND_TRIES_MAX):
-        if new.second.head().number >= receipt.block_number:
-            return
-        outbox.renew()
-        sleep(SECOND_POLL_S)
 
 
 def _seen(new: Alliance, registry: bytes, first_batch: int) -> Seen:
@@ -251,10 +233,10 @@ def _genesis_argument(zero: Batch, carry: Carry | None) -> tuple[Any, ...]:
     return *fresh, (old.chain_id, old.hub, old.header_hash, *counted, header.total_points, header.journal_head)
 
 
-def _hub_address(chain: Chain, outbox: Outbox) -> bytes:
+def _hub_address(outbox: Outbox) -> bytes:
     """Where the hub is, or is going to be: an address follows from the deploying account and its nonce."""
     nonce = outbox.nonce_of("deploy:SettlementHub" + outbox.scope)
-    return created(outbox.sender, chain.nonce(outbox.sender) if nonce is None else nonce)
+    return created(outbox.sender, outbox.next_nonce() if nonce is None else nonce)
 
 
 def _register(registry: Contract, outbox: Outbox, founding: Founding, *, first_block: int) -> None:

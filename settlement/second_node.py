@@ -4,7 +4,7 @@ same way, is not believed.
 Invariants: without a second node everything here answers what the first one says; what both say is compared at one
 block, which both call final and know by the same hash; where they differ nothing goes on (`NodesDisagree`), whoever of
 them is right. A second node that lags or is away holds up what is final and nothing else. Reading only. Called by the
-watcher, the submitter, the look and the sealing of epochs. Source: docs/decisions/0218.
+watcher, the submitter, the look, the sealing of epochs and deployment. Source: docs/decisions/0218, 0253.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from itertools import zip_longest
+from time import sleep
 from typing import Any, Protocol, Self, TypeVar
 
 from settlement.chain.client import Chain, ChainError, ChainUnclear, Head, Receipt
@@ -19,6 +20,7 @@ from settlement.watch.alerts import Alert
 
 ALARM = "nodes-disagree"
 SHOWN_CHARS_MAX = 200
+BEHIND_TRIES_MAX, BEHIND_POLL_S = 30, 1.0
 
 T = TypeVar("T")
 
@@ -68,6 +70,15 @@ def agreed(shown: C, what: str, read: Callable[[C], T]) -> T:
         one, other = _apart(ours, theirs)
         raise NodesDisagree(f"{what}: {one} by {shown.chain.place}, {other} by {shown.second.place}")
     return ours
+
+
+def wait_for(shown: Shown, number: int, *, meanwhile: Callable[[], None]) -> None:
+    """Until the second node has a block of this number, for a while: it may be a moment behind what was just done."""
+    for _ in range(BEHIND_TRIES_MAX):
+        if shown.second is None or shown.second.head().number >= number:
+            return
+        meanwhile()
+        sleep(BEHIND_POLL_S)
 
 
 def require_receipts(shown: Shown, hashes: list[bytes]) -> None:

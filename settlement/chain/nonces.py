@@ -180,13 +180,18 @@ class NonceBook:
         rows = self._conn.execute(_BEHIND, {**self._mine, "first": max(used, self._floor()), "limit": limit}).fetchall()
         return [int(nonce) for (nonce,) in rows]
 
-    def reserve(self, purpose: str, *, batch_no: int | None, used: int) -> int:
-        """The lowest nonce that is free, now this purpose's; `used` is how many the chain has seen. Under `lock`.
+    def free(self, *, used: int) -> int:
+        """The lowest nonce that no purpose has; `used` is how many the chain has seen.
 
         One that stands before others, because a node once said too high a number, is taken first: they wait for it.
         """
         first = max(used, self._floor())
         (nonce,) = self._conn.execute(_FREE, {**self._mine, "first": first}).fetchone() or (first,)
+        return int(nonce)
+
+    def reserve(self, purpose: str, *, batch_no: int | None, used: int) -> int:
+        """The nonce that is `free`, now this purpose's. Under `lock`."""
+        nonce = self.free(used=used)
         self._conn.execute(_RESERVE, {**self._mine, "nonce": nonce, "purpose": purpose, "batch_no": batch_no})
         return nonce
 

@@ -180,6 +180,10 @@ class Outbox:
         reserved = self._book.reserved(purpose)
         return None if reserved is None else reserved[0]
 
+    def next_nonce(self) -> int:
+        """The nonce that the next purpose is going to have; a node that counts too few of ours changes nothing."""
+        return self._book.free(used=self._chain.nonce(self.sender))
+
     def is_signed(self, purpose: str) -> bool:
         """Whether anything is kept for a purpose: then it is what it is, and may be mined."""
         return bool(self._book.of_purpose(purpose))

@@ -44,15 +44,15 @@ from settlement.deployment.alliance_file import (
 )
 from settlement.deployment.endings import AWAY_BY, REFUSED_BY
 from settlement.deployment.leaving import (
+    FINAL_POLL_S,
     StillHeld,
     ending_step,
     first_batch,
     going_on,
     has_left,
+    leave,
     old_alliance,
     require_free,
-    wind_down,
-    winds_down,
 )
 from settlement.deployment.looking import look, read_addresses
 from settlement.deployment.plan import Step, cost_lines, gas_left, money_of, plan, step_lines
@@ -73,7 +73,6 @@ from settlement.watch.watcher import FinalityBroken
 NOT_BORNE_OUT: Final = 4
 SENT: Final = "sent"
 NOTED_AT: Final = frozenset({"signed", SENT})
-FINAL_POLL_S: Final = 2.0
 FINAL_S_MAX: Final = 3_600
 
 _REFUSED: Final = (
@@ -227,26 +226,17 @@ def _leaves(ready: Ready) -> bool:
 
 def _require_free(ready: Ready) -> None:
     if _leaves(ready):
-        _require_free_of(ready, _old(ready))
+        require_free(ready.conn, _old(ready), ready.outbox, ready.founding, ready.publication.mirrors)
 
 
 def _old(ready: Ready) -> Alliance:
     return old_alliance(ready.conn, ready.chain, second=ready.second)
 
 
-def _require_free_of(ready: Ready, old: Alliance) -> None:
-    require_free(ready.conn, old, ready.outbox, ready.founding, ready.publication.mirrors)
-
-
 def _leave(ready: Ready, final_s_max: int) -> None:
-    """The old hub ends, and nothing was committed there meanwhile."""
-    if not _leaves(ready):
-        return
-    old = _old(ready)
-    if not winds_down(old):
-        wind_down(old, ready.outbox)
-        _wait_until_final(ready.outbox, final_s_max)
-    _require_free_of(ready, old)
+    if _leaves(ready):
+        mirrors = ready.publication.mirrors
+        leave(ready.conn, _old(ready), ready.outbox, ready.founding, mirrors, seconds_max=final_s_max)
 
 
 def _planned(ready: Ready) -> list[Step]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import sleep
 from typing import Final
 
 from proofs.accounts import GUARANTEE_ID, OPERATOR_ID
@@ -24,7 +25,7 @@ from settlement.alliance import Alliance
 from settlement.carrying import carry, under_way
 from settlement.chain.client import Chain
 from settlement.chain.contracts import Contract
-from settlement.chain.outbox import Intent, Outbox
+from settlement.chain.outbox import Intent, NotMinedYet, Outbox
 from settlement.chain.transactions import CALL_GAS
 from settlement.deployment.plan import Recorded, Step
 from settlement.deployment.record import DRAFT, FIRST_BATCH, SCOPE, OtherFounding
@@ -48,6 +49,7 @@ WHERE NOT done AND chain_id = %(chain_id)s AND right(purpose, length(%(scope)s))
 ORDER BY purpose
 """
 SHOWN_MAX = 8
+FINAL_POLL_S: Final = 2.0
 
 
 class StillHeld(RuntimeError):
@@ -90,15 +92,15 @@ def going_on(conn: Conn, chain: Chain, founding: Founding, first: int, *, second
     themselves get their place. Both nodes have to say the same of them. Raises `NodesDisagree`, `ChainError`.
     """
     left = tables.anchor(conn, batch_no=first - 1)
-    first_block = 0 if left is None else left.deploy_block
+    assert left is not None, "asked for before"
     own = [Lane(*lane.id, lane.address, lane.kinds) for lane in desk.lanes(conn) if lane.to_batch is None]
     known = {lane.id for lane in founding.roster}
     lanes = [*founding.roster, *(lane for lane in own if lane.id not in known)]
     going = replace(founding, roster=Roster(lanes), carry=carry(conn, first))
-    assert left is not None, "asked for before"
     old = Alliance(anchor=left, chain=chain, second=second)
     if second_node.agreed(old, "the chain", lambda each: each.chain.chain_id()) != left.chain_id:
         return going  # told by name before anything is done
+    first_block = left.deploy_block
     over = second_node.agreed(old, "revoked keys", lambda each: ends.read(each.registry, first_block=first_block).keys)
     seats = second_node.agreed(
         old, "who administers merchants", lambda each: _own_seats(each.registry, founding, first_block=first_block)
@@ -122,14 +124,34 @@ def has_left(conn: Conn, first: int) -> bool:
     return under_way(conn) is not None or (anchor is not None and anchor.first_batch == first)
 
 
-def require_free(conn: Conn, old: Alliance, outbox: Outbox, founding: Founding, mirrors: Sequence[Mirror]) -> None:
-    """Raises `StillHeld` with everything that holds the ledger at its hub, and as `watch` does: the hub's events are
-    read first, for nobody reads them later.
+def require_free(conn: Conn, old: Alliance, outbox: Outbox, founding: Founding, mirrors: Sequence[Mirror]) -> bool:
+    """Whether the block that was looked at has the hub's end. Raises `StillHeld` with everything that holds the ledger
+    at its hub, and as `watch` does: the hub's events are read first, for nobody reads them later.
     """
     watcher.watch(conn, old)
-    held = list(_held(conn, old, outbox, founding, mirrors))
+    at, everybody = second_node.settled(old).number, parties(conn)
+    seen = second_node.agreed(old, f"the hub at block {at}", lambda each: _seen(each, at, everybody))
+    held = list(_held(conn, old, outbox, founding, mirrors, seen=seen))
     if held:
         raise StillHeld("\n".join(map(str, held)))
+    return seen.ending
+
+
+def leave(
+    conn: Conn, old: Alliance, outbox: Outbox, founding: Founding, mirrors: Sequence[Mirror], *, seconds_max: float
+) -> None:
+    """The hub ends, and nothing holds the ledger there in a block that has its end, by both nodes: what was committed
+    just before it would be missed in an earlier one, which a node that lags calls the last. Raises as `require_free`,
+    `NotMinedYet`.
+    """
+    if not winds_down(old):
+        wind_down(old, outbox)
+    for _ in range(max(1, int(seconds_max / FINAL_POLL_S))):
+        outbox.renew()
+        if winds_down(old) and require_free(conn, old, outbox, founding, mirrors):
+            return
+        sleep(FINAL_POLL_S)
+    raise NotMinedYet("the end of the hub that is left is in no block yet that every node calls final")
 
 
 def old_alliance(conn: Conn, chain: Chain, *, second: Chain | None = None) -> Alliance:
@@ -200,9 +222,9 @@ def _seen(old: Alliance, at: int, everybody: Sequence[int]) -> _Seen:
     )
 
 
-def _held(conn: Conn, old: Alliance, outbox: Outbox, founding: Founding, mirrors: Sequence[Mirror]) -> Iterator[Held]:
-    at, everybody = second_node.settled(old).number, parties(conn)
-    seen = second_node.agreed(old, f"the hub at block {at}", lambda each: _seen(each, at, everybody))
+def _held(
+    conn: Conn, old: Alliance, outbox: Outbox, founding: Founding, mirrors: Sequence[Mirror], *, seen: _Seen
+) -> Iterator[Held]:
     if seen.final < seen.following:
         yield Held("batch-not-final", f"the hub has batches {seen.final} to {seen.following - 1} that are not final")
     yield from _batches(conn, seen, founding)

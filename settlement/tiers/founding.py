@@ -10,7 +10,7 @@ forge; and the key of development is that, whatever a manifest calls it. Called 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from proofs.groth16 import VerificationKey
@@ -18,10 +18,13 @@ from proofs.json_form import hex_bytes, hex_text
 from proofs.keccak import keccak256
 from proofs.tier.circuit_folder import CircuitUnfit, object_in, read_keys
 from proofs.tier.trusted import Setup
-from settlement.chain.client import Chain
+from settlement import second_node
+from settlement.alliance import OtherCode
+from settlement.chain.client import Chain, ChainUnclear
 from settlement.chain.contracts import Contract
 from settlement.chain.outbox import Outbox
 from settlement.chain.transactions import call, create, create_code
+from settlement.deployment.code import differences
 from settlement.tables import Conn
 from settlement.tiers.place import RegistryPlace, registry_place, set_registry_place
 
@@ -83,9 +86,35 @@ def _word(number: int) -> bytes:
     return number.to_bytes(WORD_BYTES, "big").lstrip(b"\0")
 
 
-def found_tiers(conn: Conn, chain: Chain, outbox: Outbox, founding: TierFounding) -> RegistryPlace:
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The registry that was just made, as a node shows it, and perhaps another."""
+
+    contract: Contract
+    made_by: bytes
+    second: Chain | None
+
+    @property
+    def chain(self) -> Chain:
+        return self.contract.chain
+
+    def by_second(self) -> _Made:
+        assert self.second is not None, "there is one"
+        return replace(self, contract=replace(self.contract, chain=self.second), second=None)
+
+    def seen(self) -> tuple[int, bytes, int | None]:
+        """Of which chain, with which code, and in which block it was made."""
+        receipt = self.chain.receipt(self.made_by)
+        block = None if receipt is None else receipt.block_number
+        return self.chain.chain_id(), self.chain.code(self.contract.address), block
+
+
+def found_tiers(
+    conn: Conn, chain: Chain, outbox: Outbox, founding: TierFounding, *, second: Chain | None = None
+) -> RegistryPlace:
     """The registry with its circuit and partners, as far as they are missing. Raises `Refused` where roles were handed
-    over and something is missing that only the council may add.
+    over and something is missing that only the council may add, `NodesDisagree` where the `second` node does not bear
+    out what is about to be written down for good, `OtherCode` where that is not the compiled contract.
     """
     registry, deploy_block = create(chain, outbox, "TierRegistry", outbox.sender, founding.epoch_key, founding.grace_s)
     _register(registry, outbox, founding.circuit)
@@ -94,14 +123,25 @@ def found_tiers(conn: Conn, chain: Chain, outbox: Outbox, founding: TierFounding
             call(outbox, f"setPartner:{partner_id}:{key.hex()}", registry, "setPartner", partner_id, key)
     place = registry_place(conn)
     if place is None:
-        place = RegistryPlace(
-            chain_id=outbox.chain_id,
-            address=registry.address,
-            code_hash=keccak256(chain.code(registry.address)),
-            deploy_block=deploy_block,
-        )
-        set_registry_place(conn, place)
+        place = _borne_out(registry, outbox, second, deploy_block)
+        with conn.transaction():
+            outbox.require_lead()
+            set_registry_place(conn, place)
     return place
+
+
+def _borne_out(registry: Contract, outbox: Outbox, second: Chain | None, deploy_block: int) -> RegistryPlace:
+    (made_by,) = outbox.mined("deploy:TierRegistry" + outbox.scope)
+    made = _Made(registry, made_by, second)
+    second_node.wait_for(made, deploy_block, meanwhile=outbox.renew)
+    chain_id, code, block = second_node.agreed(made, "the registry of tiers", _Made.seen)
+    if apart := differences("TierRegistry", code):
+        raise OtherCode(f"the registry of tiers at 0x{registry.address.hex()} is not the compiled one: {apart}")
+    if (chain_id, block) != (outbox.chain_id, deploy_block):
+        raise ChainUnclear(f"{made.chain.place} says something else of the registry of tiers than before")
+    return RegistryPlace(
+        chain_id=chain_id, address=registry.address, code_hash=keccak256(code), deploy_block=deploy_block
+    )
 
 
 def _register(registry: Contract, outbox: Outbox, circuit: NewCircuit) -> None:

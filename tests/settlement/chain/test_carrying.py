@@ -31,7 +31,7 @@ from settlement.carrying import Carry
 from settlement.chain.outbox import Outbox
 from settlement.chain.transactions import call
 from settlement.deploy import found
-from settlement.deployment.leaving import StillHeld, going_on, old_alliance, require_free, wind_down, winds_down
+from settlement.deployment.leaving import StillHeld, going_on, leave, old_alliance, require_free
 from settlement.deployment.record import scope_of
 from settlement.founding import Founding
 from settlement.reconcile import reconcile
@@ -97,11 +97,12 @@ class Hubs:
     def require_free(self) -> None:
         require_free(self.s.conn, self.old, self.outbox, self.founding, self.s.publication.mirrors)
 
+    def leave(self) -> None:
+        leave(self.s.conn, self.old, self.outbox, self.founding, self.s.publication.mirrors, seconds_max=0)
+
     def step(self, carry: Carry | None = None) -> Alliance:
         self.require_free()
-        if not winds_down(self.old):
-            wind_down(self.old, self.outbox)
-            self.require_free()
+        self.leave()
         founding = self.founding if carry is None else replace(self.founding, carry=carry)
         return found(self.s.conn, self.s.alliance.chain, self.outbox, founding, self.s.publication)
 

@@ -9,20 +9,26 @@ import psycopg
 import pytest
 
 from proofs.keccak import keccak256
-from settlement import tables
+from settlement import lease, tables
 from settlement.alliance import attach
 from settlement.chain.client import Chain, ChainUnclear
 from settlement.chain.contracts import artifact
-from settlement.chain.outbox import Outbox
+from settlement.chain.outbox import NotMinedYet, Outbox
 from settlement.deploy import found
 from settlement.sealing.lanes import create_keystore
 from settlement.second_node import NodesDisagree
+from settlement.tasks.ticks import SETTLEMENT
+from settlement.tiers.place import registry_place
 from tests.settlement.chain.field import MERCHANTS, OPERATOR, Field, founding
 from tests.settlement.chain.liar import Distortion, answering, lying
 from tests.settlement.chain.test_carrying import Hubs, settled
+from tests.settlement.chain.test_liars import counting
 from tests.settlement.chain.test_second_node import WORD, without
+from tests.settlement.chain.test_tier_founding import TIERS
 
 __all__ = ["settled"]
+FINALIZED = "eth_getBlockByNumber", "finalized"
+POLICY = "0x" + keccak256(b"policy()").hex()[:8]
 
 
 def with_administrator(merchant_id: int, admin: bytes) -> Distortion:
@@ -66,16 +72,27 @@ def test_no_hub_is_left_on_one_nodes_word(settled: Field) -> None:
         Hubs(settled, s).require_free()
 
 
-def with_code(name: str) -> Distortion:
+def test_the_hub_is_looked_at_once_more_where_both_nodes_have_its_end(settled: Field) -> None:
+    """One that lags calls a block before it the last, and what was committed in between would be nobody's."""
+    with lying(settled.url) as slow, replace(settled, second_url=slow.url).settlement() as s:
+        hubs, last = Hubs(settled, s), slow.block(s.alliance.chain.head().number)
+        slow.distort = lambda method, params, told: last if (method, params[0]) == FINALIZED else told
+        with pytest.raises(NotMinedYet, match="every node calls final"):
+            hubs.leave()
+        slow.honest()
+        hubs.leave()
+
+
+def with_code(name: str, otherwise: Distortion) -> Distortion:
     """A node that shows this contract with another partner built into its code."""
     places = [
         slice(2 + 2 * at["start"], 2 + 2 * (at["start"] + at["length"])) for at in artifact(name)["immutableReferences"]
     ]
     length = len(artifact(name)["deployedBytecode"])
 
-    def lie(method: str, _params: list[Any], result: Any) -> Any:
+    def lie(method: str, params: list[Any], result: Any) -> Any:
         if method != "eth_getCode" or len(result) != length:
-            return result
+            return otherwise(method, params, result)
         return result[: places[0].start] + "0d" * 32 + result[places[0].stop :]
 
     return lie
@@ -94,7 +111,9 @@ def elsewhere(method: str, _params: list[Any], result: Any) -> Any:
 
 
 def test_no_hub_is_taken_for_ours_on_one_nodes_word(unfounded: Field) -> None:
-    """What stands in the anchor stays: its address, its code, its first header, its partners."""
+    """What stands in the anchor stays: its address, its code, its first header, its partners. Nor does anybody write it
+    who lost the lead of the whole work while the nodes were asked.
+    """
     lanes = create_keystore(unfounded.folder / "lanes.json", MERCHANTS)
     with lying(unfounded.url) as liar, psycopg.connect(unfounded.dsn, autocommit=True) as conn:
         chain, second = Chain(liar.url), Chain(unfounded.url)
@@ -109,14 +128,34 @@ def test_no_hub_is_taken_for_ours_on_one_nodes_word(unfounded: Field) -> None:
         liar.distort = elsewhere
         with pytest.raises(ChainUnclear, match=r"made 0x(0d){20}, which can only be 0x"):
             found_it()
+        miscounting = counting(-1, "latest")  # of which the hub's first header, made for its address, takes no harm
         for lie, about in (
-            (with_code("SettlementHub"), "the new hub: code_hash"),
+            (with_code("SettlementHub", miscounting), "the new hub: code_hash"),
             (answering("policy()", WORD.format(7)), "the new hub: partners"),
         ):
             liar.distort = lie
             with pytest.raises(NodesDisagree, match=about):
                 found_it()
             assert tables.anchor(conn) is None
+
+        def slept(method: str, params: list[Any], result: Any) -> Any:
+            if method == "eth_call" and params[0]["data"].startswith(POLICY):
+                with psycopg.connect(unfounded.dsn, autocommit=True) as task:
+                    under.release(task)
+                    lease.take(task, under.name, holder="a task")
+            return result
+
+        under = lease.take(conn, SETTLEMENT, holder="this one")
+        outbox = Outbox(conn, chain, OPERATOR, under=under)
+        liar.distort = slept
+        with pytest.raises(lease.LeaseLost, match=SETTLEMENT):
+            found_it()
+        assert tables.anchor(conn) is None
+        outbox, made = Outbox(conn, chain, OPERATOR), replace(made, tiers=TIERS)
+        liar.distort = with_code("TierRegistry", counting(0))
+        with pytest.raises(NodesDisagree, match="the registry of tiers: "):
+            found_it()
+        assert registry_place(conn) is None
         liar.honest()
         found_it()
         assert attach(conn, second).anchor.deploy_block > 0
