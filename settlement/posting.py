@@ -34,7 +34,7 @@ NOBODY_BEHIND = frozenset({502, 503, 504})
 """What a server in between says that had no answer from whom it asked."""
 PORTS = {"http": 80, "https": 443}
 ALWAYS_SENT = {"User-Agent": b"tongdui", "Accept-Encoding": b"identity"}
-NO_WAITS: Mapping[str, float] = MappingProxyType({})
+NO_WAITS_S: Mapping[str, float] = MappingProxyType({})
 _CLOSED = (ConnectionError, ssl.SSLError)
 
 
@@ -118,7 +118,7 @@ def why(error: BaseException) -> str:
 
 class Line:
     """A connection to one address, kept open between requests; for one thread. A name and password in the address are
-    given as they are meant. `waits` are seconds for one step each, by httpcore2's names: "connect", "read", "write".
+    given as they are meant. `waits_s` are seconds for one step each, by httpcore2's names: "connect", "read", "write".
     """
 
     def __init__(
@@ -127,10 +127,10 @@ class Line:
         *,
         token: str | None = None,
         tls: ssl.SSLContext | None = None,
-        waits: Mapping[str, float] = NO_WAITS,
+        waits_s: Mapping[str, float] = NO_WAITS_S,
     ) -> None:
         self._open: Connection | None = None
-        self._url, self._token, self._tls, self._waits = url, token, tls, waits
+        self._url, self._token, self._tls, self._waits_s = url, token, tls, waits_s
 
     def __del__(self) -> None:
         """Clients of a node are made and dropped everywhere; whoever drops one is done with its connection."""
@@ -164,7 +164,7 @@ class Line:
     def _dialled(self, at: Place, until_s: float) -> socket.socket:
         if at.scheme == "https" and self._tls is None:
             self._tls = system_tls()
-        until_s = min(until_s, monotonic() + self._waits.get("connect", inf))
+        until_s = min(until_s, monotonic() + self._waits_s.get("connect", inf))
         return dialled(at.host, at.port, self._tls if at.scheme == "https" else None, until_s)
 
     def _request(self, at: Place, method: str, body: bytes | None) -> httpcore2.Request:
@@ -179,7 +179,7 @@ class Line:
             headers["Authorization"] = b"Basic " + b64encode(at.named.encode())
         url = httpcore2.URL(scheme=at.scheme, host=at.host.encode("idna"), port=at.port, target=at.path)
         return httpcore2.Request(
-            method, url, headers=[*headers.items()], content=body, extensions={"timeout": self._waits}
+            method, url, headers=[*headers.items()], content=body, extensions={"timeout": self._waits_s}
         )
 
 

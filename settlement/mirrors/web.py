@@ -41,7 +41,7 @@ class WebMirror:
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
             raise ValueError("a mirror's address is http(s)://host/path, without a name, password or query in it")
         self._address, self._place, self._token = address.rstrip("/"), parts.netloc, token
-        self._waits = {
+        self._waits_s = {
             "connect": min(timeout_seconds, CONNECT_SECONDS),
             "read": timeout_seconds,
             "write": timeout_seconds,
@@ -74,7 +74,7 @@ class WebMirror:
 
     def _asked(self, method: str, path: str, data: bytes | None = None, *, bytes_max: int = 0) -> Answer:
         began = monotonic()
-        line = Line(f"{self._address}/{path}", token=self._token, tls=self._tls, waits=self._waits)
+        line = Line(f"{self._address}/{path}", token=self._token, tls=self._tls, waits_s=self._waits_s)
         try:
             with closing(line):
                 return line.ask(method, data, seconds_max=self._file_seconds_max, bytes_max=bytes_max)
