@@ -1,9 +1,10 @@
 """One request over HTTP and its answer, within one time for all of it: connecting, TLS, the header and the body.
 
 Invariants: whoever answers byte by byte, in whichever part, is cut off at that time (`OutOfTime`), and whoever says
-nothing at all for a while before it (`TookTooLong`); an answer is of a bounded length; nothing is unpacked, no redirect
-is followed and no proxy of the environment is used, so what stands in an address goes to no other host. Looking up a
-name takes as long as the system's resolver does. Called by `rpc` and `mirrors`. Source: docs/decisions/0252.
+nothing at all for a while before it (`TookTooLong`); an answer is of a bounded length; nothing is unpacked, and what
+came packed all the same is no answer; no redirect is followed and no proxy of the environment is used, so what stands
+in an address goes to no other host. Looking up a name takes as long as the system's resolver does. Called by `rpc` and
+`mirrors`. Source: docs/decisions/0252.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import httpcore2
 import httpx2
 
 OK = 200
-_HEADERS = [(b"Accept", b"*/*"), (b"Accept-Encoding", b"identity"), (b"User-Agent", b"tongdui-auditor")]
+IDENTITY = b"identity"
+_HEADERS = [(b"Accept", b"*/*"), (b"Accept-Encoding", IDENTITY), (b"User-Agent", b"tongdui-auditor")]
 _FAILURES = (
     httpcore2.NetworkError,
     httpcore2.ProtocolError,
@@ -90,6 +92,7 @@ class Caller:
             ]
             waits = {"timeout": self._waits}
             with self._pool.stream(method, target, headers=headers, content=body, extensions=waits) as response:
+                _require_unpacked(response)
                 taken = bytearray()
                 for piece in response.iter_stream():
                     taken += piece
@@ -101,6 +104,15 @@ class Caller:
             raise (OutOfTime if over else TookTooLong)("no answer in time") from error
         except _FAILURES as error:
             raise NoAnswer(str(error) or type(error).__name__) from error
+
+
+def _require_unpacked(response: httpcore2.Response) -> None:
+    """What is packed all the same is no answer to what was asked. Raises `NoAnswer`."""
+    packed = [
+        told for name, told in response.headers if name.lower() == b"content-encoding" and told.lower() != IDENTITY
+    ]
+    if packed:
+        raise NoAnswer("an answer that is packed, which nobody asked for")
 
 
 def _credentials(at: httpx2.URL) -> list[tuple[bytes, bytes]]:

@@ -26,6 +26,8 @@ SILENCE_SECONDS_MAX = 60.0
 """Between two pieces of an answer."""
 EXCHANGE_SECONDS_MAX = 300.0
 """For asking and a whole file: from the first packet to the last byte, whatever of it trickles."""
+PATIENCE_SECONDS = 20.0
+"""Who takes longer over a file gives its place to the others, though the file is taken."""
 LISTED_MAX = 256
 """So many files of one folder are looked at."""
 
@@ -35,7 +37,7 @@ class Mirror(Protocol):
 
     @property
     def late(self) -> int:
-        """How often it took longer over an answer than anybody waits."""
+        """How often it took longer over an answer than one waits where others have it."""
         ...
 
     def read(self, path: str, *, bytes_max: int) -> bytes | None:
@@ -79,11 +81,13 @@ class Web:
 
     address: str
     exchange_seconds_max: float = EXCHANGE_SECONDS_MAX
+    patience_seconds: float = PATIENCE_SECONDS
     late: int = field(default=0, init=False)
 
     def read(self, path: str, *, bytes_max: int) -> bytes | None:
         """As `Mirror.read`; a mirror that cannot be reached, or does not come to an end in time, has nothing."""
-        until_s = time.monotonic() + self.exchange_seconds_max
+        began_s = time.monotonic()
+        until_s = began_s + self.exchange_seconds_max
         try:
             with Caller(silence_seconds_max=SILENCE_SECONDS_MAX) as caller:
                 answer = caller.get(f"{self.address.rstrip('/')}/{path}", until_s=until_s, bytes_max=bytes_max)
@@ -92,6 +96,8 @@ class Web:
             return None
         except NoAnswer:
             return None
+        if time.monotonic() - began_s > self.patience_seconds:
+            self.late += 1
         return answer.body if answer.status == OK else None
 
     def listed(self, _path: str) -> list[str]:

@@ -150,10 +150,13 @@ def _deploy(conn: Conn, nodes: Nodes, outbox: Outbox, founding: Founding, public
     fund, _ = create(chain, outbox, "GuaranteeFund", registry.address)
     queue, _ = create(chain, outbox, "ForcedQueue", policy.address)
     outbox.renew()
-    now = _agreed_now(nodes)
-    zero = genesis_batch(conn, founding, publication, chain_id=outbox.chain_id, hub=_hub_address(outbox), now=now)
+    now, nonce = _agreed_now(nodes), _hub_nonce(outbox)
+    zero = genesis_batch(
+        conn, founding, publication, chain_id=outbox.chain_id, hub=created(outbox.sender, nonce), now=now
+    )
     partners = token.address, policy.address, fund.address, queue.address
-    hub, hub_block = create(chain, outbox, "SettlementHub", *partners, admin, _genesis_argument(zero, founding.carry))
+    genesis = _genesis_argument(zero, founding.carry)
+    hub, hub_block = create(chain, outbox, "SettlementHub", *partners, admin, genesis, nonce=nonce)
     if hub.read("headerHash", zero.batch_no) != zero.header_hash:
         raise GenesisDiffers(f"the hub at 0x{hub.address.hex()} is not the one that genesis was made for")
     code = chain.code(hub.address)
@@ -233,10 +236,10 @@ def _genesis_argument(zero: Batch, carry: Carry | None) -> tuple[Any, ...]:
     return *fresh, (old.chain_id, old.hub, old.header_hash, *counted, header.total_points, header.journal_head)
 
 
-def _hub_address(outbox: Outbox) -> bytes:
-    """Where the hub is, or is going to be: an address follows from the deploying account and its nonce."""
+def _hub_nonce(outbox: Outbox) -> int:
+    """From which, and the deploying account, it follows where the hub is, or is going to be."""
     nonce = outbox.nonce_of("deploy:SettlementHub" + outbox.scope)
-    return created(outbox.sender, outbox.next_nonce() if nonce is None else nonce)
+    return outbox.next_nonce() if nonce is None else nonce
 
 
 def _register(registry: Contract, outbox: Outbox, founding: Founding, *, first_block: int) -> None:

@@ -99,14 +99,14 @@ def drive(s: Settlement) -> list[Standing]:
 
 def _drive_all(s: Settlement) -> list[Standing]:
     standings: list[Standing] = []
-    _tend(s)
+    tended = _tend(s)
     for batch in tables.unfinished(s.conn):
         if tables.batch(s.conn, batch.batch_no) is None:
             break
         s.outbox.renew()
         standings.append(_drive_one(s, batch.batch_no))
     found = [_alert(standing) for standing in standings if standing.alarm]
-    alerts.keep(s.conn, "submitter", [*found, *_discharge(s)])
+    alerts.keep(s.conn, "submitter", [*tended, *found, *_discharge(s)])
     _tell_forced(s)
     batches.seal_planned(s)  # last: what keeps a batch from being sealed anew must not keep alerts from being told
     return standings
@@ -118,14 +118,20 @@ def rested(conn: tables.Conn) -> None:
     alerts.keep(conn, "forced", [])
 
 
-def _tend(s: Settlement) -> None:
-    """First what is on its way already, batches' or not; a trouble of one of those is no reason to let batches wait."""
+def _tend(s: Settlement) -> list[Alert]:
+    """First what is on its way already, batches' or not; a trouble of one of those is no reason to let batches wait.
+    Another user of the account is told even where no batch asks for a signature.
+    """
     obsolete = {f"{verb}:{no}.{incarnation}" for no, incarnation in tables.superseded(s.conn) for verb in VERBS}
     owned = {purpose(batch, verb) for batch in tables.unfinished(s.conn) for verb in VERBS}
     try:
         s.outbox.tend(obsolete=obsolete, owned=owned)
     except _CANNOT_GO_ON as error:
         log.warning("nonces not tended", reason=str(error))
+        if isinstance(error, ForeignPending):
+            expected = "the account is ours alone"
+            return [Alert(code=_alarm_of(error), place="nonces", expected=expected, actual=str(error))]
+    return []
 
 
 def _discharge(s: Settlement) -> list[Alert]:

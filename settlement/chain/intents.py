@@ -5,7 +5,7 @@ Pure: a stored transaction's bytes say what it does, so that its replacement doe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
@@ -20,13 +20,16 @@ FILLER_GAS = 21_000
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One transaction to be: `purpose` names it for ever; `to` None creates a contract."""
+    """One transaction to be: `purpose` names it for ever; `to` None creates a contract. What was made for one `nonce`
+    gets no other one.
+    """
 
     purpose: str
     to: bytes | None
     data: bytes
     gas: int
     batch_no: int | None = None
+    nonce: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,11 @@ _IS_SIGNED = """
 SELECT EXISTS (
     SELECT FROM settlement.chain_tx WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce = %(nonce)s)
 """
+_BEHIND_SENT = """
+SELECT max(nonce), coalesce(floor(extract(epoch FROM clock_timestamp() - min(sent_at))), 0)::bigint
+FROM settlement.chain_tx
+WHERE chain_id = %(chain_id)s AND sender = %(sender)s AND nonce > %(nonce)s AND status = 'SENT'
+"""
 _STORE = """
 INSERT INTO settlement.chain_tx (tx_hash, chain_id, sender, nonce, raw, max_fee, prio, status)
 VALUES (%(tx_hash)s, %(chain_id)s, %(sender)s, %(nonce)s, %(raw)s, %(max_fee)s, %(prio)s, 'SIGNED')
@@ -204,6 +209,13 @@ class NonceBook:
         """Whether anything that was signed for a nonce is kept."""
         row = self._conn.execute(_IS_SIGNED, {**self._mine, "nonce": nonce}).fetchone()
         return row is not None and bool(row[0])
+
+    def sent_behind(self, nonce: int) -> tuple[int, int] | None:
+        """The highest nonce of what was sent and waits behind this one, and for how many seconds the first of it does;
+        None where nothing does.
+        """
+        row = self._conn.execute(_BEHIND_SENT, {**self._mine, "nonce": nonce}).fetchone()
+        return None if row is None or row[0] is None else (int(row[0]), int(row[1]))
 
     def release(self, nonce: int) -> None:
         """Give a nonce back that nothing is kept for; one that has anything stays with its purpose."""

@@ -15,7 +15,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
 
-from settlement.chain.client import Chain
+from settlement.chain.client import Chain, ChainUnclear
 from settlement.chain.drafts import Draft, DraftBook
 from settlement.chain.gas import Fees
 from settlement.chain.intents import FILLER_GAS, Intent
@@ -24,6 +24,7 @@ from settlement.chain.points import Reached
 from settlement.chain.refused import SignerRefused, SignerSilent
 from settlement.chain.senders import TransactionSigner
 from settlement.lease import Lead
+from settlement.steps import stuck
 
 NONCE_JUMP_MAX = 4_096
 """So many transactions of our account may have been sent without this database, by an earlier life of it."""
@@ -56,7 +57,7 @@ class Pen:
 
     def first(self, intent: Intent) -> StoredTx | None:
         """What is kept for a purpose, signed now where nothing is; None where its nonce went to another transaction.
-        Raises `ForeignPending`, `LeaseLost`, `SignerRefused`.
+        Raises `ForeignPending`, `LeaseLost`, `SignerRefused`, `ChainUnclear` where it was made for another nonce.
         """
         draft = self._begun(intent)
         return self._kept(draft) if draft is not None else self._newest(intent.purpose)
@@ -104,6 +105,8 @@ class Pen:
                     f"0x{self._signer.address.hex()} that this database did not sign"
                 )
             nonce = self._book.reserve(intent.purpose, batch_no=intent.batch_no, used=used)
+            if intent.nonce not in {None, nonce}:
+                raise ChainUnclear(f"{intent.purpose} was made for nonce {intent.nonce}, but {nonce} is the next one")
             return self._drafts.put(nonce, intent, fees)
 
     def _decided(self, intent: Intent, fees: Fees) -> Draft | None:
@@ -134,14 +137,27 @@ class Pen:
         """
         sender = self._signer.address
         # The node first: what another process of ours has sent meanwhile was stored before.
-        if self._chain.nonce(sender, "pending") <= nonce or self._book.is_signed(nonce):
+        pending = self._chain.nonce(sender, "pending")
+        if pending <= nonce or self._book.is_signed(nonce):
             return True
         if self._chain.nonce(sender, self._chain.head("finalized").number) > nonce:
             return False
+        if self._is_gap(nonce, pending):
+            return True
         raise ForeignPending(
             f"nonce {nonce} of 0x{sender.hex()} is used, in no final block yet, by a transaction that this database "
             "did not sign"
         )
+
+    def _is_gap(self, nonce: int, pending: int) -> bool:
+        """Whether the pool's count may be of ours alone, which wait behind this nonce: some nodes count past a gap.
+        Were it another's, ours would have gone with it by the time they count as stuck, or that is stuck as well.
+        """
+        behind = self._book.sent_behind(nonce)
+        if behind is None or self._chain.nonce(self._signer.address) > nonce:
+            return False
+        highest, age_s = behind
+        return pending <= highest + 1 and stuck(age_s=age_s, replacements=0)
 
     def _kept(self, draft: Draft) -> StoredTx | None:
         """Ask, and keep the answer if the lead and the draft are still ours; else what somebody else has kept."""

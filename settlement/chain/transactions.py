@@ -23,18 +23,20 @@ CREATE_GAS_PER_BYTE = 300
 
 
 def create(
-    chain: Chain, outbox: Outbox, name: Name, *arguments: Any, purpose: str | None = None
+    chain: Chain, outbox: Outbox, name: Name, *arguments: Any, purpose: str | None = None, nonce: int | None = None
 ) -> tuple[Contract, int]:
-    """The one contract of this purpose, deployed now or before, and the block that has it."""
-    address, block_number = create_code(outbox, purpose or f"deploy:{name}", deployment_data(name, *arguments))
+    """The one contract of this purpose, deployed now or before, and the block that has it. As `create_code`."""
+    data = deployment_data(name, *arguments)
+    address, block_number = create_code(outbox, purpose or f"deploy:{name}", data, only_nonce=nonce)
     return Contract(chain, name, address), block_number
 
 
-def create_code(outbox: Outbox, purpose: str, data: bytes) -> tuple[bytes, int]:
+def create_code(outbox: Outbox, purpose: str, data: bytes, *, only_nonce: int | None = None) -> tuple[bytes, int]:
     """Address and block of what this creation code leaves, deployed now or before. The address is the one that follows
-    from account and nonce, whatever a node calls it. Raises `ChainUnclear` where that is another one.
+    from account and nonce, whatever a node calls it. Raises `ChainUnclear` where that is another one, or where what is
+    good for `only_nonce` would get another nonce; then nothing is signed.
     """
-    receipt = outbox.complete(Intent(purpose + outbox.scope, None, data, creation_gas(data)))
+    receipt = outbox.complete(Intent(purpose + outbox.scope, None, data, creation_gas(data), nonce=only_nonce))
     nonce = outbox.nonce_of(purpose + outbox.scope)
     assert nonce is not None, "what was sent has one"
     address = created(outbox.sender, nonce)

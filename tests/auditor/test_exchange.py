@@ -116,4 +116,6 @@ def test_a_mirror_that_trickles_has_nothing_and_is_asked_last_from_then_on() -> 
         slow, away = Web(url, exchange_seconds_max=EXCHANGE_S), Web("http://127.0.0.1:9")
         assert (slow.read("blobs/00", bytes_max=9), away.read("blobs/00", bytes_max=9)) == (None, None)
         assert in_turn([slow, away]) == [away, slow]
-        assert Web(url).read("blobs/00", bytes_max=9) == b"whole", "it has it, for whoever waits"
+        late = Web(url, patience_seconds=EXCHANGE_S)
+        assert late.read("blobs/00", bytes_max=9) == b"whole", "it has it, for whoever waits"
+        assert in_turn([late, away]) == [away, late], "nor is who ends just in time asked first again"

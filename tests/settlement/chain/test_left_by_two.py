@@ -110,6 +110,18 @@ def elsewhere(method: str, _params: list[Any], result: Any) -> Any:
     return {**result, "contractAddress": "0x" + "0d" * 20} if made else result
 
 
+def counting_ahead_once_the_time_is_told() -> Distortion:
+    """A node that counts one too many at one moment alone: before the hub's first header is made for its address."""
+    before: tuple[str, Any] = "", None
+
+    def lie(method: str, params: list[Any], result: Any) -> Any:
+        nonlocal before
+        told, before = before == ("eth_getBlockByNumber", "pending"), (method, params[0] if params else None)
+        return counting(1, "latest")(method, params, result) if told else result
+
+    return lie
+
+
 def test_no_hub_is_taken_for_ours_on_one_nodes_word(unfounded: Field) -> None:
     """What stands in the anchor stays: its address, its code, its first header, its partners. Nor does anybody write it
     who lost the lead of the whole work while the nodes were asked.
@@ -127,6 +139,9 @@ def test_no_hub_is_taken_for_ours_on_one_nodes_word(unfounded: Field) -> None:
             found_it()
         liar.distort = elsewhere
         with pytest.raises(ChainUnclear, match=r"made 0x(0d){20}, which can only be 0x"):
+            found_it()
+        liar.distort = counting_ahead_once_the_time_is_told()
+        with pytest.raises(ChainUnclear, match="deploy:SettlementHub was made for nonce"):
             found_it()
         miscounting = counting(-1, "latest")  # of which the hub's first header, made for its address, takes no harm
         for lie, about in (

@@ -246,6 +246,27 @@ def test_a_count_that_is_false_everywhere_leaves_one_commit_and_no_jam(
     settles(s, liar)
 
 
+def test_a_node_that_counts_past_a_gap_in_its_pool_leaves_no_jam(alone: tuple[Field, Settlement], liar: Liar) -> None:
+    """Some do, and are no liars: what it counts there is ours, and waits for the nonce that it calls taken."""
+    _, s = alone
+    liar.distort = counting(1)
+    drive(s)
+    (ours,) = s.conn.execute("SELECT max(nonce) FROM settlement.chain_nonce").fetchone() or (0,)
+
+    def past_the_gap(method: str, params: list[Any], result: Any) -> Any:
+        asked = method == "eth_getTransactionCount" and params[1] == "pending"
+        return hex(max(int(result, 16), ours + 1)) if asked else result
+
+    liar.distort = past_the_gap
+    drive(s)
+    assert s.alliance.hub.read("nextBatchNo") == 1, "it may be another's, for a while"
+    assert [row.code for row in alerts(s.conn)] == ["sender-shared"]
+    s.conn.execute("UPDATE settlement.chain_tx SET sent_at = sent_at - interval '1 hour'")
+    drive(s)
+    assert s.alliance.hub.read("nextBatchNo") == 2
+    settles(s, liar)
+
+
 @pytest.mark.parametrize(("more", "tags"), [(1, ("latest",)), (7, ("latest", "pending")), (10_000, ())])
 def test_a_count_that_no_final_block_bears_out_signs_nothing(
     alone: tuple[Field, Settlement], liar: Liar, more: int, tags: tuple[str, ...]
