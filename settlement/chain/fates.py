@@ -1,14 +1,14 @@
 """What has become of a purpose: looked for on the chain, and written down as it is found.
 
 Invariants (docs/protocol §5, R4 and R7): a receipt counts only if its block stands in the chain, and settles a purpose
-only once that block is finalised and the account's own nonce there says the same, so that one false answer decides
-nothing; what was reorganised away waits again. No SQL transaction is open while the node is asked, and nothing is sent
-from here. Called by the outbox.
+only once that block is finalised and the account's own nonce there says the same, and a nonce counts as used by another
+only when that is seen twice, so that one false answer decides nothing; what was reorganised away waits again. No SQL
+transaction is open while the node is asked, and nothing is sent from here. Called by the outbox.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 
@@ -19,6 +19,14 @@ from settlement.chain.points import Reached
 from settlement.steps import Fate
 
 IN_A_BLOCK = frozenset({"MINED", "REVERTED"})
+
+
+class _InABlock(NamedTuple):
+    """A transaction of ours, its receipt, and whether nothing can take it off any more."""
+
+    tx: StoredTx
+    receipt: Receipt
+    final: bool
 
 
 class Fates:
@@ -34,18 +42,28 @@ class Fates:
         stored = self._book.of_purpose(purpose)
         if not stored:
             return self._of_unsigned(purpose)
-        nonce, final = stored[0].nonce, self._chain.head("finalized")
-        used = self._chain.nonce(self._sender, final.number) > nonce
-        for tx in stored:
-            receipt = self._chain.receipt(tx.tx_hash)
-            if receipt is not None and receipt.tx_hash == tx.tx_hash and self._stands(receipt):
-                return self._found(purpose, stored, tx, receipt, final=used and receipt.block_number <= final.number)
-        if used and not any(tx.done and tx.status in IN_A_BLOCK for tx in stored):
-            self._close(nonce)
+        used, found = self._look(stored)
+        ended = any(tx.done and tx.status in IN_A_BLOCK for tx in stored)
+        if used and found is None and not ended:  # a node may count what it is just about to show
+            used, found = self._look(stored)
+        if found is not None:
+            return self._found(purpose, stored, found)
+        if used and not ended:
+            self._close(stored[0].nonce)
             return outcome_of(Fate.DROPPED, stored)
         if any(tx.status in IN_A_BLOCK for tx in stored):
             return self._lost(purpose, stored, used=used)
         return outcome_of(Fate.WAITING, stored)
+
+    def _look(self, stored: list[StoredTx]) -> tuple[bool, _InABlock | None]:
+        """Whether a final block has used the nonce, and which of its transactions stands in a block."""
+        final = self._chain.head("finalized")
+        used = self._chain.nonce(self._sender, final.number) > stored[0].nonce
+        for tx in stored:
+            receipt = self._chain.receipt(tx.tx_hash)
+            if receipt is not None and receipt.tx_hash == tx.tx_hash and self._stands(receipt):
+                return used, _InABlock(tx, receipt, final=used and receipt.block_number <= final.number)
+        return used, None
 
     def _of_unsigned(self, purpose: str) -> Outcome:
         """Nothing is kept for it: it has no nonce, or waits for its signature, or another used the nonce up."""
@@ -70,7 +88,8 @@ class Fates:
             receipt.block_number <= newest.number and self._chain.head(receipt.block_number).hash == receipt.block_hash
         )
 
-    def _found(self, purpose: str, stored: list[StoredTx], tx: StoredTx, receipt: Receipt, *, final: bool) -> Outcome:
+    def _found(self, purpose: str, stored: list[StoredTx], found: _InABlock) -> Outcome:
+        tx, receipt, final = found
         if not (tx.done and tx.status in IN_A_BLOCK):
             self._reached("included", purpose)
             with self._conn.transaction():

@@ -1,11 +1,10 @@
 """What still holds a ledger at its hub, and the end of that hub, before the ledger goes on at another one.
 
 Invariants: everything is read at one final block, of both nodes where a second one is asked, since nobody looks at the
-hub again; a ledger leaves after a batch that is final, with nothing on its way,
-and only a hub that takes no batch any more. As long as the hub takes batches that batch has to settle; what log batches
-hold that came after it all the same is settled at the next hub. What was sealed and can never be committed is sealed
-anew for the next hub. A reason has a name. Called by `python -m settlement carry-over`. Source: docs/decisions/0228,
-0241, 0253.
+hub again; a ledger leaves after a batch that is final, with nothing on its way, and only a hub that takes no batch any
+more. As long as the hub takes batches that batch has to settle; what log batches hold that came after it all the same
+is settled at the next hub. What was sealed and can never be committed is sealed anew for the next hub. A reason has a
+name. Called by `python -m settlement carry-over`. Source: docs/decisions/0228, 0241, 0253.
 """
 
 from __future__ import annotations
@@ -181,7 +180,7 @@ def ending_step(old: Alliance, outbox: Outbox) -> list[Step]:
         return []
     held = outbox.nonce_of(_ending(old))
     recorded = None if held is None else Recorded(held, mined=False)
-    nonce = old.chain.nonce(outbox.sender) if held is None else held
+    nonce = outbox.next_nonce() if held is None else held
     return [Step(purpose="wind-down", nonce=nonce, gas=CALL_GAS, address=None, recorded=recorded)]
 
 

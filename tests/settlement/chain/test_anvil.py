@@ -22,6 +22,7 @@ from settlement.steps import Fate
 from settlement.submitter import drive
 from tests.settlement.chain.anvil import Anvil, running
 from tests.settlement.chain.field import ATTESTERS, Field, attest, day, registry_commands
+from tests.settlement.chain.liar import lying
 from tests.settlement.chain.test_pen import Conn, cut_when_decided, raws
 from tests.settlement.chain.tiny import (
     ADDRESS,
@@ -140,6 +141,28 @@ def test_a_nonce_that_somebody_else_holds_in_the_pool_is_not_signed_for(
     anvil.finalise()
     assert outbox.observe("left").fate is Fate.MINED
     assert [log.data for log in chain.logs(intent.to or b"", first=0)] == [b"from elsewhere", b"left"]
+
+
+def test_a_count_that_runs_ahead_of_its_block_proves_nothing_dead(conn: Conn, anvil: Anvil) -> None:
+    """As a node's can that is asked while it mines: the state has the transaction already, and no block yet."""
+    address, torn = deploy(Chain(anvil.url)), True
+    anvil.mine_at_once(on=False)
+
+    def count_ahead(method: str, params: list[Any], result: Any) -> Any:
+        nonlocal torn
+        if not torn or method != "eth_getTransactionCount" or not params[1].startswith("0x"):
+            return result
+        torn = False
+        return hex(int(anvil.ask(method, params[0], "pending"), 16))
+
+    with lying(anvil.url) as liar:
+        outbox = Outbox(conn, Chain(liar.url), LocalSigner(SENDER.key))
+        assert outbox.submit(Intent("mined", address, b"mined", 60_000)).fate is Fate.WAITING
+        liar.distort = count_ahead
+        assert outbox.observe("mined").fate is Fate.WAITING
+        assert not torn, "was asked"
+        anvil.finalise()
+        assert outbox.observe("mined").fate is Fate.MINED
 
 
 def test_what_left_the_pool_again_leaves_the_nonce_to_its_purpose(conn: Conn, anvil: Anvil, outbox: Outbox) -> None:
