@@ -144,7 +144,7 @@ def test_a_nonce_that_somebody_else_holds_in_the_pool_is_not_signed_for(
 
 
 def test_a_count_that_runs_ahead_of_its_block_proves_nothing_dead(conn: Conn, anvil: Anvil) -> None:
-    """As a node's can that is asked while it mines: the state has the transaction already, and no block yet."""
+    """As a node's may that is asked while it mines: the state has the transaction already, and no block yet."""
     address, torn = deploy(Chain(anvil.url)), True
     anvil.mine_at_once(on=False)
 
